@@ -1,0 +1,66 @@
+//! Why a file, or a part of it, cannot be read as a Go program.
+//!
+//! Everything in `go` reports with this type; the text of each variant is one line that a user can act on.
+
+use std::fmt;
+
+/// Why a file cannot be understood. `Display` is one line: what is wrong, and why that matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GoError {
+    /// The file does not begin with an ELF header.
+    NotElf,
+    /// ELF, but for 32-bit machines (or an invalid class byte).
+    Not64Bit,
+    /// ELF for a processor that grtmon does not know; the processor's name.
+    ForeignArchitecture(String),
+    /// ELF, but neither an executable nor a shared object; what it is instead.
+    NotExecutable(&'static str),
+    /// No Go function table: not a Go program, or its table has been obfuscated.
+    NotGo,
+    /// A Go program from before Go 1.18; how that shows.
+    TooOld(String),
+    /// The headers speak of bytes behind the end of the file.
+    Truncated {
+        /// The part that is cut off.
+        what: &'static str,
+        /// Where that part ends, in bytes from the start of the file.
+        needed: u64,
+        /// The size of the file in bytes.
+        size: u64,
+    },
+    /// The bytes contradict themselves; what contradicts.
+    Corrupt(String),
+}
+
+impl GoError {
+    /// Shorthand for [`GoError::Corrupt`].
+    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
+        Self::Corrupt(what.into())
+    }
+}
+
+impl fmt::Display for GoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotElf => f.write_str("not an ELF file"),
+            Self::Not64Bit => f.write_str("a 32-bit program; only 64-bit ones are supported"),
+            Self::ForeignArchitecture(name) => {
+                write!(f, "a program for {name}; only x86-64 and arm64 are supported")
+            }
+            Self::NotExecutable(kind) => write!(f, "not an executable program but {kind}"),
+            Self::NotGo => f.write_str(
+                "not a Go program (no Go function table found), or one whose function table has been obfuscated",
+            ),
+            Self::TooOld(how) => {
+                write!(f, "built with a Go version that is too old: {how}; Go 1.18 is the oldest supported")
+            }
+            Self::Truncated { what, needed, size } => write!(
+                f,
+                "the file is truncated: {what} ends at byte {needed}, but the file has only {size} bytes"
+            ),
+            Self::Corrupt(what) => write!(f, "the file is corrupt: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for GoError {}

@@ -1,0 +1,105 @@
+//! Inlining: which functions an instruction belongs to besides the one whose code it is.
+//!
+//! A function into which others were inlined has an array of `inlinedCall` (FUNCDATA_InlTree = 3), and a
+//! per-instruction table that says which entry is innermost (PCDATA_InlTreeIndex = 2). An entry names the inlined
+//! function and an instruction (`parentPc`) whose source line and own entry are those of the call site. Source:
+//! runtime/symtabinl.go and internal/abi/funcid.go (Go 1.21 to 1.27), runtime/symtab.go (Go 1.18 to 1.20).
+
+use super::pclntab::{FuncTable, Function};
+
+/// Calls are not inlined deeper than this; the compiler's budget keeps real depths below 50.
+const MAX_DEPTH: usize = 256;
+
+const PCDATA_INL_TREE_INDEX: usize = 2;
+const FUNCDATA_INL_TREE: usize = 3;
+
+/// One function that an instruction belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Frame<'i> {
+    /// Full name of the function.
+    pub function: &'i str,
+    /// File name as recorded; empty if unknown.
+    pub file: &'i str,
+    /// Line number from 1; 0 if unknown. Of a frame that is not the innermost one: the line of the call.
+    pub line: u32,
+    /// Whether it was inlined into the frame that follows.
+    pub inlined: bool,
+}
+
+/// The form of `inlinedCall`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InlineFormat {
+    /// Go 1.18 and 1.19, 20 bytes: parent i16, funcID u8, padding, file i32, line i32, func i32, parentPc i32.
+    Go118,
+    /// Go 1.21 and later, 16 bytes: funcID u8, padding, nameOff i32, parentPc i32, startLine i32.
+    Go121,
+}
+
+impl InlineFormat {
+    /// Size of an entry, and offsets of the name's offset and of `parentPc` in it, in bytes.
+    fn layout(self) -> (usize, usize, usize) {
+        match self {
+            Self::Go118 => (20, 12, 16),
+            Self::Go121 => (16, 4, 8),
+        }
+    }
+}
+
+impl<'i> FuncTable<'i> {
+    /// The frames of the instruction at `pc` in `function`, innermost first.
+    pub(super) fn expand(&self, function: &Function<'i>, pc: u64) -> Vec<Frame<'i>> {
+        let mut frames = Vec::new();
+        let mut pc = pc;
+        while frames.len() < MAX_DEPTH {
+            let Some((name, call)) = self.inlined_call(function, pc) else {
+                break;
+            };
+            frames.push(self.frame(name, function, pc, true));
+            pc = call;
+        }
+        frames.push(self.frame(function.name, function, pc, false));
+        frames
+    }
+
+    fn frame(&self, name: &'i str, function: &Function<'i>, pc: u64, inlined: bool) -> Frame<'i> {
+        let line = self.line_in(function, pc);
+        Frame {
+            function: name,
+            file: line.map_or("", |l| l.file),
+            line: line.map_or(0, |l| l.line),
+            inlined,
+        }
+    }
+
+    /// The innermost inlined function at `pc`, and the address of an instruction that stands for the call to it.
+    fn inlined_call(&self, function: &Function<'i>, pc: u64) -> Option<(&'i str, u64)> {
+        let npcdata =
+            usize::try_from(self.u32_at(function.record.checked_add(self.format.npcdata())?)?)
+                .ok()?;
+        let nfuncdata = self.u8_at(function.record.checked_add(self.format.nfuncdata())?)?;
+        if npcdata <= PCDATA_INL_TREE_INDEX || usize::from(nfuncdata) <= FUNCDATA_INL_TREE {
+            return None;
+        }
+        let arrays = function.record.checked_add(self.format.size())?;
+        let index = self.u32_at(arrays.checked_add(4 * PCDATA_INL_TREE_INDEX)?)?;
+        let tree = self
+            .u32_at(arrays.checked_add(npcdata.checked_add(FUNCDATA_INL_TREE)?.checked_mul(4)?)?)?;
+        if tree == u32::MAX {
+            return None;
+        }
+        let index = usize::try_from(self.value_of_table(function, index, pc)?).ok()?;
+
+        let (size, name, parent) = self.inline_format.layout();
+        let entry = self
+            .funcdata?
+            .checked_add(u64::from(tree))?
+            .checked_add(index.checked_mul(size)? as u64)?;
+        let entry = self.image.slice(entry, size)?;
+        let field = |at: usize| Some(i32::from_le_bytes(entry.get(at..at + 4)?.try_into().ok()?));
+        let name = self.name(usize::try_from(field(name)?).ok()?)?;
+        let call = function
+            .entry
+            .checked_add(u64::try_from(field(parent)?).ok()?)?;
+        (call < function.end).then_some((name, call))
+    }
+}

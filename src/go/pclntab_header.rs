@@ -1,0 +1,220 @@
+//! Finding the function table in a file, and its first bytes: the `pcHeader`.
+//!
+//! `pcHeader` (runtime/symtab.go; cmd/link/internal/ld/pcln.go): magic u32, two zero bytes, size of the smallest
+//! instruction u8, pointer size u8, number of functions, number of files, text start, and the offsets of names,
+//! compilation units, files, per-instruction tables and functions, each pointer-sized. The text start is relocated up
+//! to Go 1.25 and always 0 from Go 1.26 on ("no longer stored as it requires a relocation").
+
+use super::error::GoError;
+use super::image::{Image, Machine, word};
+
+/// What differs in the table between Go versions, told by its magic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Magic 0xfffffff0: Go 1.18 and 1.19.
+    Go118,
+    /// Magic 0xfffffff1: Go 1.20 and later. The record (`_func`) has a `startLine` after `cuOffset`.
+    Go120,
+}
+
+/// Offsets of the fields of a record (`_func` in runtime/runtime2.go): entryOff u32 at 0, nameOff i32 at 4, args,
+/// deferreturn, pcsp u32 at 16, pcfile u32 at 20, pcln u32 at 24, npcdata u32 at 28, cuOffset u32 at 32, then
+/// startLine i32 (Go 1.20), funcID u8, flag u8, padding u8, nfuncdata u8, and npcdata + nfuncdata words u32.
+impl Format {
+    pub(super) fn pcfile(self) -> usize {
+        20
+    }
+
+    pub(super) fn pcln(self) -> usize {
+        24
+    }
+
+    pub(super) fn npcdata(self) -> usize {
+        28
+    }
+
+    pub(super) fn unit(self) -> usize {
+        32
+    }
+
+    pub(super) fn nfuncdata(self) -> usize {
+        self.size() - 1
+    }
+
+    /// Size of the fixed part.
+    pub(super) fn size(self) -> usize {
+        match self {
+            Self::Go118 => 40,
+            Self::Go120 => 44,
+        }
+    }
+}
+
+/// A function table's header, checked for sanity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Link-time address of the header: what `moduledata.pcHeader` points to.
+    pub(super) vaddr: u64,
+    pub(super) format: Format,
+    /// Size of the smallest instruction in bytes.
+    pub(super) quantum: u8,
+    /// Number of functions.
+    pub(super) count: usize,
+    /// Offsets of the parts from the header, in bytes, ascending.
+    pub(super) names: usize,
+    pub(super) units: usize,
+    pub(super) files: usize,
+    pub(super) pcs: usize,
+    pub(super) functions: usize,
+    /// Where the last part ends, if known.
+    pub(super) end: Option<usize>,
+}
+
+/// Size of the header.
+const SIZE: usize = 72;
+
+/// The sections that hold the table: of executables, and of position-independent ones up to Go 1.25.
+const SECTIONS: [&str; 2] = [".gopclntab", ".data.rel.ro.gopclntab"];
+
+/// The tables in a file, the most credible first: by section name, else wherever a segment holds bytes that look like a
+/// header and contradict nothing. (A Go program may carry another one as data.)
+///
+/// # Errors
+/// `NotGo` if there is none; `TooOld` or `Corrupt` if there is one that cannot be used.
+pub(super) fn find(image: &Image) -> Result<Vec<Header>, GoError> {
+    let mut unusable = None;
+    for section in SECTIONS.iter().filter_map(|name| image.section(name)) {
+        match parse(image, section.vaddr) {
+            Ok(mut header) => {
+                header.end = usize::try_from(section.size)
+                    .ok()
+                    .filter(|end| *end > header.functions);
+                return Ok(vec![header]);
+            }
+            Err(error) => unusable = Some(error),
+        }
+    }
+    let found = search(image, &[0xf1, 0xf0]);
+    let headers: Vec<Header> = found
+        .into_iter()
+        .filter_map(|vaddr| parse(image, vaddr).ok())
+        .collect();
+    if !headers.is_empty() {
+        return Ok(headers);
+    }
+    let old = search(image, &[0xfa, 0xfb]);
+    Err(unusable
+        .or_else(|| {
+            old.into_iter().find_map(|vaddr| {
+                parse(image, vaddr)
+                    .err()
+                    .filter(|e| matches!(e, GoError::TooOld(_)))
+            })
+        })
+        .unwrap_or(GoError::NotGo))
+}
+
+/// Addresses of aligned words that begin like a header. Executable segments come last: they hold read-only data only
+/// in programs linked in unusual ways.
+fn search(image: &Image, magics: &[u8]) -> Vec<u64> {
+    let mut segments: Vec<_> = image.segments().iter().collect();
+    segments.sort_by_key(|s| s.exec);
+    let mut found = Vec::new();
+    for magic in magics {
+        let needle = [*magic, 0xff, 0xff, 0xff, 0, 0, quantum(image), 8];
+        for segment in &segments {
+            let bytes = image.slice_from(segment.vaddr).unwrap_or_default();
+            let hits = memchr::memmem::find_iter(bytes, &needle)
+                .filter_map(|at| segment.vaddr.checked_add(at as u64));
+            found.extend(hits.filter(|vaddr| vaddr % 8 == 0).take(64));
+        }
+    }
+    found
+}
+
+fn quantum(image: &Image) -> u8 {
+    match image.machine() {
+        Machine::X86_64 => 1,
+        Machine::Aarch64 => 4,
+    }
+}
+
+fn parse(image: &Image, vaddr: u64) -> Result<Header, GoError> {
+    let bytes = image.slice_from(vaddr).unwrap_or_default();
+    let start = bytes
+        .get(..SIZE)
+        .ok_or_else(|| GoError::corrupt("the Go function table is cut off"))?;
+    let magic = u32::from_le_bytes([start[0], start[1], start[2], start[3]]);
+    let format = match magic {
+        0xffff_fff0 => Format::Go118,
+        0xffff_fff1 => Format::Go120,
+        0xffff_fffa => {
+            return too_old(
+                start,
+                "its function table has the format of Go 1.16 and 1.17",
+            );
+        }
+        0xffff_fffb => {
+            return too_old(start, "its function table has the format of Go 1.2 to 1.15");
+        }
+        _ => {
+            return Err(GoError::corrupt(format!(
+                "the Go function table has the unknown magic {magic:#010x} (obfuscated, or newer than this grtmon)"
+            )));
+        }
+    };
+    if start[4..8] != [0, 0, quantum(image), 8] {
+        return Err(GoError::corrupt(
+            "the Go function table is for another processor",
+        ));
+    }
+    let field = |i: usize| {
+        start
+            .get(i..)
+            .and_then(word)
+            .and_then(|v| usize::try_from(v).ok())
+            .unwrap_or(usize::MAX)
+    };
+    let (count, parts) = (
+        field(8),
+        [
+            SIZE,
+            field(32),
+            field(40),
+            field(48),
+            field(56),
+            field(64),
+            bytes.len(),
+        ],
+    );
+    let array = count
+        .checked_mul(8)
+        .and_then(|size| size.checked_add(4))
+        .and_then(|size| size.checked_add(parts[5]));
+    if !parts.is_sorted() || count == 0 || array.is_none_or(|end| end > bytes.len()) {
+        return Err(GoError::corrupt(
+            "the header of the Go function table contradicts itself",
+        ));
+    }
+    Ok(Header {
+        vaddr,
+        format,
+        quantum: start[6],
+        count,
+        names: parts[1],
+        units: parts[2],
+        files: parts[3],
+        pcs: parts[4],
+        functions: parts[5],
+        end: None,
+    })
+}
+
+fn too_old(start: &[u8], how: &str) -> Result<Header, GoError> {
+    // Such a short magic is no proof by itself.
+    if start[4] == 0 && start[5] == 0 && matches!(start[6], 1 | 4) && start[7] == 8 {
+        Err(GoError::TooOld(how.to_owned()))
+    } else {
+        Err(GoError::NotGo)
+    }
+}
