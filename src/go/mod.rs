@@ -18,7 +18,7 @@ mod pclntab_header;
 pub mod pcvalue;
 pub mod version;
 
-// pub mod memory;
+pub mod memory;
 // pub mod dwarf;
 // pub mod layout;
 // pub mod verify;
@@ -34,6 +34,7 @@ pub use buildinfo::BuildInfo;
 pub use error::GoError;
 pub use image::{Image, Machine, Section, Segment};
 pub use inline::Frame;
+pub use memory::{MemoryError, MemoryImage, Piece, ReadMemory, SliceHeader};
 pub use moduledata::ModuleData;
 pub use pclntab::{FuncTable, Function, SourceLine};
 pub use version::{GoVersion, VersionSource};
