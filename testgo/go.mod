@@ -1,0 +1,3 @@
+module testgo
+
+go 1.19

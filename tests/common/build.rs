@@ -1,0 +1,209 @@
+//! Builds the fixture, or any small Go program, and keeps what was built.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    fs,
+    hash::{Hash, Hasher},
+    path::{Path, PathBuf},
+    sync::Mutex,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use super::toolchain::{Toolchain, full_matrix};
+
+/// How a Go program is built.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct Build {
+    /// `-ldflags="-s -w"`: no symbol table, no DWARF.
+    pub(crate) strip: bool,
+    /// `-buildmode=pie`.
+    pub(crate) pie: bool,
+    /// With cgo, so linked by gcc.
+    pub(crate) cgo: bool,
+    /// `-gcflags="all=-N -l"`: neither optimised nor inlined.
+    pub(crate) unoptimized: bool,
+    /// `GOEXPERIMENT`; empty for none.
+    pub(crate) experiment: &'static str,
+}
+
+impl Build {
+    /// As `go build` does without cgo: a symbol table and DWARF.
+    pub(crate) const DEFAULT: Self = Self {
+        strip: false,
+        pie: false,
+        cgo: false,
+        unoptimized: false,
+        experiment: "",
+    };
+    /// As most programs are shipped.
+    pub(crate) const STRIPPED: Self = Self {
+        strip: true,
+        ..Self::DEFAULT
+    };
+    /// Position-independent.
+    pub(crate) const PIE: Self = Self {
+        pie: true,
+        ..Self::DEFAULT
+    };
+    /// With C code, linked by gcc.
+    pub(crate) const CGO: Self = Self {
+        cgo: true,
+        ..Self::DEFAULT
+    };
+    /// As Debian ships Go programs.
+    pub(crate) const STRIPPED_PIE: Self = Self {
+        strip: true,
+        pie: true,
+        ..Self::DEFAULT
+    };
+    /// Everything at once.
+    pub(crate) const STRIPPED_PIE_CGO: Self = Self {
+        cgo: true,
+        ..Self::STRIPPED_PIE
+    };
+    /// The builds of the full matrix.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::DEFAULT,
+        Self::STRIPPED,
+        Self::PIE,
+        Self::CGO,
+        Self::STRIPPED_PIE,
+        Self::STRIPPED_PIE_CGO,
+    ];
+
+    /// A word for directories and messages: `stripped+pie`.
+    pub(crate) fn name(self) -> String {
+        let mut words = Vec::new();
+        for (set, word) in [
+            (self.strip, "stripped"),
+            (self.pie, "pie"),
+            (self.cgo, "cgo"),
+            (self.unoptimized, "unoptimized"),
+            (!self.experiment.is_empty(), self.experiment),
+        ] {
+            if set {
+                words.push(word);
+            }
+        }
+        if words.is_empty() {
+            "default".to_owned()
+        } else {
+            words.join("+")
+        }
+    }
+}
+
+/// The builds of this run: all of them, or two that differ most.
+pub(crate) fn builds() -> &'static [Build] {
+    if full_matrix() {
+        &Build::ALL
+    } else {
+        &[Build::DEFAULT, Build::STRIPPED_PIE]
+    }
+}
+
+/// The fixture `testgo` (see testgo/README.md).
+pub(crate) fn fixture(toolchain: &Toolchain, build: Build) -> PathBuf {
+    built(
+        toolchain,
+        build,
+        "testgo",
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testgo")),
+    )
+}
+
+/// A program of one file, given as text.
+pub(crate) fn program(toolchain: &Toolchain, build: Build, name: &str, main: &str) -> PathBuf {
+    let mut hash = DefaultHasher::new();
+    main.hash(&mut hash);
+    let source = scratch().join(format!("source/{name}-{:016x}", hash.finish()));
+    if !source.join("go.mod").is_file() {
+        fs::create_dir_all(&source).unwrap();
+        fs::write(source.join("main.go"), main).unwrap();
+        fs::write(source.join("go.mod"), format!("module {name}\n\ngo 1.19\n")).unwrap();
+    }
+    built(toolchain, build, name, &source)
+}
+
+/// Where cargo lets tests keep files: target/tmp.
+fn scratch() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// The program in this directory, built unless it was before.
+fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> PathBuf {
+    // One build at a time in this process; another process would do the same work, to no harm.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    static UNIQUE: AtomicU32 = AtomicU32::new(0);
+    let _guard = BUILDING.lock().unwrap_or_else(|it| it.into_inner());
+
+    let mut hash = DefaultHasher::new();
+    hash_directory(source, &mut hash);
+    let directory = scratch().join(format!(
+        "{name}-{:016x}/go{}/{}",
+        hash.finish(),
+        toolchain.version.replace(' ', "_"),
+        build.name()
+    ));
+    let binary = directory.join(name);
+    if binary.is_file() {
+        return binary;
+    }
+    fs::create_dir_all(&directory).unwrap();
+    let unfinished = directory.join(format!(
+        ".{name}.{}.{}",
+        std::process::id(),
+        UNIQUE.fetch_add(1, Ordering::Relaxed)
+    ));
+    let mut command = toolchain.command();
+    command
+        .current_dir(source)
+        .arg("build")
+        .arg("-o")
+        .arg(&unfinished);
+    if build.strip {
+        command.arg("-ldflags=-s -w");
+    }
+    if build.pie {
+        command.arg("-buildmode=pie");
+    }
+    if build.unoptimized {
+        command.arg("-gcflags=all=-N -l");
+    }
+    if build.cgo {
+        command.env("CGO_ENABLED", "1");
+    }
+    if !build.experiment.is_empty() {
+        command.env("GOEXPERIMENT", build.experiment);
+    }
+    let output = command.arg(".").output().unwrap();
+    assert!(
+        output.status.success(),
+        "cannot build {name} ({}) with Go {}:\n{}",
+        build.name(),
+        toolchain.version,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    fs::rename(&unfinished, &binary).unwrap();
+    binary
+}
+
+/// Hashes names and contents of all files that take part in a build.
+fn hash_directory(directory: &Path, hash: &mut impl Hasher) {
+    let mut entries: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|it| it.unwrap().path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            hash_directory(&path, hash);
+        } else if path
+            .extension()
+            .is_some_and(|it| it == "go" || it == "s" || it == "mod")
+        {
+            path.file_name().hash(hash);
+            fs::read(&path).unwrap().hash(hash);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Runs grtmon itself.
+
+use std::{
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use super::process::{PATIENCE, Process};
+
+/// What a run of grtmon left behind.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// How it ended.
+    pub(crate) status: ExitStatus,
+    /// All of stdout.
+    pub(crate) stdout: String,
+    /// All of stderr.
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// stdout as JSON, one value per line.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        self.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|it| panic!("{it}: {line}")))
+            .collect()
+    }
+
+    /// Fails unless grtmon ended well.
+    pub(crate) fn success(self) -> Self {
+        assert!(
+            self.status.success(),
+            "{}\nstdout:\n{}\nstderr:\n{}",
+            self.status,
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+/// Runs grtmon to its own end.
+pub(crate) fn grtmon(arguments: &[&str]) -> Output {
+    let mut command = command();
+    command.args(arguments);
+    Grtmon {
+        process: Process::start(command),
+    }
+    .end(PATIENCE)
+}
+
+/// The grtmon of this build, for a test that wants to set more than arguments.
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grtmon"));
+    command.env("NO_COLOR", "1");
+    command
+}
+
+/// A grtmon that is observing.
+#[derive(Debug)]
+pub(crate) struct Grtmon {
+    process: Process,
+}
+
+impl Grtmon {
+    /// Starts it and waits for the line on stderr that says it is attached.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// As [`Grtmon::start`], with environment variables.
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = command();
+        command.args(arguments).envs(environment.iter().copied());
+        let mut process = Process::start(command);
+        process.expect_stderr("Tracing ");
+        Self { process }
+    }
+
+    /// The process.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Ends it as Ctrl-C does.
+    pub(crate) fn stop(self) -> Output {
+        self.process.signal(Signal::SIGINT);
+        self.end(PATIENCE)
+    }
+
+    /// Waits for it to end by itself.
+    pub(crate) fn end(mut self, limit: Duration) -> Output {
+        let (status, lines) = self.process.wait_at_most(limit);
+        let mut stdout = lines.join("\n");
+        if !stdout.is_empty() {
+            stdout.push('\n');
+        }
+        Output {
+            status,
+            stdout,
+            stderr: self.process.stderr(),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The harness of the integration tests: Go toolchains, the fixture `testgo` built with them, its
+//! processes, and grtmon itself.
+//!
+//! ```text
+//! mod common;
+//! for toolchain in common::toolchains() {
+//!     let program = common::fixture(toolchain, Build::DEFAULT);
+//!     let mut target = Fixture::start(&program, &["churn"]);   // has said `ready`
+//!     let tool = Grtmon::start(&["gr", "--output", "json", "--pid", &target.pid_arg()]);
+//!     target.work();                                           // has said `done`
+//!     let seen = tool.stop();                                  // SIGINT, then its output
+//!     let truth = target.finish();                             // its JSON, after a clean exit
+//! }
+//! ```
+//!
+//! What runs is set from outside:
+//!
+//! - `GRTMON_TEST_MATRIX=full` (implied by `CI`): every toolchain × every build. Otherwise the
+//!   newest toolchain that is there, in two builds. `GRTMON_TEST_GO=1.21.13,1.27.3` picks versions.
+//! - `GRTMON_REQUIRE_ALL=1` (implied by `CI`): a test that cannot run fails instead of saying
+//!   `skipped: why`.
+//! - `GRTMON_CACHE`: where toolchains are kept (see tests/setup/cache.sh).
+
+#![allow(dead_code, reason = "each test uses a part of the harness")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "this is all test code, though outside of #[test] functions"
+)]
+
+mod build;
+mod grtmon;
+mod process;
+mod require;
+mod toolchain;
+
+#[allow(unused_imports, reason = "each test uses a part of the harness")]
+pub(crate) use self::{
+    build::{Build, builds, fixture, program},
+    grtmon::{Grtmon, Output, grtmon},
+    process::{Fixture, PATIENCE, Process},
+    require::{require_capabilities_or_skip, require_root_or_skip, skip, tool},
+    toolchain::{Toolchain, cache, full_matrix, newest, toolchain, toolchains},
+};

