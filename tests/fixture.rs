@@ -140,3 +140,23 @@ fn the_other_modes_end_well() {
         }
     }
 }
+
+#[test]
+fn the_fixture_passes_vet() {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/testgo");
+    let all = toolchains();
+    for toolchain in [&all[0], &all[all.len() - 1]] {
+        let mut vet = toolchain.command();
+        let output = vet
+            .current_dir(source)
+            .args(["vet", ".", "./clib"])
+            .output()
+            .unwrap();
+        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.success(),
+            "Go {}:\n{messages}",
+            toolchain.version
+        );
+    }
+}

