@@ -4,6 +4,7 @@
 //! each fact names the Go source that it comes from.
 
 mod compressed;
+mod prologue;
 mod relocation;
 mod symbol;
 
@@ -22,12 +23,13 @@ pub mod memory;
 // pub mod dwarf;
 // pub mod layout;
 // pub mod verify;
-// pub mod code;
-// pub mod sites;
+pub mod code;
+pub mod runtime;
+pub mod sites;
 // pub mod starts;
-// pub mod allocators;
+pub mod allocators;
 // pub mod globals;
-// pub mod events;
+pub mod events;
 
 pub use binary::Binary;
 pub use buildinfo::BuildInfo;

@@ -1,0 +1,224 @@
+//! Which probe sites serve which event, in every Go version.
+//!
+//! Choices are made by the functions that a binary has, not by its version number: that is what changes when the
+//! runtime changes, and it holds for development versions too. What is said of registers was read from
+//! src/cmd/compile/abi-internal.md and the functions' signatures in runtime/proc.go, runtime/coro.go, runtime/mgc.go,
+//! runtime/mgcpacer.go and runtime/mgcsweep.go of Go 1.19 to 1.27. At all sites r14 is the running g.
+
+use std::fmt;
+
+use super::allocators;
+use super::binary::Binary;
+use super::runtime::Runtime;
+use super::sites::{NoSite, Site};
+
+/// Something that happens in the runtime and that a probe can see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Event {
+    /// A `go` statement made a goroutine. rbx = the new g with its final goid, start function and creation site; not
+    /// yet runnable. Runs on g0, so the creator is `r14.m.curg` (0 for the main goroutine).
+    GoroutineCreate,
+    /// `iter.Pull` made a goroutine (a coroutine). rax = the new g, as above; it is never put into a run queue.
+    CoroutineCreate,
+    /// A goroutine ends. rax = its g, whose goid and start function still stand. Runs on g0.
+    GoroutineExit,
+    /// A goroutine moved half of its P's full run queue to the global one. rax = the P, rbx = the goroutine that did
+    /// not fit.
+    QueuePutGlobal,
+    /// A P fetches goroutines from the global queue. The P is `r14.m.p`. Until Go 1.24 all of them, since Go 1.25
+    /// without those single ones that every 61st scheduling round takes.
+    QueueGetGlobal,
+    /// A P tried to steal from another one. eax = how many goroutines it got: 0 for most tries.
+    QueueSteal,
+    /// Stopping the world begins. al = the reason (Go ≥ 1.21).
+    StwBegin,
+    /// The world has stopped. Same goroutine, thus same r14, as [`Event::StwBegin`].
+    StwStopped,
+    /// Starting the world begins: for the arguments see [`restart_arguments`].
+    StwRestart,
+    /// The world is running again.
+    StwEnd,
+    /// A GC cycle begins. edi = what triggered it: 0 heap size, 1 time, 2 a call. `work.cycles` is its number.
+    GcTrigger,
+    /// A GC cycle's mark phase is over and its record is complete. Once per cycle, on g0, the world running.
+    GcCycle,
+    /// The last sweeper of a cycle is done (Go ≥ 1.25), or no span is left to be swept (Go ≤ 1.24). Once per cycle.
+    SweepDone,
+    /// An object is allocated; see [`allocators::allocators`] for the kind of each site. rax = size, rbx = type.
+    Allocate,
+}
+
+impl Event {
+    /// All events.
+    pub const ALL: [Self; 14] = [
+        Self::GoroutineCreate,
+        Self::CoroutineCreate,
+        Self::GoroutineExit,
+        Self::QueuePutGlobal,
+        Self::QueueGetGlobal,
+        Self::QueueSteal,
+        Self::StwBegin,
+        Self::StwStopped,
+        Self::StwRestart,
+        Self::StwEnd,
+        Self::GcTrigger,
+        Self::GcCycle,
+        Self::SweepDone,
+        Self::Allocate,
+    ];
+
+    /// What happens, in a few words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::GoroutineCreate => "goroutine created",
+            Self::CoroutineCreate => "coroutine created",
+            Self::GoroutineExit => "goroutine exits",
+            Self::QueuePutGlobal => "put to the global run queue",
+            Self::QueueGetGlobal => "get from the global run queue",
+            Self::QueueSteal => "steal from another P",
+            Self::StwBegin => "stop of the world begins",
+            Self::StwStopped => "world stopped",
+            Self::StwRestart => "start of the world begins",
+            Self::StwEnd => "world running",
+            Self::GcTrigger => "GC cycle begins",
+            Self::GcCycle => "GC mark phase over",
+            Self::SweepDone => "GC sweep phase over",
+            Self::Allocate => "object allocated",
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.describe())
+    }
+}
+
+/// The sites that together see every occurrence of the event; none if it cannot happen in this program.
+///
+/// # Errors
+/// The event cannot be observed, and why.
+pub fn plan(binary: &Binary, event: Event) -> Result<Vec<Site>, NoSite> {
+    sites(&Runtime::of(binary), event)
+}
+
+/// [`plan`] for many events: the runtime's functions are looked up once.
+///
+/// # Errors
+/// As for [`plan`].
+pub fn sites(runtime: &Runtime<'_>, event: Event) -> Result<Vec<Site>, NoSite> {
+    let function = |name: &str| Ok(vec![runtime.body(name)?.function_site()?]);
+    match event {
+        // `newproc` runs its closure on the system stack: `newg := newproc1(…); runqput(pp, newg, true)`.
+        Event::GoroutineCreate => only_call(runtime, "runtime.newproc.func1", "runtime.runqput"),
+        // `newcoro` runs its closure on the system stack: `gp = newproc1(…)`, and the store of gp begins with a test
+        // whether write barriers are on. Before the coroutine can be switched to.
+        Event::CoroutineCreate if runtime.has("runtime.newcoro") => {
+            let newproc1 = runtime.entries("runtime.newproc1");
+            runtime
+                .body("runtime.newcoro.func1")?
+                .branches_after_call(&newproc1, "runtime.newproc1")
+        }
+        Event::CoroutineCreate => Ok(Vec::new()),
+        // Since Go 1.22 goexit0 and coroexit share gdestroy (until Go 1.21 there are no coroutines).
+        Event::GoroutineExit if runtime.has("runtime.gdestroy") => function("runtime.gdestroy"),
+        Event::GoroutineExit => function("runtime.goexit0"),
+        Event::QueuePutGlobal => function("runtime.runqputslow"),
+        Event::QueueGetGlobal => get_global(runtime),
+        Event::QueueSteal => runtime
+            .body("runtime.runqsteal")?
+            .branches_after_call(&runtime.entries("runtime.runqgrab"), "runtime.runqgrab"),
+        Event::StwBegin => function("runtime.stopTheWorldWithSema"),
+        Event::StwStopped => Ok(vec![
+            runtime
+                .body("runtime.stopTheWorldWithSema")?
+                .before_return()?,
+        ]),
+        Event::StwRestart => function("runtime.startTheWorldWithSema"),
+        Event::StwEnd => only_call(runtime, "runtime.startTheWorldWithSema", "runtime.wakep"),
+        Event::GcTrigger => function("runtime.(*gcControllerState).startCycle"),
+        Event::GcCycle => function("runtime.freeStackSpans"),
+        Event::SweepDone => Ok(vec![sweep_done(runtime)?]),
+        Event::Allocate => Ok(allocators::allocators(runtime)?
+            .into_iter()
+            .map(|allocator| allocator.site)
+            .collect()),
+    }
+}
+
+/// The only call of `callee` in the function `caller`.
+fn only_call(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>, NoSite> {
+    let body = runtime.body(caller)?;
+    let sites = body.call_sites(&runtime.entries(callee))?;
+    match sites.len() {
+        1 => Ok(sites),
+        n => Err(body.none(&format!("{n} calls of {callee} instead of one"))),
+    }
+}
+
+fn get_global(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
+    let sites = ["runtime.globrunqget", "runtime.globrunqgetbatch"]
+        .into_iter()
+        .filter(|name| runtime.has(name))
+        .map(|name| runtime.body(name)?.function_site())
+        .collect::<Result<Vec<_>, _>>()?;
+    if sites.is_empty() {
+        return Err(NoSite::new(
+            "all functions that fetch from the global run queue are inlined",
+        ));
+    }
+    Ok(sites)
+}
+
+/// Where a cycle's sweep phase ends.
+///
+/// Each sweeper ends with `sweep.active.end(sl)`. Since Go 1.25 the one that leaves "drained, no sweepers" behind, and
+/// only that one, flushes the queue of cleanups there. Until Go 1.24 that place is never reached (the test compares the
+/// state before the decrement, runtime/mgcsweep.go); but the sweeper that finds the list of spans empty, one per cycle
+/// (`markDrained`), tests `debug.scavtrace > 0` when it has left. Others may then still be busy with a last span each.
+fn sweep_done(runtime: &Runtime<'_>) -> Result<Site, NoSite> {
+    let flush = "runtime.(*cleanupQueue).flush";
+    let end = runtime.body("runtime.(*activeSweep).end")?;
+    match end.call_sites(&runtime.entries(flush))?.as_slice() {
+        [] => runtime.body("runtime.sweepone")?.branch_on_global(),
+        [site] => Ok(site.clone()),
+        more => Err(end.none(&format!("{} calls of {flush}", more.len()))),
+    }
+}
+
+/// What [`Event::StwRestart`] finds in the argument registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RestartArguments {
+    /// Nothing about the stop (Go ≤ 1.21).
+    None,
+    /// bl = the reason, rcx = when stopping began (Go 1.22).
+    Began,
+    /// bl = the reason, rcx = when stopping began, rdi = when the world stood (Go ≥ 1.23). Nanoseconds of
+    /// `CLOCK_MONOTONIC`.
+    BeganAndStopped,
+}
+
+/// What `runtime.startTheWorldWithSema` gets: `(now, worldStop{reason, start})` in Go 1.22, `(now, worldStop{reason,
+/// startedStopping, finishedStopping, stoppingCPUTime})` since Go 1.23 (runtime/proc.go), counted in its code.
+///
+/// # Errors
+/// There is no such function.
+pub fn restart_arguments(runtime: &Runtime<'_>) -> Result<RestartArguments, NoSite> {
+    let body = runtime.body("runtime.startTheWorldWithSema")?;
+    Ok(match body.saved_arguments() {
+        0 | 1 => RestartArguments::None,
+        2 | 3 => RestartArguments::Began,
+        _ => RestartArguments::BeganAndStopped,
+    })
+}
+
+/// Whether `runtime.stopTheWorldWithSema` is told a reason (al at [`Event::StwBegin`]): since Go 1.21.
+///
+/// # Errors
+/// There is no such function.
+pub fn stop_has_reason(runtime: &Runtime<'_>) -> Result<bool, NoSite> {
+    Ok(runtime
+        .body("runtime.stopTheWorldWithSema")?
+        .saved_arguments()
+        > 0)
+}

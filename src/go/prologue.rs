@@ -1,0 +1,265 @@
+//! The first instructions of an x86-64 Go function: where a call of it is seen, and how many arguments it takes.
+//!
+//! The stack check (`cmp rsp, [r14+16]; jbe morestack`, where r14 is the current g and 16 the offset of
+//! `g.stackguard0`), its two longer forms for large frames, and `push rbp` behind it are from
+//! cmd/internal/obj/x86/obj6.go (`preprocess`, `stacksplit`), Go 1.17 to 1.27; Go ≤ 1.20 saves rbp after moving rsp
+//! instead. The registers that hold arguments are from src/cmd/compile/abi-internal.md.
+
+use iced_x86::{ConditionCode, FlowControl, Instruction, Mnemonic, OpKind, Register};
+
+use super::code::{Changes, Code, call_target};
+use super::sites::SiteKind;
+
+/// Registers that must be unchanged for a site to be intact (see [`SiteKind`]), rsp and rbp besides.
+const INTACT: [Register; 13] = [
+    Register::RAX,
+    Register::RBX,
+    Register::RCX,
+    Register::RDI,
+    Register::RSI,
+    Register::R8,
+    Register::R9,
+    Register::R10,
+    Register::R11,
+    Register::RDX,
+    Register::R14,
+    Register::RSP,
+    Register::RBP,
+];
+
+/// The place at which a call is seen once with its arguments intact, in the order of [`SiteKind`]; `None` if the function
+/// begins with a loop.
+pub(super) fn choose(code: &Code<'_>) -> Option<(usize, SiteKind)> {
+    let mut changes = Changes::default();
+    let mut check = None;
+    let mut early = None;
+    for (index, instruction) in code.instructions().iter().enumerate() {
+        if is_push_rbp(instruction) {
+            return Some((index, SiteKind::PushRbp));
+        }
+        if instruction.is_jcc_short_or_near() {
+            match stack_check_part(code, index) {
+                Some(Check::Branch) => (check, early) = (Some(index), None),
+                Some(Check::Underflow) => {}
+                None => {
+                    early = early.or(Some(index));
+                    break;
+                }
+            }
+            continue;
+        }
+        if code.is_emulated(index) {
+            early = early.or(Some(index));
+        }
+        if instruction.flow_control() != FlowControl::Next
+            || INTACT
+                .iter()
+                .any(|register| changes.changes(instruction, *register))
+        {
+            break;
+        }
+    }
+    let once = |from: usize, to: usize| code.jumped_to(from..to + 1).is_empty();
+    match (early, check) {
+        (Some(index), Some(check)) if once(check, index) => Some((index, SiteKind::Early)),
+        (Some(index), None) if once(0, index) => Some((index, SiteKind::Early)),
+        (_, Some(index)) => Some((index, SiteKind::StackCheckBranch)),
+        (_, None) => once(0, 0).then_some((0, SiteKind::Entry)),
+    }
+}
+
+fn is_push_rbp(instruction: &Instruction) -> bool {
+    instruction.mnemonic() == Mnemonic::Push
+        && instruction.op0_kind() == OpKind::Register
+        && instruction.op0_register() == Register::RBP
+}
+
+enum Check {
+    /// `jbe morestack` after the comparison with the stack guard.
+    Branch,
+    /// `jb morestack` after computing `rsp - framesize`, in functions with a huge frame.
+    Underflow,
+}
+
+/// Whether the conditional branch at `index` belongs to a stack check.
+fn stack_check_part(code: &Code<'_>, index: usize) -> Option<Check> {
+    let branch = code.get(index)?;
+    let before = (0..index)
+        .rev()
+        .filter_map(|i| code.get(i))
+        .find(|i| i.mnemonic() != Mnemonic::Nop)?;
+    match (branch.condition_code(), before.mnemonic()) {
+        (ConditionCode::be, Mnemonic::Cmp) if is_stack_guard(before) => Some(Check::Branch),
+        (ConditionCode::b, Mnemonic::Sub) if before.op0_register() == Register::R12 => {
+            Some(Check::Underflow)
+        }
+        _ => None,
+    }
+}
+
+/// `cmp rsp, [r14+16]`, with r12 instead of rsp in functions with a large frame, and 24 (`g.stackguard1`) instead of
+/// 16 in those that run on system stacks only.
+fn is_stack_guard(compare: &Instruction) -> bool {
+    matches!(compare.op0_register(), Register::RSP | Register::R12)
+        && compare.op1_kind() == OpKind::Memory
+        && compare.memory_base() == Register::R14
+        && matches!(compare.memory_displacement64(), 16 | 24)
+}
+
+/// The slow path of a stack check saves each argument register, calls `runtime.morestack_noctxt`, restores them and
+/// jumps to the entry: `mov [rsp+8], rax; mov [rsp+16], bl; …; call` (cmd/internal/obj/x86/obj6.go and
+/// cmd/compile/internal/ssagen, `spillArgReg`). A register that holds no argument is not saved.
+pub(super) fn saved_arguments(code: &Code<'_>) -> usize {
+    let (index, _) = match code.instructions().iter().enumerate().find(|(index, i)| {
+        i.is_jcc_short_or_near() && matches!(stack_check_part(code, *index), Some(Check::Branch))
+    }) {
+        Some(found) => found,
+        None => return 0,
+    };
+    let Some(slow) = code
+        .get(index)
+        .and_then(|branch| code.index_of(branch.near_branch_target()))
+    else {
+        return 0;
+    };
+    code.instructions()
+        .get(slow..)
+        .unwrap_or_default()
+        .iter()
+        .take_while(|i| call_target(i).is_none())
+        .filter(|i| {
+            i.mnemonic() == Mnemonic::Mov
+                && i.op0_kind() == OpKind::Memory
+                && i.memory_base() == Register::RSP
+        })
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(bytes: &[u8]) -> Option<(u64, SiteKind)> {
+        let code = Code::decode(bytes, 0x1000);
+        let (index, kind) = choose(&code)?;
+        Some((code.get(index).unwrap().ip() - 0x1000, kind))
+    }
+
+    /// `runtime.newproc` of Go 1.21: small frame, `push rbp`.
+    #[test]
+    fn push_after_stack_check() {
+        let bytes = [0x49, 0x3b, 0x66, 0x10, 0x76, 0x58, 0x55, 0x48, 0x89, 0xe5];
+        assert_eq!(chosen(&bytes), Some((6, SiteKind::PushRbp)));
+    }
+
+    /// `runtime.stopTheWorldWithSema` of Go 1.22: large frame, long branch.
+    #[test]
+    fn push_after_stack_check_of_large_frame() {
+        let bytes = [
+            0x4c, 0x8d, 0x64, 0x24, 0xf0, // lea r12, [rsp-0x10]
+            0x4d, 0x3b, 0x66, 0x10, // cmp r12, [r14+0x10]
+            0x0f, 0x86, 0xd8, 0x03, 0x00, 0x00, // jbe
+            0x55, 0x48, 0x89, 0xe5, // push rbp; mov rbp, rsp
+        ];
+        assert_eq!(chosen(&bytes), Some((15, SiteKind::PushRbp)));
+    }
+
+    /// A frame of more than half a page of stack guard: the subtraction may wrap.
+    #[test]
+    fn push_after_stack_check_of_huge_frame() {
+        let bytes = [
+            0x49, 0x89, 0xe4, // mov r12, rsp
+            0x49, 0x81, 0xec, 0x00, 0x20, 0x00, 0x00, // sub r12, 0x2000
+            0x72, 0x20, // jb
+            0x4d, 0x3b, 0x66, 0x10, // cmp r12, [r14+0x10]
+            0x76, 0x1a, // jbe
+            0x55, // push rbp
+        ];
+        assert_eq!(chosen(&bytes), Some((18, SiteKind::PushRbp)));
+    }
+
+    /// `runtime.casgstatus` of Go 1.27: no stack check.
+    #[test]
+    fn push_at_entry() {
+        let bytes = [0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x58];
+        assert_eq!(chosen(&bytes), Some((0, SiteKind::PushRbp)));
+    }
+
+    /// `runtime.newproc` of Go 1.19: rsp moves before rbp is saved.
+    #[test]
+    fn branch_of_stack_check() {
+        let bytes = [
+            0x49, 0x3b, 0x66, 0x10, // cmp rsp, [r14+0x10]
+            0x76, 0x62, // jbe
+            0x48, 0x83, 0xec, 0x30, // sub rsp, 0x30
+            0x48, 0x89, 0x6c, 0x24, 0x28, // mov [rsp+0x28], rbp
+        ];
+        assert_eq!(chosen(&bytes), Some((4, SiteKind::StackCheckBranch)));
+    }
+
+    /// `runtime.casgstatus` of Go 1.19: neither stack check nor `push rbp`.
+    #[test]
+    fn entry_if_nothing_else() {
+        let bytes = [0x48, 0x83, 0xec, 0x40, 0x48, 0x89, 0x6c, 0x24, 0x38];
+        assert_eq!(chosen(&bytes), Some((0, SiteKind::Entry)));
+    }
+
+    /// `runtime.runqputbatch` of Go 1.25 begins with a `nop`, which is emulated.
+    #[test]
+    fn nop_without_frame() {
+        let bytes = [0x90, 0x48, 0x83, 0x3b, 0x00, 0x74, 0x00, 0xc3];
+        assert_eq!(chosen(&bytes), Some((0, SiteKind::Early)));
+    }
+
+    /// A `nop` in front of the stack check is run again after a restart; one behind it is not.
+    #[test]
+    fn nothing_before_the_stack_check() {
+        let bytes = [
+            0x90, // nop
+            0x49, 0x3b, 0x66, 0x10, 0x76, 0x20, // stack check
+            0x48, 0x83, 0xec, 0x30, // sub rsp, 0x30
+        ];
+        assert_eq!(chosen(&bytes), Some((5, SiteKind::StackCheckBranch)));
+        let bytes = [
+            0x49, 0x3b, 0x66, 0x10, 0x76, 0x20, // stack check
+            0x90, // nop
+            0x48, 0x83, 0xec, 0x30, // sub rsp, 0x30
+        ];
+        assert_eq!(chosen(&bytes), Some((6, SiteKind::Early)));
+    }
+
+    /// An argument register that is changed before `push rbp` rules it out.
+    #[test]
+    fn arguments_stay_intact() {
+        let bytes = [
+            0x49, 0x3b, 0x66, 0x10, 0x76, 0x20, // stack check
+            0x31, 0xc0, // xor eax, eax
+            0x55, // push rbp
+        ];
+        assert_eq!(chosen(&bytes), Some((4, SiteKind::StackCheckBranch)));
+    }
+
+    /// `for {}`: each turn would be a hit.
+    #[test]
+    fn no_site_in_a_loop() {
+        assert_eq!(chosen(&[0x90, 0xeb, 0xfd]), None);
+        assert_eq!(chosen(&[0xeb, 0xfe]), None);
+    }
+
+    /// The slow paths of `runtime.startTheWorldWithSema` of Go 1.22 (three arguments) and of a function without.
+    #[test]
+    fn counts_saved_arguments() {
+        let three = [
+            0x49, 0x3b, 0x66, 0x10, 0x76, 0x01, 0xc3, // stack check; ret
+            0x48, 0x89, 0x44, 0x24, 0x08, // mov [rsp+8], rax
+            0x88, 0x5c, 0x24, 0x10, // mov [rsp+16], bl
+            0x48, 0x89, 0x4c, 0x24, 0x18, // mov [rsp+24], rcx
+            0xe8, 0, 0, 0, 0, // call
+            0x48, 0x8b, 0x44, 0x24, 0x08, // mov rax, [rsp+8]
+        ];
+        assert_eq!(saved_arguments(&Code::decode(&three, 0x1000)), 3);
+        let none = [0x49, 0x3b, 0x66, 0x10, 0x76, 0x01, 0xc3, 0xe8, 0, 0, 0, 0];
+        assert_eq!(saved_arguments(&Code::decode(&none, 0x1000)), 0);
+        assert_eq!(saved_arguments(&Code::decode(&[0x55, 0xc3], 0x1000)), 0);
+    }
+}

@@ -1,0 +1,137 @@
+//! The functions of Go's runtime in one binary, by name.
+//!
+//! A plan asks for a few dozen of them; one pass over a part of the function table finds all.
+
+use std::collections::HashMap;
+
+use super::binary::Binary;
+use super::code::{Code, call_target, jump_target};
+use super::image::Machine;
+use super::pclntab::Function;
+use super::sites::{Body, NoSite};
+
+/// What the names of the runtime's functions begin with.
+const PACKAGE: &str = "runtime.";
+
+/// Functions that every program has, and that are in the runtime's largest block of code.
+const LANDMARKS: [&str; 2] = ["runtime.mallocgc", "runtime.newproc1"];
+
+/// How many functions of other packages in a row mean that the runtime's block is over. Inside of it there are never
+/// more than a few dozen (what other packages take from the runtime by `//go:linkname`).
+const GAP: usize = 2048;
+
+/// The runtime's functions of a binary.
+#[derive(Debug)]
+pub struct Runtime<'b> {
+    binary: &'b Binary,
+    functions: HashMap<&'b str, Vec<Function<'b>>>,
+}
+
+impl<'b> Runtime<'b> {
+    /// Looks at the names of functions until the runtime's are over. The linker lays out packages one by one, each
+    /// after those that it imports, so they are among the first (cmd/link/internal/ld/data.go, `textaddress`); if not,
+    /// all names are looked at. Copies of generic functions, which come later, may be missed.
+    pub fn of(binary: &'b Binary) -> Self {
+        let mut functions: HashMap<&'b str, Vec<Function<'b>>> = HashMap::new();
+        let mut others = 0;
+        for function in binary.functions().iter() {
+            if function.name.starts_with(PACKAGE) {
+                functions.entry(function.name).or_default().push(function);
+                others = 0;
+            } else {
+                others += 1;
+                if others == GAP && LANDMARKS.iter().all(|name| functions.contains_key(name)) {
+                    break;
+                }
+            }
+        }
+        Self { binary, functions }
+    }
+
+    /// The binary.
+    pub fn binary(&self) -> &'b Binary {
+        self.binary
+    }
+
+    /// The names of all functions of the package, in no particular order.
+    pub fn names(&self) -> impl Iterator<Item = &'b str> + '_ {
+        self.functions.keys().copied()
+    }
+
+    /// Whether there is a function of that name with code of its own (not only inlined into others).
+    pub fn has(&self, name: &str) -> bool {
+        self.functions.contains_key(name)
+    }
+
+    /// The addresses at which functions of that name begin: several if assembly and Go code call it by different
+    /// conventions, since the compiler then adds a wrapper of the same name.
+    pub fn entries(&self, name: &str) -> Vec<u64> {
+        self.functions
+            .get(name)
+            .map(|all| all.iter().map(|f| f.entry).collect())
+            .unwrap_or_default()
+    }
+
+    /// The function of that name, decoded. Of a function and its wrapper this is the function: the one that does not
+    /// call, or jump to, the other (cmd/compile/internal/ssagen/abi.go, `makeABIWrapper`).
+    ///
+    /// # Errors
+    /// There is no such function, its code cannot be told from another of the same name, or it is not x86-64 code.
+    pub fn body(&self, name: &str) -> Result<Body<'b>, NoSite> {
+        let image = self.binary.image();
+        if image.machine() != Machine::X86_64 {
+            return Err(NoSite::new(
+                "probe sites are known for x86-64 programs only",
+            ));
+        }
+        let all = self
+            .functions
+            .get(name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let entries = self.entries(name);
+        let mut found = None;
+        for function in all {
+            let code = decode(self.binary, function)
+                .ok_or_else(|| NoSite::new(format!("the file has no code for {name}")))?;
+            let wraps = code.instructions().iter().any(|i| {
+                call_target(i)
+                    .or_else(|| jump_target(i))
+                    .is_some_and(|to| to != function.entry && entries.contains(&to))
+            });
+            if wraps {
+                continue;
+            }
+            if found.is_some() {
+                return Err(NoSite::new(format!(
+                    "several functions bear the name {name}"
+                )));
+            }
+            found = Some(Body::new(image, function.name, code));
+        }
+        found.ok_or_else(|| NoSite::new(format!("this program has no function {name}")))
+    }
+
+    /// The return address at the bottom of every goroutine's stack: one byte into `runtime.goexit`, as
+    /// `runtime.newproc1` takes it (runtime/proc.go, Go 1.18 to 1.27). A link-time address.
+    ///
+    /// # Errors
+    /// `runtime.newproc1` does not have the expected form.
+    pub fn goexit_return(&self) -> Result<u64, NoSite> {
+        let goexit = self.entries("runtime.goexit");
+        let body = self.body("runtime.newproc1")?;
+        body.code()
+            .instructions()
+            .iter()
+            .filter_map(super::code::lea_rip)
+            .map(|(_, address)| address)
+            .find(|address| goexit.contains(address))
+            .and_then(|address| address.checked_add(1))
+            .ok_or_else(|| body.none("no reference to runtime.goexit"))
+    }
+}
+
+/// The decoded code of a function; `None` if the file does not hold it.
+pub fn decode<'b>(binary: &'b Binary, function: &Function<'b>) -> Option<Code<'b>> {
+    Some(Code::decode(function.code(binary.image())?, function.entry))
+}
