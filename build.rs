@@ -1,3 +1,66 @@
-//! Compiles each `src/bpf/NAME.bpf.c` into the skeleton `OUT_DIR/NAME.skel.rs`.
+//! Compiles each `src/bpf/NAME.bpf.c` into the skeleton `OUT_DIR/NAME.skel.rs`, and tells the crate what it is built from.
 
-fn main() {}
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use libbpf_cargo::SkeletonBuilder;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    println!("cargo:rerun-if-changed=src/bpf");
+    println!("cargo:rerun-if-changed=vmlinux");
+    let mut sources: Vec<PathBuf> = fs::read_dir("src/bpf")?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    sources.sort();
+    let mut programs = Vec::new();
+    for source in sources {
+        let name = source
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.strip_suffix(".bpf.c"));
+        if let Some(name) = name {
+            build_skeleton(&source, &out.join(format!("{name}.skel.rs")))?;
+            programs.push(name.to_owned());
+        }
+    }
+    println!("cargo:rustc-env=GRTMON_BPF={}", programs.join(" "));
+    println!("cargo:rustc-env=GRTMON_TARGET={}", env::var("TARGET")?);
+    println!("cargo:rustc-env=GRTMON_REVISION={}", revision());
+    Ok(())
+}
+
+/// `-mcpu=v3` works on every kernel from 5.1 on; clang's own default changes with its version.
+fn build_skeleton(source: &Path, skeleton: &Path) -> Result<(), Box<dyn Error>> {
+    let arguments = [
+        "-Ivmlinux",
+        "-Isrc/bpf",
+        "-mcpu=v3",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-unused-parameter",
+    ];
+    SkeletonBuilder::new()
+        .source(source)
+        .clang_args(arguments)
+        .build_and_generate(skeleton)
+        .map_err(|error| format!("failed to compile {}: {error:#}", source.display()))?;
+    Ok(())
+}
+
+/// The git revision, or `unknown` when this is not a git checkout.
+fn revision() -> String {
+    println!("cargo:rerun-if-changed=.git/HEAD");
+    Command::new("git")
+        .args(["rev-parse", "--short=12", "HEAD"])
+        .output()
+        .ok()
+        .filter(|output| output.status.success())
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .map_or_else(|| "unknown".to_owned(), |text| text.trim().to_owned())
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What every program here knows about running inside a Go function: where the register ABI keeps g and the
+ * arguments (cmd/compile/abi-internal.md), whether a stack check is about to fail, and how far the image was
+ * moved by the loader.
+ */
+#ifndef __GO_BPF_H
+#define __GO_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#if defined(__TARGET_ARCH_x86)
+#define go_regs pt_regs
+#define GO_G(ctx) ((ctx)->r14)
+#define GO_ARG0(ctx) ((ctx)->ax)
+#define GO_ARG1(ctx) ((ctx)->bx)
+#define GO_ARG2(ctx) ((ctx)->cx)
+#define GO_ARG3(ctx) ((ctx)->di)
+#define GO_ARG4(ctx) ((ctx)->si)
+#define GO_PC(ctx) ((ctx)->ip)
+#define GO_SP(ctx) ((ctx)->sp)
+/* At a `jbe` that ends a stack check: CF or ZF set means the branch to morestack is taken and the function will
+ * start again, so this hit is not a call. */
+#define GO_X86_CF 0x1
+#define GO_X86_ZF 0x40
+static __always_inline int go_stack_check_fails(struct go_regs *ctx)
+{
+	return (ctx->flags & (GO_X86_CF | GO_X86_ZF)) != 0;
+}
+#else
+#define go_regs user_pt_regs
+#define GO_G(ctx) ((ctx)->regs[28])
+#define GO_ARG0(ctx) ((ctx)->regs[0])
+#define GO_ARG1(ctx) ((ctx)->regs[1])
+#define GO_ARG2(ctx) ((ctx)->regs[2])
+#define GO_ARG3(ctx) ((ctx)->regs[3])
+#define GO_ARG4(ctx) ((ctx)->regs[4])
+#define GO_PC(ctx) ((ctx)->pc)
+#define GO_SP(ctx) ((ctx)->sp)
+/* At a `b.ls`: taken when C is clear or Z is set. */
+#define GO_ARM64_C (1ULL << 29)
+#define GO_ARM64_Z (1ULL << 30)
+static __always_inline int go_stack_check_fails(struct go_regs *ctx)
+{
+	return (ctx->pstate & GO_ARM64_C) == 0 || (ctx->pstate & GO_ARM64_Z) != 0;
+}
+#endif
+
+/*
+ * A cookie names its site: the site's link-time address, and in the top bit whether the site is the conditional
+ * branch of a stack check. Addresses of user space never reach the top bit.
+ */
+#define GO_COOKIE_STACK_CHECK (1ULL << 63)
+
+struct go_site {
+	__u64 vaddr; /* link-time address of the probed instruction */
+	__u64 bias; /* what the loader added to link-time addresses in this process */
+};
+
+/* Returns non-zero when this hit is not a call (the function will start again on a larger stack). */
+static __always_inline int go_site_of(struct go_regs *ctx, struct go_site *site)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+
+	site->vaddr = cookie & ~GO_COOKIE_STACK_CHECK;
+	site->bias = GO_PC(ctx) - site->vaddr;
+	return (cookie & GO_COOKIE_STACK_CHECK) && go_stack_check_fails(ctx);
+}
+
+static __always_inline __u32 go_process(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+/* Programs come twice: for uprobe.multi (kernel 6.6 on) and for one perf event per site. */
+#define GO_PROBE(name)                                                   \
+	static __always_inline int name##_body(struct go_regs *ctx);     \
+	SEC("uprobe.multi") int name(struct go_regs *ctx)                \
+	{                                                                \
+		return name##_body(ctx);                                 \
+	}                                                                \
+	SEC("uprobe") int name##_perf(struct go_regs *ctx)               \
+	{                                                                \
+		return name##_body(ctx);                                 \
+	}                                                                \
+	static __always_inline int name##_body(struct go_regs *ctx)
+
+/*
+ * Gate: programs do nothing while it is closed. Attaching and detaching several sites is not one step for the
+ * kernel, so user space opens the gate after the last attach and closes it before the first detach.
+ */
+volatile __u32 go_gate = 0;
+
+/* Processes to look at, when the kernel cannot confine the probes to them (user space sets go_listed_only). */
+const volatile __u8 go_listed_only = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32); /* process id */
+	__type(value, __u8);
+} go_listed SEC(".maps");
+
+static __always_inline int go_ignored(__u32 process)
+{
+	if (!go_gate)
+		return 1;
+	return go_listed_only && !bpf_map_lookup_elem(&go_listed, &process);
+}
+
+#endif

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Goroutines: creation, first execution, exit; and the movements between run queues.
+ *
+ * A goroutine's first execution is seen at the start function itself: there, and only there, the return address
+ * on top of the stack is runtime.goexit + 1 (runtime.newproc1 put it there). So a function that is started by `go`
+ * and also called directly is told apart without asking the scheduler, and nothing fires on a mere switch.
+ */
+#include "go.bpf.h"
+#include "hist.bpf.h"
+#include "gr.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile struct gr_config gr_cfg = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20); /* set by user space */
+} gr_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 17); /* set by user space */
+	__type(key, struct gr_key);
+	__type(value, struct gr_life);
+} gr_alive SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GR_N_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} gr_counters SEC(".maps");
+
+/* Running times of all goroutines together. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct hist);
+} gr_total SEC(".maps");
+
+/* Running times by start function; filled only with gr_cfg.by_fn. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64); /* link-time entry of the start function */
+	__type(value, struct hist);
+} gr_by_fn SEC(".maps");
+
+/* Exits whose first execution was not seen, by start function: how user space learns of start functions that no
+ * `go` statement names. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* link-time entry of the start function */
+	__type(value, __u64);
+} gr_unseen SEC(".maps");
+
+/* Direct calls of start functions, by site: how user space finds those too hot to keep. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* link-time address of the site */
+	__type(value, __u64);
+} gr_direct SEC(".maps");
+
+static struct hist no_durations; /* all zero: the first value of an entry of gr_by_fn */
+
+/* These make the skeleton emit the types. */
+struct gr_exit _gr_exit = {};
+enum gr_kind _gr_kind = GR_CREATE;
+enum gr_known _gr_known = GR_KNOWS_START;
+enum gr_counter _gr_counter = GR_N_CREATED;
+enum gr_p _gr_p = GR_NO_P;
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *n = bpf_map_lookup_elem(&gr_counters, &counter);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+static __always_inline void count_at(void *map, __u64 key)
+{
+	__u64 one = 1, *n = bpf_map_lookup_elem(map, &key);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+	else
+		bpf_map_update_elem(map, &key, &one, BPF_NOEXIST);
+}
+
+static __always_inline __u64 word_at(__u64 address)
+{
+	__u64 word = 0;
+
+	bpf_probe_read_user(&word, sizeof(word), (void *)address);
+	return word;
+}
+
+/* The P of the thread that runs g: g.m.p.id. */
+static __always_inline __u16 p_of(__u64 g)
+{
+	__u64 m, p;
+	__s32 id;
+
+	if (bpf_probe_read_user(&m, sizeof(m), (void *)(g + gr_cfg.g_m)) ||
+	    bpf_probe_read_user(&p, sizeof(p), (void *)(m + gr_cfg.m_p)) ||
+	    bpf_probe_read_user(&id, sizeof(id), (void *)(p + gr_cfg.p_id)))
+		return GR_NO_P;
+	return id;
+}
+
+/* Fills in who the goroutine g is. */
+static __always_inline int describe(struct gr_event *e, __u64 g, const struct go_site *site)
+{
+	__u64 origin[4]; /* parentGoid, gopc, ancestors, startpc */
+
+	if (bpf_probe_read_user(&e->goid, sizeof(e->goid), (void *)(g + gr_cfg.g_goid)))
+		return -1;
+	e->start_pc = 0;
+	e->created_pc = 0;
+	e->creator = 0;
+	if (!gr_cfg.origin_known)
+		return 0;
+	if (bpf_probe_read_user(origin, sizeof(origin), (void *)(g + gr_cfg.g_origin)))
+		return -1;
+	if (gr_cfg.has_parent)
+		e->creator = origin[0];
+	e->created_pc = origin[1] - site->bias;
+	e->start_pc = origin[3] - site->bias;
+	return 0;
+}
+
+/* Before Go 1.21 g has no parentGoid: the creator is the user goroutine of the thread that runs newproc. */
+static __always_inline __u64 current_goid(__u64 g0)
+{
+	__u64 m = word_at(g0 + gr_cfg.g_m);
+	__u64 curg = m ? word_at(m + gr_cfg.m_curg) : 0;
+
+	return curg ? word_at(curg + gr_cfg.g_goid) : 0;
+}
+
+static __always_inline int created(struct go_regs *ctx, const struct go_site *site, __u64 newg)
+{
+	struct gr_key key = { .g = newg, .process = go_process() };
+	struct gr_life life = { .created_ns = bpf_ktime_get_ns() };
+	struct gr_event *e;
+
+	count(GR_N_CREATED);
+	if (bpf_map_update_elem(&gr_alive, &key, &life, BPF_ANY))
+		count(GR_N_MAP_FULL);
+	e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
+	if (!e) {
+		count(GR_N_LOST_CREATE);
+		return 0;
+	}
+	e->time_ns = life.created_ns;
+	e->process = key.process;
+	e->p = p_of(GO_G(ctx));
+	e->kind = GR_CREATE;
+	e->known = 0;
+	if (describe(e, newg, site)) {
+		count(GR_N_UNREADABLE);
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return 0;
+	}
+	if (!gr_cfg.has_parent)
+		e->creator = current_goid(GO_G(ctx));
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* At `call runtime.runqput` in runtime.newproc.func1: runqput(pp, newg, next), everything in newg is final. */
+GO_PROBE(gr_create)
+{
+	struct go_site site;
+
+	if (go_ignored(go_process()) || go_site_of(ctx, &site))
+		return 0;
+	return created(ctx, &site, GO_ARG1(ctx));
+}
+
+/* At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (Go 1.23 and later): AX = the coroutine's g. */
+GO_PROBE(gr_create_coro)
+{
+	struct go_site site;
+
+	if (go_ignored(go_process()) || go_site_of(ctx, &site))
+		return 0;
+	return created(ctx, &site, GO_ARG0(ctx));
+}
+
+/* A new program image: what is remembered of this process belongs to the one before. */
+static __always_inline void image_begins(__u64 now)
+{
+	struct gr_event *e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
+
+	if (!e) {
+		count(GR_N_LOST_IMAGE);
+		return;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time_ns = now;
+	e->process = go_process();
+	e->p = GR_NO_P;
+	e->kind = GR_IMAGE;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+/* At the site of a start function: R14 = g, the return address on top of the stack. */
+GO_PROBE(gr_start)
+{
+	__u64 now = bpf_ktime_get_ns(), return_to;
+	struct gr_life *life, fresh = {};
+	struct gr_key key = { .process = go_process() };
+	struct go_site site;
+
+	if (go_ignored(key.process) || go_site_of(ctx, &site))
+		return 0;
+	if (bpf_probe_read_user(&return_to, sizeof(return_to), (void *)GO_SP(ctx))) {
+		count(GR_N_UNREADABLE);
+		return 0;
+	}
+	if (return_to != site.bias + gr_cfg.start_return) {
+		count_at(&gr_direct, site.vaddr);
+		return 0;
+	}
+	if (site.vaddr == gr_cfg.main_site)
+		image_begins(now);
+	key.g = GO_G(ctx);
+	life = bpf_map_lookup_elem(&gr_alive, &key);
+	if (life) {
+		/* Two links can hold one site for a moment, while user space changes the set. */
+		if (!life->started_ns)
+			life->started_ns = now;
+		return 0;
+	}
+	fresh.started_ns = now;
+	if (bpf_map_update_elem(&gr_alive, &key, &fresh, BPF_NOEXIST))
+		count(GR_N_MAP_FULL);
+	return 0;
+}
+
+static __always_inline void add_duration(__u64 start_pc, __u64 ns)
+{
+	struct hist *h;
+	__u32 zero = 0;
+
+	h = bpf_map_lookup_elem(&gr_total, &zero);
+	if (h)
+		hist_add(h, ns);
+	if (!gr_cfg.by_fn)
+		return;
+	h = bpf_map_lookup_elem(&gr_by_fn, &start_pc);
+	if (!h) {
+		bpf_map_update_elem(&gr_by_fn, &start_pc, &no_durations, BPF_NOEXIST);
+		h = bpf_map_lookup_elem(&gr_by_fn, &start_pc);
+	}
+	if (h)
+		hist_add(h, ns);
+	else
+		count(GR_N_FN_FULL);
+}
+
+static __always_inline __u64 start_pc_of(__u64 g, const struct go_site *site)
+{
+	__u64 pc;
+
+	if (!gr_cfg.origin_known ||
+	    bpf_probe_read_user(&pc, sizeof(pc), (void *)(g + gr_cfg.g_origin + 24)))
+		return 0;
+	return pc - site->bias;
+}
+
+static __always_inline int exited_in_histogram(__u64 g, const struct go_site *site, const struct gr_key *key,
+					       const struct gr_life *life, __u64 now)
+{
+	__u64 started = life ? life->started_ns : 0;
+
+	if (life)
+		bpf_map_delete_elem(&gr_alive, key);
+	if (started) {
+		add_duration(gr_cfg.by_fn ? start_pc_of(g, site) : 0, now - started);
+	} else {
+		count(GR_N_START_UNKNOWN);
+		count_at(&gr_unseen, start_pc_of(g, site));
+	}
+	return 0;
+}
+
+/* At runtime.goexit0(gp) up to Go 1.21, runtime.gdestroy(gp) since: on g0, gp still whole. */
+GO_PROBE(gr_exit)
+{
+	struct gr_key key = { .process = go_process(), .g = GO_ARG0(ctx) };
+	__u64 now = bpf_ktime_get_ns();
+	struct gr_life *life;
+	struct gr_exit *e;
+	struct go_site site;
+
+	if (go_ignored(key.process) || go_site_of(ctx, &site))
+		return 0;
+	count(GR_N_EXITED);
+	life = bpf_map_lookup_elem(&gr_alive, &key);
+	if (gr_cfg.seq)
+		return exited_in_histogram(key.g, &site, &key, life, now);
+
+	e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
+	if (!e) {
+		count(GR_N_LOST_EXIT);
+	} else {
+		e->event.time_ns = now;
+		e->event.process = key.process;
+		e->event.p = p_of(GO_G(ctx));
+		e->event.kind = GR_EXIT;
+		e->event.known = 0;
+		e->created_ns = 0;
+		e->started_ns = 0;
+		if (life) {
+			e->created_ns = life->created_ns;
+			e->started_ns = life->started_ns;
+			e->event.known = (life->created_ns ? GR_KNOWS_CREATION : 0) |
+					 (life->started_ns ? GR_KNOWS_START : 0);
+		}
+		if (describe(&e->event, key.g, &site)) {
+			count(GR_N_UNREADABLE);
+			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		} else {
+			bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+		}
+	}
+	if (life)
+		bpf_map_delete_elem(&gr_alive, &key);
+	return 0;
+}
+
+static __always_inline int queue_event(struct go_regs *ctx, enum gr_kind kind, __u64 g, __u64 moved,
+				       const struct go_site *site)
+{
+	struct gr_event *e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
+
+	if (!e) {
+		count(GR_N_LOST_QUEUE);
+		return 0;
+	}
+	e->goid = 0;
+	e->start_pc = 0;
+	e->created_pc = 0;
+	if (g && describe(e, g, site)) {
+		count(GR_N_UNREADABLE);
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return 0;
+	}
+	e->time_ns = bpf_ktime_get_ns();
+	e->creator = moved;
+	e->process = go_process();
+	e->p = p_of(GO_G(ctx));
+	e->kind = kind;
+	e->known = 0;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* runtime.runqputslow(pp, gp, h, t): half of the local queue [h, t) and gp move to the global queue. */
+GO_PROBE(gr_put_global)
+{
+	struct go_site site;
+
+	if (go_ignored(go_process()) || go_site_of(ctx, &site))
+		return 0;
+	return queue_event(ctx, GR_PUT_GLOBAL, GO_ARG1(ctx), ((__u32)GO_ARG3(ctx) - (__u32)GO_ARG2(ctx)) / 2 + 1,
+			   &site);
+}
+
+/* runtime.globrunqget up to Go 1.24, runtime.globrunqgetbatch since. */
+GO_PROBE(gr_get_global)
+{
+	struct go_site site;
+
+	if (go_ignored(go_process()) || go_site_of(ctx, &site))
+		return 0;
+	return queue_event(ctx, GR_GET_GLOBAL, 0, 0, &site);
+}
+
+/* The branch after `call runtime.runqgrab` in runtime.runqsteal: AX = goroutines grabbed, 0 when the try failed. */
+GO_PROBE(gr_steal)
+{
+	struct go_site site;
+
+	if (go_ignored(go_process()) || go_site_of(ctx, &site) || !(__u32)GO_ARG0(ctx))
+		return 0;
+	return queue_event(ctx, GR_STEAL, 0, (__u32)GO_ARG0(ctx), &site);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What gr.bpf.c and user space share: records, counters, configuration. Fixed widths, no hidden padding. */
+#ifndef __GR_H
+#define __GR_H
+
+#include "hist.h"
+
+enum gr_kind {
+	GR_CREATE = 1,
+	GR_EXIT = 2,
+	GR_PUT_GLOBAL = 3,
+	GR_GET_GLOBAL = 4,
+	GR_STEAL = 5,
+	GR_IMAGE = 6, /* runtime.main begins: a new program image in this process */
+};
+
+/* The first half of every record. All code addresses are link-time addresses: the load bias is taken off. */
+struct gr_event {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u64 goid; /* queue events: goid of the goroutine put, 0 if there is none */
+	__u64 start_pc; /* entry of the start function; 0 if unknown */
+	__u64 created_pc; /* return address of the creating call (g.gopc) */
+	__u64 creator; /* create: goid of the creator. Queue events: number of goroutines moved */
+	__u32 process;
+	__u16 p; /* id of the P on which it happened; GR_NO_P if there was none */
+	__u8 kind; /* enum gr_kind */
+	__u8 known; /* exit: enum gr_known */
+};
+
+enum gr_known {
+	GR_KNOWS_CREATION = 1,
+	GR_KNOWS_START = 2,
+};
+
+enum gr_p {
+	GR_NO_P = 0xffff,
+};
+
+/* GR_EXIT carries these besides. */
+struct gr_exit {
+	struct gr_event event;
+	__u64 created_ns; /* valid with GR_KNOWS_CREATION */
+	__u64 started_ns; /* valid with GR_KNOWS_START */
+};
+
+/* A goroutine alive, by the address of its g: g structures are reused, but never while their goroutine lives. */
+struct gr_key {
+	__u64 g;
+	__u64 process;
+};
+
+struct gr_life {
+	__u64 created_ns; /* 0: not seen */
+	__u64 started_ns; /* 0: not seen */
+};
+
+/* Counters, one array slot each, summed over CPUs by user space. */
+enum gr_counter {
+	GR_N_CREATED,
+	GR_N_EXITED,
+	GR_N_LOST_CREATE, /* ring buffer full */
+	GR_N_LOST_EXIT,
+	GR_N_LOST_QUEUE,
+	GR_N_LOST_IMAGE,
+	GR_N_MAP_FULL, /* no room to remember a goroutine */
+	GR_N_UNREADABLE, /* g could not be read */
+	GR_N_FN_FULL, /* no room for another start function's histogram */
+	GR_N_START_UNKNOWN, /* exits whose first execution was not seen (seq) */
+	GR_N_COUNTERS,
+};
+
+struct gr_config {
+	__u64 start_return; /* link-time address a start function returns to: runtime.goexit + 1 instruction */
+	__u64 main_site; /* link-time address of the site in runtime.main */
+	__u32 g_goid; /* offsets into g, m and p */
+	__u32 g_m;
+	__u32 g_origin; /* parentGoid (from Go 1.21 on), gopc, ancestors, startpc: consecutive words */
+	__u32 m_p;
+	__u32 m_curg;
+	__u32 p_id;
+	__u8 origin_known;
+	__u8 has_parent; /* the first word of g_origin is parentGoid */
+	__u8 seq; /* only histograms: no records but GR_IMAGE */
+	__u8 by_fn;
+	__u32 unused;
+};
+
+_Static_assert(sizeof(struct gr_event) == 48, "wire format");
+_Static_assert(sizeof(struct gr_exit) == 64, "wire format");
+_Static_assert(sizeof(struct gr_config) == 48, "shared with user space");
+
+#endif
