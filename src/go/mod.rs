@@ -26,6 +26,7 @@ pub mod memory;
 pub mod code;
 pub mod runtime;
 pub mod sites;
+pub mod size_classes;
 // pub mod starts;
 pub mod allocators;
 // pub mod globals;

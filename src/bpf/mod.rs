@@ -1,0 +1,43 @@
+//! The BPF programs and their edge to Rust: skeletons made by `build.rs`, and which of their types may be read from
+//! raw bytes. The C headers beside this file are the one source of truth; nothing is mirrored by hand.
+
+#![allow(unsafe_code)]
+
+/// Puts a generated skeleton into a module. It is not ours to lint.
+macro_rules! skeleton {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[allow(clippy::all, clippy::undocumented_unsafe_blocks)]
+        #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+        #[allow(missing_docs, missing_debug_implementations, dead_code)]
+        #[allow(rust_2018_idioms, unreachable_pub, unsafe_op_in_unsafe_fn)]
+        pub mod $name {
+            include!(concat!(env!("OUT_DIR"), "/", stringify!($name), ".skel.rs"));
+        }
+    };
+}
+
+skeleton!(
+    /// Allocations: `gm.bpf.c`.
+    gm
+);
+skeleton!(
+    /// Goroutine creation, first execution, exit, run queues: `gr.bpf.c`.
+    gr
+);
+
+// SAFETY: integers only; gr.h asserts the size of each, which leaves no room for padding.
+unsafe impl plain::Plain for gr::types::gr_event {}
+// SAFETY: as above.
+unsafe impl plain::Plain for gr::types::gr_exit {}
+// SAFETY: two 64-bit integers.
+unsafe impl plain::Plain for gr::types::gr_key {}
+// SAFETY: two 64-bit integers.
+unsafe impl plain::Plain for gr::types::gr_life {}
+// SAFETY: 64-bit integers and an array of them.
+unsafe impl plain::Plain for gr::types::hist {}
+// SAFETY: two 64-bit integers.
+unsafe impl plain::Plain for gm::types::gm_count {}
+
+const _: () = assert!(size_of::<gr::types::gr_event>() == 48);
+const _: () = assert!(size_of::<gr::types::gr_exit>() == 64);
