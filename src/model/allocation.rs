@@ -1,0 +1,98 @@
+//! Allocations counted by size class.
+
+/// How many objects, and how much of the heap they took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Objects allocated.
+    pub objects: u64,
+    /// Bytes. Tiny objects: as asked for. Classes: of the class. Large objects: in whole pages.
+    pub bytes: u64,
+}
+
+/// Allocations of each kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allocations {
+    /// Pointer-free objects below 16 bytes, which share blocks.
+    pub tiny: Count,
+    /// By size class: bytes of the class, and what was allocated in it. Ascending, without class 0.
+    pub classes: Vec<(u16, Count)>,
+    /// Objects above 32 KiB, which have pages of their own.
+    pub large: Count,
+}
+
+impl Count {
+    fn add(&mut self, other: Self) {
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            objects: self.objects.saturating_sub(before.objects),
+            bytes: self.bytes.saturating_sub(before.bytes),
+        }
+    }
+}
+
+impl Allocations {
+    /// Everything together.
+    pub fn total(&self) -> Count {
+        let mut total = self.tiny;
+        total.add(self.large);
+        self.classes.iter().for_each(|(_, count)| total.add(*count));
+        total
+    }
+
+    /// Adds the allocations of another source with the same classes.
+    pub fn merge(&mut self, other: &Self) {
+        self.tiny.add(other.tiny);
+        self.large.add(other.large);
+        if self.classes.is_empty() {
+            self.classes.clone_from(&other.classes);
+            return;
+        }
+        for ((_, count), (_, more)) in self.classes.iter_mut().zip(&other.classes) {
+            count.add(*more);
+        }
+    }
+
+    /// What was allocated in all after `before` was.
+    pub fn total_since(&self, before: &Self) -> Count {
+        self.total().since(before.total())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(n: u64) -> Allocations {
+        let count = |objects| Count {
+            objects,
+            bytes: objects * 8,
+        };
+        Allocations {
+            tiny: count(n),
+            classes: vec![(8, count(2 * n)), (16, count(0))],
+            large: count(1),
+        }
+    }
+
+    #[test]
+    fn totals_add_up() {
+        assert_eq!(
+            some(3).total(),
+            Count {
+                objects: 10,
+                bytes: 80
+            }
+        );
+        let mut both = some(3);
+        both.merge(&some(1));
+        assert_eq!(both.total().objects, 14);
+        assert_eq!(both.total_since(&some(3)).objects, 4);
+        let mut from_nothing = Allocations::default();
+        from_nothing.merge(&some(2));
+        assert_eq!(from_nothing, some(2));
+    }
+}

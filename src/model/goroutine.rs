@@ -1,0 +1,93 @@
+//! What happens to goroutines, as seen from outside.
+
+/// One thing that happened. Code addresses are link-time addresses of the binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoroutineEvent {
+    /// When, in nanoseconds of CLOCK_MONOTONIC.
+    pub time_ns: u64,
+    /// The process (thread group id), in the initial PID namespace.
+    pub process: u32,
+    /// The P (scheduler's processor) it happened on, if there was one.
+    pub p: Option<u16>,
+    /// What happened.
+    pub what: What,
+}
+
+/// Who a goroutine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The runtime's own number of the goroutine.
+    pub goid: u64,
+    /// Entry of the function the `go` statement started.
+    pub start_pc: Option<u64>,
+    /// Return address of the `go` statement.
+    pub created_pc: Option<u64>,
+    /// The goroutine that executed the `go` statement.
+    pub creator: Option<u64>,
+}
+
+/// The kinds of [`GoroutineEvent`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A goroutine was created.
+    Create(Identity),
+    /// A goroutine ended.
+    Exit {
+        /// Which.
+        goroutine: Identity,
+        /// When it was created, if that was seen.
+        created_ns: Option<u64>,
+        /// When it first executed, if that was seen.
+        started_ns: Option<u64>,
+    },
+    /// A local run queue was full: half of it went to the global queue, together with this goroutine.
+    PutGlobal {
+        /// The goroutine that found no room.
+        goroutine: Identity,
+        /// Goroutines moved, this one included.
+        moved: u64,
+    },
+    /// A P asked the global run queue for work.
+    GetGlobal,
+    /// A P took goroutines from another P's queue.
+    Steal {
+        /// Goroutines taken.
+        moved: u64,
+    },
+    /// The process began to run a new program image (`runtime.main` started).
+    Image,
+}
+
+impl GoroutineEvent {
+    /// For an exit whose first execution was seen: how long the goroutine existed from then on, waiting included.
+    pub fn running_ns(&self) -> Option<u64> {
+        match self.what {
+            What::Exit { started_ns, .. } => {
+                started_ns.map(|started| self.time_ns.saturating_sub(started))
+            }
+            _ => None,
+        }
+    }
+
+    /// For an exit of which both were seen: from creation to first execution.
+    pub fn waited_ns(&self) -> Option<u64> {
+        match self.what {
+            What::Exit {
+                created_ns: Some(created),
+                started_ns: Some(started),
+                ..
+            } => Some(started.saturating_sub(created)),
+            _ => None,
+        }
+    }
+
+    /// Which goroutine it is about, if it is about one.
+    pub fn goroutine(&self) -> Option<&Identity> {
+        match &self.what {
+            What::Create(goroutine)
+            | What::Exit { goroutine, .. }
+            | What::PutGlobal { goroutine, .. } => Some(goroutine),
+            What::GetGlobal | What::Steal { .. } | What::Image => None,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Plain data and pure calculations that every layer may use. Nothing here knows of Go binaries, processes, BPF or
+//! terminals.
+
+pub mod allocation;
+pub mod goroutine;
+pub mod histogram;
+pub mod loss;
+pub mod report;

@@ -1,0 +1,171 @@
+//! Allocations by size class, drawn as the original drew them, and as JSON.
+
+use std::io::Write;
+use std::time::Duration;
+
+use crate::model::allocation::Allocations;
+use crate::model::allocation::Count;
+
+use super::json::Object;
+
+/// Stars of the longest bar.
+const BAR: usize = 30;
+
+/// Draws one bar per class in which anything was allocated (with `all`: per class), then the totals with their rates over
+/// `elapsed`.
+pub fn text(out: &mut Vec<u8>, allocations: &Allocations, elapsed: Duration, all: bool) {
+    let _ = writeln!(
+        out,
+        "   malloc     : count      distribution{}bytes",
+        " ".repeat(BAR - 9)
+    );
+    let rows = rows(allocations);
+    let most = rows
+        .iter()
+        .map(|(_, count)| count.objects)
+        .max()
+        .unwrap_or(0);
+    for (name, count) in rows.iter().filter(|(_, count)| all || count.objects > 0) {
+        let stars = "*".repeat(stars(count.objects, most));
+        let bytes = human_bytes(count.bytes);
+        let _ = writeln!(
+            out,
+            "   {name:<10} : {:<10} |{stars:<BAR$}| {bytes}",
+            count.objects
+        );
+    }
+    let total = allocations.total();
+    let seconds = elapsed.as_secs_f64().max(1e-9);
+    let _ = writeln!(
+        out,
+        "   total {} objects, {}: {:.0} objects/s, {}/s",
+        total.objects,
+        human_bytes(total.bytes),
+        total.objects as f64 / seconds,
+        human_bytes((total.bytes as f64 / seconds) as u64),
+    );
+}
+
+fn rows(allocations: &Allocations) -> Vec<(String, Count)> {
+    let mut rows = vec![("tiny <16B".to_owned(), allocations.tiny)];
+    rows.extend(
+        allocations
+            .classes
+            .iter()
+            .map(|(bytes, count)| (format!("{bytes}B"), *count)),
+    );
+    rows.push(("> 32KB".to_owned(), allocations.large));
+    rows
+}
+
+fn stars(count: u64, most: u64) -> usize {
+    if count == 0 || most == 0 {
+        return 0;
+    }
+    let exact = u128::from(count) * BAR as u128 / u128::from(most);
+    usize::try_from(exact).unwrap_or(BAR).clamp(1, BAR)
+}
+
+/// `812 B`, `1.2 KiB`, `34 MiB`.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    // Rounded to three digits, 1023.6 would become 1024.
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = if value >= 99.95 {
+        0
+    } else {
+        usize::from(value < 9.995) + 1
+    };
+    format!("{value:.digits$} {}", UNITS.get(unit).unwrap_or(&""))
+}
+
+/// The counts' fields: the total, tiny and large objects, and every class in which anything was allocated.
+pub fn json(object: &mut Object<'_>, allocations: &Allocations) {
+    let total = allocations.total();
+    object
+        .number("objects", total.objects)
+        .number("bytes", total.bytes);
+    object.number("tiny_objects", allocations.tiny.objects);
+    object.number("tiny_bytes", allocations.tiny.bytes);
+    object.number("large_objects", allocations.large.objects);
+    object.number("large_bytes", allocations.large.bytes);
+    let used = allocations
+        .classes
+        .iter()
+        .filter(|(_, count)| count.objects > 0);
+    object.list("classes", used, |inner, (size, count)| {
+        inner.number("size_bytes", u64::from(*size));
+        inner
+            .number("objects", count.objects)
+            .number("bytes", count.bytes);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Allocations {
+        let count = |objects, bytes| Count { objects, bytes };
+        Allocations {
+            tiny: count(60, 300),
+            classes: vec![(8, count(2, 16)), (16, count(0, 0)), (24, count(30, 720))],
+            large: count(1, 40960),
+        }
+    }
+
+    #[test]
+    fn classes_are_told_apart() {
+        let mut out = Vec::new();
+        text(&mut out, &sample(), Duration::from_secs(2), false);
+        let expected = "   \
+malloc     : count      distribution                     bytes
+   tiny <16B  : 60         |******************************| 300 B
+   8B         : 2          |*                             | 16 B
+   24B        : 30         |***************               | 720 B
+   > 32KB     : 1          |*                             | 40.0 KiB
+   total 93 objects, 41.0 KiB: 46 objects/s, 20.5 KiB/s
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn lines_fit_into_eighty_columns() {
+        let count = Count {
+            objects: 9_999_999_999,
+            bytes: u64::MAX / 4,
+        };
+        let huge = Allocations {
+            tiny: count,
+            classes: vec![(32768, count)],
+            large: count,
+        };
+        let mut out = Vec::new();
+        text(&mut out, &huge, Duration::from_secs(1), true);
+        for line in String::from_utf8(out).unwrap().lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+
+    #[test]
+    fn bytes_for_people() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.00 KiB"),
+            (1_048_575, "1.00 MiB"),
+            (150 << 20, "150 MiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(human_bytes(bytes), expected);
+        }
+    }
+}

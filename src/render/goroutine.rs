@@ -1,0 +1,293 @@
+//! Rows of `gr`.
+
+use crate::model::goroutine::GoroutineEvent;
+use crate::model::goroutine::What;
+
+use super::json::Object;
+use super::style::Colour;
+use super::style::Style;
+use super::table;
+use super::table::Column;
+use super::table::Row;
+
+/// The original's five columns, which fit into 80 characters, then ours.
+const COLUMNS: [Column; 9] = [
+    Column {
+        heading: "FN",
+        width: 30,
+    },
+    Column {
+        heading: "GOID",
+        width: 8,
+    },
+    Column {
+        heading: "PID",
+        width: 8,
+    },
+    Column {
+        heading: "EVENT",
+        width: 10,
+    },
+    Column {
+        heading: "TIME(ns)",
+        width: 15,
+    },
+    Column {
+        heading: "P",
+        width: 3,
+    },
+    Column {
+        heading: "WAIT(ns)",
+        width: 12,
+    },
+    Column {
+        heading: "CREATOR",
+        width: 8,
+    },
+    Column {
+        heading: "CREATED AT",
+        width: 20,
+    },
+];
+
+/// The same with `--queue`: how many goroutines moved.
+const QUEUE_COLUMNS: [Column; 10] = [
+    COLUMNS[0],
+    COLUMNS[1],
+    COLUMNS[2],
+    COLUMNS[3],
+    COLUMNS[4],
+    COLUMNS[5],
+    Column {
+        heading: "MOVED",
+        width: 5,
+    },
+    COLUMNS[6],
+    COLUMNS[7],
+    COLUMNS[8],
+];
+
+/// The words of an event's code addresses.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Names<'a> {
+    /// Start function; `None` when it is unknown.
+    pub function: Option<&'a str>,
+    /// File and line of the `go` statement.
+    pub created_at: Option<(&'a str, u32)>,
+}
+
+/// Writes events as rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    style: Style,
+    queue: bool,
+}
+
+impl Table {
+    /// `queue` adds the column that only queue events fill.
+    pub fn new(style: Style, queue: bool) -> Self {
+        Self { style, queue }
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        if self.queue { &QUEUE_COLUMNS } else { &COLUMNS }
+    }
+
+    /// The line of headings.
+    pub fn heading(&self, out: &mut Vec<u8>) {
+        table::heading(out, self.columns(), self.style);
+    }
+
+    /// One event. `place` is scratch space for the creation site.
+    pub fn row(
+        &self,
+        out: &mut Vec<u8>,
+        event: &GoroutineEvent,
+        names: Names<'_>,
+        place: &mut String,
+    ) {
+        let goroutine = event.goroutine();
+        let mut row = Row::begin(out, self.columns(), self.style);
+        match (goroutine, names.function) {
+            (Some(_), Some(name)) => row.cell(name),
+            (Some(_), None) => row.coloured("?", Colour::Yellow),
+            (None, _) => row.cell("-"),
+        };
+        row.number(goroutine.map(|goroutine| goroutine.goid));
+        row.number(Some(u64::from(event.process)));
+        match event.what {
+            What::Create(_) => row.coloured(word(&event.what), Colour::Green),
+            What::Exit { .. } => row.cell(word(&event.what)),
+            _ => row.coloured(word(&event.what), Colour::Dim),
+        };
+        match event.what {
+            What::Exit { .. } => row.duration(event.running_ns()),
+            _ => row.number(None),
+        };
+        row.number(event.p.map(u64::from));
+        if self.queue {
+            row.number(moved(&event.what));
+        }
+        match event.what {
+            What::Exit { .. } => row.duration(event.waited_ns()),
+            _ => row.number(None),
+        };
+        match goroutine.map(|goroutine| goroutine.creator) {
+            Some(creator) => row.number(creator),
+            None => row.cell("-"),
+        };
+        match names.created_at {
+            Some((file, line)) => {
+                place.clear();
+                place.push_str(file.rsplit('/').next().unwrap_or(file));
+                place.push(':');
+                place.push_str(itoa::Buffer::new().format(line));
+                row.cell(place)
+            }
+            None => row.cell("-"),
+        };
+        row.end();
+    }
+}
+
+fn word(what: &What) -> &'static str {
+    match what {
+        What::Create(_) => "create",
+        What::Exit { .. } => "exit",
+        What::PutGlobal { .. } => "put global",
+        What::GetGlobal => "get global",
+        What::Steal { .. } => "steal",
+        What::Image => "image",
+    }
+}
+
+fn moved(what: &What) -> Option<u64> {
+    match what {
+        What::PutGlobal { moved, .. } | What::Steal { moved } => Some(*moved),
+        _ => None,
+    }
+}
+
+/// One event as a JSON line. `unix_offset_ns` turns the event's clock into nanoseconds since 1970.
+pub fn json(out: &mut Vec<u8>, event: &GoroutineEvent, names: Names<'_>, unix_offset_ns: i128) {
+    let unix_ns = u64::try_from(i128::from(event.time_ns) + unix_offset_ns).ok();
+    let mut object = Object::begin(out);
+    object
+        .text("event", word(&event.what))
+        .number_or_null("time_unix_ns", unix_ns);
+    object
+        .number("pid", u64::from(event.process))
+        .number_or_null("p", event.p.map(u64::from));
+    if let Some(goroutine) = event.goroutine() {
+        object
+            .text_or_null("fn", names.function)
+            .number("goid", goroutine.goid);
+        object.number_or_null("start_pc", goroutine.start_pc);
+        if !matches!(event.what, What::PutGlobal { .. }) {
+            object.number_or_null("creator_goid", goroutine.creator);
+            object.text_or_null("created_file", names.created_at.map(|(file, _)| file));
+            object.number_or_null(
+                "created_line",
+                names.created_at.map(|(_, line)| u64::from(line)),
+            );
+        }
+    }
+    if let What::Exit { .. } = event.what {
+        object
+            .number_or_null("running_ns", event.running_ns())
+            .number_or_null("wait_ns", event.waited_ns());
+    }
+    if let Some(moved) = moved(&event.what) {
+        object.number("moved", moved);
+    }
+    object.end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::goroutine::Identity;
+
+    fn events() -> Vec<GoroutineEvent> {
+        let goroutine = Identity {
+            goid: 92,
+            start_pc: Some(0x4d_3160),
+            created_pc: Some(0x4d_3100),
+            creator: Some(1),
+        };
+        let at = |time_ns, what| GoroutineEvent {
+            time_ns,
+            process: 4242,
+            p: Some(1),
+            what,
+        };
+        vec![
+            at(1_000, What::Create(goroutine)),
+            at(
+                5_000,
+                What::Exit {
+                    goroutine,
+                    created_ns: Some(1_000),
+                    started_ns: Some(1_500),
+                },
+            ),
+            at(
+                5_000,
+                What::Exit {
+                    goroutine,
+                    created_ns: None,
+                    started_ns: None,
+                },
+            ),
+            at(6_000, What::Steal { moved: 3 }),
+        ]
+    }
+
+    const NAMES: Names<'_> = Names {
+        function: Some("main.worker"),
+        created_at: Some(("/src/server/main.go", 42)),
+    };
+
+    fn text(table: Table) -> String {
+        let mut out = Vec::new();
+        table.heading(&mut out);
+        for event in events() {
+            table.row(&mut out, &event, NAMES, &mut String::new());
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_original_columns_come_first() {
+        let expected = "   \
+FN                             GOID     PID      EVENT      TIME(ns)        P   WAIT(ns)     CREATOR  CREATED AT
+   main.worker                    92       4242     create     -               1   -            1        main.go:42
+   main.worker                    92       4242     exit       3500            1   500          1        main.go:42
+   main.worker                    92       4242     exit       ?               1   ?            1        main.go:42
+   -                              -        4242     steal      -               1   -            -        main.go:42
+";
+        assert_eq!(text(Table::new(Style::PLAIN, false)), expected);
+    }
+
+    #[test]
+    fn eighty_columns_hold_the_essential() {
+        let style = Style {
+            width: Some(80),
+            ..Style::PLAIN
+        };
+        for line in text(Table::new(style, true)).lines() {
+            assert!(line.chars().count() <= 80, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn json_says_null_for_what_is_unknown() {
+        let mut out = Vec::new();
+        json(&mut out, &events()[2], NAMES, 1);
+        let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(read["event"], "exit");
+        assert_eq!(read["time_unix_ns"], 5001);
+        assert!(read["running_ns"].is_null());
+        assert_eq!(read["created_line"], 42);
+    }
+}

@@ -1,0 +1,9 @@
+//! The human side: text for people, JSON for programs. Writes to byte buffers; knows nothing of where they go.
+
+pub mod allocation;
+pub mod goroutine;
+pub mod histogram;
+pub mod json;
+pub mod report;
+pub mod style;
+pub mod table;

@@ -1,0 +1,270 @@
+//! Rows of left-aligned columns, written without allocating: the same buffer serves every row.
+
+use super::style::Colour;
+use super::style::RESET;
+use super::style::Style;
+
+/// A column: its heading and its width. The last column of a table has no width to keep.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Heading, units included.
+    pub heading: &'static str,
+    /// Characters kept for it, without the space that follows.
+    pub width: usize,
+}
+
+/// Spaces before the first column, as in the original.
+pub const INDENT: usize = 3;
+
+/// Builds one row in a buffer that the caller owns.
+#[derive(Debug)]
+pub struct Row<'a> {
+    out: &'a mut Vec<u8>,
+    columns: &'a [Column],
+    style: Style,
+    next: usize,
+    /// Where on the line we are, and where the next column begins.
+    at: usize,
+    begins: usize,
+    full: bool,
+}
+
+impl<'a> Row<'a> {
+    /// Begins a row.
+    pub fn begin(out: &'a mut Vec<u8>, columns: &'a [Column], style: Style) -> Self {
+        out.resize(out.len() + INDENT, b' ');
+        Self {
+            out,
+            columns,
+            style,
+            next: 0,
+            at: INDENT,
+            begins: INDENT,
+            full: false,
+        }
+    }
+
+    /// The next cell.
+    pub fn cell(&mut self, text: &str) -> &mut Self {
+        self.write(text, None)
+    }
+
+    /// The next cell, in colour where that is wanted.
+    pub fn coloured(&mut self, text: &str, colour: Colour) -> &mut Self {
+        self.write(text, Some(colour))
+    }
+
+    /// The next cell: a number, or `-` where it does not apply.
+    pub fn number(&mut self, value: Option<u64>) -> &mut Self {
+        match value {
+            Some(value) => {
+                let mut digits = itoa::Buffer::new();
+                self.write(digits.format(value), None)
+            }
+            None => self.write("-", None),
+        }
+    }
+
+    /// The next cell: a duration in ns, or `?` when it cannot be known.
+    pub fn duration(&mut self, ns: Option<u64>) -> &mut Self {
+        match ns {
+            None => self.write("?", Some(Colour::Yellow)),
+            Some(ns) if self.style.human => {
+                let mut text = [0; 16];
+                let text = human_duration(ns, &mut text);
+                self.write(text, None)
+            }
+            Some(_) => self.number(ns),
+        }
+    }
+
+    /// Ends the row.
+    pub fn end(&mut self) {
+        while self.out.last() == Some(&b' ') {
+            self.out.pop();
+        }
+        self.out.push(b'\n');
+    }
+
+    fn write(&mut self, text: &str, colour: Option<Colour>) -> &mut Self {
+        let Some(column) = self.columns.get(self.next) else {
+            return self;
+        };
+        let first = self.next == 0;
+        let last = self.next + 1 == self.columns.len();
+        self.next += 1;
+        // On a terminal a cell is never longer than its column, and a column that does not fit is left out with all
+        // that follow. In a file nothing is cut.
+        let room = match self.style.width {
+            None => usize::MAX,
+            Some(width) => {
+                let left = width.saturating_sub(self.begins);
+                let needed = if last {
+                    column.heading.len()
+                } else {
+                    column.width
+                };
+                self.full |= left < needed && !first;
+                if self.full {
+                    return self;
+                }
+                if last { left } else { column.width.min(left) }
+            }
+        };
+        if self.at < self.begins {
+            self.out
+                .resize(self.out.len() + self.begins - self.at, b' ');
+            self.at = self.begins;
+        } else if self.at > INDENT {
+            self.out.push(b' ');
+            self.at += 1;
+        }
+        let colour = colour.filter(|_| self.style.colour);
+        if let Some(colour) = colour {
+            self.out.extend_from_slice(colour.sequence().as_bytes());
+        }
+        self.at += push_within(self.out, text, room);
+        if colour.is_some() {
+            self.out.extend_from_slice(RESET.as_bytes());
+        }
+        self.begins += column.width + 1;
+        self
+    }
+}
+
+/// Appends `text`, cut to `room` characters; what is cut is its beginning, because the end of a function's name or of a
+/// path says more. Returns the characters written.
+fn push_within(out: &mut Vec<u8>, text: &str, room: usize) -> usize {
+    let length = text.chars().count();
+    if length <= room {
+        out.extend_from_slice(text.as_bytes());
+        return length;
+    }
+    let skip = length - room.saturating_sub(1);
+    let start = text
+        .char_indices()
+        .nth(skip)
+        .map_or(text.len(), |(index, _)| index);
+    out.extend_from_slice("…".as_bytes());
+    out.extend_from_slice(text.get(start..).unwrap_or_default().as_bytes());
+    room
+}
+
+/// The heading of a table.
+pub fn heading(out: &mut Vec<u8>, columns: &[Column], style: Style) {
+    let mut row = Row::begin(out, columns, style);
+    for column in columns {
+        row.cell(column.heading);
+    }
+    row.end();
+}
+
+/// `812ns`, `1.2µs`, `34.5ms`, `6.07s`: three digits that count.
+pub fn human_duration(ns: u64, text: &mut [u8; 16]) -> &str {
+    use std::io::Write;
+
+    const UNITS: [(&str, u64); 3] = [("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)];
+    let capacity = text.len();
+    let mut rest = &mut text[..];
+    let written = match UNITS.into_iter().find(|(_, size)| ns >= *size) {
+        None => write!(rest, "{ns}ns"),
+        Some((unit, size)) => {
+            let value = ns as f64 / size as f64;
+            let digits = if value >= 100.0 {
+                0
+            } else {
+                usize::from(value < 10.0) + 1
+            };
+            write!(rest, "{value:.digits$}{unit}")
+        }
+    };
+    let left = rest.len();
+    let used = if written.is_ok() { capacity - left } else { 0 };
+    std::str::from_utf8(text.get(..used).unwrap_or_default()).unwrap_or("?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: [Column; 3] = [
+        Column {
+            heading: "FN",
+            width: 10,
+        },
+        Column {
+            heading: "GOID",
+            width: 4,
+        },
+        Column {
+            heading: "CREATED AT",
+            width: 10,
+        },
+    ];
+
+    fn row(style: Style, cells: [&str; 3]) -> String {
+        let mut out = Vec::new();
+        let mut row = Row::begin(&mut out, &COLUMNS, style);
+        for cell in cells {
+            row.cell(cell);
+        }
+        row.end();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn columns_line_up() {
+        assert_eq!(
+            row(Style::PLAIN, ["main.f", "7", "a.go:1"]),
+            "   main.f     7    a.go:1\n"
+        );
+    }
+
+    #[test]
+    fn nothing_is_cut_in_a_file() {
+        let long = "example.com/some/package.(*Type).Method.func1";
+        let text = row(Style::PLAIN, [long, "7", "a.go:1"]);
+        assert_eq!(text, format!("   {long} 7 a.go:1\n"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_whole_columns_within_its_width() {
+        let cells = [
+            "example.com/some/package.(*Type).Method.func1",
+            "123",
+            "long/path/file.go:123",
+        ];
+        for width in INDENT + 1..60 {
+            let style = Style {
+                width: Some(width),
+                ..Style::PLAIN
+            };
+            let text = row(style, cells);
+            assert!(
+                text.trim_end().chars().count() <= width,
+                "{width}: {text:?}"
+            );
+        }
+        let style = Style {
+            width: Some(20),
+            ..Style::PLAIN
+        };
+        assert_eq!(row(style, cells), "   …hod.func1 123\n");
+    }
+
+    #[test]
+    fn durations_for_people() {
+        let mut text = [0; 16];
+        for (ns, expected) in [
+            (0, "0ns"),
+            (999, "999ns"),
+            (1_234, "1.23µs"),
+            (34_500_000, "34.5ms"),
+            (100_200_000, "100ms"),
+            (6_070_000_000, "6.07s"),
+            (u64::MAX, "18446744074s"),
+        ] {
+            assert_eq!(human_duration(ns, &mut text), expected);
+        }
+    }
+}
