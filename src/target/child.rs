@@ -1,0 +1,170 @@
+//! A command started by us and observed from its first instruction.
+//!
+//! It must not run before the probes are in place, and the kernel wants its process id to confine them. So what is
+//! spawned first is grtmon itself, as a stub that waits for a byte on a pipe and then becomes the command by execve(2):
+//! the same process, with nothing of the command executed yet. Should grtmon die meanwhile, the pipe closes and the
+//! stub ends without having started anything.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::PipeWriter;
+use std::io::Read;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
+use std::process::Command;
+use std::process::ExitStatus;
+use std::thread;
+
+use anyhow::Context;
+use anyhow::Result;
+use crossbeam_channel::Receiver;
+use crossbeam_channel::bounded;
+use nix::fcntl::FcntlArg;
+use nix::fcntl::FdFlag;
+use nix::fcntl::fcntl;
+use nix::sys::signal::SigSet;
+use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::Pid;
+
+/// Name of the hidden subcommand the stub runs as.
+pub const STUB: &str = "__start";
+
+/// `si_code` of a signal that the kernel itself sent, as the terminal driver does for Ctrl-C
+/// (include/uapi/asm-generic/siginfo.h).
+const SI_KERNEL: i32 = 0x80;
+
+/// A command that has not begun to run.
+#[derive(Debug)]
+pub struct Waiting {
+    child: Child,
+    go_ahead: PipeWriter,
+}
+
+/// A command that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Yields its exit status, once, when it has ended.
+    pub ended: Receiver<ExitStatus>,
+}
+
+impl Waiting {
+    /// Makes the process that will become `command` (program and arguments).
+    pub fn prepare(command: &[OsString]) -> Result<Self> {
+        let (wait, go_ahead) = std::io::pipe().context("cannot make a pipe")?;
+        // The stub inherits this end; the other one stays ours.
+        fcntl(&wait, FcntlArg::F_SETFD(FdFlag::empty())).context("cannot pass on a pipe")?;
+        let child = Command::new("/proc/self/exe")
+            .arg(STUB)
+            .arg(wait.as_raw_fd().to_string())
+            .arg("--")
+            .args(command)
+            .spawn()
+            .context("cannot start a process")?;
+        Ok(Self { child, go_ahead })
+    }
+
+    /// Its process id; it stays the same when the command begins.
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// Lets the command begin, and from now on passes on to it the signals that grtmon gets.
+    pub fn start(mut self) -> Result<Running> {
+        let pid = Pid::from_raw(self.pid());
+        pass_on_signals(pid)?;
+        self.go_ahead
+            .write_all(b"g")
+            .context("the command's process has gone before it began")?;
+        drop(self.go_ahead);
+        let (sender, ended) = bounded(1);
+        let mut child = self.child;
+        thread::Builder::new()
+            .name("wait".to_owned())
+            .spawn(move || {
+                if let Ok(status) = child.wait() {
+                    // Nobody listens any more when grtmon is ending; that is fine.
+                    let _ = sender.send(status);
+                }
+            })
+            .context("cannot start a thread")?;
+        Ok(Running { ended })
+    }
+}
+
+/// The shell's convention: the exit code, or 128 + the signal that ended it.
+pub fn exit_code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+/// What the stub does: wait, then become the command. Returns only if that failed.
+pub fn become_command(pipe: i32, command: &[OsString]) -> Result<()> {
+    let mut byte = [0];
+    let mut wait =
+        File::open(format!("/proc/self/fd/{pipe}")).context("cannot open the pipe to grtmon")?;
+    // The descriptor itself must not reach the command.
+    let inherited = nix::unistd::close(pipe);
+    let granted = wait.read(&mut byte).context("cannot read from grtmon")? == 1;
+    let Some((program, arguments)) = command
+        .split_first()
+        .filter(|_| granted && inherited.is_ok())
+    else {
+        return Ok(());
+    };
+    let error = Command::new(program).args(arguments).exec();
+    Err(error).with_context(|| format!("cannot run {}", program.to_string_lossy()))
+}
+
+/// Signals that mean something to the command. Those that concern grtmon's own threads are not among them.
+const PASSED_ON: [Signal; 8] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGWINCH,
+];
+
+fn pass_on_signals(pid: Pid) -> Result<()> {
+    let set: SigSet = PASSED_ON.into_iter().collect();
+    // Threads made later inherit the mask, so the signals arrive nowhere but in the descriptor.
+    set.thread_block().context("cannot block signals")?;
+    let signals = SignalFd::new(&set).context("cannot receive signals")?;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            while let Ok(Some(info)) = signals.read_signal() {
+                // What the terminal sends goes to the whole foreground group: the command has it already.
+                let from_terminal = info.ssi_code == SI_KERNEL;
+                if let Ok(signal) = Signal::try_from(info.ssi_signo.cast_signed())
+                    && !from_terminal
+                {
+                    // It may have ended in between; its status says so.
+                    let _ = kill(pid, signal);
+                }
+            }
+        })
+        .context("cannot start a thread")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_follow_the_shell() {
+        assert_eq!(exit_code(ExitStatus::from_raw(3 << 8)), 3);
+        assert_eq!(exit_code(ExitStatus::from_raw(9)), 137);
+        assert_eq!(exit_code(ExitStatus::from_raw(0)), 0);
+    }
+}

@@ -1,0 +1,166 @@
+//! Another process's memory through process_vm_readv(2): needs the right to ptrace-read it, costs it nothing.
+
+use std::io::IoSliceMut;
+
+use nix::errno::Errno;
+use nix::sys::uio::RemoteIoVec;
+use nix::sys::uio::process_vm_readv;
+use nix::unistd::Pid;
+
+use crate::go::memory::MemoryError;
+use crate::go::memory::Piece;
+use crate::go::memory::ReadMemory;
+
+/// Most pieces the kernel takes in one call (`UIO_MAXIOV`, include/uapi/linux/uio.h).
+const MAX_PIECES: usize = 1024;
+
+/// The memory of a live process.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessMemory {
+    pid: Pid,
+}
+
+impl ProcessMemory {
+    /// The memory of process `pid`.
+    pub fn new(pid: i32) -> Self {
+        Self {
+            pid: Pid::from_raw(pid),
+        }
+    }
+}
+
+impl ReadMemory for ProcessMemory {
+    fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
+        let len = buf.len();
+        let remote = [remote(addr, len)?];
+        match process_vm_readv(self.pid, &mut [IoSliceMut::new(buf)], &remote) {
+            Ok(read) if read == len => Ok(()),
+            Ok(_) => Err(MemoryError::Unmapped { addr, len }),
+            Err(error) => Err(explain(error, addr, len)),
+        }
+    }
+
+    fn read_many(&self, pieces: &mut [Piece<'_>]) -> Result<(), MemoryError> {
+        let mut rest = pieces;
+        while !rest.is_empty() {
+            let done = self.read_some(rest)?;
+            rest = rest.get_mut(done..).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+impl ProcessMemory {
+    /// Reads the first pieces with one call, up to the first that cannot be read. Returns how many are dealt with: at
+    /// least one.
+    fn read_some(&self, pieces: &mut [Piece<'_>]) -> Result<usize, MemoryError> {
+        let batch = pieces.len().min(MAX_PIECES);
+        let mut local = Vec::with_capacity(batch);
+        let mut remotes = Vec::with_capacity(batch);
+        for piece in pieces.iter_mut().take(batch) {
+            let Ok(remote) = remote(piece.addr, piece.buf.len()) else {
+                break;
+            };
+            remotes.push(remote);
+            local.push(IoSliceMut::new(piece.buf));
+        }
+        let read = match process_vm_readv(self.pid, &mut local, &remotes) {
+            Ok(read) => read,
+            Err(Errno::EFAULT) => 0,
+            Err(error) => {
+                let first = remotes.first().copied();
+                let (addr, len) = first.map_or((0, 0), |piece| (piece.base as u64, piece.len));
+                return Err(explain(error, addr, len));
+            }
+        };
+        // The kernel stops at the first byte it cannot read: what lies before it is there.
+        let mut left = read;
+        let mut done = 0;
+        for piece in pieces.iter_mut().take(batch) {
+            let Some(after) = left
+                .checked_sub(piece.buf.len())
+                .filter(|_| done < remotes.len())
+            else {
+                break;
+            };
+            left = after;
+            piece.ok = true;
+            done += 1;
+        }
+        if done < batch
+            && let Some(piece) = pieces.get_mut(done)
+        {
+            piece.ok = false;
+            done += 1;
+        }
+        Ok(done)
+    }
+}
+
+fn remote(addr: u64, len: usize) -> Result<RemoteIoVec, MemoryError> {
+    let base = usize::try_from(addr).map_err(|_| MemoryError::Unmapped { addr, len })?;
+    Ok(RemoteIoVec { base, len })
+}
+
+fn explain(error: Errno, addr: u64, len: usize) -> MemoryError {
+    match error {
+        Errno::EFAULT => MemoryError::Unmapped { addr, len },
+        Errno::ESRCH => MemoryError::Gone,
+        Errno::EPERM => MemoryError::Denied,
+        other => MemoryError::Other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn me() -> ProcessMemory {
+        ProcessMemory::new(std::process::id().cast_signed())
+    }
+
+    #[test]
+    fn reads_what_is_there() {
+        let data: Vec<u8> = (0..=255).collect();
+        let mut copy = vec![0; data.len()];
+        me().read(data.as_ptr() as u64, &mut copy).unwrap();
+        assert_eq!(copy, data);
+    }
+
+    #[test]
+    fn says_what_is_not_there() {
+        let mut byte = [0];
+        let error = me().read(8, &mut byte).unwrap_err();
+        assert_eq!(error, MemoryError::Unmapped { addr: 8, len: 1 });
+        let gone = ProcessMemory::new(i32::MAX).read(8, &mut byte).unwrap_err();
+        assert_eq!(gone, MemoryError::Gone);
+    }
+
+    #[test]
+    fn an_unreadable_piece_does_not_keep_others_from_being_read() {
+        let data: Vec<u64> = (0..3000).collect();
+        let mut buffers = vec![[0; 8]; 3000];
+        let address = |index: usize| &raw const data[index] as u64;
+        let unreadable = [0, 7, 8, 1023, 1024, 2999];
+        let mut pieces: Vec<Piece<'_>> = buffers
+            .iter_mut()
+            .enumerate()
+            .map(|(index, buffer)| {
+                let addr = if unreadable.contains(&index) {
+                    16
+                } else {
+                    address(index)
+                };
+                Piece::new(addr, buffer)
+            })
+            .collect();
+        me().read_many(&mut pieces).unwrap();
+        let ok: Vec<bool> = pieces.iter().map(|piece| piece.ok).collect();
+        for index in 0..3000 {
+            assert_eq!(ok[index], !unreadable.contains(&index), "{index}");
+            if ok[index] {
+                assert_eq!(buffers[index], data[index].to_le_bytes(), "{index}");
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The processes under observation and the binary they run.
+
+pub mod child;
+pub mod clock;
+pub mod memory;
+pub mod process;
+pub mod watch;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::Result;
+use memmap2::Mmap;
+
+use crate::go::Binary;
+
+use self::child::Waiting;
+use self::process::ProcessId;
+
+/// What the user asked to observe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// Every process that runs this file, now and later.
+    File(PathBuf),
+    /// These processes.
+    Pids(Vec<i32>),
+    /// A command, from its first instruction to its end.
+    Command(Vec<OsString>),
+}
+
+/// Which processes that run the binary are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them, those of the future too.
+    Everyone,
+    /// Only these.
+    Only(Vec<ProcessId>),
+}
+
+/// One binary and the processes of it that are observed.
+#[derive(Debug)]
+pub struct Target {
+    /// What the binary says about itself.
+    pub binary: Binary,
+    /// The path by which the kernel finds it.
+    pub path: PathBuf,
+    /// Its file name, for people.
+    pub name: String,
+    /// Which of its processes.
+    pub scope: Scope,
+    file: FileId,
+}
+
+/// A file, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct FileId {
+    dev: u64,
+    ino: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self {
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+        })
+    }
+}
+
+/// Targets, and the command that waits to be started if one was asked for.
+#[derive(Debug)]
+pub struct Resolved {
+    /// One for each distinct binary.
+    pub targets: Vec<Target>,
+    /// The command, when the selection was one.
+    pub command: Option<Waiting>,
+}
+
+/// Finds the binaries and processes a selection means, and reads the binaries. Touches no process.
+pub fn resolve(selection: &Selection) -> Result<Resolved> {
+    match selection {
+        Selection::File(path) => {
+            let target = Target::open(path, Scope::Everyone)?;
+            Ok(Resolved {
+                targets: vec![target],
+                command: None,
+            })
+        }
+        Selection::Pids(pids) => Ok(Resolved {
+            targets: by_binary(pids)?,
+            command: None,
+        }),
+        Selection::Command(command) => {
+            let name = command.first().context("no command given after --")?;
+            let path = process::find_program(Path::new(name))?;
+            let mut target = Target::open(&path, Scope::Only(Vec::new()))?;
+            let mut command = command.clone();
+            if let Some(program) = command.first_mut() {
+                *program = path.into_os_string();
+            }
+            let waiting = Waiting::prepare(&command)?;
+            target.scope = Scope::Only(vec![ProcessId::of(waiting.pid())?]);
+            Ok(Resolved {
+                targets: vec![target],
+                command: Some(waiting),
+            })
+        }
+    }
+}
+
+/// Processes of one binary are one target: they share their probes.
+fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
+    let mut groups: BTreeMap<FileId, Vec<ProcessId>> = BTreeMap::new();
+    for pid in pids {
+        let process = ProcessId::of(*pid)?;
+        let exe = process.exe();
+        let file = FileId::of(&exe).map_err(|error| cannot_open(*pid, &error))?;
+        let group = groups.entry(file).or_default();
+        if !group.contains(&process) {
+            group.push(process);
+        }
+    }
+    groups
+        .into_values()
+        .filter_map(|processes| Some((processes.first()?.clone(), processes)))
+        .map(|(first, processes)| {
+            let mut target = Target::open(&first.exe(), Scope::Only(processes))
+                .with_context(|| format!("cannot observe process {}", first.pid))?;
+            target.name = first.shown_name();
+            Ok(target)
+        })
+        .collect()
+}
+
+fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "cannot observe process {pid}: it is not ours to look at; run as its user, as root, or with CAP_SYS_PTRACE"
+        ),
+        std::io::ErrorKind::NotFound => anyhow::anyhow!(
+            "cannot observe process {pid}: it has no binary (a kernel thread, or it is just ending)"
+        ),
+        _ => anyhow::anyhow!("cannot observe process {pid}: {error}"),
+    }
+}
+
+impl Target {
+    /// Reads the binary at `path`.
+    fn open(path: &Path, scope: Scope) -> Result<Self> {
+        let shown = path.display();
+        let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+        let metadata = file
+            .metadata()
+            .with_context(|| format!("cannot look at {shown}"))?;
+        if !metadata.is_file() {
+            anyhow::bail!("{shown} is not a file: name a Go program");
+        }
+        // SAFETY: the map is private and only read. A file that is being run cannot be written to (ETXTBSY); one that
+        // somebody truncates meanwhile would end grtmon, not the target.
+        let bytes = unsafe { Mmap::map(&file) }.with_context(|| format!("cannot map {shown}"))?;
+        let binary = Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
+        let name = path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned();
+        // The kernel resolves the path itself, in our mount namespace: make it independent of the working directory.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Self {
+            binary,
+            path,
+            name,
+            scope,
+            file: FileId {
+                dev: metadata.dev(),
+                ino: metadata.ino(),
+            },
+        })
+    }
+
+    /// The processes under observation that run now.
+    pub fn processes(&self) -> Vec<ProcessId> {
+        match &self.scope {
+            Scope::Everyone => process::running(self.file.dev, self.file.ino).unwrap_or_default(),
+            Scope::Only(processes) => processes
+                .iter()
+                .filter(|process| process.is_alive())
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// Whether every process that was asked for has ended; never so for a target that includes those of the future.
+    pub fn has_ended(&self) -> bool {
+        match &self.scope {
+            Scope::Everyone => false,
+            Scope::Only(processes) => !processes.iter().any(ProcessId::is_alive),
+        }
+    }
+
+    /// Whether the path now names another file than the one observed: processes started from now on are not seen.
+    pub fn was_replaced(&self) -> bool {
+        self.scope == Scope::Everyone && FileId::of(&self.path).is_ok_and(|file| file != self.file)
+    }
+
+    /// `server (pid 4242, go1.27.1)`, for the start line.
+    pub fn describe(&self) -> String {
+        let version = self
+            .binary
+            .version()
+            .map_or_else(|| "Go version unknown".to_owned(), ToString::to_string);
+        match &self.scope {
+            Scope::Everyone => format!("{} (every process, {version})", self.name),
+            Scope::Only(processes) => {
+                let pids: Vec<String> = processes
+                    .iter()
+                    .map(|process| process.pid.to_string())
+                    .collect();
+                format!("{} (pid {}, {version})", self.name, pids.join(", "))
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! One running process: is it still the one we began with, what is it called, what does it run.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+use procfs::process::Process;
+
+/// A process, told apart from a later one with the same number by its start time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessId {
+    /// Its process id as seen from here.
+    pub pid: i32,
+    start_time: u64,
+}
+
+impl ProcessId {
+    /// The process that has this number now.
+    pub fn of(pid: i32) -> Result<Self> {
+        let stat = Process::new(pid)
+            .and_then(|process| process.stat())
+            .map_err(|error| explain(pid, &error))
+            .with_context(|| format!("cannot look at process {pid}"))?;
+        Ok(Self {
+            pid,
+            start_time: stat.starttime,
+        })
+    }
+
+    /// Whether it still runs. A zombie has ended: nothing of it executes any more.
+    pub fn is_alive(&self) -> bool {
+        let Ok(stat) = Process::new(self.pid).and_then(|process| process.stat()) else {
+            return false;
+        };
+        stat.starttime == self.start_time && !matches!(stat.state, 'Z' | 'X' | 'x')
+    }
+
+    /// The path by which the kernel finds the binary this process runs, also when the file was deleted, replaced, or
+    /// lies in another mount namespace.
+    pub fn exe(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/exe", self.pid))
+    }
+
+    /// The file name of its binary as the process was started with it, or what is known of it.
+    pub fn shown_name(&self) -> String {
+        let link = fs::read_link(self.exe()).ok();
+        let name = link
+            .as_deref()
+            .and_then(Path::file_name)
+            .map(|name| name.to_string_lossy().into_owned());
+        let name = name.map(|name| name.trim_end_matches(" (deleted)").to_owned());
+        name.unwrap_or_else(|| format!("process {}", self.pid))
+    }
+}
+
+fn explain(pid: i32, error: &procfs::ProcError) -> anyhow::Error {
+    match error {
+        procfs::ProcError::NotFound(_) => anyhow::anyhow!("there is no process {pid}"),
+        procfs::ProcError::PermissionDenied(_) => {
+            anyhow::anyhow!(
+                "permission denied: it is another user's; run as root or with CAP_SYS_PTRACE"
+            )
+        }
+        other => anyhow::anyhow!("{other}"),
+    }
+}
+
+/// Every process that runs the file with this device and inode now.
+pub fn running(dev: u64, ino: u64) -> Result<Vec<ProcessId>> {
+    use std::os::unix::fs::MetadataExt;
+
+    let mut found = Vec::new();
+    for process in procfs::process::all_processes()
+        .context("cannot list processes")?
+        .flatten()
+    {
+        let Ok(exe) = fs::metadata(format!("/proc/{}/exe", process.pid())) else {
+            continue;
+        };
+        if exe.dev() == dev
+            && exe.ino() == ino
+            && let Ok(id) = ProcessId::of(process.pid())
+        {
+            found.push(id);
+        }
+    }
+    Ok(found)
+}
+
+/// The program that `name` stands for, as execvp(3) finds it.
+pub fn find_program(name: &Path) -> Result<PathBuf> {
+    if name.components().count() > 1 || name.is_absolute() {
+        return Ok(name.to_owned());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for directory in std::env::split_paths(&path) {
+        let candidate = directory.join(name);
+        if candidate.is_file() {
+            return Ok(candidate);
+        }
+    }
+    bail!("there is no program {} on PATH", name.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_runs_its_own_binary() {
+        let me = ProcessId::of(std::process::id() as i32).unwrap();
+        assert!(me.is_alive());
+        let exe = std::os::unix::fs::MetadataExt::ino(&fs::metadata(me.exe()).unwrap());
+        let dev = std::os::unix::fs::MetadataExt::dev(&fs::metadata(me.exe()).unwrap());
+        assert!(running(dev, exe).unwrap().contains(&me));
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_is_said_so() {
+        let error = format!("{:#}", ProcessId::of(i32::MAX).unwrap_err());
+        assert!(error.contains("there is no process"), "{error}");
+    }
+
+    #[test]
+    fn another_start_time_is_another_process() {
+        let mut me = ProcessId::of(std::process::id() as i32).unwrap();
+        me.start_time += 1;
+        assert!(!me.is_alive());
+    }
+}

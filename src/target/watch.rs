@@ -1,0 +1,50 @@
+//! Which of the processes that showed themselves are still there.
+
+use std::collections::HashMap;
+
+use super::process::ProcessId;
+
+/// Processes met while observing, so that what is remembered of them can be forgotten when they end.
+#[derive(Debug, Default)]
+pub struct Watch {
+    met: HashMap<u32, Option<ProcessId>>,
+}
+
+impl Watch {
+    /// A process showed itself.
+    pub fn meet(&mut self, process: u32) {
+        self.met
+            .entry(process)
+            .or_insert_with(|| ProcessId::of(process.cast_signed()).ok());
+    }
+
+    /// The processes that have ended since the last call.
+    pub fn take_ended(&mut self) -> Vec<u32> {
+        let ended: Vec<u32> = self
+            .met
+            .iter()
+            .filter(|(_, id)| !id.as_ref().is_some_and(ProcessId::is_alive))
+            .map(|(process, _)| *process)
+            .collect();
+        for process in &ended {
+            self.met.remove(process);
+        }
+        ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_living_stay_and_the_dead_are_told_once() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let mut watch = Watch::default();
+        watch.meet(std::process::id());
+        watch.meet(child.id());
+        child.wait().unwrap();
+        assert_eq!(watch.take_ended(), [child.id()]);
+        assert!(watch.take_ended().is_empty());
+    }
+}
