@@ -1,0 +1,224 @@
+//! Puts programs on sites, with as few kernel objects as the kernel allows.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::Result;
+use libbpf_rs::ErrorKind;
+use libbpf_rs::Link;
+use libbpf_rs::MapCore;
+use libbpf_rs::MapFlags;
+use libbpf_rs::Object;
+use libbpf_rs::OpenObject;
+use libbpf_rs::ProgramMut;
+use libbpf_rs::UprobeMultiOpts;
+use libbpf_rs::UprobeOpts;
+
+use crate::go::sites::Site;
+use crate::go::sites::SiteKind;
+use crate::target::Scope;
+use crate::target::Target;
+use crate::target::process::ProcessId;
+
+use super::kernel;
+
+/// Set in a cookie when the site is the branch of a stack check (`GO_COOKIE_STACK_CHECK` in `go.bpf.h`).
+const STACK_CHECK: u64 = 1 << 63;
+
+/// How sites are attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// One link for many sites: `uprobe.multi`, Linux 6.6 and later.
+    Multi,
+    /// One perf event for each site: slow to detach, needs CAP_SYS_ADMIN.
+    Perf,
+}
+
+impl Method {
+    /// The program to use for `name`: each is in the object twice (`GO_PROBE` in `go.bpf.h`).
+    fn program(self, name: &str) -> String {
+        match self {
+            Self::Multi => name.to_owned(),
+            Self::Perf => format!("{name}_perf"),
+        }
+    }
+}
+
+/// Which sites one program is for.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Name of the program in the object.
+    pub program: &'static str,
+    /// Where it goes.
+    pub sites: Vec<Site>,
+}
+
+/// Has only the programs of `steps` loaded.
+pub fn select(object: &mut OpenObject, steps: &[&'static str], method: Method) {
+    for mut program in object.progs_mut() {
+        let wanted = steps
+            .iter()
+            .any(|step| program.name().to_str() == Some(&method.program(step)));
+        program.set_autoload(wanted);
+    }
+}
+
+/// Where a target's probes go: the binary, and the processes to which the kernel confines them.
+#[derive(Debug, Clone)]
+pub struct Place {
+    path: PathBuf,
+    /// The kernel keeps the probes to these; `None`: every process that runs the binary has them.
+    confined_to: Option<Vec<ProcessId>>,
+    method: Method,
+}
+
+/// What libbpf takes for "every process".
+const EVERY_PROCESS: i32 = -1;
+
+impl Place {
+    /// Where the probes of `target` go.
+    pub fn of(target: &Target, method: Method) -> Self {
+        let confined_to = match &target.scope {
+            Scope::Only(processes) if kernel::confines_probes(method) => Some(processes.clone()),
+            _ => None,
+        };
+        Self {
+            path: target.path.clone(),
+            confined_to,
+            method,
+        }
+    }
+
+    /// Whether the kernel keeps the probes away from processes that are not meant.
+    pub fn is_confined(&self) -> bool {
+        self.confined_to.is_some()
+    }
+
+    /// Attaches one program of the object to its sites. The links detach when dropped.
+    pub fn attach(&self, object: &Object, step: &Step) -> Result<Vec<Link>> {
+        let name = self.method.program(step.program);
+        let program = object
+            .progs_mut()
+            .find(|program| program.name().to_str() == Some(&name))
+            .with_context(|| format!("the BPF object has no program {name}"))?;
+        let mut links = Vec::new();
+        if step.sites.is_empty() {
+            return Ok(links);
+        }
+        let Some(processes) = &self.confined_to else {
+            self.attach_for(&program, EVERY_PROCESS, &step.sites, &mut links)?;
+            return Ok(links);
+        };
+        for process in processes {
+            let attached = self.attach_for(&program, process.pid, &step.sites, &mut links);
+            // A process that has ended needs no probes any more.
+            if process.is_alive() {
+                attached?;
+            }
+        }
+        Ok(links)
+    }
+
+    fn attach_for(
+        &self,
+        program: &ProgramMut<'_>,
+        pid: i32,
+        sites: &[Site],
+        links: &mut Vec<Link>,
+    ) -> Result<()> {
+        match self.method {
+            Method::Multi => {
+                links.push(self.attach_multi(program, pid, sites)?);
+                Ok(())
+            }
+            Method::Perf => self.attach_perf(program, pid, sites, links),
+        }
+    }
+
+    fn attach_multi(&self, program: &ProgramMut<'_>, pid: i32, sites: &[Site]) -> Result<Link> {
+        let options = UprobeMultiOpts {
+            offsets: sites.iter().map(offset).collect::<Result<_>>()?,
+            cookies: sites.iter().map(cookie).collect(),
+            ..Default::default()
+        };
+        program
+            .attach_uprobe_multi_with_opts(pid, &self.path, "", options)
+            .map_err(|error| cannot_attach(error, &format!("{} sites", sites.len())))
+    }
+
+    fn attach_perf(
+        &self,
+        program: &ProgramMut<'_>,
+        pid: i32,
+        sites: &[Site],
+        links: &mut Vec<Link>,
+    ) -> Result<()> {
+        for site in sites {
+            let options = UprobeOpts {
+                cookie: cookie(site),
+                ..Default::default()
+            };
+            let link = program
+                .attach_uprobe_with_opts(pid, &self.path, offset(site)?, options)
+                .map_err(|error| cannot_attach(error, &site.to_string()))?;
+            links.push(link);
+        }
+        Ok(())
+    }
+}
+
+fn offset(site: &Site) -> Result<usize> {
+    usize::try_from(site.file_offset).context("a site lies beyond this machine's address space")
+}
+
+fn cookie(site: &Site) -> u64 {
+    match site.kind {
+        SiteKind::StackCheckBranch => site.vaddr | STACK_CHECK,
+        _ => site.vaddr,
+    }
+}
+
+/// The kernel refused because it does not know `uprobe.multi` (Linux before 6.6 answers EINVAL).
+#[derive(Debug)]
+pub struct NoMulti;
+
+impl std::fmt::Display for NoMulti {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("this kernel has no uprobe.multi")
+    }
+}
+
+impl std::error::Error for NoMulti {}
+
+fn cannot_attach(error: libbpf_rs::Error, what: &str) -> anyhow::Error {
+    let kind = error.kind();
+    let error = anyhow::Error::new(error);
+    match kind {
+        ErrorKind::InvalidInput => error.context(NoMulti),
+        ErrorKind::PermissionDenied => error.context(kernel::missing_privileges()),
+        _ => error.context(format!("the kernel refused the probes ({what})")),
+    }
+}
+
+/// Tells the programs which processes to look at, for when the kernel cannot confine the probes to them.
+pub fn list(listed: &impl MapCore, scope: &Scope) -> Result<()> {
+    let Scope::Only(processes) = scope else {
+        return Ok(());
+    };
+    for process in processes {
+        listed
+            .update(&process.pid.to_ne_bytes(), &[1], MapFlags::ANY)
+            .context("cannot list a process")?;
+    }
+    Ok(())
+}
+
+/// Explains a refusal to load.
+pub fn cannot_load(error: libbpf_rs::Error) -> anyhow::Error {
+    let refused = error.kind() == ErrorKind::PermissionDenied;
+    let error = anyhow::Error::new(error);
+    if refused {
+        return error.context(kernel::missing_privileges());
+    }
+    error.context("the kernel refused to load the probes (grtmon doctor says what it offers)")
+}

@@ -1,0 +1,71 @@
+//! Reads counters and histograms out of BPF maps.
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+use libbpf_rs::MapCore;
+use libbpf_rs::MapFlags;
+
+use crate::bpf::gr::types::hist;
+use crate::model::histogram::Histogram;
+
+/// The sum over all CPUs of slot `index` of a per-CPU array of 64-bit counters.
+pub fn per_cpu_sum(map: &impl MapCore, index: u32) -> Result<u64> {
+    let values = map
+        .lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)
+        .context("cannot read a counter")?
+        .context("a counter is missing from its map")?;
+    let mut sum: u64 = 0;
+    for value in values {
+        let Ok(value) = <[u8; 8]>::try_from(value.as_slice()) else {
+            bail!("a counter has an unknown size")
+        };
+        sum = sum.wrapping_add(u64::from_ne_bytes(value));
+    }
+    Ok(sum)
+}
+
+/// The 64-bit key and value pairs of a hash map.
+pub fn pairs(map: &impl MapCore) -> Result<Vec<(u64, u64)>> {
+    let mut pairs = Vec::new();
+    for key in map.keys() {
+        // Entries can go while we look.
+        let Some(value) = map
+            .lookup(&key, MapFlags::ANY)
+            .context("cannot read a map")?
+        else {
+            continue;
+        };
+        pairs.push((word(&key)?, word(&value)?));
+    }
+    Ok(pairs)
+}
+
+/// A 64-bit key of a map.
+pub fn word(bytes: &[u8]) -> Result<u64> {
+    let Ok(bytes) = <[u8; 8]>::try_from(bytes) else {
+        bail!("a map has a key or value of unknown size")
+    };
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// A histogram as the programs keep it (`hist.h`).
+pub fn histogram(bytes: &[u8]) -> Result<Histogram> {
+    let mut copy = hist {
+        count: 0,
+        sum_ns: 0,
+        max_ns: 0,
+        slots: [0; SLOTS],
+    };
+    if plain::copy_from_bytes(&mut copy, bytes).is_err() {
+        bail!("a histogram has an unknown size");
+    }
+    Ok(Histogram::from_parts(
+        copy.count,
+        copy.sum_ns,
+        copy.max_ns,
+        &copy.slots,
+    ))
+}
+
+const SLOTS: usize = (size_of::<hist>() - 3 * size_of::<u64>()) / size_of::<u64>();

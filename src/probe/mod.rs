@@ -1,0 +1,33 @@
+//! The kernel side: loads the BPF programs, attaches them to the sites that `go` chose, reads what they find. The only
+//! user of libbpf.
+
+pub mod attach;
+pub mod counters;
+pub mod gm;
+pub mod kernel;
+
+use std::io::Write;
+use std::mem::MaybeUninit;
+
+use libbpf_rs::OpenObject;
+use libbpf_rs::PrintLevel;
+
+/// Chooses what becomes of libbpf's own messages, for the whole process: silence, or standard error with all detail.
+pub fn set_libbpf_log(verbose: bool) {
+    libbpf_rs::set_print(verbose.then_some((PrintLevel::Debug, print)));
+}
+
+fn print(_level: PrintLevel, message: String) {
+    // A message that cannot be shown is not worth ending for.
+    let _ = std::io::stderr().write_all(message.as_bytes());
+}
+
+/// Room for one loaded BPF object. It must outlive the probes made in it.
+pub type Slot = MaybeUninit<OpenObject>;
+
+/// Room for `count` objects.
+pub fn slots(count: usize) -> Vec<Slot> {
+    std::iter::repeat_with(MaybeUninit::uninit)
+        .take(count)
+        .collect()
+}
