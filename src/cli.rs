@@ -1,0 +1,288 @@
+//! The command line, as clap reads it. Types only; what they mean is decided in `cmd`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgGroup;
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use regex::Regex;
+
+/// See what the Go runtime inside a running process is doing: no code change, no restart, no pause
+#[derive(Debug, Parser)]
+#[command(
+    name = "grtmon",
+    version,
+    max_term_width = 80,
+    disable_help_subcommand = true
+)]
+#[command(after_help = "Examples:
+  grtmon gr --pid 4242                 goroutines as they come and go
+  grtmon gr seq --pid 4242 -d 10s      how long they run, as a histogram
+  grtmon gc --cycles --binpath ./server
+  grtmon gm -- ./server --port 8080    start it and count its allocations
+  grtmon doctor --pid 4242             what can be seen of it, and what not")]
+pub struct Cli {
+    /// Print libbpf's own messages too
+    #[arg(long, global = true, hide = true)]
+    pub verbose: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Goroutines: created, exited, with their running times
+    Gr(Gr),
+    /// Allocations: objects and bytes by size class
+    Gm(Gm),
+    /// Version of grtmon and what it was built with
+    Version,
+    #[command(name = crate::target::child::STUB, hide = true)]
+    /// Becomes a command when told to (see `target::child`)
+    Start(Start),
+}
+
+/// Exactly one of these says what to observe.
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("target").required(true).multiple(false).args(["pid", "binpath", "command"]))]
+pub struct TargetArgs {
+    /// A running process (repeatable)
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Vec<i32>,
+    /// Every process that runs this file, now and later
+    #[arg(short, long, value_name = "FILE")]
+    pub binpath: Option<PathBuf>,
+    /// Start this command and observe it from its first instruction
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// How long, and in what form.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// End after this time (10s, 500ms, 2m, 1h)
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Form of the output
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// How probes are attached
+    #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true)]
+    pub attach: Attach,
+}
+
+/// Forms of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A table for people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// Ways of attaching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Attach {
+    /// uprobe.multi where the kernel has it (6.6 and later), else perf
+    Auto,
+    /// One uprobe.multi link for many sites
+    Multi,
+    /// One perf event per site: slow to detach, needs CAP_SYS_ADMIN
+    Perf,
+}
+
+/// `gr`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Gr {
+    /// Histograms instead of rows
+    #[command(subcommand)]
+    pub seq: Option<GrSub>,
+    /// What to observe
+    #[command(flatten)]
+    pub target: Option<TargetArgs>,
+    /// Rows and their form
+    #[command(flatten)]
+    pub rows: GrRows,
+    /// How long
+    #[command(flatten)]
+    pub common: Common,
+    /// Memory
+    #[command(flatten)]
+    pub memory: GrMemory,
+}
+
+/// Which rows `gr` shows.
+#[derive(Debug, Args)]
+pub struct GrRows {
+    /// Only goroutines whose start function matches
+    #[arg(long, value_name = "REGEX")]
+    pub r#fn: Option<Regex>,
+    /// Only exits after at least this running time
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub min_time: Option<Duration>,
+    /// Also movements between run queues: put global, get global, steal
+    #[arg(long)]
+    pub queue: bool,
+    /// Stop after this many rows
+    #[arg(short, long, value_name = "N")]
+    pub count: Option<u64>,
+    /// Times as 1.2ms instead of ns
+    #[arg(long)]
+    pub human: bool,
+    /// FN with its address
+    #[arg(long)]
+    pub addresses: bool,
+    /// Ring buffer between kernel and grtmon, in KiB (a power of two)
+    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_size)]
+    pub buffer: u32,
+}
+
+/// Kernel memory of the goroutine commands.
+#[derive(Debug, Clone, Args)]
+pub struct GrMemory {
+    /// Goroutines alive at one time that can be remembered (88 bytes of kernel memory each)
+    #[arg(long, value_name = "N", default_value_t = 1 << 17, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_goroutines: u32,
+}
+
+/// Below `gr`.
+#[derive(Debug, Subcommand)]
+pub enum GrSub {
+    /// Histogram of running times (first execution to exit)
+    Seq(GrSeq),
+}
+
+/// `gr seq`
+#[derive(Debug, Args)]
+pub struct GrSeq {
+    /// What to observe
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// One histogram per start function, largest first
+    #[arg(long, value_enum)]
+    pub by: Option<By>,
+    /// Time between reports
+    #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "5s")]
+    pub interval: Duration,
+    /// How long
+    #[command(flatten)]
+    pub common: Common,
+    /// Memory
+    #[command(flatten)]
+    pub memory: GrMemory,
+}
+
+/// `gm`
+#[derive(Debug, Args)]
+pub struct Gm {
+    /// What to observe
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Time between reports
+    #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "5s")]
+    pub interval: Duration,
+    /// Size classes in which nothing was allocated too
+    #[arg(long)]
+    pub all: bool,
+    /// How long
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What histograms are kept by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The start function
+    Fn,
+}
+
+/// The stub's arguments.
+#[derive(Debug, Args)]
+pub struct Start {
+    /// Descriptor of the pipe to wait on
+    pub pipe: i32,
+    /// What to become
+    #[arg(last = true)]
+    pub command: Vec<OsString>,
+}
+
+/// `10s`, `500ms`, `2m`, `1h`, `250us`, `100ns`; a bare number is seconds. Not zero.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let seconds_per_unit = match unit {
+        "ns" => 1e-9,
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("unknown unit {unit:?}: use ns, us, ms, s, m or h")),
+    };
+    let value: f64 = number
+        .parse()
+        .map_err(|_| "expected a time such as 10s or 500ms".to_owned())?;
+    match Duration::try_from_secs_f64(value * seconds_per_unit) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        Ok(_) => Err("must be more than zero".to_owned()),
+        Err(_) => Err("is too long".to_owned()),
+    }
+}
+
+/// KiB, a power of two from 4 to 1 GiB: what the kernel accepts for a ring buffer.
+fn ring_size(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(kib) if kib.is_power_of_two() && (4..=1 << 20).contains(&kib) => Ok(kib),
+        _ => Err("expected a power of two from 4 to 1048576".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for bad in [
+            "",
+            "s",
+            "0",
+            "10d",
+            "-1s",
+            "1e99h",
+            "99999999999999999999999h",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn exactly_one_target() {
+        assert!(Cli::try_parse_from(["grtmon", "gr"]).is_err());
+        assert!(Cli::try_parse_from(["grtmon", "gr", "--pid", "1", "--binpath", "x"]).is_err());
+        assert!(Cli::try_parse_from(["grtmon", "gr", "--pid", "1", "--pid", "2"]).is_ok());
+        assert!(Cli::try_parse_from(["grtmon", "gr", "--", "x", "--pid"]).is_ok());
+        assert!(Cli::try_parse_from(["grtmon", "gr", "seq", "--pid", "1"]).is_ok());
+        assert!(Cli::try_parse_from(["grtmon", "gr", "seq"]).is_err());
+        assert!(Cli::try_parse_from(["grtmon", "gr", "--pid", "0"]).is_err());
+    }
+}

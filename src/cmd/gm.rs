@@ -1,0 +1,135 @@
+//! `grtmon gm`: allocations by size class.
+
+use std::process::ExitCode;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::cli;
+use crate::event_loop::Flow;
+use crate::event_loop::Observer;
+use crate::event_loop::Timing;
+use crate::model::allocation::Allocations;
+use crate::model::loss;
+use crate::model::loss::Loss;
+use crate::probe;
+use crate::probe::gm::GmProbes;
+use crate::probe::gm::Plan;
+use crate::render::allocation;
+use crate::render::json::Object;
+use crate::target::Target;
+use crate::target::clock;
+
+use super::output;
+use super::output::Output;
+use super::session;
+use super::session::Session;
+
+pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
+    let (mut session, targets) = Session::open(&args.target, args.common.attach)?;
+    let mut slots = probe::slots(targets.len());
+    let mut observed = Vec::new();
+    for (slot, target) in slots.iter_mut().zip(&targets) {
+        let plan = Plan::of(target)?;
+        let probes = GmProbes::attach(slot, target, &plan, session.method)?;
+        observed.push(Observed {
+            target,
+            probes,
+            warned_replaced: false,
+        });
+    }
+    session::announce("allocations", &targets);
+    for one in &mut observed {
+        one.probes.open_gate()?;
+    }
+    let mut command = Gm {
+        observed,
+        json: args.common.output == cli::Output::Json,
+        all: args.all,
+        began: Instant::now(),
+        output: Output::new(),
+    };
+    let timing = Timing {
+        interval: Some(args.interval),
+        duration: args.common.duration,
+    };
+    let ending = session.observe(timing, &mut command)?;
+    command.finish()?;
+    ending.exit_code()
+}
+
+struct Observed<'a> {
+    target: &'a Target,
+    probes: GmProbes<'a>,
+    warned_replaced: bool,
+}
+
+struct Gm<'a> {
+    observed: Vec<Observed<'a>>,
+    json: bool,
+    all: bool,
+    began: Instant,
+    output: Output,
+}
+
+impl Observer for Gm<'_> {
+    fn poll(&mut self) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+
+    fn report(&mut self) -> Result<Flow> {
+        self.print("allocations", self.began.elapsed(), &[])?;
+        Ok(Flow::Continue)
+    }
+
+    fn check_targets(&mut self) -> Result<Flow> {
+        for one in &mut self.observed {
+            session::warn_if_replaced(one.target, &mut one.warned_replaced);
+        }
+        let ended = self.observed.iter().all(|one| one.target.has_ended());
+        Ok(if ended { Flow::End } else { Flow::Continue })
+    }
+}
+
+impl Gm<'_> {
+    fn finish(&mut self) -> Result<()> {
+        let mut losses = Vec::new();
+        let elapsed = self.began.elapsed();
+        for one in &mut self.observed {
+            one.probes.close()?;
+            loss::merge(&mut losses, &one.probes.losses()?);
+        }
+        self.print("end", elapsed, &losses)?;
+        output::report_losses(&losses);
+        Ok(())
+    }
+
+    fn print(&mut self, event: &str, elapsed: Duration, losses: &[Loss]) -> Result<()> {
+        let mut all = Allocations::default();
+        for one in &self.observed {
+            all.merge(&one.probes.allocations()?);
+        }
+        if self.json {
+            let now = i128::from(clock::monotonic_ns()?) + clock::unix_offset_ns()?;
+            let mut object = Object::begin(&mut self.output.text);
+            object.text("event", event);
+            object.number_or_null("time_unix_ns", u64::try_from(now).ok());
+            object.number(
+                "elapsed_ns",
+                u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+            );
+            allocation::json(&mut object, &all);
+            object.list("lost", losses, |inner, loss| {
+                inner
+                    .text("cause", loss.cause)
+                    .number("events", loss.events);
+            });
+            object.end();
+        } else {
+            allocation::text(&mut self.output.text, &all, elapsed, self.all);
+            self.output.text.push(b'\n');
+        }
+        self.output.flush()
+    }
+}

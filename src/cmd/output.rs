@@ -1,0 +1,86 @@
+//! Where text goes: data to standard output, everything else to standard error.
+
+use std::io::IsTerminal;
+use std::io::Stdout;
+use std::io::Write;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::model::loss::Loss;
+use crate::render::style::Style;
+
+/// Buffered standard output. Rows are collected in `text` and written when it is time to.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// Rows not written yet.
+    pub(super) text: Vec<u8>,
+    out: Stdout,
+}
+
+/// Written as soon as this much has been collected.
+const ENOUGH: usize = 64 << 10;
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self {
+            text: Vec::with_capacity(2 * ENOUGH),
+            out: std::io::stdout(),
+        }
+    }
+
+    /// Writes what was collected, if it is much.
+    pub(super) fn relieve(&mut self) -> Result<()> {
+        if self.text.len() < ENOUGH {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    /// Writes what was collected.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let written = self
+            .out
+            .write_all(&self.text)
+            .and_then(|()| self.out.flush());
+        self.text.clear();
+        written.context("cannot write to standard output")
+    }
+}
+
+/// What standard output allows.
+pub(super) fn style(human: bool) -> Style {
+    let terminal = std::io::stdout().is_terminal();
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let width = terminal
+        .then(terminal_size::terminal_size)
+        .flatten()
+        .map(|(width, _)| usize::from(width.0))
+        .filter(|width| *width > 0);
+    Style {
+        width,
+        colour: terminal && !plain,
+        human,
+    }
+}
+
+/// A line for people, on standard error.
+pub(super) fn note(line: &str) {
+    // Nothing better can be done when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A warning, on standard error.
+pub(super) fn warn(line: &str) {
+    note(&format!("grtmon: {line}"));
+}
+
+/// Says what was lost, cause by cause.
+pub(super) fn report_losses(losses: &[Loss]) {
+    for loss in losses.iter().filter(|loss| loss.events > 0) {
+        warn(&format!("lost {}: {}", loss.events, loss.meaning));
+    }
+}

@@ -1,0 +1,133 @@
+//! What every observing command does around its own work: find the targets, prepare to be stopped, start the command
+//! if there is one, end with the right exit code.
+
+use std::process::ExitCode;
+use std::process::ExitStatus;
+
+use anyhow::Context;
+use anyhow::Result;
+use crossbeam_channel::Receiver;
+use crossbeam_channel::bounded;
+use crossbeam_channel::never;
+
+use crate::cli::Attach;
+use crate::cli::TargetArgs;
+use crate::event_loop;
+use crate::event_loop::Observer;
+use crate::event_loop::Timing;
+use crate::probe::attach::Method;
+use crate::probe::kernel;
+use crate::probe::kernel::Kernel;
+use crate::target;
+use crate::target::Selection;
+use crate::target::Target;
+use crate::target::child;
+use crate::target::child::Waiting;
+
+use super::output;
+
+/// An observation about to begin.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// How probes are attached.
+    pub(super) method: Method,
+    command: Option<Waiting>,
+}
+
+impl Session {
+    /// Finds what the arguments mean (one target for each distinct binary), and that probes can be used at all. Nothing
+    /// of a target is touched.
+    pub(super) fn open(args: &TargetArgs, attach: Attach) -> Result<(Self, Vec<Target>)> {
+        let selection = selection(args);
+        // First what is wrong with the arguments: it needs no privilege to be said.
+        let resolved = target::resolve(&selection)?;
+        kernel::require_probes()?;
+        let method = match attach {
+            Attach::Multi => Method::Multi,
+            Attach::Perf => Method::Perf,
+            Attach::Auto if Kernel::current()?.has_uprobe_multi() => Method::Multi,
+            Attach::Auto => Method::Perf,
+        };
+        Ok((
+            Self {
+                method,
+                command: resolved.command,
+            },
+            resolved.targets,
+        ))
+    }
+
+    /// Starts the command, if there is one, and observes until the end. `observer` has its probes attached and open.
+    pub(super) fn observe(
+        &mut self,
+        timing: Timing,
+        observer: &mut impl Observer,
+    ) -> Result<Ending> {
+        let (stop, command) = match self.command.take() {
+            // The command ends by itself; it gets the signals.
+            Some(waiting) => (never(), Some(waiting.start()?.ended)),
+            None => (stop_on_signals()?, None),
+        };
+        event_loop::run(timing, &stop, observer)?;
+        Ok(Ending { command })
+    }
+}
+
+/// The line that says what is being done to whom.
+pub(super) fn announce(what: &str, targets: &[Target]) {
+    let names: Vec<String> = targets.iter().map(Target::describe).collect();
+    output::note(&format!(
+        "Tracing {what} of {}… Ctrl-C to end.",
+        names.join(", ")
+    ));
+}
+
+/// Says once that the path now names another file than the one observed.
+pub(super) fn warn_if_replaced(target: &Target, warned: &mut bool) {
+    if !*warned && target.was_replaced() {
+        *warned = true;
+        output::warn(&format!(
+            "{} was replaced on disk: processes started from now on run another binary and are not seen",
+            target.path.display()
+        ));
+    }
+}
+
+/// What is left to wait for when the observation is over and its summary printed.
+#[derive(Debug)]
+pub(super) struct Ending {
+    command: Option<Receiver<ExitStatus>>,
+}
+
+impl Ending {
+    /// Waits for the command, and passes on its exit status.
+    pub(super) fn exit_code(self) -> Result<ExitCode> {
+        let Some(ended) = self.command else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        let status = ended.recv().context("cannot learn how the command ended")?;
+        Ok(ExitCode::from(child::exit_code(status)))
+    }
+}
+
+fn selection(args: &TargetArgs) -> Selection {
+    if let Some(path) = &args.binpath {
+        return Selection::File(path.clone());
+    }
+    if !args.pid.is_empty() {
+        return Selection::Pids(args.pid.clone());
+    }
+    Selection::Command(args.command.clone())
+}
+
+/// A message on Ctrl-C, SIGTERM or SIGHUP. The second one ends grtmon at once; the kernel then detaches the probes.
+fn stop_on_signals() -> Result<Receiver<()>> {
+    let (sender, stop) = bounded(1);
+    ctrlc::set_handler(move || {
+        if sender.try_send(()).is_err() {
+            std::process::exit(130);
+        }
+    })
+    .context("cannot handle signals")?;
+    Ok(stop)
+}
