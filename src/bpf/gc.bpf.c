@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Garbage collection: every stop of the world, the runtime's record of each cycle, the end of each sweep.
+ *
+ * Nothing here runs more than a few times per cycle. The phases are not timed by probes: the runtime takes the
+ * times itself (runtime.work), and bpf_ktime_get_ns() is the same clock as its nanotime().
+ */
+#include "go.bpf.h"
+#include "gc.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile struct gc_config gc_cfg = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 << 10); /* set by user space */
+} gc_events SEC(".maps");
+
+/* A stop of the world that has not ended. There is one at a time: its maker holds runtime.worldsema. */
+struct gc_open_stw {
+	__u64 begin_ns;
+	__u64 stopped_ns;
+	__u8 why;
+	__u8 text_len;
+	char text[GC_REASON_SIZE];
+	__u8 unused[6]; /* old verifiers want every byte of a map value written */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32); /* process id */
+	__type(value, struct gc_open_stw);
+} gc_stops SEC(".maps");
+
+/* A cycle that has not ended. */
+struct gc_open_cycle {
+	__u8 trigger;
+	__u8 flags;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32); /* process id */
+	__type(value, struct gc_open_cycle);
+} gc_cycles SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GC_N_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} gc_counters SEC(".maps");
+
+/* These make the skeleton emit the types. */
+struct gc_stw _gc_stw = {};
+struct gc_cycle _gc_cycle = {};
+struct gc_sweep _gc_sweep = {};
+enum gc_kind _gc_kind = GC_STW;
+enum gc_reason _gc_reason = GC_REASON_UNKNOWN;
+enum gc_trigger _gc_trigger = GC_TRIGGER_UNKNOWN;
+enum gc_flag _gc_flag = GC_LEAK_CHECK;
+enum gc_sweepers _gc_sweepers = GC_OTHERS_UNKNOWN;
+enum gc_counter _gc_counter = GC_N_STW;
+enum gc_start_args _gc_start_args = GC_START_NOTHING;
+enum gc_stop_args _gc_stop_args = GC_STOP_NOTHING;
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *n = bpf_map_lookup_elem(&gc_counters, &counter);
+
+	if (n)
+		*n += 1;
+}
+
+/* ---- stops of the world ---- */
+
+static __always_inline __u8 reason_number(__u64 reason)
+{
+	/* stwReason is a uint8 of about 20 values; the rest of the register is undefined. */
+	__u8 number = reason;
+
+	return number > 255 - GC_REASON_NUMBER ? GC_REASON_UNKNOWN : number + GC_REASON_NUMBER;
+}
+
+/* Up to Go 1.20 the one who stops the world leaves its reason in getg().m.preemptoff. */
+static __always_inline void read_preemptoff(__u64 g, struct gc_open_stw *stw)
+{
+	struct {
+		__u64 data;
+		__u64 len;
+	} text;
+	__u64 m;
+
+	if (!gc_cfg.preemptoff_known || bpf_probe_read_user(&m, sizeof(m), (void *)(g + gc_cfg.g_m)) ||
+	    bpf_probe_read_user(&text, sizeof(text), (void *)(m + gc_cfg.m_preemptoff)) ||
+	    text.len > GC_REASON_SIZE)
+		return;
+	/* Always the whole field, cut by user space: string data lies among other string data. */
+	if (text.len && bpf_probe_read_user(stw->text, sizeof(stw->text), (void *)text.data))
+		return;
+	stw->why = GC_REASON_TEXT;
+	stw->text_len = text.len;
+}
+
+/* runtime.stopTheWorldWithSema(reason): used up to Go 1.22. */
+GO_PROBE(gc_stw_begin)
+{
+	struct gc_open_stw stw = { .begin_ns = bpf_ktime_get_ns() };
+	__u32 process = go_process();
+	struct go_site site;
+
+	if (go_ignored(process) || go_site_of(ctx, &site))
+		return 0;
+	if (gc_cfg.stop_args == GC_STOP_REASON)
+		stw.why = reason_number(GO_ARG0(ctx));
+	else
+		read_preemptoff(GO_G(ctx), &stw);
+	if (bpf_map_update_elem(&gc_stops, &process, &stw, BPF_ANY))
+		count(GC_N_MAP_FULL);
+	return 0;
+}
+
+/* The end of runtime.stopTheWorldWithSema: used up to Go 1.22. */
+GO_PROBE(gc_stw_stopped)
+{
+	__u32 process = go_process();
+	struct gc_open_stw *stw;
+
+	if (go_ignored(process))
+		return 0;
+	stw = bpf_map_lookup_elem(&gc_stops, &process);
+	if (stw)
+		stw->stopped_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* runtime.startTheWorldWithSema(now, worldStop{..}): since Go 1.22, what the runtime itself took down. */
+GO_PROBE(gc_stw_ending)
+{
+	struct gc_open_stw stw = {}, *open;
+	__u32 process = go_process();
+	struct go_site site;
+
+	if (go_ignored(process) || go_site_of(ctx, &site))
+		return 0;
+	stw.why = reason_number(GO_ARG1(ctx));
+	stw.begin_ns = GO_ARG2(ctx);
+	if (gc_cfg.start_args == GC_START_REASON_BEGIN_STOPPED) {
+		stw.stopped_ns = GO_ARG3(ctx);
+	} else {
+		open = bpf_map_lookup_elem(&gc_stops, &process);
+		if (open && open->stopped_ns > stw.begin_ns)
+			stw.stopped_ns = open->stopped_ns;
+	}
+	if (bpf_map_update_elem(&gc_stops, &process, &stw, BPF_ANY))
+		count(GC_N_MAP_FULL);
+	return 0;
+}
+
+/* `call runtime.wakep` in runtime.startTheWorldWithSema: every P that has work runs again. */
+GO_PROBE(gc_stw_end)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u32 process = go_process(), cycle = 0;
+	struct gc_open_stw *open;
+	struct go_site site;
+	struct gc_stw *e;
+
+	if (go_ignored(process) || go_site_of(ctx, &site))
+		return 0;
+	open = bpf_map_lookup_elem(&gc_stops, &process);
+	if (!open)
+		return 0; /* it began before we came, or is counted as GC_N_MAP_FULL */
+	count(GC_N_STW);
+	e = bpf_ringbuf_reserve(&gc_events, sizeof(*e), 0);
+	if (!e) {
+		count(GC_N_LOST_STW);
+	} else {
+		if (gc_cfg.at.cycles &&
+		    bpf_probe_read_user(&cycle, sizeof(cycle), (void *)(site.bias + gc_cfg.at.cycles)))
+			cycle = 0;
+		e->head.process = process;
+		e->head.kind = GC_STW;
+		e->head.why = open->why;
+		e->head.text_len = open->text_len;
+		e->head.flags = 0;
+		e->begin_ns = open->begin_ns;
+		e->stopped_ns = open->stopped_ns;
+		e->end_ns = now;
+		e->cycle = cycle;
+		__builtin_memcpy(e->text, open->text, sizeof(e->text));
+		bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	}
+	bpf_map_delete_elem(&gc_stops, &process);
+	return 0;
+}
+
+/* ---- cycles ---- */
+
+/* runtime.(*gcControllerState).startCycle(c, markStartTime, procs, trigger{kind, now, n}): once per cycle. */
+GO_PROBE(gc_cycle_begin)
+{
+	__u32 process = go_process(), kind = GO_ARG3(ctx);
+	struct gc_open_cycle cycle = {};
+	struct go_site site;
+
+	if (go_ignored(process) || go_site_of(ctx, &site))
+		return 0;
+	cycle.trigger = kind < GC_TRIGGER_CYCLE ? kind + 1 : GC_TRIGGER_UNKNOWN;
+	if (bpf_map_update_elem(&gc_cycles, &process, &cycle, BPF_ANY))
+		count(GC_N_MAP_FULL);
+	return 0;
+}
+
+/* runtime.findGoroutineLeaks: at least once in a cycle that also looks for leaked goroutines, never in another. */
+GO_PROBE(gc_leak_check)
+{
+	struct gc_open_cycle fresh = { .flags = GC_LEAK_CHECK }, *cycle;
+	__u32 process = go_process();
+	struct go_site site;
+
+	if (go_ignored(process) || go_site_of(ctx, &site))
+		return 0;
+	cycle = bpf_map_lookup_elem(&gc_cycles, &process);
+	if (cycle)
+		cycle->flags |= GC_LEAK_CHECK;
+	else if (bpf_map_update_elem(&gc_cycles, &process, &fresh, BPF_ANY))
+		count(GC_N_MAP_FULL);
+	return 0;
+}
+
+/* Reads one field of the runtime into a variable of the same width. */
+#define READ(destination, field) \
+	bpf_probe_read_user((destination), sizeof(*(destination)), (void *)(bias + gc_cfg.at.field))
+
+static __always_inline int read_cycle(struct gc_cycle *e, __u64 bias)
+{
+	__u8 forced = 0;
+
+	if (READ(&e->cycle, numgc) || READ(&e->stw_procs, stw_procs) || READ(&e->max_procs, max_procs) ||
+	    READ(&forced, user_forced) || READ(&e->sweep_term_ns, sweep_term_ns) || READ(&e->mark_ns, mark_ns) ||
+	    READ(&e->mark_term_ns, mark_term_ns) || READ(&e->end_ns, end_ns) || READ(&e->pause_ns, pause_ns) ||
+	    READ(&e->heap_before, heap_before) || READ(&e->heap_at_end, heap_at_end) ||
+	    READ(&e->heap_after, heap_after) || READ(&e->heap_goal, heap_goal) ||
+	    READ(&e->stack_bytes, stack_bytes) || READ(&e->globals_bytes, globals_bytes) ||
+	    READ(&e->assist_ns, assist_ns) || READ(&e->dedicated_ns, dedicated_ns) ||
+	    READ(&e->fractional_ns, fractional_ns) || READ(&e->idle_ns, idle_ns) ||
+	    READ(&e->cpu_fraction, cpu_fraction) || READ(&e->init_ns, init_ns))
+		return -1;
+	e->forced = forced;
+	return 0;
+}
+
+/* runtime.freeStackSpans: once per cycle, the world runs, the record is complete and the next cycle cannot begin
+ * before this one releases worldsema. */
+GO_PROBE(gc_cycle_end)
+{
+	__u32 process = go_process();
+	struct gc_open_cycle *open;
+	struct gc_cycle *e;
+	struct go_site site;
+
+	if (go_ignored(process) || go_site_of(ctx, &site))
+		return 0;
+	count(GC_N_CYCLE);
+	open = bpf_map_lookup_elem(&gc_cycles, &process);
+	e = bpf_ringbuf_reserve(&gc_events, sizeof(*e), 0);
+	if (!e) {
+		count(GC_N_LOST_CYCLE);
+	} else {
+		e->head.process = process;
+		e->head.kind = GC_CYCLE;
+		e->head.why = open ? open->trigger : GC_TRIGGER_UNKNOWN;
+		e->head.text_len = 0;
+		e->head.flags = open ? open->flags : 0;
+		if (read_cycle(e, site.bias)) {
+			count(GC_N_UNREADABLE_CYCLE);
+			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		} else {
+			bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+		}
+	}
+	if (open)
+		bpf_map_delete_elem(&gc_cycles, &process);
+	return 0;
+}
+
+/* ---- sweeps ---- */
+
+/* Sweepers at work but `self` of them, from sweep.active.state: the drained bit and a count. */
+static __always_inline __u32 other_sweepers(__u64 bias, __u32 self)
+{
+	__u32 state;
+
+	if (!gc_cfg.at.sweepers || READ(&state, sweepers))
+		return GC_OTHERS_UNKNOWN;
+	state &= ~GC_DRAINED_MASK;
+	return state > self ? state - self : 0;
+}
+
+static __always_inline int sweep_moment(struct go_regs *ctx, __u8 kind, __u32 self)
+{
+	__u64 now = bpf_ktime_get_ns(), bias;
+	__u32 process = go_process();
+	struct gc_sweep *e;
+	struct go_site site;
+
+	if (go_ignored(process) || go_site_of(ctx, &site))
+		return 0;
+	bias = site.bias;
+	count(GC_N_SWEEP);
+	e = bpf_ringbuf_reserve(&gc_events, sizeof(*e), 0);
+	if (!e) {
+		count(GC_N_LOST_SWEEP);
+		return 0;
+	}
+	e->head.process = process;
+	e->head.kind = kind;
+	e->head.why = 0;
+	e->head.text_len = 0;
+	e->head.flags = 0;
+	e->at_ns = now;
+	e->others = other_sweepers(bias, self);
+	if (READ(&e->cycle, cycles) || READ(&e->sweep_term_ns, sweep_term_ns) ||
+	    READ(&e->mark_term_ns, mark_term_ns) || READ(&e->end_ns, end_ns)) {
+		count(GC_N_UNREADABLE_SWEEP);
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return 0;
+	}
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* In runtime.sweepone, on the branch only the sweeper takes that found the last span gone; it has signed off. */
+GO_PROBE(gc_sweep_drained)
+{
+	return sweep_moment(ctx, GC_SWEEP_DRAINED, 0);
+}
+
+/* `call runtime.(*activeSweep).end` in runtime.gcMarkTermination: all span caches are flushed. */
+GO_PROBE(gc_sweep_flushed)
+{
+	return sweep_moment(ctx, GC_SWEEP_FLUSHED, 1);
+}
+
+/* `call runtime.gopark` in runtime.bgsweep: only when it found the sweep done. */
+GO_PROBE(gc_sweep_parked)
+{
+	return sweep_moment(ctx, GC_SWEEP_PARKED, 0);
+}
+
+/* In runtime.(*activeSweep).end, on the branch only the very last sweeper takes (since Go 1.25). */
+GO_PROBE(gc_sweep_done)
+{
+	return sweep_moment(ctx, GC_SWEEP_DONE, 0);
+}

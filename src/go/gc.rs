@@ -1,0 +1,166 @@
+//! Where the garbage collector shows what it does: stops of the world, the record of a cycle, the end of a sweep.
+//!
+//! Read from runtime/proc.go, runtime/mgc.go and runtime/mgcsweep.go of Go 1.18 to 1.27. What is here besides
+//! [`super::events`] are the differences between versions that decide how the events fit together.
+
+use iced_x86::Instruction;
+use iced_x86::Mnemonic;
+use iced_x86::OpKind;
+use iced_x86::Register;
+
+use super::code::lea_rip;
+use super::events;
+use super::events::Event;
+use super::events::RestartArguments;
+use super::runtime::Runtime;
+use super::sites::NoSite;
+use super::sites::Site;
+
+/// Where stops of the world are seen.
+#[derive(Debug, Clone)]
+pub struct Stops {
+    /// Stopping begins; needed where the runtime does not pass the time on ([`Stops::restart`]).
+    pub begin: Vec<Site>,
+    /// The world has stopped; likewise.
+    pub stopped: Vec<Site>,
+    /// Starting begins; the arguments are [`Stops::arguments`]. None if they say nothing.
+    pub restart: Vec<Site>,
+    /// The world runs.
+    pub end: Vec<Site>,
+    /// What the runtime passes on at [`Stops::restart`].
+    pub arguments: RestartArguments,
+    /// Whether the reason is a number in a register at [`Stops::begin`]; if not, it is text in `m.preemptoff`.
+    pub reason_is_number: bool,
+}
+
+/// Plans how to see every stop of the world.
+///
+/// # Errors
+/// A function of the runtime is missing or does not have the expected form.
+pub fn stops(runtime: &Runtime<'_>) -> Result<Stops, NoSite> {
+    let sites = |event| events::sites(runtime, event);
+    let arguments = events::restart_arguments(runtime)?;
+    let (begin, stopped) = match arguments {
+        RestartArguments::BeganAndStopped => (Vec::new(), Vec::new()),
+        _ => (sites(Event::StwBegin)?, sites(Event::StwStopped)?),
+    };
+    let restart = match arguments {
+        RestartArguments::None => Vec::new(),
+        _ => sites(Event::StwRestart)?,
+    };
+    let end = sites(Event::StwEnd)?;
+    let reason_is_number = events::stop_has_reason(runtime)?;
+    Ok(Stops { begin, stopped, restart, end, arguments, reason_is_number })
+}
+
+/// The runtime's later words for what `m.preemptoff` says during a stop up to Go 1.20 (runtime/proc.go and
+/// runtime/mgc.go of 1.19): the collector leaves it empty for the first stop of a cycle and writes `gcing` for the
+/// last. All others write what they do.
+pub fn reason_of_preemptoff(text: &str) -> &str {
+    match text {
+        "" => "GC sweep termination",
+        "gcing" => "GC mark termination",
+        other => other,
+    }
+}
+
+/// Whether a stop for this reason belongs to a cycle, as `stwReason.isGC` decides (runtime/proc.go, Go 1.22).
+pub fn is_gc_reason(reason: &str) -> bool {
+    matches!(reason, "GC sweep termination" | "GC mark termination")
+}
+
+/// Where cycles are seen.
+#[derive(Debug, Clone)]
+pub struct Cycles {
+    /// A cycle begins; edi = `gcTriggerKind`.
+    pub begin: Vec<Site>,
+    /// It also looks for leaked goroutines; none before Go 1.26.
+    pub leak_check: Vec<Site>,
+    /// Its record is complete: `runtime.work`, `runtime.gcController` and `runtime.memstats` hold it.
+    pub end: Vec<Site>,
+}
+
+/// Plans how to see every cycle.
+///
+/// # Errors
+/// A function of the runtime is missing or does not have the expected form.
+pub fn cycles(runtime: &Runtime<'_>) -> Result<Cycles, NoSite> {
+    // Up to Go 1.20 the next cycle's `work.userForced` can be set as soon as the world runs again, and a cycle can be
+    // reported as forced that was not. gctrace reads it a moment after the last span cache is flushed: so do we.
+    let reads_late = !events::stop_has_reason(runtime)?;
+    let end = if reads_late { flushed(runtime)? } else { events::sites(runtime, Event::GcCycle)? };
+    let leak_check = match runtime.has("runtime.findGoroutineLeaks") {
+        true => vec![runtime.body("runtime.findGoroutineLeaks")?.function_site()?],
+        false => Vec::new(),
+    };
+    Ok(Cycles { begin: events::sites(runtime, Event::GcTrigger)?, leak_check, end })
+}
+
+/// How the end of a sweep is seen.
+#[derive(Debug, Clone)]
+pub enum SweepEnd {
+    /// At an instruction that is executed at that moment only (since Go 1.25).
+    Exact(Vec<Site>),
+    /// By several moments, each once per cycle.
+    Pieces(SweepPieces),
+}
+
+/// The moments around the end of a sweep, up to Go 1.24.
+#[derive(Debug, Clone)]
+pub struct SweepPieces {
+    /// The last span was taken, by a sweeper that has signed off.
+    pub drained: Vec<Site>,
+    /// The collector is about to sign off as a sweeper, having flushed all span caches.
+    pub flushed: Vec<Site>,
+    /// The background sweeper goes to sleep because all is swept.
+    pub parked: Vec<Site>,
+    /// Link-time address of `runtime.sweep.active.state`, the number of sweepers, if it was found.
+    pub sweepers: Option<u64>,
+}
+
+const SWEEPONE: &str = "runtime.sweepone";
+const ACTIVE_END: &str = "runtime.(*activeSweep).end";
+const MARK_TERMINATION: &str = "runtime.gcMarkTermination";
+
+/// Plans how to see the end of every sweep.
+///
+/// # Errors
+/// A function of the runtime is missing or does not have the expected form.
+pub fn sweep_end(runtime: &Runtime<'_>) -> Result<SweepEnd, NoSite> {
+    let end = runtime.body(ACTIVE_END)?;
+    if end.code().instructions().iter().any(leaves_nothing_behind) {
+        return Ok(SweepEnd::Exact(vec![end.branch_on_global()?]));
+    }
+    Ok(SweepEnd::Pieces(SweepPieces {
+        drained: vec![runtime.body(SWEEPONE)?.branch_on_global()?],
+        flushed: flushed(runtime)?,
+        parked: runtime.body("runtime.bgsweep")?.call_sites(&runtime.entries("runtime.gopark"), "gopark")?,
+        sweepers: sweepers(runtime),
+    }))
+}
+
+/// `cmp r32, sweepDrainedMask + 1`: whether the sweeper that is about to leave is the last one, with nothing left to
+/// sweep. Up to Go 1.24 the code compares with `sweepDrainedMask` by mistake, which never holds.
+fn leaves_nothing_behind(instruction: &Instruction) -> bool {
+    instruction.mnemonic() == Mnemonic::Cmp
+        && instruction.op0_kind() == OpKind::Register
+        && instruction.op1_kind() == OpKind::Immediate32
+        && instruction.immediate32() == 0x8000_0001
+}
+
+fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
+    runtime.body(MARK_TERMINATION)?.call_sites(&runtime.entries(ACTIVE_END), ACTIVE_END)
+}
+
+/// `sweep.active.end(sl)` in gcMarkTermination passes the address of `sweep.active`, whose only field is the state.
+fn sweepers(runtime: &Runtime<'_>) -> Option<u64> {
+    let body = runtime.body(MARK_TERMINATION).ok()?;
+    let code = body.code();
+    let call = code.calls_to(&runtime.entries(ACTIVE_END)).next()?;
+    (0..call)
+        .rev()
+        .take(8)
+        .filter_map(|index| lea_rip(code.get(index)?))
+        .find(|(register, _)| *register == Register::RAX)
+        .map(|(_, address)| address)
+}
