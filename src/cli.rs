@@ -39,6 +39,8 @@ pub struct Cli {
 pub enum Command {
     /// Goroutines: created, exited, with their running times
     Gr(Gr),
+    /// Garbage collection: stops of the world, marks, sweeps
+    Gc(Gc),
     /// Allocations: objects and bytes by size class
     Gm(Gm),
     /// Version of grtmon and what it was built with
@@ -177,6 +179,26 @@ pub struct GrSeq {
     /// Memory
     #[command(flatten)]
     pub memory: GrMemory,
+}
+
+/// `gc`
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// What to observe
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// One line per cycle, as GODEBUG=gctrace=1 prints it
+    #[arg(long)]
+    pub cycles: bool,
+    /// Stop after this many rows
+    #[arg(short, long, value_name = "N")]
+    pub count: Option<u64>,
+    /// Times as 1.2ms instead of ns
+    #[arg(long)]
+    pub human: bool,
+    /// How long
+    #[command(flatten)]
+    pub common: Common,
 }
 
 /// `gm`

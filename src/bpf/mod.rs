@@ -18,6 +18,10 @@ macro_rules! skeleton {
 }
 
 skeleton!(
+    /// Garbage collection: `gc.bpf.c`.
+    gc
+);
+skeleton!(
     /// Allocations: `gm.bpf.c`.
     gm
 );
@@ -26,6 +30,14 @@ skeleton!(
     gr
 );
 
+// SAFETY: integers only; gc.h asserts the size of each, which leaves no room for padding.
+unsafe impl plain::Plain for gc::types::gc_head {}
+// SAFETY: as above.
+unsafe impl plain::Plain for gc::types::gc_stw {}
+// SAFETY: as above.
+unsafe impl plain::Plain for gc::types::gc_cycle {}
+// SAFETY: as above.
+unsafe impl plain::Plain for gc::types::gc_sweep {}
 // SAFETY: integers only; gr.h asserts the size of each, which leaves no room for padding.
 unsafe impl plain::Plain for gr::types::gr_event {}
 // SAFETY: as above.
@@ -39,5 +51,8 @@ unsafe impl plain::Plain for gr::types::hist {}
 // SAFETY: two 64-bit integers.
 unsafe impl plain::Plain for gm::types::gm_count {}
 
+const _: () = assert!(size_of::<gc::types::gc_stw>() == 64);
+const _: () = assert!(size_of::<gc::types::gc_cycle>() == 160);
+const _: () = assert!(size_of::<gc::types::gc_sweep>() == 48);
 const _: () = assert!(size_of::<gr::types::gr_event>() == 48);
 const _: () = assert!(size_of::<gr::types::gr_exit>() == 64);

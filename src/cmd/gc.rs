@@ -23,8 +23,8 @@ use crate::probe::gc::GcProbes;
 use crate::probe::gc::Passed;
 use crate::probe::gc::Plan;
 use crate::probe::gc::Wanted;
-use crate::render::gc::Json;
 use crate::render::gc::Table;
+use crate::render::gc::json::Json;
 use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
@@ -37,7 +37,11 @@ use super::session::Session;
 
 pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
     let (mut session, targets) = Session::open(&args.target, args.common.attach)?;
-    let wanted = if args.cycles { Wanted::Cycles } else { Wanted::Everything };
+    let wanted = if args.cycles {
+        Wanted::Cycles
+    } else {
+        Wanted::Everything
+    };
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
@@ -159,7 +163,9 @@ struct Printer {
 impl Printer {
     fn new(args: &cli::Gc) -> Result<Self> {
         let json = match args.common.output {
-            cli::Output::Json => Some(Json { unix_offset_ns: clock::unix_offset_ns()? }),
+            cli::Output::Json => Some(Json {
+                unix_offset_ns: clock::unix_offset_ns()?,
+            }),
             cli::Output::Text => None,
         };
         Ok(Self {
@@ -220,7 +226,8 @@ impl Printer {
 
     fn cycle(&mut self, cycle: &CycleRecord) {
         self.mark.add(cycle.mark_duration_ns());
-        self.triggers.insert(cycle.process, (cycle.cycle, cycle.known_trigger()));
+        self.triggers
+            .insert(cycle.process, (cycle.cycle, cycle.known_trigger()));
         let out = &mut self.output.text;
         match (self.json, self.cycles_only) {
             (Some(json), true) => json.cycle(out, cycle),
@@ -240,7 +247,11 @@ impl Printer {
             ("mark", self.mark.summary()),
             ("sweep", self.sweep.summary()),
         ];
-        let kinds = if self.cycles_only { kinds.get(1..2) } else { kinds.get(..) };
+        let kinds = if self.cycles_only {
+            kinds.get(1..2)
+        } else {
+            kinds.get(..)
+        };
         let kinds = kinds.unwrap_or_default();
         let out = &mut self.output.text;
         if self.json.is_some() {
@@ -256,7 +267,9 @@ impl Printer {
             object.number("cycles_passed", passed.cycles);
             object.number("shown", self.shown);
             object.list("lost", losses, |inner, loss| {
-                inner.text("cause", loss.cause).number("events", loss.events);
+                inner
+                    .text("cause", loss.cause)
+                    .number("events", loss.events);
             });
             object.end();
         } else if !self.cycles_only {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done (Ctrl-C and a closed pipe are a normal end), 1 failed, 2 wrong usage; with `-- COMMAND` that
 //! command's own.
 
+mod gc;
 mod gm;
 mod output;
 mod session;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Gr(_) => anyhow::bail!("not here yet"),
+        Command::Gc(gc) => gc::run(&gc),
         Command::Gm(gm) => gm::run(&gm),
         Command::Version => version::run(),
         Command::Start(start) => {

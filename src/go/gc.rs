@@ -3,9 +3,6 @@
 //! Read from runtime/proc.go, runtime/mgc.go and runtime/mgcsweep.go of Go 1.18 to 1.27. What is here besides
 //! [`super::events`] are the differences between versions that decide how the events fit together.
 
-use iced_x86::Instruction;
-use iced_x86::Mnemonic;
-use iced_x86::OpKind;
 use iced_x86::Register;
 
 use super::code::lea_rip;
@@ -50,7 +47,14 @@ pub fn stops(runtime: &Runtime<'_>) -> Result<Stops, NoSite> {
     };
     let end = sites(Event::StwEnd)?;
     let reason_is_number = events::stop_has_reason(runtime)?;
-    Ok(Stops { begin, stopped, restart, end, arguments, reason_is_number })
+    Ok(Stops {
+        begin,
+        stopped,
+        restart,
+        end,
+        arguments,
+        reason_is_number,
+    })
 }
 
 /// The runtime's later words for what `m.preemptoff` says during a stop up to Go 1.20 (runtime/proc.go and
@@ -88,12 +92,24 @@ pub fn cycles(runtime: &Runtime<'_>) -> Result<Cycles, NoSite> {
     // Up to Go 1.20 the next cycle's `work.userForced` can be set as soon as the world runs again, and a cycle can be
     // reported as forced that was not. gctrace reads it a moment after the last span cache is flushed: so do we.
     let reads_late = !events::stop_has_reason(runtime)?;
-    let end = if reads_late { flushed(runtime)? } else { events::sites(runtime, Event::GcCycle)? };
+    let end = if reads_late {
+        flushed(runtime)?
+    } else {
+        events::sites(runtime, Event::GcCycle)?
+    };
     let leak_check = match runtime.has("runtime.findGoroutineLeaks") {
-        true => vec![runtime.body("runtime.findGoroutineLeaks")?.function_site()?],
+        true => vec![
+            runtime
+                .body("runtime.findGoroutineLeaks")?
+                .function_site()?,
+        ],
         false => Vec::new(),
     };
-    Ok(Cycles { begin: events::sites(runtime, Event::GcTrigger)?, leak_check, end })
+    Ok(Cycles {
+        begin: events::sites(runtime, Event::GcTrigger)?,
+        leak_check,
+        end,
+    })
 }
 
 /// How the end of a sweep is seen.
@@ -118,7 +134,6 @@ pub struct SweepPieces {
     pub sweepers: Option<u64>,
 }
 
-const SWEEPONE: &str = "runtime.sweepone";
 const ACTIVE_END: &str = "runtime.(*activeSweep).end";
 const MARK_TERMINATION: &str = "runtime.gcMarkTermination";
 
@@ -127,29 +142,30 @@ const MARK_TERMINATION: &str = "runtime.gcMarkTermination";
 /// # Errors
 /// A function of the runtime is missing or does not have the expected form.
 pub fn sweep_end(runtime: &Runtime<'_>) -> Result<SweepEnd, NoSite> {
-    let end = runtime.body(ACTIVE_END)?;
-    if end.code().instructions().iter().any(leaves_nothing_behind) {
-        return Ok(SweepEnd::Exact(vec![end.branch_on_global()?]));
+    let done = events::sites(runtime, Event::SweepDone)?;
+    // Where the last sweeper cannot be told, that event is the moment at which no span is left to take.
+    if done.iter().all(|site| site.function == ACTIVE_END) {
+        return Ok(SweepEnd::Exact(done));
     }
     Ok(SweepEnd::Pieces(SweepPieces {
-        drained: vec![runtime.body(SWEEPONE)?.branch_on_global()?],
+        drained: done,
         flushed: flushed(runtime)?,
-        parked: runtime.body("runtime.bgsweep")?.call_sites(&runtime.entries("runtime.gopark"), "gopark")?,
+        parked: calls(runtime, "runtime.bgsweep", "runtime.gopark")?,
         sweepers: sweepers(runtime),
     }))
 }
 
-/// `cmp r32, sweepDrainedMask + 1`: whether the sweeper that is about to leave is the last one, with nothing left to
-/// sweep. Up to Go 1.24 the code compares with `sweepDrainedMask` by mistake, which never holds.
-fn leaves_nothing_behind(instruction: &Instruction) -> bool {
-    instruction.mnemonic() == Mnemonic::Cmp
-        && instruction.op0_kind() == OpKind::Register
-        && instruction.op1_kind() == OpKind::Immediate32
-        && instruction.immediate32() == 0x8000_0001
+fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
+    calls(runtime, MARK_TERMINATION, ACTIVE_END)
 }
 
-fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
-    runtime.body(MARK_TERMINATION)?.call_sites(&runtime.entries(ACTIVE_END), ACTIVE_END)
+fn calls(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>, NoSite> {
+    let body = runtime.body(caller)?;
+    let sites = body.call_sites(&runtime.entries(callee))?;
+    if sites.is_empty() {
+        return Err(body.none(&format!("no call of {callee}")));
+    }
+    Ok(sites)
 }
 
 /// `sweep.active.end(sl)` in gcMarkTermination passes the address of `sweep.active`, whose only field is the state.

@@ -31,6 +31,8 @@ pub mod size_classes;
 pub mod allocators;
 // pub mod globals;
 pub mod events;
+pub mod gc;
+pub mod gc_record;
 
 pub use binary::Binary;
 pub use buildinfo::BuildInfo;

@@ -62,12 +62,14 @@ impl Stw {
 
     /// How long it took until everything stood still, in ns.
     pub fn stopping_ns(&self) -> Option<u64> {
-        self.stopped_ns.map(|stopped| stopped.saturating_sub(self.begin_ns))
+        self.stopped_ns
+            .map(|stopped| stopped.saturating_sub(self.begin_ns))
     }
 
     /// How long everything stood still, in ns.
     pub fn standing_ns(&self) -> Option<u64> {
-        self.stopped_ns.map(|stopped| self.end_ns.saturating_sub(stopped))
+        self.stopped_ns
+            .map(|stopped| self.end_ns.saturating_sub(stopped))
     }
 
     /// Whether the times can be right: they are in order.
@@ -167,8 +169,13 @@ impl CycleRecord {
     /// Whether this can be the record of a cycle: its times are in order, and what is counted has been counted. It
     /// tells a record from whatever else lies where the record was looked for.
     pub fn is_plausible(&self) -> bool {
-        let times =
-            [self.init_ns, self.sweep_term_ns, self.mark_ns, self.mark_term_ns, self.end_ns];
+        let times = [
+            self.init_ns,
+            self.sweep_term_ns,
+            self.mark_ns,
+            self.mark_term_ns,
+            self.end_ns,
+        ];
         self.init_ns != 0
             && times.is_sorted()
             && self.cycle != 0
@@ -212,21 +219,39 @@ mod tests {
 
     #[test]
     fn a_stop_is_stopping_and_standing() {
-        let mut stw =
-            Stw { process: 1, begin_ns: 100, stopped_ns: Some(130), end_ns: 200, reason: None, cycle: None };
-        assert_eq!((stw.duration_ns(), stw.stopping_ns(), stw.standing_ns()), (100, Some(30), Some(70)));
+        let mut stw = Stw {
+            process: 1,
+            begin_ns: 100,
+            stopped_ns: Some(130),
+            end_ns: 200,
+            reason: None,
+            cycle: None,
+        };
+        assert_eq!(
+            (stw.duration_ns(), stw.stopping_ns(), stw.standing_ns()),
+            (100, Some(30), Some(70))
+        );
         assert!(stw.is_plausible());
         stw.stopped_ns = Some(201);
         assert!(!stw.is_plausible());
         stw.stopped_ns = None;
-        assert_eq!((stw.duration_ns(), stw.stopping_ns(), stw.standing_ns()), (100, None, None));
+        assert_eq!(
+            (stw.duration_ns(), stw.stopping_ns(), stw.standing_ns()),
+            (100, None, None)
+        );
     }
 
     #[test]
     fn a_forced_cycle_needs_no_trigger() {
-        let record = CycleRecord { forced: true, ..CycleRecord::default() };
+        let record = CycleRecord {
+            forced: true,
+            ..CycleRecord::default()
+        };
         assert_eq!(record.known_trigger(), Some(Trigger::Forced));
-        let record = CycleRecord { trigger: Some(Trigger::Heap), ..CycleRecord::default() };
+        let record = CycleRecord {
+            trigger: Some(Trigger::Heap),
+            ..CycleRecord::default()
+        };
         assert_eq!(record.known_trigger(), Some(Trigger::Heap));
         assert_eq!(CycleRecord::default().known_trigger(), None);
     }
@@ -247,11 +272,26 @@ mod tests {
         };
         assert!(record.is_plausible());
         let wrong = [
-            CycleRecord { mark_ns: 31, ..record.clone() },
-            CycleRecord { init_ns: 0, ..record.clone() },
-            CycleRecord { cycle: 0, ..record.clone() },
-            CycleRecord { stw_procs: 5, ..record.clone() },
-            CycleRecord { cpu_fraction_bits: f64::NAN.to_bits(), ..record },
+            CycleRecord {
+                mark_ns: 31,
+                ..record.clone()
+            },
+            CycleRecord {
+                init_ns: 0,
+                ..record.clone()
+            },
+            CycleRecord {
+                cycle: 0,
+                ..record.clone()
+            },
+            CycleRecord {
+                stw_procs: 5,
+                ..record.clone()
+            },
+            CycleRecord {
+                cpu_fraction_bits: f64::NAN.to_bits(),
+                ..record
+            },
             CycleRecord::default(),
         ];
         assert!(wrong.iter().all(|record| !record.is_plausible()));

@@ -2,6 +2,7 @@
 //! terminals.
 
 pub mod allocation;
+pub mod gc;
 pub mod goroutine;
 pub mod histogram;
 pub mod loss;

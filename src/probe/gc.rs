@@ -122,7 +122,13 @@ impl<'object> GcProbes<'object> {
             .context("cannot use the ring buffer")?;
         let ring = builder.build().context("cannot use the ring buffer")?;
         let sweeps = Sweeps::default();
-        let mut probes = Self { skel, ring, batch, sweeps, links: Vec::new() };
+        let mut probes = Self {
+            skel,
+            ring,
+            batch,
+            sweeps,
+            links: Vec::new(),
+        };
         for step in &plan.steps {
             let links = place.attach(probes.skel.object(), step)?;
             probes.links.extend(links);
@@ -155,9 +161,7 @@ impl<'object> GcProbes<'object> {
 
     /// Takes everything that is in the ring buffer now, and gives each event to `each` in the order of their ends.
     pub fn consume(&mut self, mut each: impl FnMut(GcEvent)) -> Result<()> {
-        self.ring
-            .consume()
-            .context("cannot read the ring buffer")?;
+        self.ring.consume().context("cannot read the ring buffer")?;
         let records = std::mem::take(&mut self.batch.borrow_mut().records);
         let mut events = Vec::with_capacity(records.len());
         for record in records {
@@ -165,7 +169,8 @@ impl<'object> GcProbes<'object> {
                 Record::Stw(stw) => events.push(GcEvent::Stw(stw)),
                 Record::Cycle(cycle) => events.push(GcEvent::Cycle(cycle)),
                 Record::Sweep(moment) => {
-                    self.sweeps.observe(moment, &mut |sweep| events.push(GcEvent::Sweep(sweep)));
+                    self.sweeps
+                        .observe(moment, &mut |sweep| events.push(GcEvent::Sweep(sweep)));
                 }
             }
         }
@@ -196,7 +201,11 @@ impl<'object> GcProbes<'object> {
     pub fn losses(&self) -> Result<Vec<Loss>> {
         let mut losses = Vec::new();
         for (counter, cause, meaning) in LOSSES {
-            losses.push(Loss { cause, meaning, events: self.counter(counter)? });
+            losses.push(Loss {
+                cause,
+                meaning,
+                events: self.counter(counter)?,
+            });
         }
         let batch = self.batch.borrow();
         losses.push(Loss {

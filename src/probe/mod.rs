@@ -3,6 +3,7 @@
 
 pub mod attach;
 pub mod counters;
+pub mod gc;
 pub mod gm;
 pub mod kernel;
 

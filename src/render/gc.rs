@@ -1,13 +1,13 @@
 //! Rows of `gc`, and its summary.
 
+pub mod json;
+
 use crate::model::gc::CycleRecord;
 use crate::model::gc::Stw;
 use crate::model::gc::Sweep;
 use crate::model::gc::Trigger;
 use crate::model::gc::durations::Summary;
-use crate::model::gc::gctrace::GcTrace;
 
-use super::json::Object;
 use super::style::Colour;
 use super::style::Style;
 use super::table;
@@ -16,24 +16,69 @@ use super::table::Row;
 
 /// The original's two columns, then ours; up to GOAL they fit into 80 characters.
 const COLUMNS: [Column; 9] = [
-    Column { heading: "EVENT", width: 13 },
-    Column { heading: "TIME(ns)", width: 11 },
-    Column { heading: "PID", width: 7 },
-    Column { heading: "CYCLE", width: 5 },
-    Column { heading: "TRIGGER/REASON", width: 20 },
-    Column { heading: "HEAP", width: 10 },
-    Column { heading: "GOAL", width: 4 },
-    Column { heading: "STOPPING(ns)", width: 12 },
-    Column { heading: "STOPPED(ns)", width: 11 },
+    Column {
+        heading: "EVENT",
+        width: 13,
+    },
+    Column {
+        heading: "TIME(ns)",
+        width: 11,
+    },
+    Column {
+        heading: "PID",
+        width: 7,
+    },
+    Column {
+        heading: "CYCLE",
+        width: 5,
+    },
+    Column {
+        heading: "TRIGGER/REASON",
+        width: 20,
+    },
+    Column {
+        heading: "HEAP",
+        width: 10,
+    },
+    Column {
+        heading: "GOAL",
+        width: 4,
+    },
+    Column {
+        heading: "STOPPING(ns)",
+        width: 12,
+    },
+    Column {
+        heading: "STOPPED(ns)",
+        width: 11,
+    },
 ];
 
 const SUMMARY_COLUMNS: [Column; 6] = [
-    Column { heading: "EVENT", width: 13 },
-    Column { heading: "COUNT", width: 8 },
-    Column { heading: "TOTAL(ns)", width: 13 },
-    Column { heading: "P50(ns)", width: 11 },
-    Column { heading: "P99(ns)", width: 11 },
-    Column { heading: "MAX(ns)", width: 11 },
+    Column {
+        heading: "EVENT",
+        width: 13,
+    },
+    Column {
+        heading: "COUNT",
+        width: 8,
+    },
+    Column {
+        heading: "TOTAL(ns)",
+        width: 13,
+    },
+    Column {
+        heading: "P50(ns)",
+        width: 11,
+    },
+    Column {
+        heading: "P99(ns)",
+        width: 11,
+    },
+    Column {
+        heading: "MAX(ns)",
+        width: 11,
+    },
 ];
 
 /// Writes events as rows.
@@ -56,26 +101,37 @@ impl Table {
     /// A stop of the world.
     pub fn stw(&self, out: &mut Vec<u8>, stw: &Stw) {
         let mut row = Row::begin(out, &COLUMNS, self.style);
-        row.cell("stw").duration(Some(stw.duration_ns())).number(Some(u64::from(stw.process)));
+        row.cell("stw")
+            .duration(Some(stw.duration_ns()))
+            .number(Some(u64::from(stw.process)));
         row.number(stw.cycle.map(u64::from));
         match &stw.reason {
             Some(reason) => row.cell(reason),
             None => row.coloured("?", Colour::Yellow),
         };
-        row.cell("-").cell("-").duration(stw.stopping_ns()).duration(stw.standing_ns());
+        row.cell("-")
+            .cell("-")
+            .duration(stw.stopping_ns())
+            .duration(stw.standing_ns());
         row.end();
     }
 
     /// The concurrent mark of a cycle.
     pub fn mark(&self, out: &mut Vec<u8>, cycle: &CycleRecord) {
         let mut row = Row::begin(out, &COLUMNS, self.style);
-        row.cell("mark").duration(Some(cycle.mark_duration_ns())).number(Some(u64::from(cycle.process)));
+        row.cell("mark")
+            .duration(Some(cycle.mark_duration_ns()))
+            .number(Some(u64::from(cycle.process)));
         row.number(Some(u64::from(cycle.cycle)));
         match cycle.known_trigger() {
             Some(trigger) => row.cell(trigger.name()),
             None => row.coloured("?", Colour::Yellow),
         };
-        row.cell(&format!("{}->{}", size(cycle.heap_before), size(cycle.heap_after)));
+        row.cell(&format!(
+            "{}->{}",
+            size(cycle.heap_before),
+            size(cycle.heap_after)
+        ));
         row.cell(&size(cycle.heap_goal)).cell("-").cell("-");
         row.end();
     }
@@ -83,7 +139,9 @@ impl Table {
     /// The concurrent sweep of a cycle, begun for `trigger`.
     pub fn sweep(&self, out: &mut Vec<u8>, sweep: &Sweep, trigger: Option<Trigger>) {
         let mut row = Row::begin(out, &COLUMNS, self.style);
-        row.cell("sweep").duration(Some(sweep.duration_ns())).number(Some(u64::from(sweep.process)));
+        row.cell("sweep")
+            .duration(Some(sweep.duration_ns()))
+            .number(Some(u64::from(sweep.process)));
         row.number(Some(u64::from(sweep.cycle)));
         let name = trigger.map_or("?", Trigger::name);
         match (sweep.finished, sweep.exact) {
@@ -103,7 +161,12 @@ impl Table {
             let mut row = Row::begin(out, &SUMMARY_COLUMNS, self.style);
             row.cell(kind).number(Some(summary.count));
             let any = |ns| (summary.count > 0).then_some(ns);
-            for ns in [summary.total_ns, summary.p50_ns, summary.p99_ns, summary.max_ns] {
+            for ns in [
+                summary.total_ns,
+                summary.p50_ns,
+                summary.p99_ns,
+                summary.max_ns,
+            ] {
                 match any(ns) {
                     Some(ns) => row.duration(Some(ns)),
                     None => row.cell("-"),
@@ -128,97 +191,20 @@ fn size(bytes: u64) -> String {
     format!("{}P", tenths / 10)
 }
 
-/// A line of JSON for each kind of event. `unix_offset_ns` turns the runtime's clock into nanoseconds since 1970.
-#[derive(Debug, Clone, Copy)]
-pub struct Json {
-    /// What to add to CLOCK_MONOTONIC.
-    pub unix_offset_ns: i128,
-}
-
-impl Json {
-    fn begin<'a>(&self, out: &'a mut Vec<u8>, event: &str, begin_ns: u64, process: u32) -> Object<'a> {
-        let unix_ns = u64::try_from(i128::from(begin_ns) + self.unix_offset_ns).ok();
-        let mut object = Object::begin(out);
-        object.text("event", event).number_or_null("time_unix_ns", unix_ns);
-        object.number("pid", u64::from(process));
-        object
-    }
-
-    /// A stop of the world; `time_unix_ns` is when it began.
-    pub fn stw(&self, out: &mut Vec<u8>, stw: &Stw) {
-        let mut object = self.begin(out, "stw", stw.begin_ns, stw.process);
-        object.number_or_null("cycle", stw.cycle.map(u64::from));
-        object.text_or_null("reason", stw.reason.as_deref());
-        object.number("duration_ns", stw.duration_ns());
-        object.number_or_null("stopping_ns", stw.stopping_ns());
-        object.number_or_null("stopped_ns", stw.standing_ns());
-        object.end();
-    }
-
-    /// The concurrent mark of a cycle; `time_unix_ns` is when it began.
-    pub fn mark(&self, out: &mut Vec<u8>, cycle: &CycleRecord) {
-        let mut object = self.begin(out, "mark", cycle.mark_ns, cycle.process);
-        object.number("cycle", u64::from(cycle.cycle));
-        object.text_or_null("trigger", cycle.known_trigger().map(Trigger::name));
-        object.number("duration_ns", cycle.mark_duration_ns());
-        sizes(&mut object, cycle);
-        object.end();
-    }
-
-    /// The concurrent sweep of a cycle; `time_unix_ns` is when it began.
-    pub fn sweep(&self, out: &mut Vec<u8>, sweep: &Sweep, trigger: Option<Trigger>) {
-        let mut object = self.begin(out, "sweep", sweep.begin_ns, sweep.process);
-        object.number("cycle", u64::from(sweep.cycle));
-        object.text_or_null("trigger", trigger.map(Trigger::name));
-        object.number("duration_ns", sweep.duration_ns());
-        object.truth("finished", sweep.finished).truth("exact", sweep.exact);
-        object.end();
-    }
-
-    /// A whole cycle, with its line of `gctrace`; `time_unix_ns` is when its first stop of the world began.
-    pub fn cycle(&self, out: &mut Vec<u8>, cycle: &CycleRecord) {
-        let mut object = self.begin(out, "cycle", cycle.sweep_term_ns, cycle.process);
-        object.number("cycle", u64::from(cycle.cycle));
-        object.text_or_null("trigger", cycle.known_trigger().map(Trigger::name));
-        object.truth("forced", cycle.forced).truth("leak_check", cycle.leak_check);
-        let span = |from: u64, to: u64| to.saturating_sub(from);
-        object.number("since_start_ns", span(cycle.init_ns, cycle.sweep_term_ns));
-        object.number("sweep_termination_ns", span(cycle.sweep_term_ns, cycle.mark_ns));
-        object.number("mark_ns", cycle.mark_duration_ns());
-        object.number("mark_termination_ns", span(cycle.mark_term_ns, cycle.end_ns));
-        object.number("pause_ns", cycle.pause_ns);
-        object.number("cpu_assist_ns", cycle.assist_ns).number("cpu_dedicated_ns", cycle.dedicated_ns);
-        object.number("cpu_fractional_ns", cycle.fractional_ns).number("cpu_idle_ns", cycle.idle_ns);
-        object.fraction("gc_cpu_fraction", cycle.cpu_fraction());
-        sizes(&mut object, cycle);
-        object.number("stacks_bytes", cycle.stack_bytes).number("globals_bytes", cycle.globals_bytes);
-        object.number("procs", u64::from(cycle.max_procs)).number("stw_procs", u64::from(cycle.stw_procs));
-        object.text("gctrace", &GcTrace(cycle).to_string());
-        object.end();
-    }
-
-    /// The figures of one kind, as fields of an object within.
-    pub fn summary(object: &mut Object<'_>, summary: &Summary) {
-        object.number("count", summary.count).number("total_ns", summary.total_ns);
-        object.number("p50_ns", summary.p50_ns).number("p99_ns", summary.p99_ns);
-        object.number("max_ns", summary.max_ns);
-    }
-}
-
-fn sizes(object: &mut Object<'_>, cycle: &CycleRecord) {
-    object.number("heap_before_bytes", cycle.heap_before);
-    object.number("heap_at_end_bytes", cycle.heap_at_end);
-    object.number("heap_after_bytes", cycle.heap_after);
-    object.number("heap_goal_bytes", cycle.heap_goal);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn stw() -> Stw {
         let reason = Some("GC sweep termination".to_owned());
-        Stw { process: 4242, begin_ns: 1_000, stopped_ns: Some(10_120), end_ns: 15_230, reason, cycle: Some(7) }
+        Stw {
+            process: 4242,
+            begin_ns: 1_000,
+            stopped_ns: Some(10_120),
+            end_ns: 15_230,
+            reason,
+            cycle: Some(7),
+        }
     }
 
     fn cycle() -> CycleRecord {
@@ -236,8 +222,14 @@ mod tests {
         }
     }
 
-    const SWEEP: Sweep =
-        Sweep { process: 4242, cycle: 7, begin_ns: 0, end_ns: 812_311, finished: true, exact: true };
+    const SWEEP: Sweep = Sweep {
+        process: 4242,
+        cycle: 7,
+        begin_ns: 0,
+        end_ns: 812_311,
+        finished: true,
+        exact: true,
+    };
 
     fn text(style: Style) -> String {
         let table = Table::new(style);
@@ -246,9 +238,31 @@ mod tests {
         table.stw(&mut out, &stw());
         table.mark(&mut out, &cycle());
         table.sweep(&mut out, &SWEEP, Some(Trigger::Heap));
-        table.sweep(&mut out, &Sweep { finished: false, ..SWEEP }, Some(Trigger::Periodic));
-        table.sweep(&mut out, &Sweep { exact: false, ..SWEEP }, None);
-        table.stw(&mut out, &Stw { stopped_ns: None, reason: None, cycle: None, ..stw() });
+        table.sweep(
+            &mut out,
+            &Sweep {
+                finished: false,
+                ..SWEEP
+            },
+            Some(Trigger::Periodic),
+        );
+        table.sweep(
+            &mut out,
+            &Sweep {
+                exact: false,
+                ..SWEEP
+            },
+            None,
+        );
+        table.stw(
+            &mut out,
+            &Stw {
+                stopped_ns: None,
+                reason: None,
+                cycle: None,
+                ..stw()
+            },
+        );
         String::from_utf8(out).unwrap()
     }
 
@@ -268,9 +282,18 @@ EVENT         TIME(ns)    PID     CYCLE TRIGGER/REASON       HEAP       GOAL STO
 
     #[test]
     fn eighty_columns_hold_the_essential() {
-        let text = text(Style { width: Some(80), ..Style::PLAIN });
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert!(text.contains("GC sweep termination") && text.contains("3.0M->1.3M 4.0M"), "{text}");
+        let text = text(Style {
+            width: Some(80),
+            ..Style::PLAIN
+        });
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        assert!(
+            text.contains("GC sweep termination") && text.contains("3.0M->1.3M 4.0M"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -292,7 +315,13 @@ EVENT         TIME(ns)    PID     CYCLE TRIGGER/REASON       HEAP       GOAL STO
 
     #[test]
     fn the_summary_leaves_out_what_was_not_there() {
-        let some = Summary { count: 3, total_ns: 60, p50_ns: 20, p99_ns: 30, max_ns: 30 };
+        let some = Summary {
+            count: 3,
+            total_ns: 60,
+            p50_ns: 20,
+            p99_ns: 30,
+            max_ns: 30,
+        };
         let mut out = Vec::new();
         Table::new(Style::PLAIN).summary(&mut out, &[("stw", some), ("mark", Summary::default())]);
         let expected = "   \
@@ -301,24 +330,5 @@ EVENT         COUNT    TOTAL(ns)     P50(ns)     P99(ns)     MAX(ns)
    mark          0        -             -           -           -
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
-    }
-
-    #[test]
-    fn json_has_units_and_null_for_the_unknown() {
-        let json = Json { unix_offset_ns: 5 };
-        let mut out = Vec::new();
-        json.stw(&mut out, &Stw { stopped_ns: None, reason: None, ..stw() });
-        json.mark(&mut out, &cycle());
-        json.sweep(&mut out, &SWEEP, None);
-        json.cycle(&mut out, &cycle());
-        let read: Vec<serde_json::Value> =
-            out.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect();
-        assert_eq!(read[0]["time_unix_ns"], 1_005);
-        assert_eq!(read[0]["duration_ns"], 14_230);
-        assert!(read[0]["reason"].is_null() && read[0]["stopping_ns"].is_null());
-        assert_eq!(read[1]["trigger"], "heap");
-        assert_eq!(read[1]["heap_after_bytes"], 1_400_000);
-        assert_eq!(read[2]["exact"], true);
-        assert_eq!(read[3]["gctrace"], GcTrace(&cycle()).to_string());
     }
 }

@@ -1,6 +1,7 @@
 //! The human side: text for people, JSON for programs. Writes to byte buffers; knows nothing of where they go.
 
 pub mod allocation;
+pub mod gc;
 pub mod goroutine;
 pub mod histogram;
 pub mod json;

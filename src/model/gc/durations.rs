@@ -138,9 +138,24 @@ mod tests {
     #[test]
     fn few_are_exact() {
         let summary = of((1..=100).rev()).summary();
-        let want = Summary { count: 100, total_ns: 5050, p50_ns: 50, p99_ns: 99, max_ns: 100 };
+        let want = Summary {
+            count: 100,
+            total_ns: 5050,
+            p50_ns: 50,
+            p99_ns: 99,
+            max_ns: 100,
+        };
         assert_eq!(summary, want);
-        assert_eq!(of([7]).summary(), Summary { count: 1, total_ns: 7, p50_ns: 7, p99_ns: 7, max_ns: 7 });
+        assert_eq!(
+            of([7]).summary(),
+            Summary {
+                count: 1,
+                total_ns: 7,
+                p50_ns: 7,
+                p99_ns: 7,
+                max_ns: 7
+            }
+        );
     }
 
     #[test]
@@ -153,7 +168,10 @@ mod tests {
         assert_eq!(summary.total_ns, 1_000 * count * (count + 1) / 2);
         for (percent, found) in [(50, summary.p50_ns), (99, summary.p99_ns)] {
             let exact = (count * percent).div_ceil(100) * 1_000;
-            assert!(found >= exact && found - exact <= exact / 64, "p{percent}: {found} for {exact}");
+            assert!(
+                found >= exact && found - exact <= exact / 64,
+                "p{percent}: {found} for {exact}"
+            );
         }
     }
 

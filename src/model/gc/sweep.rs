@@ -58,16 +58,29 @@ impl SweepMoment {
     /// The sweep, over at `end_ns`.
     fn over_at(&self, end_ns: u64) -> Sweep {
         let begin_ns = self.end_ns;
-        Sweep { process: self.process, cycle: self.cycle, begin_ns, end_ns, finished: true, exact: true }
+        Sweep {
+            process: self.process,
+            cycle: self.cycle,
+            begin_ns,
+            end_ns,
+            finished: true,
+            exact: true,
+        }
     }
 
     /// The sweep whose last span is taken now, if nothing else is to be waited for.
     fn ended(&self) -> Option<Sweep> {
         if self.is_inside_the_pause() {
-            return Some(Sweep { begin_ns: self.at_ns, ..self.over_at(self.at_ns) });
+            return Some(Sweep {
+                begin_ns: self.at_ns,
+                ..self.over_at(self.at_ns)
+            });
         }
         if self.next_cycle_has_begun() {
-            return Some(Sweep { finished: false, ..self.over_at(self.sweep_term_ns) });
+            return Some(Sweep {
+                finished: false,
+                ..self.over_at(self.sweep_term_ns)
+            });
         }
         (self.moment == Moment::Done).then(|| self.over_at(self.at_ns))
     }
@@ -85,7 +98,11 @@ impl Open {
     /// The later of the two, once both were seen.
     fn later(&self) -> Option<SweepMoment> {
         let (drained, flushed) = (self.drained?, self.flushed?);
-        Some(if drained.at_ns > flushed.at_ns { drained } else { flushed })
+        Some(if drained.at_ns > flushed.at_ns {
+            drained
+        } else {
+            flushed
+        })
     }
 }
 
@@ -103,12 +120,24 @@ impl Sweeps {
             return;
         }
         let before = self.open.remove(&seen.process);
-        if let Some(late) = before.filter(|open| open.cycle != seen.cycle).and_then(|open| open.later()) {
+        if let Some(late) = before
+            .filter(|open| open.cycle != seen.cycle)
+            .and_then(|open| open.later())
+        {
             // Nobody went to sleep in between, but no cycle begins to mark before all is swept.
-            over(Sweep { exact: false, ..late.over_at(seen.at_ns.min(seen.sweep_term_ns)) });
+            over(Sweep {
+                exact: false,
+                ..late.over_at(seen.at_ns.min(seen.sweep_term_ns))
+            });
         }
-        let fresh = Open { cycle: seen.cycle, drained: None, flushed: None };
-        let mut open = before.filter(|open| open.cycle == seen.cycle).unwrap_or(fresh);
+        let fresh = Open {
+            cycle: seen.cycle,
+            drained: None,
+            flushed: None,
+        };
+        let mut open = before
+            .filter(|open| open.cycle == seen.cycle)
+            .unwrap_or(fresh);
         match seen.moment {
             Moment::Done | Moment::Drained => {
                 if let Some(sweep) = seen.ended() {
@@ -119,7 +148,10 @@ impl Sweeps {
             Moment::Flushed => open.flushed = Some(seen),
             Moment::Parked => {
                 if let Some(late) = open.later() {
-                    return over(Sweep { exact: false, ..late.over_at(seen.at_ns) });
+                    return over(Sweep {
+                        exact: false,
+                        ..late.over_at(seen.at_ns)
+                    });
                 }
             }
         }
@@ -144,15 +176,32 @@ mod tests {
 
     fn moment(moment: Moment, at_ns: u64) -> SweepMoment {
         let (sweep_term_ns, mark_term_ns, end_ns) = (10, 50, 60);
-        SweepMoment { process: 1, moment, at_ns, cycle: 3, others: Some(0), sweep_term_ns, mark_term_ns, end_ns }
+        SweepMoment {
+            process: 1,
+            moment,
+            at_ns,
+            cycle: 3,
+            others: Some(0),
+            sweep_term_ns,
+            mark_term_ns,
+            end_ns,
+        }
     }
 
-    const SWEEP: Sweep =
-        Sweep { process: 1, cycle: 3, begin_ns: 60, end_ns: 90, finished: true, exact: true };
+    const SWEEP: Sweep = Sweep {
+        process: 1,
+        cycle: 3,
+        begin_ns: 60,
+        end_ns: 90,
+        finished: true,
+        exact: true,
+    };
 
     fn over(moments: impl IntoIterator<Item = SweepMoment>) -> Vec<Sweep> {
         let (mut sweeps, mut over) = (Sweeps::default(), Vec::new());
-        moments.into_iter().for_each(|seen| sweeps.observe(seen, &mut |sweep| over.push(sweep)));
+        moments
+            .into_iter()
+            .for_each(|seen| sweeps.observe(seen, &mut |sweep| over.push(sweep)));
         over
     }
 
@@ -164,7 +213,10 @@ mod tests {
     #[test]
     fn the_later_of_two_moments_is_the_end() {
         for (drained, flushed) in [(90, 70), (70, 90)] {
-            let (drained, flushed) = (moment(Moment::Drained, drained), moment(Moment::Flushed, flushed));
+            let (drained, flushed) = (
+                moment(Moment::Drained, drained),
+                moment(Moment::Flushed, flushed),
+            );
             assert_eq!(over([drained]), []);
             assert_eq!(over([drained, flushed]), [SWEEP]);
             assert_eq!(over([flushed, drained]), [SWEEP]);
@@ -175,12 +227,33 @@ mod tests {
     fn somebody_still_at_work_is_waited_for() {
         for others in [None, Some(2)] {
             let flushed = moment(Moment::Flushed, 70);
-            let drained = SweepMoment { others, ..moment(Moment::Drained, 80) };
+            let drained = SweepMoment {
+                others,
+                ..moment(Moment::Drained, 80)
+            };
             assert_eq!(over([flushed, drained]), []);
             let parked = moment(Moment::Parked, 90);
-            assert_eq!(over([flushed, drained, parked]), [Sweep { exact: false, ..SWEEP }]);
-            let next = SweepMoment { cycle: 4, sweep_term_ns: 85, end_ns: 200, ..moment(Moment::Flushed, 210) };
-            assert_eq!(over([flushed, drained, next]), [Sweep { exact: false, end_ns: 85, ..SWEEP }]);
+            assert_eq!(
+                over([flushed, drained, parked]),
+                [Sweep {
+                    exact: false,
+                    ..SWEEP
+                }]
+            );
+            let next = SweepMoment {
+                cycle: 4,
+                sweep_term_ns: 85,
+                end_ns: 200,
+                ..moment(Moment::Flushed, 210)
+            };
+            assert_eq!(
+                over([flushed, drained, next]),
+                [Sweep {
+                    exact: false,
+                    end_ns: 85,
+                    ..SWEEP
+                }]
+            );
         }
     }
 
@@ -189,35 +262,80 @@ mod tests {
         let (flushed, parked) = (moment(Moment::Flushed, 70), moment(Moment::Parked, 75));
         assert_eq!(over([parked]), []);
         assert_eq!(over([flushed, parked]), []);
-        assert_eq!(over([flushed, parked, moment(Moment::Drained, 90)]), [SWEEP]);
+        assert_eq!(
+            over([flushed, parked, moment(Moment::Drained, 90)]),
+            [SWEEP]
+        );
     }
 
     #[test]
     fn the_next_cycle_ends_it_unfinished() {
-        let late = SweepMoment { sweep_term_ns: 100, ..moment(Moment::Drained, 120) };
-        let unfinished = [Sweep { end_ns: 100, finished: false, ..SWEEP }];
+        let late = SweepMoment {
+            sweep_term_ns: 100,
+            ..moment(Moment::Drained, 120)
+        };
+        let unfinished = [Sweep {
+            end_ns: 100,
+            finished: false,
+            ..SWEEP
+        }];
         assert_eq!(over([moment(Moment::Flushed, 70), late]), unfinished);
-        assert_eq!(over([SweepMoment { moment: Moment::Done, ..late }]), unfinished);
+        assert_eq!(
+            over([SweepMoment {
+                moment: Moment::Done,
+                ..late
+            }]),
+            unfinished
+        );
     }
 
     #[test]
     fn halves_of_different_cycles_and_processes_stay_apart() {
-        let next = SweepMoment { cycle: 4, ..moment(Moment::Drained, 200) };
+        let next = SweepMoment {
+            cycle: 4,
+            ..moment(Moment::Drained, 200)
+        };
         let elsewhere = SweepMoment { process: 2, ..next };
-        let flushed = SweepMoment { cycle: 4, ..moment(Moment::Flushed, 100) };
+        let flushed = SweepMoment {
+            cycle: 4,
+            ..moment(Moment::Flushed, 100)
+        };
         let found = over([moment(Moment::Flushed, 70), elsewhere, next, flushed]);
-        assert_eq!(found, [Sweep { cycle: 4, end_ns: 200, ..SWEEP }]);
+        assert_eq!(
+            found,
+            [Sweep {
+                cycle: 4,
+                end_ns: 200,
+                ..SWEEP
+            }]
+        );
     }
 
     #[test]
     fn a_sweep_inside_the_pause_takes_no_time_of_its_own() {
-        let inside = SweepMoment { end_ns: 5, ..moment(Moment::Drained, 55) };
-        assert_eq!(over([inside]), [Sweep { begin_ns: 55, end_ns: 55, ..SWEEP }]);
+        let inside = SweepMoment {
+            end_ns: 5,
+            ..moment(Moment::Drained, 55)
+        };
+        assert_eq!(
+            over([inside]),
+            [Sweep {
+                begin_ns: 55,
+                end_ns: 55,
+                ..SWEEP
+            }]
+        );
     }
 
     #[test]
     fn nothing_is_swept_before_the_first_cycle() {
-        assert_eq!(over([SweepMoment { cycle: 0, ..moment(Moment::Drained, 5) }]), []);
+        assert_eq!(
+            over([SweepMoment {
+                cycle: 0,
+                ..moment(Moment::Drained, 5)
+            }]),
+            []
+        );
     }
 
     #[test]

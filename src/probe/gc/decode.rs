@@ -42,7 +42,11 @@ pub(super) fn decode(bytes: &[u8], reasons: &[String]) -> Option<Record> {
     let head: &gc_head = plain::from_bytes(bytes).ok()?;
     let moment = match gc_kind(u32::from(head.kind)) {
         gc_kind::GC_STW => return Some(Record::Stw(stw(plain::from_bytes(bytes).ok()?, reasons))),
-        gc_kind::GC_CYCLE => return Some(Record::Cycle(Box::new(cycle(plain::from_bytes(bytes).ok()?)))),
+        gc_kind::GC_CYCLE => {
+            return Some(Record::Cycle(Box::new(cycle(
+                plain::from_bytes(bytes).ok()?,
+            ))));
+        }
         gc_kind::GC_SWEEP_DRAINED => Moment::Drained,
         gc_kind::GC_SWEEP_FLUSHED => Moment::Flushed,
         gc_kind::GC_SWEEP_PARKED => Moment::Parked,
@@ -61,7 +65,11 @@ fn stw(raw: &gc_stw, reasons: &[String]) -> Stw {
         begin_ns: raw.begin_ns,
         stopped_ns: (raw.stopped_ns != 0).then_some(raw.stopped_ns),
         end_ns: raw.end_ns,
-        cycle: if of_a_cycle { u32::try_from(raw.cycle).ok() } else { None },
+        cycle: if of_a_cycle {
+            u32::try_from(raw.cycle).ok()
+        } else {
+            None
+        },
         reason,
     }
 }
@@ -77,7 +85,12 @@ fn reason(raw: &gc_stw, reasons: &[String]) -> Option<String> {
         }
         _ => {
             let number = usize::try_from(why - gc_reason::GC_REASON_NUMBER.0).ok()?;
-            Some(reasons.get(number).cloned().unwrap_or_else(|| format!("reason {number}")))
+            Some(
+                reasons
+                    .get(number)
+                    .cloned()
+                    .unwrap_or_else(|| format!("reason {number}")),
+            )
         }
     }
 }

@@ -81,8 +81,11 @@ impl Plan {
     }
 
     fn cycles(&mut self, runtime: &Runtime<'_>, record: &Record) -> Result<()> {
-        let Cycles { begin, leak_check, end } =
-            gc::cycles(runtime).context("cannot observe cycles")?;
+        let Cycles {
+            begin,
+            leak_check,
+            end,
+        } = gc::cycles(runtime).context("cannot observe cycles")?;
         self.config.at = fields(record);
         self.step("gc_cycle_begin", begin);
         self.step("gc_leak_check", leak_check);
