@@ -5,17 +5,20 @@ use std::ops::Range;
 use super::buildinfo::BuildInfo;
 use super::error::GoError;
 use super::image::Image;
-use super::inline::InlineFormat;
+use super::implied::{VersionRange, implied};
 use super::moduledata::ModuleData;
 use super::pclntab::FuncTable;
-use super::pclntab_header::{self, Format, Header};
-use super::version::{GoVersion, VersionSource};
+use super::pclntab_header::{self, Header};
+use super::pclntab_names::NameIndex;
+use super::variables::linker_strings;
+use super::version::GoVersion;
 
 /// A Go binary.
 #[derive(Debug)]
 pub struct Binary {
     image: Image,
     header: Header,
+    names: NameIndex,
     moduledata: Option<ModuleData>,
     text: Range<u64>,
     build_info: Option<BuildInfo>,
@@ -39,25 +42,68 @@ impl Binary {
             (None, Some(header)) => (header, None),
             (None, None) => return Err(GoError::NotGo),
         };
-        let start = match moduledata {
-            Some(m) => m.text,
-            None => image
-                .pointer(header.vaddr.saturating_add(24))
-                .filter(|text| *text != 0)
-                .ok_or_else(|| {
-                    GoError::corrupt("the start of the program's code is not recorded anywhere")
-                })?,
-        };
-        let text = start..moduledata.map_or(start, |m| m.etext);
-        Ok(Self {
+        let text = text(&image, &header, moduledata.as_ref())?;
+        let mut binary = Self {
             header,
+            names: NameIndex::default(),
             moduledata,
             text,
-            build_info: None,
+            build_info: BuildInfo::find(&image),
             version: None,
-            version_source: VersionSource::Implied { why: String::new() },
+            version_source: VersionSource::BuildInfo,
             image,
-        })
+        };
+        binary.find_version()?;
+        Ok(binary)
+    }
+
+    fn find_version(&mut self) -> Result<(), GoError> {
+        if let Some(recorded) = &self.build_info {
+            self.version = GoVersion::parse(&recorded.go_version);
+        }
+        if self.version.is_none() {
+            let (range, mut why) = implied(&self.functions());
+            let found = self.build_version(range);
+            match (found, &self.build_info) {
+                (Some((text, version)), None) => {
+                    self.build_info = Some(BuildInfo::without_blob(&self.image, &text));
+                    self.version = Some(version);
+                    self.version_source = VersionSource::Variable;
+                }
+                (_, recorded) => {
+                    if let Some(recorded) = recorded {
+                        why = format!("calls itself {:?}; {why}", recorded.go_version);
+                    }
+                    self.version_source = VersionSource::Implied { range, why };
+                }
+            }
+        }
+        match &self.version {
+            Some(version) if version.minor < 18 => {
+                Err(GoError::TooOld(format!("it was built with {version}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The value of `runtime.buildVersion`, if only one variable that the linker has set can be it.
+    fn build_version(&self, range: VersionRange) -> Option<(String, GoVersion)> {
+        let candidates = linker_strings(&self.image, 256).filter_map(|text| {
+            let text = std::str::from_utf8(text)
+                .ok()
+                .filter(|text| text.starts_with("go1.") || text.starts_with("devel "))?;
+            let version = GoVersion::parse(text).filter(|version| range.contains(version.minor))?;
+            Some((text.to_owned(), version))
+        });
+        let mut found = None;
+        for candidate in candidates {
+            match &found {
+                None => found = Some(candidate),
+                Some(first) if *first == candidate => {}
+                Some(_) => return None,
+            }
+        }
+        found
     }
 
     /// The ELF file.
@@ -67,20 +113,17 @@ impl Binary {
 
     /// Its functions.
     pub fn functions(&self) -> FuncTable<'_> {
-        let inline = match self.header.format {
-            Format::Go118 => InlineFormat::Go118,
-            Format::Go120 => InlineFormat::Go121,
-        };
+        let funcdata = self.moduledata.and_then(|m| m.gofunc);
         FuncTable::new(
             &self.image,
             &self.header,
             self.text.start,
-            self.moduledata.and_then(|m| m.gofunc),
-            inline,
+            funcdata,
+            &self.names,
         )
     }
 
-    /// The Go version, if the binary says it.
+    /// The Go version, if the binary says it: see [`Binary::version_source`].
     pub fn version(&self) -> Option<&GoVersion> {
         self.version.as_ref()
     }
@@ -95,9 +138,25 @@ impl Binary {
         self.build_info.as_ref()
     }
 
-    /// Whether it contains C code called through cgo; `None` if the binary does not say.
+    /// The minor versions that it can be built with: one if the version is known, else what its contents imply.
+    pub fn version_range(&self) -> VersionRange {
+        match (&self.version, &self.version_source) {
+            (Some(version), _) => VersionRange::only(version.minor),
+            (None, VersionSource::Implied { range, .. }) => *range,
+            (None, _) => VersionRange {
+                oldest: 18,
+                newest: None,
+            },
+        }
+    }
+
+    /// Whether C code is linked in through cgo; `None` if that cannot be told because names are obfuscated.
+    ///
+    /// `crosscall2` (runtime/cgo/asm_*.s, Go 1.18 to 1.27) is how C calls Go, and in every program with runtime/cgo.
     pub fn uses_cgo(&self) -> Option<bool> {
-        None
+        let functions = self.functions();
+        let has = |name| !functions.by_name(name).is_empty();
+        has("runtime.mallocgc").then(|| has("crosscall2"))
     }
 
     /// Link-time addresses of the Go code.
@@ -109,4 +168,39 @@ impl Binary {
     pub fn moduledata(&self) -> Option<&ModuleData> {
         self.moduledata.as_ref()
     }
+}
+
+/// Where a version is known from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VersionSource {
+    /// The build information (`.go.buildinfo`).
+    BuildInfo,
+    /// There is no build information; the variable `runtime.buildVersion` in the file says it.
+    Variable,
+    /// The binary does not say it; what its contents imply.
+    Implied {
+        /// The versions that it can be.
+        range: VersionRange,
+        /// Why, in one line for people.
+        why: String,
+    },
+}
+
+/// Link-time addresses of the Go code.
+fn text(
+    image: &Image,
+    header: &Header,
+    moduledata: Option<&ModuleData>,
+) -> Result<Range<u64>, GoError> {
+    if let Some(m) = moduledata {
+        return Ok(m.text..m.etext);
+    }
+    let length = header.text_length(image);
+    // `pcHeader.textStart`, up to Go 1.25.
+    let start = image
+        .pointer(header.vaddr.saturating_add(24))
+        .filter(|start| *start != 0);
+    let range = start.and_then(|start| Some(start..start.checked_add(length?)?));
+    range
+        .ok_or_else(|| GoError::corrupt("the start of the program's code is not recorded anywhere"))
 }

@@ -265,6 +265,31 @@ impl Image {
         in_place.chain(self.relocations().holding(self, value))
     }
 
+    /// The pointers in writable segments, as (address of the word, value at bias 0): all aligned words that have a
+    /// relocation, and all others whose value is an address of the image.
+    pub(super) fn variable_pointers(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let in_place = self
+            .segments
+            .iter()
+            .filter(|s| s.write)
+            .flat_map(move |segment| {
+                let skip = segment
+                    .vaddr
+                    .next_multiple_of(8)
+                    .wrapping_sub(segment.vaddr);
+                let first = segment.vaddr.wrapping_add(skip);
+                let bytes = self.slice_from(first).unwrap_or_default();
+                let words = bytes
+                    .chunks_exact(8)
+                    .filter_map(word)
+                    .zip((first..).step_by(8));
+                words
+                    .map(|(value, vaddr)| (vaddr, value))
+                    .filter(|(_, value)| self.segment_at(*value).is_some())
+            });
+        in_place.chain(self.relocations().all(self))
+    }
+
     /// Aligned words in one segment that hold `value` in place and are not replaced by a relocation.
     fn in_place<'a>(&'a self, segment: &'a Segment, value: u64) -> impl Iterator<Item = u64> + 'a {
         let bytes = self.slice_from(segment.vaddr).unwrap_or_default();

@@ -6,6 +6,7 @@
 //! runtime/symtabinl.go and internal/abi/funcid.go (Go 1.21 to 1.27), runtime/symtab.go (Go 1.18 to 1.20).
 
 use super::pclntab::{FuncTable, Function};
+use super::pclntab_header::Format;
 
 /// Calls are not inlined deeper than this; the compiler's budget keeps real depths below 50.
 const MAX_DEPTH: usize = 256;
@@ -26,22 +27,13 @@ pub struct Frame<'i> {
     pub inlined: bool,
 }
 
-/// The form of `inlinedCall`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InlineFormat {
-    /// Go 1.18 and 1.19, 20 bytes: parent i16, funcID u8, padding, file i32, line i32, func i32, parentPc i32.
-    Go118,
-    /// Go 1.21 and later, 16 bytes: funcID u8, padding, nameOff i32, parentPc i32, startLine i32.
-    Go121,
-}
-
-impl InlineFormat {
-    /// Size of an entry, and offsets of the name's offset and of `parentPc` in it, in bytes.
-    fn layout(self) -> (usize, usize, usize) {
-        match self {
-            Self::Go118 => (20, 12, 16),
-            Self::Go121 => (16, 4, 8),
-        }
+/// Size of an `inlinedCall`, and offsets of the name's offset and of `parentPc` in it, in bytes.
+fn layout(format: Format) -> (usize, usize, usize) {
+    match format {
+        // parent i16, funcID u8, padding, file i32, line i32, func i32, parentPc i32
+        Format::Go118 => (20, 12, 16),
+        // funcID u8, padding, nameOff i32, parentPc i32, startLine i32
+        Format::Go120 => (16, 4, 8),
     }
 }
 
@@ -89,7 +81,7 @@ impl<'i> FuncTable<'i> {
         }
         let index = usize::try_from(self.value_of_table(function, index, pc)?).ok()?;
 
-        let (size, name, parent) = self.inline_format.layout();
+        let (size, name, parent) = layout(self.format);
         let entry = self
             .funcdata?
             .checked_add(u64::from(tree))?

@@ -5,17 +5,21 @@
 
 mod compressed;
 mod prologue;
+mod quoted;
 mod relocation;
 mod symbol;
+mod variables;
 
 pub mod binary;
 pub mod buildinfo;
 pub mod error;
 pub mod image;
+pub mod implied;
 pub mod inline;
 pub mod moduledata;
 pub mod pclntab;
 mod pclntab_header;
+mod pclntab_names;
 pub mod pcvalue;
 pub mod version;
 
@@ -34,12 +38,13 @@ pub mod events;
 pub mod gc;
 pub mod gc_record;
 
-pub use binary::Binary;
-pub use buildinfo::BuildInfo;
+pub use binary::{Binary, VersionSource};
+pub use buildinfo::{BuildInfo, Module};
 pub use error::GoError;
 pub use image::{Image, Machine, Section, Segment};
+pub use implied::VersionRange;
 pub use inline::Frame;
 pub use memory::{MemoryError, MemoryImage, Piece, ReadMemory, SliceHeader};
 pub use moduledata::ModuleData;
 pub use pclntab::{FuncTable, Function, SourceLine};
-pub use version::{GoVersion, VersionSource};
+pub use version::{GoVersion, PreRelease};

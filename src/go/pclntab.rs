@@ -9,8 +9,9 @@
 //! Nothing is indexed in advance. A [`FuncTable`] is a handful of slices into the file.
 
 use super::image::Image;
-use super::inline::{Frame, InlineFormat};
+use super::inline::Frame;
 use super::pclntab_header::{Format, Header};
+use super::pclntab_names::NameIndex;
 use super::pcvalue;
 
 /// No function name is longer (the longest seen, of generic closures, have a few thousand bytes).
@@ -21,7 +22,6 @@ const MAX_NAME: usize = 1 << 16;
 pub struct FuncTable<'i> {
     pub(super) image: &'i Image,
     pub(super) format: Format,
-    pub(super) inline_format: InlineFormat,
     pub(super) quantum: u8,
     text: u64,
     pub(super) funcdata: Option<u64>,
@@ -31,6 +31,7 @@ pub struct FuncTable<'i> {
     pcs: &'i [u8],
     functions: &'i [u8],
     count: usize,
+    index: &'i NameIndex,
 }
 
 /// One function of the table: a Go function, an assembly function, or a compiler-made wrapper.
@@ -73,14 +74,13 @@ impl<'i> FuncTable<'i> {
         header: &Header,
         text: u64,
         funcdata: Option<u64>,
-        inline_format: InlineFormat,
+        index: &'i NameIndex,
     ) -> Self {
         let all = image.slice_from(header.vaddr).unwrap_or_default();
         let part = |from: usize, to: usize| all.get(from..to).unwrap_or_default();
         Self {
             image,
             format: header.format,
-            inline_format,
             quantum: header.quantum,
             text,
             funcdata,
@@ -90,6 +90,7 @@ impl<'i> FuncTable<'i> {
             pcs: part(header.pcs, header.functions),
             functions: part(header.functions, header.end.unwrap_or(all.len())),
             count: header.count,
+            index,
         }
     }
 
@@ -112,21 +113,19 @@ impl<'i> FuncTable<'i> {
     /// The functions of that name, by ascending address. There can be several: a Go function and the wrapper through
     /// which assembly code calls it (or the reverse) bear the same name.
     pub fn by_name(&self, name: &str) -> Vec<Function<'i>> {
-        let wanted = self.name_offsets(name);
-        let mut found = Vec::with_capacity(wanted.len());
-        for i in 0..self.count {
-            if found.len() == wanted.len() {
-                break;
-            }
-            let is_wanted = |offset: usize| wanted.binary_search(&offset).is_ok();
-            if self
-                .record(i)
-                .and_then(|record| self.name_offset(record))
-                .is_some_and(is_wanted)
-            {
-                found.extend(self.nth(i));
-            }
+        if name.is_empty() || name.len() > MAX_NAME {
+            return Vec::new();
         }
+        let offset_of = |i: usize| self.u32_at(self.record(i)?.checked_add(4)?);
+        let offsets = self.index.offsets(self.names, self.count, name).into_iter();
+        let mut found: Vec<_> = offsets
+            .filter_map(|at| {
+                self.index
+                    .function(u32::try_from(at).ok()?, self.count, offset_of)
+            })
+            .filter_map(|i| self.nth(i))
+            .collect();
+        found.sort_by_key(|function| function.entry);
         found
     }
 
@@ -207,22 +206,6 @@ impl<'i> FuncTable<'i> {
     /// A function name by its offset.
     pub(super) fn name(&self, offset: usize) -> Option<&'i str> {
         string(self.names, offset)
-    }
-
-    /// Where in the table of names this name stands, ascending.
-    fn name_offsets(&self, name: &str) -> Vec<usize> {
-        if name.is_empty() || name.len() > MAX_NAME {
-            return Vec::new();
-        }
-        let needle: Vec<u8> = [b"\0", name.as_bytes(), b"\0"].concat();
-        let first = self
-            .names
-            .starts_with(needle.get(1..).unwrap_or_default())
-            .then_some(0);
-        first
-            .into_iter()
-            .chain(memchr::memmem::find_iter(self.names, &needle).map(|at| at + 1))
-            .collect()
     }
 
     fn nth(&self, i: usize) -> Option<Function<'i>> {

@@ -70,6 +70,15 @@ pub(super) struct Header {
     pub(super) end: Option<usize>,
 }
 
+impl Header {
+    /// How many bytes the functions take: the entry offset at the end of their array.
+    pub(super) fn text_length(&self, image: &Image) -> Option<u64> {
+        let end = self.count.checked_mul(8)?.checked_add(self.functions)?;
+        let end = image.slice(self.vaddr.checked_add(end as u64)?, 4)?;
+        Some(u64::from(u32::from_le_bytes(end.try_into().ok()?)))
+    }
+}
+
 /// Size of the header.
 const SIZE: usize = 72;
 

@@ -87,10 +87,15 @@ impl Relocations {
         image: &'a Image,
         value: u64,
     ) -> impl Iterator<Item = u64> + 'a {
-        self.table(image)
-            .chunks_exact(RELA)
-            .filter(move |entry| self.value(image, entry) == Some(value))
-            .filter_map(word)
+        self.all(image)
+            .filter(move |(_, pointer)| *pointer == value)
+            .map(|(vaddr, _)| vaddr)
+    }
+
+    /// All words that get a pointer, as (address, pointer), in table order.
+    pub(super) fn all<'a>(&'a self, image: &'a Image) -> impl Iterator<Item = (u64, u64)> + 'a {
+        let entries = self.table(image).chunks_exact(RELA);
+        entries.filter_map(|entry| Some((word(entry)?, self.value(image, entry)?)))
     }
 
     /// What the loader writes for one entry at bias 0.
