@@ -11,6 +11,7 @@ use super::allocators;
 use super::binary::Binary;
 use super::runtime::Runtime;
 use super::sites::{NoSite, Site};
+use super::starts::start_functions;
 
 /// Something that happens in the runtime and that a probe can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,6 +21,9 @@ pub enum Event {
     GoroutineCreate,
     /// `iter.Pull` made a goroutine (a coroutine). rax = the new g, as above; it is never put into a run queue.
     CoroutineCreate,
+    /// A goroutine runs its first instruction: one site per start function that [`start_functions`] finds. Other calls
+    /// of these functions hit too; it is the start if `[rsp]` is [`Runtime::goexit_return`].
+    GoroutineStart,
     /// A goroutine ends. rax = its g, whose goid and start function still stand. Runs on g0.
     GoroutineExit,
     /// A goroutine moved half of its P's full run queue to the global one. rax = the P, rbx = the goroutine that did
@@ -50,9 +54,10 @@ pub enum Event {
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::GoroutineCreate,
         Self::CoroutineCreate,
+        Self::GoroutineStart,
         Self::GoroutineExit,
         Self::QueuePutGlobal,
         Self::QueueGetGlobal,
@@ -72,6 +77,7 @@ impl Event {
         match self {
             Self::GoroutineCreate => "goroutine created",
             Self::CoroutineCreate => "coroutine created",
+            Self::GoroutineStart => "goroutine starts",
             Self::GoroutineExit => "goroutine exits",
             Self::QueuePutGlobal => "put to the global run queue",
             Self::QueueGetGlobal => "get from the global run queue",
@@ -120,6 +126,11 @@ pub fn sites(runtime: &Runtime<'_>, event: Event) -> Result<Vec<Site>, NoSite> {
                 .branches_after_call(&newproc1, "runtime.newproc1")
         }
         Event::CoroutineCreate => Ok(Vec::new()),
+        Event::GoroutineStart => Ok(start_functions(runtime)?
+            .functions
+            .iter()
+            .filter_map(|function| function.site(runtime.binary()).ok())
+            .collect()),
         // Since Go 1.22 goexit0 and coroexit share gdestroy (until Go 1.21 there are no coroutines).
         Event::GoroutineExit if runtime.has("runtime.gdestroy") => function("runtime.gdestroy"),
         Event::GoroutineExit => function("runtime.goexit0"),

@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 
 use super::binary::Binary;
+use super::body::Body;
 use super::code::{Code, call_target, jump_target};
 use super::image::Machine;
 use super::pclntab::Function;
-use super::sites::{Body, NoSite};
+use super::sites::NoSite;
 
 /// What the names of the runtime's functions begin with.
 const PACKAGE: &str = "runtime.";
@@ -56,6 +57,11 @@ impl<'b> Runtime<'b> {
     /// The names of all functions of the package, in no particular order.
     pub fn names(&self) -> impl Iterator<Item = &'b str> + '_ {
         self.functions.keys().copied()
+    }
+
+    /// All functions of the package, in no particular order.
+    pub fn functions(&self) -> impl Iterator<Item = &Function<'b>> + '_ {
+        self.functions.values().flatten()
     }
 
     /// Whether there is a function of that name with code of its own (not only inlined into others).

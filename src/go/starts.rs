@@ -1,0 +1,244 @@
+//! Which functions goroutines start with, as far as the program's code tells.
+//!
+//! A `go` statement compiles to `runtime.newproc(fn *funcval)`, where the first word of a `funcval` is the address of
+//! the code (runtime/runtime2.go; cmd/compile/internal/walk/stmt.go, `walkGoDefer`). For a function without arguments
+//! that funcval lies in the read-only data, otherwise a closure is made for it: an object is allocated, and the
+//! address of its code stored into the first word. What is started through a variable stays unknown.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use iced_x86::{OpKind, Register};
+
+use super::binary::Binary;
+use super::body::Body;
+use super::code::{Code, stored_register};
+use super::dataflow::{Dataflow, Origin};
+use super::image::Machine;
+use super::pclntab::Function;
+use super::runtime::{Runtime, decode};
+use super::sites::{NoSite, Site};
+
+/// Within how many instructions after the allocation of a closure the address of its code is stored.
+const CLOSURE_CODE: usize = 256;
+
+/// A function that goroutines start with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StartFunction {
+    /// Link-time address of its first instruction.
+    pub entry: u64,
+    /// Its name, for example `main.main.func1`, or `main.main.gowrap2` for what passes arguments on.
+    pub name: String,
+}
+
+impl StartFunction {
+    /// Where its start is seen. The goroutine is just starting if `[rsp]` is [`Runtime::goexit_return`] there; with
+    /// another return address it is an ordinary call.
+    ///
+    /// # Errors
+    /// As for [`Body::function_site`].
+    pub fn site(&self, binary: &Binary) -> Result<Site, NoSite> {
+        let gone = || NoSite::new(format!("the file has no code for {}", self.name));
+        let function = binary.functions().at(self.entry).ok_or_else(gone)?;
+        let code = decode(binary, &function).ok_or_else(gone)?;
+        Body::new(binary.image(), function.name, code).function_site()
+    }
+}
+
+/// What was found out about the program's `go` statements.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Starts {
+    /// The start functions, by address.
+    pub functions: Vec<StartFunction>,
+    /// How many `go` statements there are, the runtime's own included.
+    pub statements: usize,
+    /// How many of them can only start functions that are among `functions`.
+    pub resolved: usize,
+    /// The return addresses of the other ones' calls of `runtime.newproc`: what they start is not known.
+    pub unknown: Vec<u64>,
+}
+
+/// Looks at every `go` statement of the program.
+///
+/// # Errors
+/// The program is not for x86-64, or has no `runtime.newproc`.
+pub fn start_functions(runtime: &Runtime<'_>) -> Result<Starts, NoSite> {
+    let binary = runtime.binary();
+    if binary.image().machine() != Machine::X86_64 {
+        return Err(NoSite::new(
+            "start functions are known for x86-64 programs only",
+        ));
+    }
+    let newproc = runtime.entries("runtime.newproc");
+    if newproc.is_empty() {
+        return Err(NoSite::new("this program has no function runtime.newproc"));
+    }
+    let mut search = Search {
+        binary,
+        keeping: keeping(runtime),
+        entries: BTreeSet::new(),
+        starts: Starts::default(),
+    };
+    let mut callers = callers(binary, &newproc);
+    callers.retain(|caller| caller.name != "runtime.newproc");
+    for caller in &callers {
+        search.look_at(caller, &newproc);
+    }
+    search.look_at_coroutines(runtime);
+    Ok(search.finish())
+}
+
+/// The functions that contain a direct call of one of `targets`, by address. Bytes that only look like a call are
+/// sorted out when the function is decoded.
+fn callers<'b>(binary: &'b Binary, targets: &[u64]) -> Vec<Function<'b>> {
+    let text = binary.text();
+    let code = binary.image().slice_from(text.start).unwrap_or_default();
+    let size = usize::try_from(text.end.saturating_sub(text.start)).unwrap_or(usize::MAX);
+    let code = code.get(..code.len().min(size)).unwrap_or_default();
+    let mut found: Vec<Function<'b>> = Vec::new();
+    let mut done = text.start;
+    for at in memchr::memchr_iter(0xe8, code) {
+        let Some(distance) = code.get(at + 1..at + 5).and_then(|b| b.try_into().ok()) else {
+            break;
+        };
+        let call = text.start.wrapping_add(at as u64);
+        let target = call
+            .wrapping_add(5)
+            .wrapping_add_signed(i32::from_le_bytes(distance).into());
+        if call < done || !targets.contains(&target) {
+            continue;
+        }
+        if let Some(function) = binary.functions().at(call) {
+            done = function.end;
+            found.push(function);
+        }
+    }
+    found
+}
+
+/// The code of the helpers that keep registers: `runtime.gcWriteBarrier1` to `8`, until Go 1.20 `gcWriteBarrier`,
+/// `gcWriteBarrierCX` and so on; `runtime.duffzero` and `duffcopy`, which are entered in the middle.
+fn keeping(runtime: &Runtime<'_>) -> Vec<Range<u64>> {
+    runtime
+        .functions()
+        .filter(|function| {
+            let name = function.name.strip_prefix("runtime.").unwrap_or_default();
+            name.starts_with("gcWriteBarrier") || matches!(name, "duffzero" | "duffcopy")
+        })
+        .map(|function| function.entry..function.end)
+        .collect()
+}
+
+struct Search<'b> {
+    binary: &'b Binary,
+    keeping: Vec<Range<u64>>,
+    entries: BTreeSet<u64>,
+    starts: Starts,
+}
+
+impl Search<'_> {
+    /// Looks at each call of one of `newproc` in `caller`.
+    fn look_at(&mut self, caller: &Function<'_>, newproc: &[u64]) {
+        let Some(code) = decode(self.binary, caller) else {
+            return;
+        };
+        let calls: Vec<usize> = code.calls_to(newproc).collect();
+        if calls.is_empty() {
+            return;
+        }
+        let keeping = std::mem::take(&mut self.keeping);
+        let mut dataflow = Dataflow::new(&code, &keeping);
+        for call in calls {
+            self.starts.statements += 1;
+            if self.resolve(&code, &mut dataflow, call) {
+                self.starts.resolved += 1;
+            } else if let Some(instruction) = code.get(call) {
+                self.starts.unknown.push(instruction.next_ip());
+            }
+        }
+        self.keeping = keeping;
+    }
+
+    /// `runtime.newcoro` starts `runtime.corostart` through `runtime.newproc1` (runtime/coro.go, Go ≥ 1.22).
+    fn look_at_coroutines(&mut self, runtime: &Runtime<'_>) {
+        let Ok(body) = runtime.body("runtime.newcoro.func1") else {
+            return;
+        };
+        let code = body.code();
+        let mut dataflow = Dataflow::new(code, &[]);
+        let newproc1 = runtime.entries("runtime.newproc1");
+        for call in code.calls_to(&newproc1) {
+            self.resolve(code, &mut dataflow, call);
+        }
+    }
+
+    /// Notes the functions that rax can stand for at `call`; whether these are all.
+    fn resolve(&mut self, code: &Code<'_>, dataflow: &mut Dataflow<'_>, call: usize) -> bool {
+        let origins = dataflow.origins(Register::RAX, call);
+        let mut all = !origins.is_empty();
+        for origin in origins {
+            let entry = match origin {
+                Origin::Address(funcval) => self.binary.image().pointer(funcval),
+                Origin::Call(made) => self.closure_code(code, dataflow, made),
+                Origin::Unknown => None,
+            };
+            match entry.filter(|entry| self.is_function(*entry)) {
+                Some(entry) => {
+                    self.entries.insert(entry);
+                }
+                None => all = false,
+            }
+        }
+        all
+    }
+
+    /// The code address that is stored into the first word of the object that the call at `made` returned. That is done
+    /// soon after, though the use may come much later, or lie before it in a loop.
+    fn closure_code(
+        &self,
+        code: &Code<'_>,
+        dataflow: &mut Dataflow<'_>,
+        made: usize,
+    ) -> Option<u64> {
+        (made + 1..made + CLOSURE_CODE).find_map(|at| {
+            let store = code.get(at)?;
+            let value = stored_register(store)?;
+            if store.op0_kind() != OpKind::Memory
+                || store.memory_displacement64() != 0
+                || store.memory_index() != Register::None
+                || !store.memory_base().is_gpr64()
+                || store.memory_base() == Register::RSP
+            {
+                return None;
+            }
+            let &[Origin::Address(entry)] = dataflow.origins(value, at).as_slice() else {
+                return None;
+            };
+            let is_object = dataflow.origins(store.memory_base(), at) == [Origin::Call(made)];
+            (self.is_function(entry) && is_object).then_some(entry)
+        })
+    }
+
+    fn is_function(&self, entry: u64) -> bool {
+        self.binary
+            .functions()
+            .at(entry)
+            .is_some_and(|function| function.entry == entry)
+    }
+
+    fn finish(self) -> Starts {
+        let functions = self.binary.functions();
+        Starts {
+            functions: self
+                .entries
+                .iter()
+                .filter_map(|entry| functions.at(*entry))
+                .map(|function| StartFunction {
+                    entry: function.entry,
+                    name: function.name.to_owned(),
+                })
+                .collect(),
+            ..self.starts
+        }
+    }
+}
