@@ -34,11 +34,12 @@ pub mod dataflow;
 pub mod events;
 pub mod gc;
 pub mod gc_record;
-// pub mod globals;
+pub mod globals;
 pub mod runtime;
 pub mod sites;
 pub mod size_classes;
 pub mod starts;
+pub mod string_table;
 
 pub use binary::{Binary, VersionSource};
 pub use buildinfo::{BuildInfo, Module};

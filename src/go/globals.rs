@@ -1,0 +1,264 @@
+//! Where the runtime's global variables lie.
+//!
+//! Their addresses are operands of instructions in functions that every program has. Each pattern below names the
+//! function and the statement, which are the same in Go 1.19 to 1.27; where two patterns find the same variable, they
+//! must agree. An address is believed only if it lies in a writable segment. What a pattern does not find, the symbol
+//! table has if the binary was not stripped: that is asked second because it takes longer.
+
+use std::collections::BTreeSet;
+
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
+
+use super::body::Body;
+use super::code::{Code, lea_rip, rip_operand, stored_register};
+use super::dataflow::{Dataflow, Origin};
+use super::runtime::Runtime;
+use super::string_table::StringTable;
+
+/// Link-time addresses of the runtime's global variables; `None` where one was not found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Globals {
+    /// `allgs []*g`: every goroutine that was ever made (runtime/proc.go).
+    pub allgs: Option<u64>,
+    /// `allm *m`: head of the list of all threads (runtime/proc.go).
+    pub allm: Option<u64>,
+    /// `allp []*p` (runtime/runtime2.go).
+    pub allp: Option<u64>,
+    /// `gcController gcControllerState` (runtime/mgcpacer.go).
+    pub gc_controller: Option<u64>,
+    /// `memstats mstats` (runtime/mstats.go).
+    pub memstats: Option<u64>,
+    /// `mheap_ mheap` (runtime/mheap.go).
+    pub mheap: Option<u64>,
+    /// `runtimeInitTime int64`, nanoseconds of `CLOCK_MONOTONIC` (runtime/proc.go).
+    pub runtime_init_time: Option<u64>,
+    /// `sched schedt` (runtime/runtime2.go).
+    pub sched: Option<u64>,
+    /// `work workType` (runtime/mgc.go).
+    pub work: Option<u64>,
+    /// `sched.lock`: its distance from `sched` tests a layout.
+    pub sched_lock: Option<u64>,
+    /// `work.markDoneSema`: its distance from `work` tests a layout.
+    pub work_mark_done_sema: Option<u64>,
+    /// `waitReasonStrings [...]string` (runtime/runtime2.go).
+    pub wait_reason_strings: Option<StringTable>,
+    /// `stwReasonStrings [...]string` (runtime/proc.go, Go ≥ 1.21); not found in a small program of Go 1.21 that never
+    /// stops the world but for the collector.
+    pub stw_reason_strings: Option<StringTable>,
+}
+
+impl Globals {
+    /// Looks for all of them.
+    pub fn of(runtime: &Runtime<'_>) -> Self {
+        let search = Search { runtime };
+        Self {
+            allgs: search.variable("runtime.allgs", search.allgs()),
+            allm: search.variable("runtime.allm", search.allm()),
+            allp: search.variable("runtime.allp", search.allp()),
+            gc_controller: search.variable("runtime.gcController", search.gc_controller()),
+            memstats: search.variable("runtime.memstats", search.memstats()),
+            mheap: search.variable("runtime.mheap_", search.mheap()),
+            runtime_init_time: search.variable("runtime.runtimeInitTime", search.init_time()),
+            sched: search.variable("runtime.sched", search.sched()),
+            work: search.variable("runtime.work", search.work()),
+            sched_lock: search.sched_lock(),
+            work_mark_done_sema: search.work_mark_done_sema(),
+            wait_reason_strings: search.strings(&["runtime.waitReason.String"]),
+            stw_reason_strings: search.strings(&[
+                "runtime.stwReason.String",
+                "runtime.traceLocker.STWStart",
+                "runtime.stopTheWorld",
+            ]),
+        }
+    }
+}
+
+struct Search<'r, 'b> {
+    runtime: &'r Runtime<'b>,
+}
+
+impl<'b> Search<'_, 'b> {
+    /// `found` if it is plausible, else what the symbol table says.
+    fn variable(&self, name: &str, found: Option<u64>) -> Option<u64> {
+        let image = self.runtime.binary().image();
+        found
+            .filter(|address| self.is_variable(*address))
+            .or_else(|| image.symbol(name))
+    }
+
+    fn is_variable(&self, address: u64) -> bool {
+        let segments = self.runtime.binary().image().segments();
+        segments.iter().any(|segment| {
+            segment.write
+                && address
+                    .checked_sub(segment.vaddr)
+                    .is_some_and(|distance| distance < segment.memsz)
+        })
+    }
+
+    fn body(&self, name: &str) -> Option<Body<'b>> {
+        self.runtime.body(name).ok()
+    }
+
+    /// The address that `caller` passes as the first argument in its first call of `callee`.
+    fn argument(&self, caller: &str, callee: &str) -> Option<u64> {
+        let body = self.body(caller)?;
+        let callees = self.runtime.entries(callee);
+        let call = body.code().calls_to(&callees).next()?;
+        address(&mut Dataflow::new(body.code(), &[]), Register::RAX, call)
+    }
+
+    /// `refill` and `allocLarge` call `memstats.heapStats.acquire()`; heapStats is the first field.
+    fn memstats(&self) -> Option<u64> {
+        let acquire = "runtime.(*consistentHeapStats).acquire";
+        agreed([
+            self.argument("runtime.(*mcache).refill", acquire),
+            self.argument("runtime.(*mcache).allocLarge", acquire),
+        ])
+    }
+
+    /// `refill` and `allocLarge` call `gcController.update(…)`.
+    fn gc_controller(&self) -> Option<u64> {
+        let update = "runtime.(*gcControllerState).update";
+        agreed([
+            self.argument("runtime.(*mcache).refill", update),
+            self.argument("runtime.(*mcache).allocLarge", update),
+        ])
+    }
+
+    /// `mheap_.alloc(…)` and `mheap_.nextSpanForSweep()`.
+    fn mheap(&self) -> Option<u64> {
+        agreed([
+            self.argument("runtime.(*mcache).allocLarge", "runtime.(*mheap).alloc"),
+            self.argument("runtime.sweepone", "runtime.(*mheap).nextSpanForSweep"),
+        ])
+    }
+
+    /// `putfull`: `work.full.push(&b.node)`; full is the first field.
+    fn work(&self) -> Option<u64> {
+        self.argument("runtime.putfull", "runtime.(*lfstack).push")
+    }
+
+    /// `newproc1`: `sched.goidgen.Add(_GoidCacheBatch)`, an atomic addition of 16; goidgen is the first field.
+    fn sched(&self) -> Option<u64> {
+        let body = self.body("runtime.newproc1")?;
+        let code = body.code();
+        let mut dataflow = Dataflow::new(code, &[]);
+        let additions = code.instructions().iter().enumerate().filter(|(at, i)| {
+            i.mnemonic() == Mnemonic::Xadd
+                && i.op0_kind() == OpKind::Memory
+                && constant_before(code, *at, i.op1_register()) == Some(16)
+        });
+        only(additions.filter_map(|(at, i)| address(&mut dataflow, i.memory_base(), at)))
+    }
+
+    /// `stopm`: `lock(&sched.lock)`.
+    fn sched_lock(&self) -> Option<u64> {
+        let inlined = self.argument("runtime.stopm", "runtime.lock2");
+        inlined.or_else(|| self.argument("runtime.stopm", "runtime.lock"))
+    }
+
+    /// `gcMarkDone` begins with `semacquire(&work.markDoneSema)`.
+    fn work_mark_done_sema(&self) -> Option<u64> {
+        let inlined = self.argument("runtime.gcMarkDone", "runtime.semacquire1");
+        inlined.or_else(|| self.argument("runtime.gcMarkDone", "runtime.semacquire"))
+    }
+
+    /// `allgadd`: `allgs = append(allgs, gp)` reads and writes the three words of the slice.
+    fn allgs(&self) -> Option<u64> {
+        let words = words(self.body("runtime.allgadd")?.code());
+        only(words.iter().copied().filter(|first| {
+            [8, 16].iter().all(|distance| {
+                first
+                    .checked_add(*distance)
+                    .is_some_and(|word| words.contains(&word))
+            })
+        }))
+    }
+
+    /// `preemptall` reads the first two words of the slice, in `for _, pp := range allp`, and no other variable.
+    fn allp(&self) -> Option<u64> {
+        let words = words(self.body("runtime.preemptall")?.code());
+        let mut words = words.iter();
+        let (first, second) = (*words.next()?, *words.next()?);
+        (first.checked_add(8) == Some(second) && words.next().is_none()).then_some(first)
+    }
+
+    /// `mcommoninit`: `mp.alllink = allm` and `atomicstorep(unsafe.Pointer(&allm), …)`: both read and pointed to.
+    fn allm(&self) -> Option<u64> {
+        let body = self.body("runtime.mcommoninit")?;
+        let words = words(body.code());
+        let pointed_to: BTreeSet<u64> = body
+            .code()
+            .instructions()
+            .iter()
+            .filter_map(lea_rip)
+            .map(|(_, address)| address)
+            .collect();
+        only(words.intersection(&pointed_to).copied())
+    }
+
+    /// `main`: `runtimeInitTime = nanotime()`; `gcMarkTermination`: `work.tSweepTerm - runtimeInitTime`.
+    fn init_time(&self) -> Option<u64> {
+        let used = words(self.body("runtime.gcMarkTermination")?.code());
+        let main = self.body("runtime.main")?;
+        let set = main
+            .code()
+            .instructions()
+            .iter()
+            .filter(|i| stored_register(i).is_some())
+            .filter_map(rip_operand);
+        only(set.filter(|address| used.contains(address)))
+    }
+
+    /// The table of strings that one of `functions` indexes.
+    fn strings(&self, functions: &[&str]) -> Option<StringTable> {
+        functions
+            .iter()
+            .filter_map(|name| self.body(name))
+            .find_map(|body| StringTable::find(body.code()))
+            .filter(|table| self.is_variable(table.address))
+    }
+}
+
+/// The address that a register holds before the instruction at `at`, if it is one and the same on all ways there.
+fn address(dataflow: &mut Dataflow<'_>, register: Register, at: usize) -> Option<u64> {
+    match dataflow.origins(register, at).as_slice() {
+        &[Origin::Address(address)] => Some(address),
+        _ => None,
+    }
+}
+
+/// What those say that say something, if they say the same.
+fn agreed(found: [Option<u64>; 2]) -> Option<u64> {
+    only(found.into_iter().flatten())
+}
+
+/// The only value, which may come several times.
+fn only(mut values: impl Iterator<Item = u64>) -> Option<u64> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
+/// The addresses of the variables that are read or written as a whole machine word.
+fn words(code: &Code<'_>) -> BTreeSet<u64> {
+    code.instructions()
+        .iter()
+        .filter(|i| i.mnemonic() != Mnemonic::Lea && i.memory_size().size() == 8)
+        .filter_map(rip_operand)
+        .collect()
+}
+
+/// The constant that was put into a register a few instructions before `at`.
+fn constant_before(code: &Code<'_>, at: usize, register: Register) -> Option<u64> {
+    let is_set = |i: &&Instruction| {
+        i.mnemonic() == Mnemonic::Mov
+            && i.op0_register().full_register() == register.full_register()
+    };
+    let set = (at.saturating_sub(4)..at)
+        .rev()
+        .filter_map(|index| code.get(index))
+        .find(is_set)?;
+    (set.op1_kind() != OpKind::Register && set.op1_kind() != OpKind::Memory)
+        .then(|| set.immediate(1))
+}

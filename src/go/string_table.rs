@@ -1,0 +1,117 @@
+//! Tables of names in the runtime: why goroutines wait, why the world is stopped.
+//!
+//! The runtime numbers such reasons and keeps their names in arrays of strings, `waitReasonStrings` and
+//! `stwReasonStrings`. Numbers and names change between versions; so they are read from the binary itself.
+
+use iced_x86::{Instruction, Mnemonic, OpKind};
+
+use super::code::Code;
+use super::dataflow::{Dataflow, Origin};
+use super::image::Image;
+
+/// No table has as many entries.
+const MAX_ENTRIES: u64 = 256;
+
+/// No name has as many bytes.
+const MAX_NAME: u64 = 256;
+
+/// Size of a string's header: pointer and length.
+const STRING: u64 = 16;
+
+/// An array of strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StringTable {
+    /// Link-time address of the first string's header.
+    pub address: u64,
+    /// Number of strings.
+    pub len: u64,
+}
+
+impl StringTable {
+    /// The table that a function indexes: `cmp index, len; …; lea table, [rip+…]; mov reg, [table+index]`.
+    pub(super) fn find(code: &Code<'_>) -> Option<Self> {
+        let mut dataflow = Dataflow::new(code, &[]);
+        for (at, load) in code.instructions().iter().enumerate() {
+            if !is_indexed_load(load) {
+                continue;
+            }
+            let &[Origin::Address(address)] = dataflow.origins(load.memory_base(), at).as_slice()
+            else {
+                continue;
+            };
+            let bound = (0..at)
+                .rev()
+                .filter_map(|index| code.get(index))
+                .find(|i| i.mnemonic() == Mnemonic::Cmp && i.op0_kind() == OpKind::Register)?;
+            if matches!(bound.op1_kind(), OpKind::Register | OpKind::Memory) {
+                continue;
+            }
+            let len = bound.immediate(1);
+            if (1..=MAX_ENTRIES).contains(&len) {
+                return Some(Self { address, len });
+            }
+        }
+        None
+    }
+
+    /// The names, by number, as the file has them. An entry without a name is empty.
+    pub fn names(&self, image: &Image) -> Option<Vec<String>> {
+        (0..self.len.min(MAX_ENTRIES))
+            .map(|number| self.name(image, number))
+            .collect()
+    }
+
+    fn name(&self, image: &Image, number: u64) -> Option<String> {
+        let header = self.address.checked_add(number.checked_mul(STRING)?)?;
+        let len = image.slice(header.checked_add(8)?, 8)?;
+        let len = u64::from_le_bytes(len.try_into().ok()?);
+        if len == 0 {
+            return Some(String::new());
+        }
+        let bytes = image.slice(
+            image.pointer(header)?,
+            usize::try_from(len.min(MAX_NAME)).ok()?,
+        )?;
+        Some(String::from_utf8_lossy(bytes).into_owned())
+    }
+}
+
+/// `mov reg, [base+index]` or `mov reg, [base+index+8]`.
+fn is_indexed_load(i: &Instruction) -> bool {
+    i.mnemonic() == Mnemonic::Mov
+        && i.op1_kind() == OpKind::Memory
+        && i.memory_size().size() == 8
+        && i.memory_base().is_gpr64()
+        && i.memory_index().is_gpr64()
+        && i.memory_index_scale() == 1
+        && matches!(i.memory_displacement64(), 0 | 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `runtime.waitReason.String` of Go 1.27.
+    #[test]
+    fn table_of_wait_reasons() {
+        let bytes = [
+            0x3c, 0x2f, // cmp al, 0x2f
+            0x72, 0x0d, // jb
+            0x48, 0x8d, 0x05, 0x15, 0x0b, 0x23,
+            0x00, // lea rax, [rip+…]: "unknown wait reason"
+            0xbb, 0x13, 0x00, 0x00, 0x00, // mov ebx, 19
+            0xc3, // ret
+            0x0f, 0xb6, 0xc8, // movzx ecx, al
+            0x48, 0xc1, 0xe1, 0x04, // shl rcx, 4
+            0x48, 0x8d, 0x15, 0xc1, 0xab, 0x52, 0x00, // lea rdx, [rip+0x52abc1]
+            0x48, 0x8b, 0x04, 0x0a, // mov rax, [rdx+rcx]
+            0x48, 0x8b, 0x5c, 0x0a, 0x08, // mov rbx, [rdx+rcx+8]
+            0xc3, // ret
+        ];
+        let code = Code::decode(&bytes, 0x45_ef00);
+        let table = StringTable::find(&code);
+        let (address, len) = (0x98_9ae0, 47);
+        assert_eq!(table, Some(StringTable { address, len }));
+        assert_eq!(StringTable::find(&Code::decode(&bytes[..30], 0)), None);
+    }
+}
