@@ -43,6 +43,8 @@ pub enum Command {
     Gc(Gc),
     /// Allocations: objects and bytes by size class
     Gm(Gm),
+    /// What can be seen here, by which means, and what is missing
+    Doctor(Doctor),
     /// Version of grtmon and what it was built with
     Version,
     #[command(name = crate::target::child::STUB, hide = true)]
@@ -149,7 +151,7 @@ pub struct GrRows {
 /// Kernel memory of the goroutine commands.
 #[derive(Debug, Clone, Args)]
 pub struct GrMemory {
-    /// Goroutines alive at one time that can be remembered (88 bytes of kernel memory each)
+    /// Goroutines alive at one time that can be remembered (96 bytes of kernel memory each)
     #[arg(long, value_name = "N", default_value_t = 1 << 17, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_goroutines: u32,
 }
@@ -223,6 +225,20 @@ pub struct Gm {
 pub enum By {
     /// The start function
     Fn,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// A running process (repeatable)
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..), conflicts_with = "binpath")]
+    pub pid: Vec<i32>,
+    /// A Go program
+    #[arg(short, long, value_name = "FILE")]
+    pub binpath: Option<PathBuf>,
+    /// Form of the output
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 }
 
 /// The stub's arguments.

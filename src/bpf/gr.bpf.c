@@ -151,6 +151,8 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 	struct gr_event *e;
 
 	count(GR_N_CREATED);
+	if (!gr_cfg.has_parent)
+		life.creator = current_goid(GO_G(ctx));
 	if (bpf_map_update_elem(&gr_alive, &key, &life, BPF_ANY))
 		count(GR_N_MAP_FULL);
 	e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
@@ -169,7 +171,7 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 		return 0;
 	}
 	if (!gr_cfg.has_parent)
-		e->creator = current_goid(GO_G(ctx));
+		e->creator = life.creator;
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 0;
 }
@@ -329,6 +331,8 @@ GO_PROBE(gr_exit)
 			count(GR_N_UNREADABLE);
 			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		} else {
+			if (!gr_cfg.has_parent && life)
+				e->event.creator = life->creator;
 			bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 		}
 	}

@@ -52,6 +52,7 @@ struct gr_key {
 struct gr_life {
 	__u64 created_ns; /* 0: not seen */
 	__u64 started_ns; /* 0: not seen */
+	__u64 creator; /* goid; 0 if unknown */
 };
 
 /* Counters, one array slot each, summed over CPUs by user space. */

@@ -3,8 +3,12 @@
 //! Exit codes: 0 done (Ctrl-C and a closed pipe are a normal end), 1 failed, 2 wrong usage; with `-- COMMAND` that
 //! command's own.
 
+mod doctor;
 mod gc;
 mod gm;
+mod gr;
+mod gr_seq;
+mod names;
 mod output;
 mod session;
 mod version;
@@ -17,6 +21,7 @@ use clap::Parser;
 
 use crate::cli::Cli;
 use crate::cli::Command;
+use crate::cli::GrSub;
 use crate::target::child;
 
 /// Everything the `grtmon` command does.
@@ -36,9 +41,13 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Gr(_) => anyhow::bail!("not here yet"),
+        Command::Gr(gr) => match gr.seq {
+            Some(GrSub::Seq(seq)) => gr_seq::run(&seq),
+            None => gr::run(&gr),
+        },
         Command::Gc(gc) => gc::run(&gc),
         Command::Gm(gm) => gm::run(&gm),
+        Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Version => version::run(),
         Command::Start(start) => {
             child::become_command(start.pipe, &start.command)?;

@@ -25,7 +25,7 @@ pub mod version;
 
 pub mod memory;
 // pub mod dwarf;
-// pub mod layout;
+pub mod layout;
 // pub mod verify;
 pub mod allocators;
 pub mod body;

@@ -5,6 +5,7 @@ pub mod attach;
 pub mod counters;
 pub mod gc;
 pub mod gm;
+pub mod gr;
 pub mod kernel;
 
 use std::io::Write;

@@ -190,18 +190,26 @@ impl Target {
             Scope::Everyone => process::running(self.file.dev, self.file.ino).unwrap_or_default(),
             Scope::Only(processes) => processes
                 .iter()
-                .filter(|process| process.is_alive())
+                .filter(|process| self.is_run_by(process))
                 .cloned()
                 .collect(),
         }
     }
 
-    /// Whether every process that was asked for has ended; never so for a target that includes those of the future.
+    /// Whether every process that was asked for has ended, or runs another program now; never so for a target that
+    /// includes the processes of the future.
     pub fn has_ended(&self) -> bool {
         match &self.scope {
             Scope::Everyone => false,
-            Scope::Only(processes) => !processes.iter().any(ProcessId::is_alive),
+            Scope::Only(processes) => !processes.iter().any(|process| self.is_run_by(process)),
         }
+    }
+
+    /// Whether a process runs this binary. One that is still our own stub (see [`child`]) is about to.
+    fn is_run_by(&self, process: &ProcessId) -> bool {
+        let stub = || FileId::of(Path::new("/proc/self/exe")).ok();
+        process.is_alive()
+            && FileId::of(&process.exe()).is_ok_and(|exe| exe == self.file || Some(exe) == stub())
     }
 
     /// Whether the path now names another file than the one observed: processes started from now on are not seen.

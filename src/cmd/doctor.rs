@@ -1,0 +1,182 @@
+//! `grtmon doctor`: what can be seen of a program on this machine, by which means, and what is missing.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli;
+use crate::go::Binary;
+use crate::go::VersionSource;
+use crate::go::events;
+use crate::go::events::Event;
+use crate::go::layout::Layout;
+use crate::go::runtime::Runtime;
+use crate::go::starts;
+use crate::model::report::Section;
+use crate::model::report::Verdict;
+use crate::probe::kernel::Capability;
+use crate::probe::kernel::Kernel;
+use crate::render::report;
+use crate::target;
+use crate::target::Selection;
+use crate::target::Target;
+
+use super::output;
+use super::output::Output;
+
+/// Sites shown of an event that has many.
+const SHOWN: usize = 6;
+
+pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
+    let mut sections = Vec::new();
+    if let Some(selection) = selection(args) {
+        for target in target::resolve(&selection)?.targets {
+            sections.push(binary(&target));
+            sections.push(sites(&target.binary));
+        }
+    }
+    sections.push(kernel(&Kernel::current()?));
+
+    let mut output = Output::new();
+    match args.output {
+        cli::Output::Text => report::text(&mut output.text, &sections, output::style(false)),
+        cli::Output::Json => report::json(&mut output.text, &sections),
+    }
+    output.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn selection(args: &cli::Doctor) -> Option<Selection> {
+    match (&args.binpath, args.pid.is_empty()) {
+        (Some(path), _) => Some(Selection::File(path.clone())),
+        (None, false) => Some(Selection::Pids(args.pid.clone())),
+        (None, true) => None,
+    }
+}
+
+fn binary(target: &Target) -> Section {
+    let binary = &target.binary;
+    let image = binary.image();
+    let mut section = Section::new("Binary");
+    section.fine("file", target.path.display().to_string());
+    match (binary.version(), binary.version_source()) {
+        (Some(version), VersionSource::Variable) => section.fine(
+            "Go version",
+            format!("{version}, from the variable runtime.buildVersion"),
+        ),
+        (Some(version), _) => {
+            section.fine(
+                "Go version",
+                format!("{version}, from the build information"),
+            );
+        }
+        (None, VersionSource::Implied { range, why }) => {
+            section.lacking("Go version", format!("{range} ({why})"));
+        }
+        (None, _) => section.lacking("Go version", "not recorded"),
+    }
+    if let Some(info) = binary.build_info()
+        && !info.main_module.is_empty()
+    {
+        section.fine(
+            "main module",
+            format!("{} {}", info.main_module, info.main_version),
+        );
+    }
+    let yes = |condition, yes: &'static str, no: &'static str| if condition { yes } else { no };
+    let build = [
+        yes(image.has_symbols(), "symbol table", "no symbol table"),
+        yes(image.has_dwarf(), "DWARF", "no DWARF"),
+        yes(image.is_pie(), "position-independent", "fixed address"),
+        match binary.uses_cgo() {
+            Some(true) => "cgo",
+            Some(false) => "no cgo",
+            None => "cgo unknown",
+        },
+    ];
+    section.fine("build", build.join(", "));
+    section.fine(
+        "function table",
+        format!("{} functions", binary.functions().iter().count()),
+    );
+    let layout = Layout::of(binary);
+    section.fine("struct layouts", layout.to_string());
+    let processes = target.processes();
+    let pids: Vec<String> = processes
+        .iter()
+        .map(|process| process.pid.to_string())
+        .collect();
+    let running = if pids.is_empty() {
+        "none".to_owned()
+    } else {
+        pids.join(", ")
+    };
+    section.fine("processes", running);
+    section
+}
+
+fn sites(binary: &Binary) -> Section {
+    let mut section = Section::new("Events");
+    let runtime = Runtime::of(binary);
+    for event in Event::ALL {
+        match events::sites(&runtime, event) {
+            Ok(sites) if sites.is_empty() => {
+                section.fine(event.describe(), "cannot happen in this program");
+            }
+            Ok(sites) => {
+                let mut lines: Vec<String> = sites
+                    .iter()
+                    .take(SHOWN)
+                    .map(|site| format!("{:x} {site}", site.vaddr))
+                    .collect();
+                if sites.len() > SHOWN {
+                    lines.push(format!("and {} more", sites.len() - SHOWN));
+                }
+                section.add(event.describe(), lines, Verdict::Fine);
+            }
+            Err(why) => section.lacking(event.describe(), format!("not available: {why}")),
+        }
+    }
+    match starts::start_functions(&runtime) {
+        Ok(starts) => section.fine(
+            "go statements",
+            format!(
+                "{} of {} resolved to their start functions; those of the others are learned when they run",
+                starts.resolved,
+                starts.statements
+            ),
+        ),
+        Err(why) => section.lacking("go statements", format!("not available: {why}")),
+    }
+    section
+}
+
+fn kernel(kernel: &Kernel) -> Section {
+    let mut section = Section::new("Kernel");
+    section.fine("release", kernel.release.clone());
+    let mut offer = |name: &str, has: bool, lack: &str| {
+        if has {
+            section.fine(name, "yes");
+        } else {
+            section.lacking(name, format!("no: {lack}"));
+        }
+    };
+    offer("ring buffer", kernel.has_ring_buffer(), "needs Linux 5.8");
+    offer("uprobe cookies", kernel.has_cookies(), "needs Linux 5.15");
+    offer(
+        "uprobe.multi",
+        kernel.has_uprobe_multi(),
+        "needs Linux 6.6; probes are attached one by one instead, which detaches slowly and needs CAP_SYS_ADMIN",
+    );
+    offer("BTF", kernel.has_btf(), "not needed by grtmon");
+    offer(
+        "CAP_SYS_PTRACE",
+        kernel.may(Capability::SysPtrace),
+        "only processes of one's own user can be looked at",
+    );
+    match kernel.obstacle() {
+        None => section.fine("probes", "can be used"),
+        Some(obstacle) => section.lacking("probes", format!("cannot be used: {obstacle}")),
+    }
+    section
+}
