@@ -63,7 +63,7 @@ pub struct TargetArgs {
     #[arg(short, long, value_name = "FILE")]
     pub binpath: Option<PathBuf>,
     /// Start this command and observe it from its first instruction
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", hide = true)]
     pub command: Vec<OsString>,
 }
 
@@ -74,10 +74,10 @@ pub struct Common {
     #[arg(short, long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Form of the output
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
+    #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
     pub output: Output,
     /// How probes are attached
-    #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true)]
+    #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf")]
     pub attach: Attach,
 }
 
@@ -104,6 +104,10 @@ pub enum Attach {
 /// `gr`
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
+#[command(
+    override_usage = "grtmon gr [OPTIONS] <--pid PID | --binpath FILE | -- COMMAND…>
+       grtmon gr seq [OPTIONS] <--pid PID | --binpath FILE | -- COMMAND…>"
+)]
 pub struct Gr {
     /// Histograms instead of rows
     #[command(subcommand)]
@@ -165,6 +169,7 @@ pub enum GrSub {
 
 /// `gr seq`
 #[derive(Debug, Args)]
+#[command(override_usage = "grtmon gr seq [OPTIONS] <--pid PID | --binpath FILE | -- COMMAND…>")]
 pub struct GrSeq {
     /// What to observe
     #[command(flatten)]
@@ -185,6 +190,7 @@ pub struct GrSeq {
 
 /// `gc`
 #[derive(Debug, Args)]
+#[command(override_usage = "grtmon gc [OPTIONS] <--pid PID | --binpath FILE | -- COMMAND…>")]
 pub struct Gc {
     /// What to observe
     #[command(flatten)]
@@ -205,6 +211,7 @@ pub struct Gc {
 
 /// `gm`
 #[derive(Debug, Args)]
+#[command(override_usage = "grtmon gm [OPTIONS] <--pid PID | --binpath FILE | -- COMMAND…>")]
 pub struct Gm {
     /// What to observe
     #[command(flatten)]
@@ -237,7 +244,7 @@ pub struct Doctor {
     #[arg(short, long, value_name = "FILE")]
     pub binpath: Option<PathBuf>,
     /// Form of the output
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
+    #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
     pub output: Output,
 }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use std::time::Instant;
 
+use anyhow::Context;
 use anyhow::Result;
 
 use crate::cli;
@@ -31,7 +32,7 @@ pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(target)?;
+        let plan = Plan::of(target).with_context(|| format!("cannot observe {}", target.name))?;
         let probes = GmProbes::attach(slot, target, &plan, session.method)?;
         observed.push(Observed {
             target,

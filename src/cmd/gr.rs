@@ -55,7 +55,8 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(target, &options)?;
+        let plan = Plan::of(target, &options)
+            .with_context(|| format!("cannot observe {}", target.name))?;
         plan.shortcomings
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));

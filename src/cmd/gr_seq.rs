@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use anyhow::Result;
 
 use crate::cli;
@@ -48,7 +49,8 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(target, &options)?;
+        let plan = Plan::of(target, &options)
+            .with_context(|| format!("cannot observe {}", target.name))?;
         plan.shortcomings
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
@@ -62,7 +64,7 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
             warned_replaced: false,
         });
     }
-    session::announce("goroutine running times", &targets);
+    session::announce("goroutine times", &targets);
     for one in &mut observed {
         one.probes.open_gate()?;
     }

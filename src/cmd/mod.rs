@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use crate::cli::Cli;
 use crate::cli::Command;
@@ -26,7 +27,10 @@ use crate::target::child;
 
 /// Everything the `grtmon` command does.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     crate::probe::set_libbpf_log(cli.verbose);
     match run(cli.command) {
         Ok(code) => code,
@@ -54,6 +58,39 @@ fn run(command: Command) -> Result<ExitCode> {
             Ok(ExitCode::from(127))
         }
     }
+}
+
+/// Help goes to standard output as it is; a mistake is said in one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // A closed pipe is no failure.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return ExitCode::from(2);
+    }
+    let text = error.to_string();
+    let what: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let what = what.join(" ");
+    let what = match error.kind() {
+        // All that is ever required is a target.
+        ErrorKind::MissingRequiredArgument => {
+            "no target: give --pid PID, --binpath FILE, or -- COMMAND"
+        }
+        _ => what.strip_prefix("error: ").unwrap_or(&what),
+    };
+    let _ = writeln!(
+        std::io::stderr(),
+        "grtmon: {what} (grtmon --help says more)"
+    );
+    ExitCode::from(2)
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

@@ -22,8 +22,7 @@ impl ProcessId {
     pub fn of(pid: i32) -> Result<Self> {
         let stat = Process::new(pid)
             .and_then(|process| process.stat())
-            .map_err(|error| explain(pid, &error))
-            .with_context(|| format!("cannot look at process {pid}"))?;
+            .map_err(|error| explain(pid, &error))?;
         Ok(Self {
             pid,
             start_time: stat.starttime,
@@ -59,12 +58,10 @@ impl ProcessId {
 fn explain(pid: i32, error: &procfs::ProcError) -> anyhow::Error {
     match error {
         procfs::ProcError::NotFound(_) => anyhow::anyhow!("there is no process {pid}"),
-        procfs::ProcError::PermissionDenied(_) => {
-            anyhow::anyhow!(
-                "permission denied: it is another user's; run as root or with CAP_SYS_PTRACE"
-            )
-        }
-        other => anyhow::anyhow!("{other}"),
+        procfs::ProcError::PermissionDenied(_) => anyhow::anyhow!(
+            "process {pid} is not ours to look at; run as its user, as root, or with CAP_SYS_PTRACE"
+        ),
+        other => anyhow::anyhow!("cannot look at process {pid}: {other}"),
     }
 }
 
