@@ -112,28 +112,31 @@ func runAlloc(args []string) {
 	}
 	t := struct {
 		truth
-		GC        bool      `json:"gc"`
-		Intents   []intent  `json:"intents"`
-		Allocated allocated `json:"allocated"`
-		Protocol  uint64    `json:"protocol_mallocs"` // between the reading and the observer's end
+		GC      bool     `json:"gc"`
+		Intents []intent `json:"intents"`
+		// While the observer was certainly there, and while it may have been:
+		// the runtime's own goroutines allocate a few objects at any time.
+		Inside allocated `json:"inside"`
+		Around allocated `json:"around"`
 	}{truth: begin("alloc"), GC: *gc}
 	plan := planAllocations(*rounds)
-	before, after, last := newCounters(), newCounters(), newCounters()
+	first, begun, ended, last := newCounters(), newCounters(), newCounters(), newCounters()
 	runtime.GC()
-	before.read()
+	first.read()
 	ready()
 
+	begun.read()
 	allocateFixed(fixedCount * *rounds)
 	for _, p := range plan {
 		allocate(p)
 	}
-	after.read()
+	ended.read()
 	t.worked()
 	done()
 	last.read()
 	t.Intents = append(fixedIntents(fixedCount**rounds), plan...)
-	t.Allocated = difference(before, after)
-	t.Protocol = last.stats.Mallocs - after.stats.Mallocs
+	t.Inside = difference(begun, ended)
+	t.Around = difference(first, last)
 	report(t)
 }
 

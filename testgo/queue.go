@@ -34,14 +34,19 @@ func runQueue(args []string) {
 	steals := flags.Int("steals", 5003, "goroutines offered to other Ps, from one")
 	parse(flags, args)
 	procs := runtime.GOMAXPROCS(1)
+	parkAll(*n) // so that later ones need no new memory, and are started quickly
+	close(gate)
+	quiet(1)
 	ready()
 
 	t := struct {
 		truth
 		// Of one P that starts n goroutines: runnext and 256 in the queue, then
 		// each overflow takes half of the queue and the one that did not fit.
-		// More if the creator is preempted in between.
 		Overflows int `json:"overflows"`
+		// False if some ran in between, because their creator was preempted:
+		// then there were fewer overflows.
+		Undisturbed bool `json:"undisturbed"`
 	}{truth: begin("queue")}
 	if *n >= 258 {
 		t.Overflows = (*n-258)/129 + 1
@@ -49,6 +54,7 @@ func runQueue(args []string) {
 	for i := 0; i < *n; i++ {
 		go queue()
 	}
+	t.Undisturbed = atomic.LoadUint64(&queued) == 0
 	quiet(1)
 	if procs < 2 {
 		procs = 2

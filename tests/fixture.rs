@@ -78,7 +78,7 @@ fn allocations_are_as_many_as_meant() {
             .iter()
             .map(|it| number(&it["count"]))
             .sum();
-        let counted = &truth["allocated"];
+        let counted = &truth["inside"];
         let classes: u64 = counted["classes"]
             .as_array()
             .unwrap()

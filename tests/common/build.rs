@@ -24,6 +24,8 @@ pub(crate) struct Build {
     pub(crate) unoptimized: bool,
     /// `GOEXPERIMENT`; empty for none.
     pub(crate) experiment: &'static str,
+    /// `GOARCH`; empty for this machine's.
+    pub(crate) arch: &'static str,
 }
 
 impl Build {
@@ -34,6 +36,7 @@ impl Build {
         cgo: false,
         unoptimized: false,
         experiment: "",
+        arch: "",
     };
     /// As most programs are shipped.
     pub(crate) const STRIPPED: Self = Self {
@@ -80,6 +83,7 @@ impl Build {
             (self.cgo, "cgo"),
             (self.unoptimized, "unoptimized"),
             (!self.experiment.is_empty(), self.experiment),
+            (!self.arch.is_empty(), self.arch),
         ] {
             if set {
                 words.push(word);
@@ -173,8 +177,10 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
     if build.cgo {
         command.env("CGO_ENABLED", "1");
     }
-    if !build.experiment.is_empty() {
-        command.env("GOEXPERIMENT", build.experiment);
+    for (name, value) in [("GOEXPERIMENT", build.experiment), ("GOARCH", build.arch)] {
+        if !value.is_empty() {
+            command.env(name, value);
+        }
     }
     let output = command.arg(".").output().unwrap();
     assert!(

@@ -25,6 +25,7 @@ pub(crate) struct Process {
     name: String,
     lines: mpsc::Receiver<String>,
     errors: Arc<Mutex<String>>,
+    errors_end: thread::JoinHandle<()>,
 }
 
 impl Process {
@@ -49,7 +50,7 @@ impl Process {
         let errors = Arc::new(Mutex::new(String::new()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let sink = Arc::clone(&errors);
-        thread::spawn(move || {
+        let errors_end = thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 let mut sink = sink.lock().unwrap();
                 sink.push_str(&line);
@@ -61,6 +62,7 @@ impl Process {
             name,
             lines,
             errors,
+            errors_end,
         }
     }
 
@@ -99,6 +101,21 @@ impl Process {
             self.name,
             self.stderr()
         );
+    }
+
+    /// Reads lines until one contains `text`.
+    pub(crate) fn expect_line_containing(&self, text: &str) {
+        loop {
+            match self.line() {
+                Some(line) if line.contains(text) => return,
+                Some(_) => {}
+                None => panic!(
+                    "{} ended without {text:?}; stderr:\n{}",
+                    self.name,
+                    self.stderr()
+                ),
+            }
+        }
     }
 
     /// Sends an empty line: the go-ahead.
@@ -176,6 +193,10 @@ impl Process {
         let mut lines = Vec::new();
         while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(2)) {
             lines.push(line);
+        }
+        let end = Instant::now();
+        while !self.errors_end.is_finished() && end.elapsed() < Duration::from_secs(2) {
+            thread::sleep(Duration::from_millis(1));
         }
         (status, lines)
     }

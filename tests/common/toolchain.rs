@@ -133,16 +133,14 @@ fn at(go: &Path) -> Option<Toolchain> {
     })
 }
 
-/// Every toolchain on this machine: in `PATH`, in Debian's places, in the cache.
+/// Every toolchain on this machine: in `PATH` and in the cache.
 fn installed() -> Vec<Toolchain> {
     let mut places: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default())
         .map(|it| it.join("go"))
         .collect();
-    for (directory, prefix) in [(PathBuf::from("/usr/lib"), "go-1."), (cache(), "go1.")] {
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(prefix) {
-                places.push(entry.path().join("bin/go"));
-            }
+    for entry in fs::read_dir(cache()).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("go1.") {
+            places.push(entry.path().join("bin/go"));
         }
     }
     places.retain(|it| it.is_file());

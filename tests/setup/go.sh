@@ -22,7 +22,7 @@ make_venv() {
 
 # What tests/common/toolchain.rs takes when it is not told otherwise.
 newest_here() {
-    for go in $(command -v go) /usr/lib/go-1.*/bin/go "$cache"/go1.*/bin/go; do
+    for go in $(command -v go) "$cache"/go1.*/bin/go; do
         [ -x "$go" ] || continue
         version=$(GOTOOLCHAIN=local GOENV=off "$go" env GOVERSION 2>/dev/null) || continue
         case $version in

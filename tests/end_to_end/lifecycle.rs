@@ -1,0 +1,316 @@
+//! Processes that come, go, change and suffer: each run ends as it should and harms nobody.
+
+use std::{
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::{
+    common::{Fixture, Grtmon, Output, PATIENCE, Process, full_matrix, grtmon},
+    subject::{each_toolchain, list, nothing_lost, number, observe, once},
+};
+
+fn counted(rows: &[Value], event: &str, function: &str) -> usize {
+    rows.iter()
+        .filter(|it| it["event"] == event && it["fn"] == function)
+        .count()
+}
+
+#[test]
+fn attaching_and_detaching_again_and_again_harms_nobody() {
+    let times = if full_matrix() { 200 } else { 40 };
+    each_toolchain(|subject| {
+        let mut target = Fixture::start(&subject.program, &["stacks"]);
+        let pid = target.pid_arg();
+        target.process.go();
+        let commands: [&[&str]; 4] = [
+            &["gr", "--queue"],
+            &["gr", "seq", "--by", "fn"],
+            &["gm"],
+            &["gc"],
+        ];
+        for time in 0..times {
+            let mut arguments = commands[time % commands.len()].to_vec();
+            arguments.extend(["--output", "json", "--duration", "30ms", "--pid", &pid]);
+            grtmon(&arguments).success();
+            assert!(
+                target.process.is_running(),
+                "died under {arguments:?}, attachment {time}"
+            );
+        }
+        target.work();
+        let truth = target.finish();
+        assert_eq!(truth["faults"], 0, "{truth}");
+        assert!(number(&truth, "rounds") > 0);
+    });
+}
+
+#[test]
+fn killing_grtmon_leaves_nothing_behind() {
+    once(|subject| {
+        let mut target = Fixture::start(&subject.program, &["stacks"]);
+        let pid = target.pid_arg();
+        target.process.go();
+        for _ in 0..10 {
+            let mut tool = Grtmon::start(&["gr", "--pid", &pid]);
+            tool.process().signal(Signal::SIGKILL);
+            tool.process().wait();
+        }
+        target.work();
+        assert_eq!(target.finish()["faults"], 0);
+    });
+}
+
+#[test]
+fn exec_keeps_the_pid_and_forgets_the_goroutines() {
+    each_toolchain(|subject| {
+        let observed = observe(&subject.program, &["exec"], &["gr", "--output", "json"]);
+        nothing_lost(&observed.end());
+        let rows = observed.rows();
+        let lives = number(&observed.truth, "generations");
+        let expected = usize::try_from(lives * number(&observed.truth, "each")).unwrap();
+        assert!(rows.iter().all(|it| it["pid"] == observed.pid));
+        assert_eq!(counted(&rows, "create", "main.generation"), expected);
+        assert_eq!(counted(&rows, "exit", "main.generation"), expected);
+        // The beginning of each life but the first was seen.
+        let known = rows
+            .iter()
+            .filter(|it| it["fn"] == "main.generation" && it["event"] == "exit");
+        assert!(known.clone().all(|it| it["running_ns"].is_u64()));
+        let mains = u64::try_from(counted(&rows, "create", "runtime.main")).unwrap();
+        assert_eq!(mains, lives - 1);
+    });
+}
+
+#[test]
+fn a_file_means_every_process_that_runs_it() {
+    each_toolchain(|subject| {
+        let program = subject.program.to_str().unwrap();
+        let tool = Grtmon::start(&[
+            "gr",
+            "--output",
+            "json",
+            "--binpath",
+            program,
+            "--buffer",
+            "16384",
+        ]);
+        // All of them begin after grtmon.
+        let mut both = [
+            Fixture::start(&subject.program, &["exec"]),
+            Fixture::start(&subject.program, &["churn", "-n", "1009"]),
+        ];
+        both.iter_mut().for_each(Fixture::work);
+        let output = tool.stop().success();
+        let pids = both.each_ref().map(Fixture::pid);
+        let truths = both.map(Fixture::finish);
+        let lines = output.json();
+        let (end, rows) = lines.split_last().unwrap();
+        nothing_lost(end);
+
+        let of = |pid: u64| {
+            rows.iter()
+                .filter(|it| it["pid"] == pid)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let each = usize::try_from(number(&truths[0], "each")).unwrap();
+        let children = list(&truths[0], "children");
+        assert_eq!(children.len(), 10);
+        for child in children {
+            let rows = of(child.as_u64().unwrap());
+            assert_eq!(counted(&rows, "create", "main.generation"), each);
+            assert_eq!(counted(&rows, "exit", "main.generation"), each);
+        }
+        assert_eq!(
+            counted(&of(pids[0].into()), "create", "main.generation"),
+            5 * each
+        );
+        assert_eq!(counted(&of(pids[1].into()), "exit", "main.churn"), 1009);
+        assert_eq!(counted(rows, "create", "runtime.main"), 5 + 10 + 1);
+    });
+}
+
+#[test]
+fn several_processes_of_several_binaries() {
+    once(|subject| {
+        let other = crate::common::fixture(subject.toolchain, crate::common::Build::DEFAULT);
+        let mut targets = [
+            Fixture::start(&subject.program, &["churn", "-n", "1009"]),
+            Fixture::start(&subject.program, &["churn", "-n", "2003"]),
+            Fixture::start(&other, &["churn", "-n", "3001"]),
+            Fixture::start(&other, &["churn", "-n", "4001"]), // not asked for
+        ];
+        let pids = targets.each_ref().map(Fixture::pid_arg);
+        let tool = Grtmon::start(&[
+            "gr", "--output", "json", "--buffer", "16384", "--pid", &pids[0], "--pid", &pids[1],
+            "--pid", &pids[2],
+        ]);
+        targets.iter_mut().for_each(Fixture::work);
+        let pids = targets.each_ref().map(Fixture::pid);
+        for target in targets {
+            target.finish();
+        }
+        // All three have exited: it ends by itself.
+        let output = tool.end(PATIENCE).success();
+        let lines = output.json();
+        let (end, rows) = lines.split_last().unwrap();
+        nothing_lost(end);
+        for (pid, expected) in pids.into_iter().zip([1009, 2003, 3001, 0]) {
+            let of: Vec<Value> = rows.iter().filter(|it| it["pid"] == pid).cloned().collect();
+            assert_eq!(counted(&of, "create", "main.churn"), expected);
+            assert_eq!(counted(&of, "exit", "main.churn"), expected);
+        }
+    });
+}
+
+#[test]
+fn a_process_that_is_killed_ends_the_run() {
+    each_toolchain(|subject| {
+        let commands: [&[&str]; 4] = [&["gr"], &["gr", "seq"], &["gm"], &["gc"]];
+        for command in commands {
+            let mut target = Fixture::start(&subject.program, &["die"]);
+            let pid = target.pid_arg();
+            let mut arguments = command.to_vec();
+            arguments.extend(["--output", "json", "--pid", &pid]);
+            let tool = Grtmon::start(&arguments);
+            target.process.go();
+            let output = tool.end(PATIENCE).success();
+            assert_eq!(output.json().last().unwrap()["event"], "end");
+            assert!(!target.process.wait().0.success());
+        }
+    });
+}
+
+/// Runs `grtmon … -- PROGRAM MODE…` with stdin closed, or to be kept open.
+fn start_command(arguments: &[&str]) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grtmon"));
+    command.args(arguments);
+    Process::start(command)
+}
+
+fn end_command(mut process: Process) -> (ExitStatus, Output) {
+    let (status, lines) = process.wait();
+    let stdout = lines
+        .iter()
+        .filter(|it| it.starts_with(r#"{"event""#))
+        .map(|it| format!("{it}\n"));
+    (
+        status,
+        Output {
+            status,
+            stdout: stdout.collect(),
+            stderr: process.stderr(),
+        },
+    )
+}
+
+#[test]
+fn a_command_is_observed_from_its_first_instruction() {
+    each_toolchain(|subject| {
+        let program = subject.program.to_str().unwrap();
+        let mut process = start_command(&[
+            "gr", "--output", "json", "--", program, "churn", "-n", "1009",
+        ]);
+        process.close_stdin();
+        let (status, output) = end_command(process);
+        assert!(status.success(), "{status} {}", output.stderr);
+        let lines = output.json();
+        let (end, rows) = lines.split_last().unwrap();
+        nothing_lost(end);
+        assert_eq!(counted(rows, "exit", "main.churn"), 1009);
+        // The very first goroutine of all.
+        let first = rows.iter().find(|it| it["event"] == "create").unwrap();
+        assert_eq!(
+            (&first["fn"], &first["goid"]),
+            (&"runtime.main".into(), &1.into())
+        );
+    });
+}
+
+#[test]
+fn the_status_of_a_command_is_passed_on() {
+    once(|subject| {
+        let program = subject.program.to_str().unwrap();
+        let mut process = start_command(&["gr", "--", program, "no-such-mode"]);
+        process.close_stdin();
+        assert_eq!(end_command(process).0.code(), Some(2));
+
+        // Killed by a signal: 128 and its number, as shells have it.
+        let mut process = start_command(&["gm", "--", program, "die"]);
+        process.close_stdin();
+        assert_eq!(end_command(process).0.code(), Some(128 + 9));
+    });
+}
+
+#[test]
+fn signals_go_on_to_a_command() {
+    once(|subject| {
+        let program = subject.program.to_str().unwrap();
+        for (signal, code) in [(Signal::SIGTERM, 128 + 15), (Signal::SIGINT, 128 + 2)] {
+            // Waits for a line on stdin that never comes.
+            let process = start_command(&["gc", "--", program, "churn"]);
+            process.expect_line_containing("ready");
+            process.signal(signal);
+            assert_eq!(end_command(process).0.code(), Some(code));
+        }
+    });
+}
+
+#[test]
+fn a_closed_pipe_is_a_normal_end() {
+    once(|subject| {
+        let mut target = Fixture::start(&subject.program, &["stacks"]);
+        target.process.go();
+        let script = format!(
+            "'{}' gr --pid {} | head -n 3; echo ${{PIPESTATUS[0]}}",
+            env!("CARGO_BIN_EXE_grtmon"),
+            target.pid()
+        );
+        let mut command = Command::new("bash");
+        command.args(["-c", &script]);
+        let mut shell = Process::start(command);
+        let (_, lines) = shell.wait_at_most(PATIENCE);
+        assert_eq!(lines.len(), 4, "{lines:?}\n{}", shell.stderr());
+        assert_eq!(lines[3], "0", "{}", shell.stderr());
+        assert!(!shell.stderr().contains("panic"), "{}", shell.stderr());
+        target.work();
+        assert_eq!(target.finish()["faults"], 0);
+    });
+}
+
+#[test]
+fn a_replaced_binary_is_still_observed() {
+    once(|subject| {
+        let copy = subject
+            .program
+            .with_extension(format!("replaced.{}", std::process::id()));
+        std::fs::copy(&subject.program, &copy).unwrap();
+        let mut target = Fixture::start(&copy, &["churn", "-n", "1009"]);
+        // As a package upgrade does: another file under the same name.
+        std::fs::remove_file(&copy).unwrap();
+        std::fs::copy("/bin/true", &copy).unwrap();
+        let pid = target.pid_arg();
+        let tool = Grtmon::start(&["gr", "--output", "json", "--pid", &pid]);
+        target.work();
+        let output = tool.stop().success();
+        target.finish();
+        std::fs::remove_file(&copy).unwrap();
+        assert_eq!(counted(&output.json(), "exit", "main.churn"), 1009);
+    });
+}
+
+#[test]
+fn duration_ends_a_run() {
+    once(|subject| {
+        let target = Fixture::start(&subject.program, &["churn"]);
+        let pid = target.pid_arg();
+        for command in ["gr", "gm", "gc"] {
+            let tool = Grtmon::start(&[command, "--pid", &pid, "--duration", "100ms"]);
+            tool.end(Duration::from_secs(20)).success();
+        }
+    });
+}

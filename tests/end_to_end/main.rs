@@ -1,0 +1,21 @@
+//! grtmon attached for real, compared with what the fixture knows of itself: every number exactly, on
+//! every Go version and build of this run (see tests/common/mod.rs), and on Debian's own Go programs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test code"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod alloc;
+mod bad_input;
+mod gc;
+mod goroutines;
+mod histograms;
+mod lifecycle;
+mod real;
+mod subject;

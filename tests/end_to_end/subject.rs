@@ -1,0 +1,157 @@
+//! The fixture under observation, over the matrix of this run.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use crate::common::{
+    Build, Fixture, Grtmon, Output, Toolchain, builds, fixture, full_matrix, newest,
+    require_capabilities_or_skip, toolchains,
+};
+
+/// A build of the fixture.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) toolchain: &'static Toolchain,
+    pub(crate) program: PathBuf,
+}
+
+/// Calls `check` with every toolchain in every build; in the end fails for all that failed.
+pub(crate) fn each(check: impl Fn(&Subject)) {
+    over(
+        toolchains()
+            .iter()
+            .flat_map(|it| builds().iter().map(move |build| (it, *build))),
+        check,
+    );
+}
+
+/// As [`each`], with one build of every toolchain: for what does not depend on how it was linked.
+pub(crate) fn each_toolchain(check: impl Fn(&Subject)) {
+    over(
+        toolchains().iter().map(|it| (it, Build::STRIPPED_PIE)),
+        check,
+    );
+}
+
+/// With the newest toolchain only: for what does not depend on the Go version either.
+pub(crate) fn once(check: impl Fn(&Subject)) {
+    over([(newest(), Build::STRIPPED)], check);
+}
+
+fn over(subjects: impl IntoIterator<Item = (&'static Toolchain, Build)>, check: impl Fn(&Subject)) {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let mut failed = Vec::new();
+    for (toolchain, build) in subjects {
+        let name = format!("Go {} {}", toolchain.version, build.name());
+        let program = fixture(toolchain, build);
+        let subject = Subject { toolchain, program };
+        if catch_unwind(AssertUnwindSafe(|| check(&subject))).is_err() {
+            eprintln!("^^^ {name}");
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "failed with {}", failed.join(", "));
+}
+
+/// Start functions that no `go` statement names: grtmon meets them at their first creation or exit, so
+/// that the running times of the first few of their goroutines are unknown, and said to be.
+pub(crate) const UNNAMED: [&str; 3] = ["main.dynamicEven", "main.dynamicOdd", "main.timerFired"];
+
+/// How probes are attached: in the full matrix both ways.
+pub(crate) fn methods() -> &'static [&'static str] {
+    if full_matrix() {
+        &["multi", "perf"]
+    } else {
+        &["auto"]
+    }
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    /// The fixture's own account.
+    pub(crate) truth: Value,
+    /// grtmon's stdout.
+    pub(crate) output: Output,
+    /// What the fixture wrote to stderr.
+    pub(crate) stderr: String,
+    /// The fixture's pid.
+    pub(crate) pid: u32,
+}
+
+impl Observed {
+    /// grtmon's lines but the last.
+    pub(crate) fn rows(&self) -> Vec<Value> {
+        let mut lines = self.output.json();
+        lines.pop();
+        lines
+    }
+
+    /// grtmon's last line.
+    pub(crate) fn end(&self) -> Value {
+        let end = self.output.json().pop().expect("no output");
+        assert_eq!(end["event"], "end", "{end}");
+        end
+    }
+}
+
+/// Runs a mode of the fixture from beginning to end under `grtmon COMMAND… --pid`.
+pub(crate) fn observe(program: &Path, mode: &[&str], command: &[&str]) -> Observed {
+    let mut target = Fixture::start(program, mode);
+    let pid = target.pid();
+    let pid_arg = target.pid_arg();
+    let mut arguments = command.to_vec();
+    arguments.extend(["--pid", &pid_arg]);
+    let tool = Grtmon::start(&arguments);
+    target.work();
+    let output = tool.stop().success();
+    let stderr = target.process.stderr();
+    let truth = target.finish();
+    Observed {
+        truth,
+        output,
+        stderr,
+        pid,
+    }
+}
+
+/// The number in a field.
+pub(crate) fn number(value: &Value, field: &str) -> u64 {
+    value[field]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no number {field} in {value}"))
+}
+
+/// The text in a field.
+pub(crate) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text {field} in {value}"))
+}
+
+/// The list in a field.
+pub(crate) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value[field]
+        .as_array()
+        .map_or_else(|| panic!("no list {field} in {value}"), Vec::as_slice)
+}
+
+/// How many events were lost for this cause.
+pub(crate) fn lost(end: &Value, cause: &str) -> u64 {
+    list(end, "lost")
+        .iter()
+        .filter(|it| it["cause"] == cause)
+        .map(|it| number(it, "events"))
+        .sum()
+}
+
+/// Fails if anything at all was lost.
+pub(crate) fn nothing_lost(end: &Value) {
+    assert!(list(end, "lost").is_empty(), "{end}");
+}
