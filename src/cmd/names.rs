@@ -3,14 +3,38 @@
 use std::collections::HashMap;
 
 use crate::go::Binary;
+use crate::go::wrapped;
 use crate::render::goroutine::Names;
 
 /// Names of one binary's functions and lines.
 #[derive(Debug)]
 pub(super) struct NameCache {
-    functions: HashMap<u64, Option<String>>,
+    functions: HashMap<u64, Option<FunctionName>>,
     sites: HashMap<u64, Option<(String, u32)>>,
     with_addresses: bool,
+}
+
+#[derive(Debug)]
+struct FunctionName {
+    /// As in the function table.
+    own: String,
+    /// For people: what a wrapper stands for, with the address if that is wanted.
+    shown: String,
+}
+
+impl FunctionName {
+    fn of(binary: &Binary, pc: u64, with_address: bool) -> Option<Self> {
+        let function = binary.functions().at(pc)?;
+        let name = wrapped::wrapped(binary, &function).unwrap_or(function.name);
+        let shown = match with_address {
+            true => format!("{name}@{pc:x}"),
+            false => name.to_owned(),
+        };
+        Some(Self {
+            own: function.name.to_owned(),
+            shown,
+        })
+    }
 }
 
 impl NameCache {
@@ -23,23 +47,17 @@ impl NameCache {
         }
     }
 
-    /// The function that begins at, or contains, a link-time address.
+    /// What the function that begins at a link-time address is called, for people.
     pub(super) fn function(&mut self, binary: &Binary, pc: u64) -> Option<&str> {
         let with_address = self.with_addresses;
         self.functions
             .entry(pc)
-            .or_insert_with(|| {
-                let name = binary.functions().at(pc)?.name;
-                Some(if with_address {
-                    format!("{name}@{pc:x}")
-                } else {
-                    name.to_owned()
-                })
-            })
-            .as_deref()
+            .or_insert_with(|| FunctionName::of(binary, pc, with_address))
+            .as_ref()
+            .map(|name| name.shown.as_str())
     }
 
-    /// Both words of an event.
+    /// The words of an event.
     pub(super) fn of(
         &mut self,
         binary: &Binary,
@@ -56,8 +74,10 @@ impl NameCache {
                 Some((line.file.to_owned(), line.line))
             });
         }
+        let name = start.and_then(|pc| self.functions.get(&pc)?.as_ref());
         Names {
-            function: start.and_then(|pc| self.functions.get(&pc)?.as_deref()),
+            function: name.map(|name| name.shown.as_str()),
+            start: name.map(|name| name.own.as_str()),
             created_at: created
                 .and_then(|pc| self.sites.get(&pc)?.as_ref())
                 .map(|(file, line)| (file.as_str(), *line)),

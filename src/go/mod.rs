@@ -22,6 +22,7 @@ mod pclntab_header;
 mod pclntab_names;
 pub mod pcvalue;
 pub mod version;
+pub mod wrapped;
 
 pub mod memory;
 // pub mod dwarf;

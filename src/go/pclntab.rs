@@ -160,6 +160,12 @@ impl<'i> FuncTable<'i> {
             .unwrap_or_default()
     }
 
+    /// The number that marks functions of which the runtime must know: wrappers, `runtime.goexit` and the like
+    /// (`_func.funcID`, runtime/runtime2.go).
+    pub fn id(&self, function: &Function<'i>) -> Option<u8> {
+        self.u8_at(function.record.checked_add(self.format.func_id())?)
+    }
+
     /// [`FuncTable::line`] when the function is known already.
     pub(super) fn line_in(&self, function: &Function<'i>, pc: u64) -> Option<SourceLine<'i>> {
         let file = self.value(function, self.format.pcfile(), pc)?;

@@ -37,6 +37,10 @@ impl Format {
         32
     }
 
+    pub(super) fn func_id(self) -> usize {
+        self.size() - 4
+    }
+
     pub(super) fn nfuncdata(self) -> usize {
         self.size() - 1
     }

@@ -70,8 +70,10 @@ const QUEUE_COLUMNS: [Column; 10] = [
 /// The words of an event's code addresses.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Names<'a> {
-    /// Start function; `None` when it is unknown.
+    /// The function in the `go` statement; `None` when it is unknown.
     pub function: Option<&'a str>,
+    /// What runs first: the same, or the compiler's wrapper for it.
+    pub start: Option<&'a str>,
     /// File and line of the `go` statement.
     pub created_at: Option<(&'a str, u32)>,
 }
@@ -181,6 +183,7 @@ pub fn json(out: &mut Vec<u8>, event: &GoroutineEvent, names: Names<'_>, unix_of
     if let Some(goroutine) = event.goroutine() {
         object
             .text_or_null("fn", names.function)
+            .text_or_null("start_fn", names.start)
             .number("goid", goroutine.goid);
         object.number_or_null("start_pc", goroutine.start_pc);
         if !matches!(event.what, What::PutGlobal { .. }) {
@@ -245,6 +248,7 @@ mod tests {
 
     const NAMES: Names<'_> = Names {
         function: Some("main.worker"),
+        start: Some("main.main.gowrap1"),
         created_at: Some(("/src/server/main.go", 42)),
     };
 

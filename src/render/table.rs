@@ -154,7 +154,12 @@ fn push_within(out: &mut Vec<u8>, text: &str, room: usize) -> usize {
 pub fn heading(out: &mut Vec<u8>, columns: &[Column], style: Style) {
     let mut row = Row::begin(out, columns, style);
     for column in columns {
-        row.cell(column.heading);
+        // Durations for people carry their units themselves.
+        let heading = match style.human {
+            true => column.heading.trim_end_matches("(ns)"),
+            false => column.heading,
+        };
+        row.cell(heading);
     }
     row.end();
 }

@@ -1,0 +1,59 @@
+//! What a compiler-made wrapper stands for.
+//!
+//! `go s.handle(id)` does not start `(*server).handle`: it starts a wrapper without a line of source that calls it
+//! with the arguments (cmd/compile/internal/typecheck `tryWrapGlobal…`, `main.serve.gowrap1` since Go 1.22,
+//! `main.serve.func1` before). Tracebacks leave wrappers out; so does whoever asks here.
+
+use super::binary::Binary;
+use super::code::call_target;
+use super::pclntab::Function;
+use super::runtime::decode;
+
+/// The number by which the function table marks wrappers (`FuncIDWrapper`, internal/abi/symtab.go; `funcID_wrapper`,
+/// runtime/symtab.go, until Go 1.20); `None` for versions where it is not known.
+fn wrapper_id(minor: u16) -> Option<u8> {
+    match minor {
+        19..=21 => Some(21),
+        22..=24 => Some(22),
+        25..=27 => Some(23),
+        _ => None,
+    }
+}
+
+/// Whether the compiler made this function only to call another one.
+pub fn is_wrapper(binary: &Binary, function: &Function<'_>) -> bool {
+    let id = binary
+        .version()
+        .and_then(|version| wrapper_id(version.minor));
+    id.is_some() && binary.functions().id(function) == id
+}
+
+/// The function that a wrapper calls: the only one that it calls or that was inlined into it, the runtime's own
+/// aside. `None` if the function is no wrapper, or which one it calls is decided only when it runs.
+pub fn wrapped<'b>(binary: &'b Binary, function: &Function<'b>) -> Option<&'b str> {
+    if !is_wrapper(binary, function) {
+        return None;
+    }
+    let functions = binary.functions();
+    let mut found: Option<&'b str> = None;
+    for instruction in decode(binary, function)?.instructions() {
+        let frames = functions.frames(instruction.ip());
+        // The frames end with the wrapper itself: what comes before was inlined into it.
+        let inlined = frames
+            .len()
+            .checked_sub(2)
+            .and_then(|index| frames.get(index));
+        let callee = match inlined {
+            Some(frame) => Some(frame.function),
+            None => call_target(instruction)
+                .and_then(|target| functions.at(target))
+                .map(|callee| callee.name),
+        };
+        match callee.filter(|name| !name.starts_with("runtime.")) {
+            Some(name) if found.is_some_and(|known| known != name) => return None,
+            Some(name) => found = Some(name),
+            None => (),
+        }
+    }
+    found
+}
