@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::go::Binary;
+use crate::go::printed;
 use crate::go::wrapped;
 use crate::render::goroutine::Names;
 
@@ -26,9 +27,10 @@ impl FunctionName {
     fn of(binary: &Binary, pc: u64, with_address: bool) -> Option<Self> {
         let function = binary.functions().at(pc)?;
         let name = wrapped::wrapped(binary, &function).unwrap_or(function.name);
+        let name = printed::for_print(name);
         let shown = match with_address {
             true => format!("{name}@{pc:x}"),
-            false => name.to_owned(),
+            false => name.into_owned(),
         };
         Some(Self {
             own: function.name.to_owned(),

@@ -21,6 +21,7 @@ pub mod pclntab;
 mod pclntab_header;
 mod pclntab_names;
 pub mod pcvalue;
+pub mod printed;
 pub mod version;
 pub mod wrapped;
 
