@@ -30,6 +30,7 @@ pub mod memory;
 pub mod layout;
 // pub mod verify;
 pub mod allocators;
+pub mod anatomy;
 pub mod body;
 pub mod code;
 pub mod dataflow;
@@ -43,6 +44,7 @@ pub mod size_classes;
 pub mod starts;
 pub mod string_table;
 
+pub use anatomy::{Anatomy, ReadError, Subject};
 pub use binary::{Binary, VersionSource};
 pub use buildinfo::{BuildInfo, Module};
 pub use error::GoError;

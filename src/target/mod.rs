@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod live;
 pub mod memory;
 pub mod process;
 pub mod watch;

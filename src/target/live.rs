@@ -1,0 +1,251 @@
+//! A running Go process opened for reading, without touching it.
+//!
+//! It takes the right to ptrace-read (ptrace(2), "Ptrace access mode checking"), which the kernel also asks of those who
+//! open /proc/PID/auxv and call process_vm_readv(2). Where it refuses, [`refusal`] says what stands in the way.
+
+use std::fs;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::anyhow;
+use procfs::process::Process;
+
+use crate::go::Anatomy;
+use crate::go::MemoryError;
+use crate::go::ReadMemory;
+use crate::go::Subject;
+
+use super::memory::ProcessMemory;
+use super::process::ProcessId;
+
+/// `AT_ENTRY` of the auxiliary vector: where the program was entered (include/uapi/linux/auxvec.h).
+const AT_ENTRY: u64 = 9;
+
+/// Bit of CAP_SYS_PTRACE in a set of capabilities (include/uapi/linux/capability.h).
+const CAP_SYS_PTRACE: u64 = 1 << 19;
+
+/// A process that can be read.
+#[derive(Debug, Clone)]
+pub struct Live<'a> {
+    /// The process.
+    pub process: ProcessId,
+    /// Its memory.
+    pub memory: ProcessMemory,
+    /// What is known of its binary.
+    pub anatomy: &'a Anatomy,
+    /// What to add to a link-time address to get the live one.
+    pub bias: u64,
+}
+
+impl<'a> Live<'a> {
+    /// Opens `process`, which runs the binary of `anatomy`.
+    ///
+    /// # Errors
+    /// It has ended, or may not be read: the message says why, and what to do.
+    pub fn open(process: &ProcessId, anatomy: &'a Anatomy) -> Result<Self> {
+        let pid = process.pid;
+        let auxv = fs::read(format!("/proc/{pid}/auxv")).map_err(|error| match error.kind() {
+            std::io::ErrorKind::PermissionDenied => refusal(pid),
+            std::io::ErrorKind::NotFound => anyhow!("there is no process {pid}"),
+            _ => anyhow!("cannot read process {pid}: {error}"),
+        })?;
+        let entered_at = entry(&auxv).with_context(|| {
+            format!("cannot read process {pid}: it is ending, or has just begun")
+        })?;
+        let bias = anatomy.bias(entered_at);
+        let memory = ProcessMemory::new(pid);
+        // Whoever may open auxv may usually read memory too, but a seccomp filter can forbid the call.
+        memory.u8(entered_at).map_err(|why| explain(pid, &why))?;
+        Ok(Self {
+            process: process.clone(),
+            memory,
+            anatomy,
+            bias,
+        })
+    }
+
+    /// The process for those who read.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            memory: &self.memory,
+            anatomy: self.anatomy,
+            bias: self.bias,
+        }
+    }
+}
+
+/// Why the memory of a process cannot be read, for people.
+pub fn explain(pid: i32, why: &MemoryError) -> anyhow::Error {
+    match why {
+        MemoryError::Denied => refusal(pid),
+        MemoryError::Gone => anyhow!("process {pid} has ended"),
+        other => anyhow!("cannot read process {pid}: {other}"),
+    }
+}
+
+/// `AT_ENTRY` in the bytes of an auxiliary vector: pairs of words.
+fn entry(auxv: &[u8]) -> Option<u64> {
+    let (pairs, _) = auxv.as_chunks::<16>();
+    let word = |bytes: &[u8]| Some(u64::from_le_bytes(bytes.try_into().ok()?));
+    pairs
+        .iter()
+        .find(|pair| word(&pair[..8]) == Some(AT_ENTRY))
+        .and_then(|pair| word(&pair[8..]))
+        .filter(|entry| *entry != 0)
+}
+
+/// What the kernel bases its decision on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rights {
+    our_user: u32,
+    their_user: u32,
+    /// Whether we have CAP_SYS_PTRACE.
+    may_trace: bool,
+    /// Whether a seccomp filter watches our system calls: containers have one.
+    filtered: bool,
+    /// Whether we are in a user namespace of our own.
+    confined: bool,
+    /// `kernel.yama.ptrace_scope` (Documentation/admin-guide/LSM/Yama.rst); 0 where there is no Yama.
+    yama: u8,
+}
+
+/// The refusal to let us read process `pid`, with what most likely stands in the way.
+pub fn refusal(pid: i32) -> anyhow::Error {
+    let why = match rights(pid) {
+        Some(rights) => obstacle(&rights),
+        None => "run as its user, as root, or with CAP_SYS_PTRACE".to_owned(),
+    };
+    anyhow!("may not read process {pid}: {why}")
+}
+
+fn rights(pid: i32) -> Option<Rights> {
+    let us = Process::myself().ok()?.status().ok()?;
+    let them = Process::new(pid).ok()?.status().ok()?;
+    let identity = |map: &str| map.split_whitespace().eq(["0", "0", "4294967295"]);
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let yama = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    Some(Rights {
+        our_user: us.euid,
+        their_user: them.ruid,
+        may_trace: us.capeff & CAP_SYS_PTRACE != 0,
+        filtered: us.seccomp == Some(2),
+        confined: !map.is_empty() && !identity(&map),
+        yama: yama.trim().parse().unwrap_or(0),
+    })
+}
+
+/// What stands in the way, and what to do about it.
+fn obstacle(rights: &Rights) -> String {
+    if rights.yama >= 3 {
+        return "Yama forbids it to everybody until the next boot (kernel.yama.ptrace_scope=3)"
+            .to_owned();
+    }
+    if rights.may_trace {
+        let container = match (rights.confined, rights.filtered) {
+            (true, _) => {
+                "the capability CAP_SYS_PTRACE is there but counts only within this container's user namespace; run grtmon outside of it"
+            }
+            (false, true) => {
+                "a seccomp filter, as containers have it, forbids process_vm_readv; start the container with --security-opt seccomp=unconfined, or run grtmon outside of it"
+            }
+            (false, false) => {
+                "a security module (AppArmor, SELinux) forbids it, or it is in another user namespace"
+            }
+        };
+        return container.to_owned();
+    }
+    if rights.our_user == 0 {
+        return "root lacks CAP_SYS_PTRACE here, as in most containers; start the container with --cap-add SYS_PTRACE, or run grtmon outside of it".to_owned();
+    }
+    if rights.our_user != rights.their_user {
+        return format!(
+            "it belongs to user {}; run as that user, as root, or with CAP_SYS_PTRACE",
+            rights.their_user
+        );
+    }
+    match rights.yama {
+        1 => "Yama allows it for one's own children only (kernel.yama.ptrace_scope=1); run as root or with CAP_SYS_PTRACE, or set that to 0".to_owned(),
+        2 => "Yama allows it with CAP_SYS_PTRACE only (kernel.yama.ptrace_scope=2); run as root or with that capability".to_owned(),
+        _ => "it has capabilities or group rights of its own, or made itself unreadable (prctl PR_SET_DUMPABLE); run as root or with CAP_SYS_PTRACE".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINE: Rights = Rights {
+        our_user: 1000,
+        their_user: 1000,
+        may_trace: false,
+        filtered: false,
+        confined: false,
+        yama: 0,
+    };
+
+    #[test]
+    fn the_entry_is_found() {
+        let auxv = fs::read("/proc/self/auxv").unwrap();
+        assert!(entry(&auxv).is_some());
+        assert_eq!(entry(&auxv[..15]), None);
+        assert_eq!(entry(&[]), None);
+    }
+
+    #[test]
+    fn each_obstacle_is_named() {
+        let cases = [
+            (Rights { yama: 1, ..MINE }, "ptrace_scope=1"),
+            (Rights { yama: 2, ..MINE }, "ptrace_scope=2"),
+            (
+                Rights {
+                    yama: 3,
+                    may_trace: true,
+                    ..MINE
+                },
+                "ptrace_scope=3",
+            ),
+            (
+                Rights {
+                    their_user: 33,
+                    ..MINE
+                },
+                "belongs to user 33",
+            ),
+            (
+                Rights {
+                    our_user: 0,
+                    ..MINE
+                },
+                "--cap-add SYS_PTRACE",
+            ),
+            (
+                Rights {
+                    may_trace: true,
+                    filtered: true,
+                    ..MINE
+                },
+                "seccomp",
+            ),
+            (
+                Rights {
+                    may_trace: true,
+                    confined: true,
+                    ..MINE
+                },
+                "user namespace",
+            ),
+            (MINE, "PR_SET_DUMPABLE"),
+        ];
+        for (rights, expected) in cases {
+            let text = obstacle(&rights);
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn rights_are_known_of_any_process() {
+        let own = rights(std::process::id().cast_signed()).unwrap();
+        assert_eq!(own.our_user, own.their_user);
+        assert!(rights(1).is_some());
+    }
+}
