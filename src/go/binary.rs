@@ -204,3 +204,7 @@ fn text(
     range
         .ok_or_else(|| GoError::corrupt("the start of the program's code is not recorded anywhere"))
 }
+
+#[cfg(test)]
+#[path = "binary_tests.rs"]
+mod tests;

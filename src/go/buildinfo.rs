@@ -231,7 +231,7 @@ mod tests {
     fn wiped_or_cut_off_is_none() {
         let whole = blob("go1.21.13", LIST);
         assert_eq!(BuildInfo::read(&whole[..40]), None);
-        assert_eq!(BuildInfo::read(&vec![0; 100]), None);
+        assert_eq!(BuildInfo::read(&[0; 100]), None);
         let mut endless = whole.clone();
         endless[HEADER..HEADER + 12].fill(0xff);
         assert_eq!(BuildInfo::read(&endless), None);

@@ -4,10 +4,13 @@
 //! each fact names the Go source that it comes from.
 
 mod compressed;
+mod elf;
 mod prologue;
 mod quoted;
 mod relocation;
 mod symbol;
+#[cfg(test)]
+mod synthetic;
 mod variables;
 
 pub mod binary;

@@ -5,8 +5,9 @@
 //! compilation units, files, per-instruction tables and functions, each pointer-sized. The text start is relocated up
 //! to Go 1.25 and always 0 from Go 1.26 on ("no longer stored as it requires a relocation").
 
+use super::elf::Machine;
 use super::error::GoError;
-use super::image::{Image, Machine, word};
+use super::image::{Image, word};
 
 /// What differs in the table between Go versions, told by its magic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,7 @@ pub(super) fn find(image: &Image) -> Result<Vec<Header>, GoError> {
                     .filter(|end| *end > header.functions);
                 return Ok(vec![header]);
             }
+            Err(error @ GoError::TooOld(_)) => return Err(error),
             Err(error) => unusable = Some(error),
         }
     }

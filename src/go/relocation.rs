@@ -7,7 +7,8 @@
 
 use std::sync::OnceLock;
 
-use super::image::{Image, Machine, word};
+use super::elf::Machine;
+use super::image::{Image, word};
 
 /// Size of an `Elf64_Rela`: offset u64, type u32, symbol u32, addend i64.
 const RELA: usize = 24;
@@ -53,6 +54,12 @@ impl Relocations {
     fn table<'i>(&self, image: &'i Image) -> &'i [u8] {
         let table = image.slice_from(self.vaddr).unwrap_or_default();
         table.get(..self.size.min(table.len())).unwrap_or_default()
+    }
+
+    /// Whether the table itself covers an address: what looks like a pointer there is an addend.
+    pub(super) fn contains(&self, vaddr: u64) -> bool {
+        let end = self.vaddr.saturating_add(self.size as u64);
+        (self.vaddr..end).contains(&vaddr)
     }
 
     /// The pointer that the loader writes at `vaddr` at bias 0, if it writes one there.

@@ -15,6 +15,6 @@ pub(super) fn linker_strings(image: &Image, longest: usize) -> impl Iterator<Ite
         }
         let bytes = image.slice(value, length.checked_add(1)?)?;
         let (end, text) = bytes.split_last()?;
-        (*end == 0 && !text.contains(&0)).then_some(text)
+        (*end == 0).then_some(text)
     })
 }
