@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -23,13 +24,21 @@ type order struct {
 }
 
 type shop struct {
-	orders chan order
-	mutex  sync.Mutex
-	cache  map[int][]byte
+	orders    chan order
+	catalogue map[string]*order // keeps the collector from running all the time
+	mutex     sync.Mutex
+	cache     map[int][]byte
 }
 
 func runDemo([]string) {
-	s := &shop{orders: make(chan order, 64), cache: map[int][]byte{}}
+	s := &shop{
+		orders:    make(chan order, 64),
+		catalogue: map[string]*order{},
+		cache:     map[int][]byte{},
+	}
+	for id := 0; id < 100000; id++ {
+		s.catalogue[strconv.Itoa(id)] = &order{ID: id, Items: make([]string, 4)}
+	}
 	for i := 0; i < 4; i++ {
 		go s.packer()
 	}

@@ -24,6 +24,7 @@ const (
 	nBigFrame  = 139
 	nRecursive = 149
 	nGeneric   = 151
+	nVirtual   = 157
 	nOuter     = 13
 	nInner     = 11 // of each outer
 	nTimer     = 23
@@ -75,6 +76,7 @@ func runGoroutines([]string) {
 	startBigFrame(nBigFrame)
 	startRecursive(nRecursive)
 	startGeneric(nGeneric)
+	startVirtual(nVirtual)
 	startOuter(nOuter)
 	startTimer(nTimer)
 	startSleeper(nSleeper)

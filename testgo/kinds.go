@@ -233,6 +233,32 @@ func startGeneric(n int) {
 	}
 }
 
+type number int
+
+func (n number) work(int) {
+	here := who.enter("", mainID)
+	defer pending.Done()
+	defer here.leave()
+}
+
+type letter string
+
+func (l letter) work(int) {
+	here := who.enter("", mainID)
+	defer pending.Done()
+	defer here.leave()
+}
+
+// workers is a variable so that the compiler cannot know which method runs.
+var workers = []worker{number(1), letter("a")}
+
+func startVirtual(n int) {
+	for i := 0; i < n; i++ {
+		pending.Add(1)
+		go workers[i%len(workers)].work(i)
+	}
+}
+
 func outer() {
 	here := who.enter("main.outer", mainID)
 	defer pending.Done()

@@ -57,11 +57,14 @@ type testimony struct {
 }
 
 // enter is the first thing a goroutine does: calls is the function named in its
-// go statement, parent the goid of the creator.
+// go statement, "" if that names none; parent the goid of the creator.
 func (w *witnesses) enter(calls string, parent uint64) *testimony {
 	t := &testimony{to: w, begin: time.Now(), parent: parent}
 	t.self = whoami()
 	t.self.Calls = calls
+	if calls == "" {
+		t.self.Calls = t.self.Start
+	}
 	t.key = t.self.Start + " " + t.self.Site
 	w.mutex.Lock()
 	defer w.mutex.Unlock()

@@ -36,8 +36,8 @@ show() {
 
 show "What can be seen of this program" doctor --pid "$pid"
 show "Goroutines as they are created and end" gr --pid "$pid" --duration 3s --count 25
-show "How long goroutines run" gr seq --pid "$pid" --duration 5s
+show "How long goroutines run" gr seq --pid "$pid" --duration 4s
 show "Garbage collection" gc --pid "$pid" --duration 6s
 show "Allocations by size class" gm --pid "$pid" --duration 3s
 echo
-echo "That was testgo. On your own program: $root target/release/grtmon gr --pid PID"
+echo "That was testgo. On your own program: ${root:+$root }target/release/grtmon gr --pid PID"

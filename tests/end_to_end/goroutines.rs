@@ -54,7 +54,7 @@ fn counts_agree(observed: &Observed) {
         };
         for function in list(&observed.truth, "functions") {
             let key = (
-                text(function, "start").to_owned(),
+                text(function, "calls").to_owned(),
                 text(function, "site").to_owned(),
             );
             *expected.entry(key).or_insert(0) += number(function, field);
@@ -66,7 +66,16 @@ fn counts_agree(observed: &Observed) {
                 .entry((text(row, "fn").to_owned(), site(row)))
                 .or_insert(0_u64) += 1;
         }
-        assert_eq!(counted, expected, "{event}");
+        let difference: Vec<_> = expected
+            .keys()
+            .chain(counted.keys())
+            .filter(|it| counted.get(*it) != expected.get(*it))
+            .map(|it| (it, counted.get(it), expected.get(it)))
+            .collect();
+        assert!(
+            difference.is_empty(),
+            "{event}: seen, expected: {difference:?}"
+        );
     }
 }
 
@@ -99,7 +108,8 @@ fn every_goroutine_is_seen_once_with_its_names_and_times() {
                         "{function} {goid}"
                     );
                     for row in create.into_iter().chain(exit) {
-                        assert_eq!(row["fn"], function["start"]);
+                        assert_eq!(row["fn"], function["calls"]);
+                        assert_eq!(row["start_fn"], function["start"]);
                         assert_eq!(row["pid"], observed.pid);
                         assert!(number(row, "p") < number(&observed.truth, "procs"), "{row}");
                         let parent = number(goroutine, "parent");

@@ -42,7 +42,7 @@ fn every_exit_is_in_the_histogram_or_accounted_for() {
                     elder += exited;
                     continue;
                 }
-                let start = text(function, "start");
+                let start = text(function, "calls");
                 let seen = counted.remove(start).unwrap_or(0);
                 if UNNAMED.contains(&start) {
                     missed += exited - seen;
