@@ -28,24 +28,24 @@ pub mod printed;
 pub mod version;
 pub mod wrapped;
 
-pub mod memory;
-// pub mod dwarf;
-pub mod layout;
-// pub mod verify;
 pub mod allocators;
 pub mod anatomy;
 pub mod body;
 pub mod code;
 pub mod dataflow;
+pub mod dwarf;
 pub mod events;
 pub mod gc;
 pub mod gc_record;
 pub mod globals;
+pub mod layout;
+pub mod memory;
 pub mod runtime;
 pub mod sites;
 pub mod size_classes;
 pub mod starts;
 pub mod string_table;
+pub mod verify;
 
 pub use anatomy::{Anatomy, ReadError, Subject};
 pub use binary::{Binary, VersionSource};

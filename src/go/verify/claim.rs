@@ -1,0 +1,142 @@
+//! Claims about a live process, and how often each was found true.
+
+use std::fmt;
+
+use super::Live;
+use super::reader::{Reader, Skip};
+use crate::go::layout::{Field, Layout};
+use crate::go::memory::MemoryError;
+
+/// A statement that is true of every Go program, if the fields that it names lie where the layout says.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The fields that it depends on; none if it only depends on the address of a global variable.
+    pub fields: &'static [Field],
+    /// The statement, in words.
+    pub text: &'static str,
+    /// Of how many objects it was found true in the best attempt, or else the last.
+    pub yes: u32,
+    /// Of how many objects it was found false in that attempt.
+    pub no: u32,
+    /// Both, in the attempt under way.
+    now: (u32, u32),
+}
+
+impl Claim {
+    /// Whether it was found true, and seldom enough false to put that down to the process going on.
+    pub fn holds(&self) -> bool {
+        is_true(self.yes, self.no)
+    }
+
+    /// Whether it was found false.
+    pub fn has_failed(&self) -> bool {
+        self.no > 0 && !self.holds()
+    }
+}
+
+fn is_true(yes: u32, no: u32) -> bool {
+    yes > 0 && yes / 3 >= no
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fields {
+            [] => {}
+            [field] => write!(f, "{field}: ")?,
+            fields => {
+                let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
+                write!(f, "one of {}: ", names.join(", "))?;
+            }
+        }
+        if self.holds() {
+            write!(f, "{}", self.text)
+        } else if self.no == 0 {
+            write!(f, "could not be checked: {}", self.text)
+        } else {
+            write!(f, "it is not so that {}", self.text)
+        }
+    }
+}
+
+/// The claims made so far.
+pub(super) struct Claims<'c> {
+    pub(super) layout: &'c Layout,
+    pub(super) live: &'c Live<'c>,
+    pub(super) all: Vec<Claim>,
+    /// Set when nothing more can be read.
+    pub(super) ended: Option<MemoryError>,
+}
+
+impl<'c> Claims<'c> {
+    pub(super) fn new(layout: &'c Layout, live: &'c Live<'c>) -> Self {
+        Claims {
+            layout,
+            live,
+            all: Vec::new(),
+            ended: None,
+        }
+    }
+
+    /// How the process is read.
+    pub(super) fn reader(&self) -> Reader<'c> {
+        Reader {
+            layout: self.layout,
+            live: self.live,
+        }
+    }
+
+    /// Puts a claim to one object. May be called many times with the same fields and text.
+    pub(super) fn claim(
+        &mut self,
+        fields: &'static [Field],
+        text: &'static str,
+        holds: impl FnOnce(Reader<'c>) -> Result<bool, Skip>,
+    ) {
+        if self.ended.is_some() {
+            return;
+        }
+        let vote = match holds(self.reader()) {
+            Ok(vote) => Some(vote),
+            Err(Skip::Unreadable(why)) if why.is_final() => {
+                self.ended = Some(why);
+                return;
+            }
+            // An address that leads nowhere came out of one of the fields.
+            Err(Skip::Unreadable(_)) => Some(false),
+            Err(Skip::Unknown | Skip::DoesNotApply) => None,
+        };
+        let known = |claim: &&mut Claim| claim.text == text && claim.fields == fields;
+        let claim = match self.all.iter_mut().find(known) {
+            Some(claim) => claim,
+            None => {
+                self.all.push(Claim {
+                    fields,
+                    text,
+                    yes: 0,
+                    no: 0,
+                    now: (0, 0),
+                });
+                match self.all.last_mut() {
+                    Some(claim) => claim,
+                    None => return,
+                }
+            }
+        };
+        match vote {
+            Some(true) => claim.now.0 += 1,
+            Some(false) => claim.now.1 += 1,
+            None => {}
+        }
+    }
+
+    /// Ends an attempt; whether another one is wanted, since a claim was found false in all of them.
+    pub(super) fn end_attempt(&mut self) -> bool {
+        for claim in &mut self.all {
+            if !claim.holds() {
+                (claim.yes, claim.no) = claim.now;
+            }
+            claim.now = (0, 0);
+        }
+        self.ended.is_none() && self.all.iter().any(Claim::has_failed)
+    }
+}

@@ -1,0 +1,157 @@
+//! Claims about goroutines: `allgs` and what its elements hold (runtime/runtime2.go, `type g`).
+//!
+//! The first element is the main goroutine, made by the program's very first `newproc` (runtime/asm_amd64.s,
+//! `rt0_go`). It starts at `runtime.main` and lives as long as the program; the goroutines that
+//! `runtime.main` starts for the runtime itself follow, and they never end either.
+
+use super::claim::Claims;
+use super::reader::{Reader, Skip};
+use crate::go::layout::Field::{
+    GAtomicstatus, GGoid, GGopc, GParentGoid, GSchedBp, GSchedPc, GSchedSp, GStackHi, GStackLo,
+    GStartpc, GWaiting, GWaitreason, SchedGoidgen, SudogG,
+};
+use crate::go::layout::constant::{
+    G_COPYSTACK, G_DEADEXTRA, G_PREEMPTED, G_RUNNABLE, G_RUNNING, G_SCAN, G_SYSCALL, G_WAITING,
+};
+
+/// States in which a goroutine is alive.
+const ALIVE: [u32; 6] = [
+    G_RUNNABLE,
+    G_RUNNING,
+    G_SYSCALL,
+    G_WAITING,
+    G_COPYSTACK,
+    G_PREEMPTED,
+];
+
+/// There are 47 wait reasons in Go 1.27.
+const MAX_WAIT_REASON: u8 = 64;
+
+/// Stacks are powers of two in size, from 2 KiB (runtime/stack.go, `stackMin`) to 1 GiB
+/// (`runtime.main` sets the limit).
+const STACK_SIZES: std::ops::RangeInclusive<u64> = 1 << 11..=1 << 31;
+
+pub(super) fn check(claims: &mut Claims<'_>) {
+    let all = claims.reader().goroutines();
+    claims.claim(&[], "allgs is a list of goroutines", |_| {
+        all.as_ref().map(|_| true).map_err(Clone::clone)
+    });
+    let all = all.unwrap_or_default();
+    let Some(main) = all.first().copied() else {
+        return;
+    };
+
+    claims.claim(&[GGoid], "the first goroutine has id 1", |r| {
+        Ok(r.word(main, GGoid)? == 1)
+    });
+    claims.claim(
+        &[GStartpc],
+        "the first goroutine starts at runtime.main",
+        |r| match r.live.main.is_empty() {
+            true => Err(Skip::Unknown),
+            false => Ok(r.is_main(r.word(main, GStartpc)?)),
+        },
+    );
+    claims.claim(&[GAtomicstatus], "the first goroutine is alive", |r| {
+        Ok(ALIVE.contains(&status(r, main)?))
+    });
+    claims.claim(
+        &[GStackLo, GStackHi],
+        "a stack's size is a power of two",
+        |r| {
+            let (low, high) = (r.word(main, GStackLo)?, r.word(main, GStackHi)?);
+            let size = high.saturating_sub(low);
+            Ok(size.is_power_of_two() && STACK_SIZES.contains(&size))
+        },
+    );
+    claims.claim(
+        &[GParentGoid],
+        "the first goroutine is the parent of others, and has none",
+        |r| {
+            let mut parents = Vec::new();
+            for g in &all {
+                parents.push(r.word(*g, GParentGoid)?);
+            }
+            Ok(parents.first() == Some(&0) && parents.contains(&1))
+        },
+    );
+    for g in &all {
+        let g = *g;
+        claims.claim(
+            &[GGoid, SchedGoidgen],
+            "goroutine ids come from sched.goidgen",
+            |r| {
+                let given = r.word(r.variable(r.live.globals.sched)?, SchedGoidgen)?;
+                Ok(given > 0 && given < 1 << 62 && r.word(g, GGoid)? <= given)
+            },
+        );
+        claims.claim(
+            &[GAtomicstatus],
+            "the state of a goroutine is one that exists",
+            |r| Ok(status(r, g)? <= G_DEADEXTRA),
+        );
+        claims.claim(
+            &[GGopc],
+            "a goroutine was started by the program's code",
+            |r| {
+                // Those made for threads of C were not.
+                match r.word(g, GGopc)? {
+                    0 if g != main => Err(Skip::DoesNotApply),
+                    pc => Ok(r.is_code(pc)),
+                }
+            },
+        );
+        parked(claims, g);
+    }
+}
+
+/// What holds of a goroutine that waits; it may stop waiting at any time.
+fn parked(claims: &mut Claims<'_>, g: u64) {
+    let waits = |r: Reader<'_>| match status(r, g)? {
+        G_WAITING => Ok(()),
+        _ => Err(Skip::DoesNotApply),
+    };
+    let stack =
+        |r: Reader<'_>| -> Result<_, Skip> { Ok(r.word(g, GStackLo)?..=r.word(g, GStackHi)?) };
+    claims.claim(
+        &[GSchedSp, GStackLo, GStackHi],
+        "a waiting goroutine's sp lies in its stack",
+        |r| {
+            waits(r)?;
+            Ok(stack(r)?.contains(&r.word(g, GSchedSp)?))
+        },
+    );
+    claims.claim(
+        &[GSchedPc],
+        "a waiting goroutine's pc lies in the code",
+        |r| {
+            waits(r)?;
+            Ok(r.is_code(r.word(g, GSchedPc)?))
+        },
+    );
+    claims.claim(
+        &[GSchedBp, GStackLo, GStackHi],
+        "a waiting goroutine's bp lies in its stack",
+        |r| {
+            waits(r)?;
+            Ok(stack(r)?.contains(&r.pointer(g, GSchedBp)?))
+        },
+    );
+    claims.claim(&[GWaitreason], "a waiting goroutine has a reason", |r| {
+        waits(r)?;
+        Ok((1..MAX_WAIT_REASON).contains(&r.byte(g, GWaitreason)?))
+    });
+    claims.claim(
+        &[GWaiting, SudogG],
+        "what a goroutine waits on knows it",
+        |r| {
+            waits(r)?;
+            Ok(r.word(r.pointer(g, GWaiting)?, SudogG)? == g)
+        },
+    );
+}
+
+/// The state of a goroutine, whether it is being scanned or not.
+fn status(r: Reader<'_>, g: u64) -> Result<u32, Skip> {
+    Ok(r.int32(g, GAtomicstatus)? & !G_SCAN)
+}

@@ -1,0 +1,230 @@
+//! Checks a [`Layout`] against the live process that it is to be used on.
+//!
+//! A layout can be wrong: a patched toolchain, a patch release newer than the table. So before a
+//! reading of memory is shown as a number, it is asked to prove itself on facts that hold in every Go
+//! program: the first goroutine has id 1 and was started at `runtime.main`, `allp[i].id` is `i`, the
+//! thread that runs a goroutine is the one that the goroutine says it runs on. Each such [claim](Claim)
+//! names the fields that it depends on, so a failure says where to look.
+//!
+//! The process goes on running meanwhile: claims about what changes all the time are put to many
+//! objects, and the whole is repeated a few times; a claim that ever holds is believed. Whatever is
+//! read may be garbage, so every list is bounded and no pointer is followed further than one member.
+//!
+//! The claims hold for Go 1.19 to 1.27; the Go source is named beside each group of them.
+
+mod allocator;
+mod claim;
+mod collector;
+mod discover;
+mod goroutines;
+mod reader;
+mod scheduler;
+
+use std::fmt;
+use std::ops::Range;
+
+use self::claim::Claims;
+use super::globals::Globals;
+use super::layout::{Fact, Field, Layout, Origin};
+use super::memory::{MemoryError, ReadMemory};
+use super::runtime::Runtime;
+
+pub use self::claim::Claim;
+
+/// How often a failing check is repeated before it is believed.
+const ATTEMPTS: usize = 4;
+
+/// A live process, as far as checking its layout goes.
+#[derive(Clone)]
+pub struct Live<'l> {
+    /// Its memory.
+    pub memory: &'l dyn ReadMemory,
+    /// Link-time addresses.
+    pub globals: &'l Globals,
+    /// What is added to a link-time address to have the run-time address: 0 unless it is PIE.
+    pub bias: u64,
+    /// Link-time addresses of the Go code.
+    pub text: Range<u64>,
+    /// Link-time addresses of `runtime.main`.
+    pub main: Vec<u64>,
+}
+
+impl fmt::Debug for Live<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live")
+            .field("bias", &self.bias)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'l> Live<'l> {
+    /// A process that runs this binary, loaded with this bias.
+    pub fn new(
+        memory: &'l dyn ReadMemory,
+        runtime: &Runtime<'_>,
+        globals: &'l Globals,
+        bias: u64,
+    ) -> Self {
+        Live {
+            memory,
+            globals,
+            bias,
+            text: runtime.binary().text(),
+            main: runtime.entries("runtime.main"),
+        }
+    }
+}
+
+/// What came of checking.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// All claims, each with how often it was found true and false.
+    pub claims: Vec<Claim>,
+    /// Fields that were unknown and have been found in the process, with their values.
+    pub discovered: Vec<(Field, u32)>,
+    /// Why checking ended early: the process has ended, or may not be read.
+    pub ended: Option<MemoryError>,
+}
+
+impl Report {
+    /// The claims that turned out to be false.
+    pub fn failures(&self) -> impl Iterator<Item = &Claim> {
+        self.claims.iter().filter(|claim| claim.has_failed())
+    }
+
+    /// Whether at least one claim that depends on this field holds.
+    pub fn confirms(&self, field: Field) -> bool {
+        self.claims
+            .iter()
+            .any(|claim| claim.holds() && claim.fields.contains(&field))
+    }
+
+    /// The fields that are to blame for the failures: those of a failed claim that no other claim
+    /// confirms, or all of them if each is confirmed elsewhere.
+    pub fn suspects(&self) -> Vec<(Field, &Claim)> {
+        let mut suspects: Vec<(Field, &Claim)> = Vec::new();
+        for claim in self.failures() {
+            let fields = claim.fields.iter().copied();
+            let unconfirmed: Vec<Field> = fields.filter(|field| !self.confirms(*field)).collect();
+            let blamed = if unconfirmed.is_empty() {
+                claim.fields
+            } else {
+                &unconfirmed
+            };
+            for field in blamed {
+                if !suspects.iter().any(|(seen, _)| seen == field) {
+                    suspects.push((*field, claim));
+                }
+            }
+        }
+        suspects
+    }
+}
+
+impl fmt::Display for Report {
+    /// One line: everything is well, or which claims failed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = self.claims.iter().filter(|claim| claim.holds()).count();
+        write!(f, "{held} of {} checks hold", self.claims.len())?;
+        for failure in self.failures() {
+            write!(f, "; {failure}")?;
+        }
+        if !self.discovered.is_empty() {
+            let names: Vec<&str> = self
+                .discovered
+                .iter()
+                .map(|(field, _)| field.name())
+                .collect();
+            write!(f, "; found in the process: {}", names.join(", "))?;
+        }
+        match &self.ended {
+            Some(why) => write!(f, "; not finished: {why}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks a layout, without changing it.
+pub fn check(layout: &Layout, live: &Live<'_>) -> Report {
+    let mut claims = Claims::new(layout, live);
+    for _ in 0..ATTEMPTS {
+        goroutines::check(&mut claims);
+        scheduler::check(&mut claims);
+        allocator::check(&mut claims);
+        collector::check(&mut claims);
+        if !claims.end_attempt() {
+            break;
+        }
+    }
+    Report {
+        claims: claims.all,
+        discovered: Vec::new(),
+        ended: claims.ended,
+    }
+}
+
+/// Checks a layout and makes the best of it: fields that are wrong become unknown, unknown fields that
+/// can be found in the process become known, and assumptions that hold become confirmed.
+pub fn settle(layout: &mut Layout, live: &Live<'_>) -> Report {
+    let mut report = check(layout, live);
+    if report.ended.is_some() {
+        return report;
+    }
+    for (field, claim) in report.suspects() {
+        layout.forget(field, &claim.to_string());
+    }
+    let discovered = discover::all(layout, live);
+    for (field, value) in &discovered {
+        layout.learn(*field, *value);
+    }
+    if !discovered.is_empty() {
+        report = check(layout, live);
+        for (field, claim) in report.suspects() {
+            layout.forget(field, &claim.to_string());
+        }
+        report.discovered = discovered;
+    }
+    confirm(layout, &report);
+    report
+}
+
+/// Marks assumed fields as confirmed: those of claims that hold, and those that lie before one of these
+/// in the same structure. What a patch release adds to a structure or takes from it moves all that
+/// follows; so if a member is where it was, so are those before it.
+fn confirm(layout: &mut Layout, report: &Report) {
+    let failed: Vec<&str> = report
+        .suspects()
+        .iter()
+        .map(|(field, _)| structure(*field))
+        .collect();
+    for field in Field::ALL {
+        let Fact::Known(value, Origin::Table(near)) = layout.fact(*field) else {
+            continue;
+        };
+        if !near.is_assumed() {
+            continue;
+        }
+        let before_confirmed = is_offset(*field)
+            && !failed.contains(&structure(*field))
+            && Field::ALL.iter().any(|other| {
+                structure(*other) == structure(*field)
+                    && is_offset(*other)
+                    && layout.offset(*other).is_some_and(|offset| offset >= *value)
+                    && report.confirms(*other)
+            });
+        if before_confirmed || report.confirms(*field) {
+            let (value, near) = (*value, near.clone());
+            layout.confirm(*field, value, near);
+        }
+    }
+}
+
+/// The structure that a field is in: `g` of `g.sched.sp`.
+fn structure(field: Field) -> &'static str {
+    field.name().split('.').next().unwrap_or_default()
+}
+
+/// Whether it is the offset of a member, not a size or length.
+fn is_offset(field: Field) -> bool {
+    !field.name().contains(' ')
+}
