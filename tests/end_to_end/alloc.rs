@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::subject::{
-    Observed, each, each_toolchain, list, methods, nothing_lost, number, observe, once,
-};
+use crate::subject::{Observed, each, each_toolchain, list, nothing_lost, number, observe, once};
 
 /// Objects per class, by the runtime's own account. It counts a tiny object that begins a block in the
 /// class of 16 B and any further one as tiny; grtmon tells tiny objects from real ones of 16 B, so only
@@ -73,7 +71,7 @@ fn tiny(truth: &Value) -> u64 {
 #[test]
 fn classes_equal_the_runtime_s_own() {
     each(|subject| {
-        for method in methods() {
+        for method in subject.methods() {
             let command = ["gm", "--output", "json", "--attach", method];
             let observed = observe(&subject.program, &["alloc"], &command);
             compare(&observed);

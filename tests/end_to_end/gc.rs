@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::subject::{each, each_toolchain, methods, number, observe, text};
+use crate::subject::{each, each_toolchain, number, observe, text};
 
 /// The lines of GODEBUG=gctrace=1.
 fn traced(stderr: &str) -> Vec<&str> {
@@ -15,7 +15,7 @@ fn traced(stderr: &str) -> Vec<&str> {
 #[test]
 fn cycles_equal_the_runtime_s_own_trace() {
     each(|subject| {
-        for method in methods() {
+        for method in subject.methods() {
             let observed = observe(
                 &subject.program,
                 &["gc"],

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::{
     common::{Fixture, Grtmon},
     subject::{
-        Observed, UNNAMED, each, each_toolchain, list, lost, methods, nothing_lost, number,
-        observe, once, text,
+        Observed, UNNAMED, each, each_toolchain, list, lost, nothing_lost, number, observe, once,
+        text,
     },
 };
 
@@ -82,7 +82,7 @@ fn counts_agree(observed: &Observed) {
 #[test]
 fn every_goroutine_is_seen_once_with_its_names_and_times() {
     each(|subject| {
-        for method in methods() {
+        for method in subject.methods() {
             let command = ["gr", "--output", "json", "--attach", method];
             let observed = observe(&subject.program, &["goroutines"], &command);
             counts_agree(&observed);

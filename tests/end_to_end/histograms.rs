@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::subject::{UNNAMED, each, list, methods, nothing_lost, number, observe, once, text};
+use crate::subject::{UNNAMED, each, list, nothing_lost, number, observe, once, text};
 
 /// The sum of a histogram's buckets, which is its count.
 fn bucket_sum(histogram: &Value) -> u64 {
@@ -19,7 +19,7 @@ fn bucket_sum(histogram: &Value) -> u64 {
 #[test]
 fn every_exit_is_in_the_histogram_or_accounted_for() {
     each(|subject| {
-        for method in methods() {
+        for method in subject.methods() {
             let command = [
                 "gr", "seq", "--by", "fn", "--output", "json", "--attach", method,
             ];

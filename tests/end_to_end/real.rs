@@ -140,8 +140,10 @@ fn all_commands(server: &mut Server) {
     let after = server.metric("go_memstats_mallocs_total");
     nothing_lost(&end);
     let objects = number(&end, "objects") as f64;
+    // The program's own metric lags behind by what each P has cached, at both ends; grtmon counts between them.
+    let own = after - before;
     assert!(
-        objects > 0.5 * (after - before) && objects <= after - before,
+        objects > 0.5 * own && objects < 1.25 * own,
         "{objects} {before} {after}"
     );
     assert!(list(&end, "classes").len() > 10, "{end}");
