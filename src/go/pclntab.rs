@@ -117,12 +117,9 @@ impl<'i> FuncTable<'i> {
             return Vec::new();
         }
         let offset_of = |i: usize| self.u32_at(self.record(i)?.checked_add(4)?);
-        let offsets = self.index.offsets(self.names, self.count, name).into_iter();
+        let offsets = self.index.offsets(self.names, name).into_iter();
         let mut found: Vec<_> = offsets
-            .filter_map(|at| {
-                self.index
-                    .function(u32::try_from(at).ok()?, self.count, offset_of)
-            })
+            .filter_map(|at| self.index.function(at, self.count, offset_of))
             .filter_map(|i| self.nth(i))
             .collect();
         found.sort_by_key(|function| function.entry);

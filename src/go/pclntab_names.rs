@@ -1,55 +1,49 @@
 //! From a function's name to the function: two small indices, each made when it is first needed.
 //!
-//! The linker (cmd/link/internal/ld/pcln.go, `generateFuncnametab`, Go 1.18 to 1.27) writes a name when it first meets
-//! its owner, walking the functions in table order and after each one those inlined into it. So names come in the order
-//! of the functions, except of functions that were inlined somewhere before their turn: less than 2 % of them. That is
-//! used for speed only; what is found does not depend on it.
+//! The first finds a name in the table of names. Names are asked for by the dozen from few packages (most from the
+//! runtime), so one pass over the table remembers where all names of a package stand.
+//!
+//! The second finds the function that has the name there. The linker (cmd/link/internal/ld/pcln.go,
+//! `generateFuncnametab`, Go 1.18 to 1.27) writes a name when it first meets its owner, walking the functions in table
+//! order and after each one those inlined into it. So names come in the order of the functions, except of functions
+//! that were inlined somewhere before their turn: less than 2 % of them. That is used for speed only; what is found does
+//! not depend on it.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What is remembered between look-ups by name.
 #[derive(Debug, Default)]
 pub(super) struct NameIndex {
-    names: OnceLock<Option<Vec<u64>>>,
+    /// Where the names with a certain beginning stand, ascending.
+    packages: Mutex<HashMap<String, Arc<[u32]>>>,
+    /// Functions whose names do not come in order.
     stragglers: OnceLock<Vec<(u32, u32)>>,
 }
-
-/// More names than this per function are not indexed (bounds memory on damaged files): real tables have up to 1.5.
-const NAMES_PER_FUNCTION: usize = 4;
 
 /// How far from its expected place a function is looked for before all records are read.
 const WINDOW: usize = 128;
 
 impl NameIndex {
     /// Where in the table of names this name stands, ascending: more than once if functions share it.
-    pub(super) fn offsets(&self, table: &[u8], functions: usize, name: &str) -> Vec<usize> {
-        let index = self
-            .names
-            .get_or_init(|| index(table, functions.saturating_mul(NAMES_PER_FUNCTION)));
-        let is_name = |at: &usize| {
-            let rest = table
-                .get(*at..)
-                .and_then(|rest| rest.strip_prefix(name.as_bytes()));
+    pub(super) fn offsets(&self, table: &[u8], name: &str) -> Vec<u32> {
+        let is_name = |at: &u32| {
+            let rest = usize::try_from(*at).ok().and_then(|at| table.get(at..));
+            let rest = rest.and_then(|rest| rest.strip_prefix(name.as_bytes()));
             rest.is_some_and(|rest| rest.first() == Some(&0))
         };
-        match index {
-            Some(index) => {
-                let hash = u64::from(hash(name.as_bytes())) << 32;
-                let first = index.partition_point(|entry| *entry < hash);
-                let same_hash = index
-                    .iter()
-                    .skip(first)
-                    .take_while(|entry| *entry >> 32 == hash >> 32);
-                same_hash
-                    .filter_map(|entry| usize::try_from(entry & 0xffff_ffff).ok())
-                    .filter(is_name)
-                    .collect()
+        let package = package(name);
+        let mut packages = self.packages.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = match packages.get(package) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let found: Arc<[u32]> = beginning_with(table, package).collect();
+                packages.insert(package.to_owned(), Arc::clone(&found));
+                found
             }
-            None => memchr::memmem::find_iter(table, name)
-                .filter(|at| *at == 0 || table.get(at - 1) == Some(&0))
-                .filter(is_name)
-                .collect(),
-        }
+        };
+        drop(packages);
+        known.iter().copied().filter(is_name).collect()
     }
 
     /// The number of the function whose name stands at `wanted`; `None` if no function has it (all its uses have been
@@ -124,37 +118,30 @@ fn stragglers(count: usize, offset_of: impl Fn(usize) -> Option<u32>) -> Vec<(u3
     found
 }
 
-/// All names as (hash, offset) in one word each, ascending; `None` if there are more than `limit`, or 4 GiB of them.
-fn index(table: &[u8], limit: usize) -> Option<Vec<u64>> {
-    let mut entries = Vec::new();
-    let mut start = 0;
-    for end in memchr::memchr_iter(0, table) {
-        if end > start {
-            if entries.len() >= limit {
-                return None;
-            }
-            let offset = u32::try_from(start).ok()?;
-            entries.push(u64::from(hash(table.get(start..end)?)) << 32 | u64::from(offset));
-        }
-        start = end + 1;
-    }
-    entries.sort_unstable();
-    Some(entries)
+/// The package of a function with the dot behind it, `runtime.` of `runtime.(*timers).check`; the whole name of those
+/// few that have none.
+fn package(name: &str) -> &str {
+    // A path may have dots before the last slash, and type arguments may have slashes.
+    let path = name
+        .find('[')
+        .map_or(name, |bracket| name.get(..bracket).unwrap_or(name));
+    let base = path.rfind('/').map_or(0, |slash| slash + 1);
+    let dot = path.get(base..).and_then(|rest| rest.find('.'));
+    dot.and_then(|dot| name.get(..=base + dot)).unwrap_or(name)
 }
 
-/// A quick hash; what it collides on is compared afterwards.
-fn hash(name: &[u8]) -> u32 {
-    let mut state = name.len() as u64;
-    for chunk in name.chunks(8) {
-        let word = chunk
-            .iter()
-            .rev()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte));
-        state = (state ^ word)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(29);
-    }
-    (state >> 32) as u32
+/// Where the names stand that begin like this, ascending; those in the first 4 GiB.
+fn beginning_with(table: &[u8], beginning: &str) -> impl Iterator<Item = u32> {
+    let first = table.starts_with(beginning.as_bytes()).then_some(0);
+    let needle = [b"\0", beginning.as_bytes()].concat();
+    let finder = memchr::memmem::Finder::new(&needle).into_owned();
+    let mut from = 0;
+    let others = std::iter::from_fn(move || {
+        let at = from + finder.find(table.get(from..)?)?;
+        from = at + 1;
+        u32::try_from(at + 1).ok()
+    });
+    first.into_iter().chain(others)
 }
 
 #[cfg(test)]
@@ -171,10 +158,10 @@ mod tests {
     fn find(index: &NameIndex, name: &str) -> Vec<Option<usize>> {
         let functions = functions();
         let offset_of = |i: usize| functions.get(i).copied();
-        let offsets = index.offsets(TABLE, functions.len(), name);
+        let offsets = index.offsets(TABLE, name);
         offsets
             .into_iter()
-            .map(|at| index.function(at.try_into().unwrap(), functions.len(), offset_of))
+            .map(|at| index.function(at, functions.len(), offset_of))
             .collect()
     }
 
@@ -200,13 +187,23 @@ mod tests {
     }
 
     #[test]
-    fn too_many_names_are_searched_instead() {
-        assert_eq!(index(TABLE, 3), None);
-        let all: Vec<u8> = [b"x\0".repeat(100), TABLE.to_vec()].concat();
-        let index = NameIndex::default();
-        assert_eq!(index.offsets(&all, 1, "late"), [202]);
-        assert!(index.offsets(&all, 1, "ate").is_empty());
-        assert_eq!(index.names.get(), Some(&None));
+    fn packages() {
+        for (name, expected) in [
+            ("runtime.newproc", "runtime."),
+            ("runtime.(*timers).check", "runtime."),
+            (
+                "internal/runtime/maps.(*Map).grow",
+                "internal/runtime/maps.",
+            ),
+            ("gopkg.in/yaml%2ev3.(*parser).parse", "gopkg.in/yaml%2ev3."),
+            ("main.Map[go.shape.int,a/b.c].func1", "main."),
+            ("crosscall2", "crosscall2"),
+            ("type:.eq.[2]runtime.Frame", "type:."),
+            ("example.com/x", "example.com/x"),
+            ("", ""),
+        ] {
+            assert_eq!(package(name), expected, "{name}");
+        }
     }
 
     #[test]
