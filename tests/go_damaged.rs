@@ -178,6 +178,18 @@ fn other_files_are_refused() {
     assert!(matches!(magic(0xfb), GoError::TooOld(_)));
     assert!(matches!(magic(0xfa), GoError::TooOld(_)));
     assert_eq!(magic(0x12), GoError::NotGo);
+    let obfuscated = replaced(
+        file.clone(),
+        b"\xf1\xff\xff\xff\0\0\x01\x08",
+        b"\x12\x34\x56\x78\0\0\x01\x08",
+    );
+    let error = Binary::parse(obfuscated).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("unknown magic 0x78563412 (obfuscated"),
+        "{error}"
+    );
     let this_test = std::env::current_exe().unwrap();
     assert_eq!(
         Binary::parse(fs::read(this_test).unwrap()).unwrap_err(),

@@ -9,7 +9,7 @@ use super::pclntab::{FuncTable, Function};
 use super::pclntab_header::Format;
 
 /// Calls are not inlined deeper than this; the compiler's budget keeps real depths below 50.
-const MAX_DEPTH: usize = 256;
+const MAX_DEPTH: usize = 100;
 
 const PCDATA_INL_TREE_INDEX: usize = 2;
 const FUNCDATA_INL_TREE: usize = 3;

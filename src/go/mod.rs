@@ -23,7 +23,7 @@ pub mod moduledata;
 pub mod pclntab;
 mod pclntab_header;
 mod pclntab_names;
-pub mod pcvalue;
+mod pcvalue;
 pub mod printed;
 pub mod version;
 pub mod wrapped;

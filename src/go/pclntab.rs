@@ -193,7 +193,8 @@ impl<'i> FuncTable<'i> {
             return None;
         }
         let table = self.pcs.get(usize::try_from(table).ok()?..)?;
-        pcvalue::value_at(table, pc.checked_sub(function.entry)?, self.quantum)
+        let size = function.end.checked_sub(function.entry)?;
+        pcvalue::value_at(table, pc.checked_sub(function.entry)?, size, self.quantum)
     }
 
     /// A file by its number in the function's compilation unit.

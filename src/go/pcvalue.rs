@@ -4,13 +4,17 @@
 //! the value begins at -1, a value delta of 0 ends the table except in the first pair. Unchanged from Go 1.2 to 1.27:
 //! runtime/symtab.go, `pcvalue` and `step`.
 
-/// The value in force at `offset` bytes after the function's entry; `None` if the table ends before or is damaged.
+/// More pairs than instructions have been seen in no table; beyond this many, one is damaged.
+const SPARE: u64 = 64;
+
+/// The value in force at `offset` bytes after the entry of a function of `size` bytes; `None` if the table ends before
+/// or is damaged.
 ///
 /// `quantum` is the size of the smallest instruction in bytes (1 on x86-64, 4 on arm64).
-pub(super) fn value_at(table: &[u8], offset: u64, quantum: u8) -> Option<i32> {
-    Steps::new(table, quantum)
-        .find(|step| offset < step.end)
-        .map(|step| step.value)
+pub(super) fn value_at(table: &[u8], offset: u64, size: u64, quantum: u8) -> Option<i32> {
+    let most = usize::try_from(size.checked_add(SPARE)?).ok()?;
+    let mut steps = Steps::new(table, quantum).take(most);
+    steps.find(|step| offset < step.end).map(|step| step.value)
 }
 
 /// A stretch of instructions that share a value.
@@ -87,7 +91,7 @@ mod tests {
 
     #[test]
     fn stretches() {
-        let at = |offset| value_at(&TABLE, offset, 1);
+        let at = |offset| value_at(&TABLE, offset, 13, 1);
         assert_eq!(
             [at(0), at(3), at(4), at(11), at(12), at(13)],
             [Some(10), Some(10), Some(9), Some(9), Some(300), None]
@@ -96,20 +100,25 @@ mod tests {
 
     #[test]
     fn quantum_scales_the_lengths() {
-        assert_eq!(value_at(&TABLE, 15, 4), Some(10));
-        assert_eq!(value_at(&TABLE, 16, 4), Some(9));
+        assert_eq!(value_at(&TABLE, 15, 52, 4), Some(10));
+        assert_eq!(value_at(&TABLE, 16, 52, 4), Some(9));
     }
 
     #[test]
     fn a_first_delta_of_zero_is_a_value() {
-        assert_eq!(value_at(&[0, 5, 0], 2, 1), Some(-1));
+        assert_eq!(value_at(&[0, 5, 0], 2, 5, 1), Some(-1));
     }
 
     #[test]
     fn damage_is_no_value() {
-        assert_eq!(value_at(&[], 0, 1), None);
-        assert_eq!(value_at(&[0x80, 0x80], 0, 1), None);
-        assert_eq!(value_at(&[0x80; 12], 0, 1), None);
-        assert_eq!(value_at(&[2], 0, 1), None);
+        assert_eq!(value_at(&[], 0, 1, 1), None);
+        assert_eq!(value_at(&[0x80, 0x80], 0, 1, 1), None);
+        assert_eq!(value_at(&[0x80; 12], 0, 1, 1), None);
+        assert_eq!(value_at(&[2], 0, 1, 1), None);
+        let stands_still = [2, 0].repeat(1000);
+        assert_eq!(
+            value_at(&[stands_still, vec![2, 5]].concat(), 0, 5, 1),
+            None
+        );
     }
 }
