@@ -9,7 +9,6 @@ use crate::go::Binary;
 use crate::go::VersionSource;
 use crate::go::events;
 use crate::go::events::Event;
-use crate::go::layout::Layout;
 use crate::go::runtime::Runtime;
 use crate::go::starts;
 use crate::model::report::Section;
@@ -20,6 +19,7 @@ use crate::render::report;
 use crate::target;
 use crate::target::Selection;
 use crate::target::Target;
+use crate::target::checked::CheckedLayout;
 
 use super::output;
 use super::output::Output;
@@ -99,8 +99,15 @@ fn binary(target: &Target) -> Section {
         "function table",
         format!("{} functions", binary.functions().iter().count()),
     );
-    let layout = Layout::of(binary);
-    section.fine("struct layouts", layout.to_string());
+    let checked = CheckedLayout::of(target);
+    section.fine("struct layouts", checked.layout.to_string());
+    match &checked.check {
+        Ok(report) if report.failures().next().is_none() => {
+            section.fine("layout check", report.to_string());
+        }
+        Ok(report) => section.lacking("layout check", report.to_string()),
+        Err(why) => section.fine("layout check", format!("not done: {why}")),
+    }
     let processes = target.processes();
     let pids: Vec<String> = processes
         .iter()

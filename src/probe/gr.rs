@@ -46,6 +46,7 @@ use crate::model::histogram::Histogram;
 use crate::model::loss::Loss;
 use crate::target::Scope;
 use crate::target::Target;
+use crate::target::checked::CheckedLayout;
 
 use super::attach;
 use super::attach::Method;
@@ -118,7 +119,7 @@ impl Plan {
     /// What `options` need from the binary of `target`; an error when the essence cannot be had.
     pub fn of(target: &Target, options: &Options) -> Result<Self> {
         let binary = &target.binary;
-        let layout = Layout::of(binary);
+        let layout = CheckedLayout::of(target).layout;
         let runtime = Runtime::of(binary);
         let mut shortcomings = Vec::new();
         let mut config = gr_config {

@@ -1,5 +1,6 @@
 //! The processes under observation and the binary they run.
 
+pub mod checked;
 pub mod child;
 pub mod clock;
 pub mod live;
@@ -195,6 +196,13 @@ impl Target {
                 .cloned()
                 .collect(),
         }
+    }
+
+    /// A process that runs this binary already.
+    pub fn running_process(&self) -> Option<ProcessId> {
+        let runs =
+            |process: &ProcessId| FileId::of(&process.exe()).is_ok_and(|exe| exe == self.file);
+        self.processes().into_iter().find(runs)
     }
 
     /// Whether every process that was asked for has ended, or runs another program now; never so for a target that

@@ -125,7 +125,11 @@ impl fmt::Display for Report {
     /// One line: everything is well, or which claims failed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = self.claims.iter().filter(|claim| claim.holds()).count();
-        write!(f, "{held} of {} checks hold", self.claims.len())?;
+        let unmade = self.claims.len() - held - self.failures().count();
+        write!(f, "{held} checks hold")?;
+        if unmade > 0 {
+            write!(f, ", {unmade} could not be made")?;
+        }
         for failure in self.failures() {
             write!(f, "; {failure}")?;
         }
