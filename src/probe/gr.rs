@@ -397,7 +397,7 @@ impl<'object> GrProbes<'object> {
         Ok(learned)
     }
 
-    /// Stops watching start functions that are called directly more often than [`HOT`] since the last time, because
+    /// Stops watching start functions that are called directly more often than 10,000 times a second, because
     /// each such call costs the target a trap for nothing. Returns their entries: the running times of their goroutines
     /// are unknown from now on.
     pub fn drop_hot(&mut self) -> Result<Vec<u64>> {

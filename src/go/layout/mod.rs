@@ -12,7 +12,7 @@
 //!    the cache; any other GOROOT does as `$GRTMON_CACHE/go1.28.0`. Add it to `RELEASES` in
 //!    `tests/layout/measure.rs`, so that everybody measures it from then on.
 //! 2. `GRTMON_LAYOUT=write cargo test --test layout -- --nocapture` builds `testgo/layout` with every
-//!    toolchain there is, reads the DWARF with [`dwarf`](crate::go::dwarf), and rewrites `table.txt`. What was
+//!    toolchain there is, reads the DWARF with [`dwarf`], and rewrites `table.txt`. What was
 //!    measured with toolchains that are not at hand is kept. The first run tries every `GOEXPERIMENT`
 //!    of the newest patch release of each minor version: that takes a while.
 //! 3. Read the diff of `table.txt`: it names what moved. A member that became `-` was renamed or is
