@@ -62,7 +62,8 @@ enum gc_kind _gc_kind = GC_STW;
 enum gc_reason _gc_reason = GC_REASON_UNKNOWN;
 enum gc_trigger _gc_trigger = GC_TRIGGER_UNKNOWN;
 enum gc_flag _gc_flag = GC_LEAK_CHECK;
-enum gc_sweepers _gc_sweepers = GC_OTHERS_UNKNOWN;
+enum gc_forced _gc_forced = GC_NOT_FORCED;
+enum gc_sweepers _gc_sweepers = GC_SWEEPERS_UNKNOWN;
 enum gc_counter _gc_counter = GC_N_STW;
 enum gc_start_args _gc_start_args = GC_START_NOTHING;
 enum gc_stop_args _gc_stop_args = GC_STOP_NOTHING;
@@ -73,6 +74,49 @@ static __always_inline void count(__u32 counter)
 
 	if (n)
 		*n += 1;
+}
+
+/* Reads one field of the runtime into a variable of the same width. */
+#define READ(destination, field) \
+	bpf_probe_read_user((destination), sizeof(*(destination)), (void *)(bias + gc_cfg.at.field))
+
+/* Sweepers at work, from sweep.active.state: the drained bit and a count. */
+static __always_inline __u32 sweepers_left(__u64 bias)
+{
+	__u32 state;
+
+	if (!gc_cfg.at.sweepers || READ(&state, sweepers))
+		return GC_SWEEPERS_UNKNOWN;
+	return state & ~GC_DRAINED_MASK;
+}
+
+static __always_inline int sweep_moment(const struct go_site *site, __u8 kind)
+{
+	__u64 bias = site->bias;
+	struct gc_sweep *e;
+
+	count(GC_N_SWEEP);
+	e = bpf_ringbuf_reserve(&gc_events, sizeof(*e), 0);
+	if (!e) {
+		count(GC_N_LOST_SWEEP);
+		return 0;
+	}
+	e->head.process = go_process();
+	e->head.kind = kind;
+	e->head.why = 0;
+	e->head.text_len = 0;
+	e->head.flags = 0;
+	e->sweepers = sweepers_left(bias);
+	/* Not before: when nobody was at work, the sweep was over by now. */
+	e->at_ns = bpf_ktime_get_ns();
+	if (READ(&e->cycle, cycles) || READ(&e->sweep_term_ns, sweep_term_ns) ||
+	    READ(&e->mark_term_ns, mark_term_ns) || READ(&e->end_ns, end_ns)) {
+		count(GC_N_UNREADABLE_SWEEP);
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return 0;
+	}
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
 }
 
 /* ---- stops of the world ---- */
@@ -232,16 +276,12 @@ GO_PROBE(gc_leak_check)
 	return 0;
 }
 
-/* Reads one field of the runtime into a variable of the same width. */
-#define READ(destination, field) \
-	bpf_probe_read_user((destination), sizeof(*(destination)), (void *)(bias + gc_cfg.at.field))
-
 static __always_inline int read_cycle(struct gc_cycle *e, __u64 bias)
 {
-	__u8 forced = 0;
+	__u8 forced;
 
 	if (READ(&e->cycle, numgc) || READ(&e->stw_procs, stw_procs) || READ(&e->max_procs, max_procs) ||
-	    READ(&forced, user_forced) || READ(&e->sweep_term_ns, sweep_term_ns) || READ(&e->mark_ns, mark_ns) ||
+	    READ(&e->sweep_term_ns, sweep_term_ns) || READ(&e->mark_ns, mark_ns) ||
 	    READ(&e->mark_term_ns, mark_term_ns) || READ(&e->end_ns, end_ns) || READ(&e->pause_ns, pause_ns) ||
 	    READ(&e->heap_before, heap_before) || READ(&e->heap_at_end, heap_at_end) ||
 	    READ(&e->heap_after, heap_after) || READ(&e->heap_goal, heap_goal) ||
@@ -250,12 +290,17 @@ static __always_inline int read_cycle(struct gc_cycle *e, __u64 bias)
 	    READ(&e->fractional_ns, fractional_ns) || READ(&e->idle_ns, idle_ns) ||
 	    READ(&e->cpu_fraction, cpu_fraction) || READ(&e->init_ns, init_ns))
 		return -1;
-	e->forced = forced;
+	e->forced = GC_FORCED_UNKNOWN;
+	if (gc_cfg.at.user_forced) {
+		if (READ(&forced, user_forced))
+			return -1;
+		e->forced = forced ? GC_FORCED : GC_NOT_FORCED;
+	}
 	return 0;
 }
 
-/* runtime.freeStackSpans: once per cycle, the world runs, the record is complete and the next cycle cannot begin
- * before this one releases worldsema. */
+/* runtime.freeStackSpans, or a little later in runtime.gcMarkTermination: once per cycle, the world runs, the record is
+ * complete and the next cycle cannot begin before this one releases worldsema. */
 GO_PROBE(gc_cycle_end)
 {
 	__u32 process = go_process();
@@ -285,75 +330,42 @@ GO_PROBE(gc_cycle_end)
 	}
 	if (open)
 		bpf_map_delete_elem(&gc_cycles, &process);
+	if (gc_cfg.end_is_flush)
+		sweep_moment(&site, GC_SWEEP_FLUSHED);
 	return 0;
 }
 
 /* ---- sweeps ---- */
 
-/* Sweepers at work but `self` of them, from sweep.active.state: the drained bit and a count. */
-static __always_inline __u32 other_sweepers(__u64 bias, __u32 self)
+static __always_inline int sweep_probe(struct go_regs *ctx, __u8 kind)
 {
-	__u32 state;
-
-	if (!gc_cfg.at.sweepers || READ(&state, sweepers))
-		return GC_OTHERS_UNKNOWN;
-	state &= ~GC_DRAINED_MASK;
-	return state > self ? state - self : 0;
-}
-
-static __always_inline int sweep_moment(struct go_regs *ctx, __u8 kind, __u32 self)
-{
-	__u64 now = bpf_ktime_get_ns(), bias;
-	__u32 process = go_process();
-	struct gc_sweep *e;
 	struct go_site site;
 
-	if (go_ignored(process) || go_site_of(ctx, &site))
+	if (go_ignored(go_process()) || go_site_of(ctx, &site))
 		return 0;
-	bias = site.bias;
-	count(GC_N_SWEEP);
-	e = bpf_ringbuf_reserve(&gc_events, sizeof(*e), 0);
-	if (!e) {
-		count(GC_N_LOST_SWEEP);
-		return 0;
-	}
-	e->head.process = process;
-	e->head.kind = kind;
-	e->head.why = 0;
-	e->head.text_len = 0;
-	e->head.flags = 0;
-	e->at_ns = now;
-	e->others = other_sweepers(bias, self);
-	if (READ(&e->cycle, cycles) || READ(&e->sweep_term_ns, sweep_term_ns) ||
-	    READ(&e->mark_term_ns, mark_term_ns) || READ(&e->end_ns, end_ns)) {
-		count(GC_N_UNREADABLE_SWEEP);
-		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-		return 0;
-	}
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
-	return 0;
+	return sweep_moment(&site, kind);
 }
 
 /* In runtime.sweepone, on the branch only the sweeper takes that found the last span gone; it has signed off. */
 GO_PROBE(gc_sweep_drained)
 {
-	return sweep_moment(ctx, GC_SWEEP_DRAINED, 0);
+	return sweep_probe(ctx, GC_SWEEP_DRAINED);
 }
 
-/* `call runtime.(*activeSweep).end` in runtime.gcMarkTermination: all span caches are flushed. */
+/* In runtime.gcMarkTermination, after its `sweep.active.end(sl)`: all span caches are flushed. */
 GO_PROBE(gc_sweep_flushed)
 {
-	return sweep_moment(ctx, GC_SWEEP_FLUSHED, 1);
+	return sweep_probe(ctx, GC_SWEEP_FLUSHED);
 }
 
 /* `call runtime.gopark` in runtime.bgsweep: only when it found the sweep done. */
 GO_PROBE(gc_sweep_parked)
 {
-	return sweep_moment(ctx, GC_SWEEP_PARKED, 0);
+	return sweep_probe(ctx, GC_SWEEP_PARKED);
 }
 
 /* In runtime.(*activeSweep).end, on the branch only the very last sweeper takes (since Go 1.25). */
 GO_PROBE(gc_sweep_done)
 {
-	return sweep_moment(ctx, GC_SWEEP_DONE, 0);
+	return sweep_probe(ctx, GC_SWEEP_DONE);
 }

@@ -45,6 +45,12 @@ enum gc_flag {
 	GC_LEAK_CHECK = 1, /* GC_CYCLE: the cycle also looked for leaked goroutines */
 };
 
+enum gc_forced {
+	GC_NOT_FORCED = 0,
+	GC_FORCED = 1,
+	GC_FORCED_UNKNOWN = 2,
+};
+
 struct gc_stw {
 	struct gc_head head;
 	__u64 begin_ns;
@@ -60,7 +66,7 @@ struct gc_cycle {
 	__u32 cycle;
 	__u32 stw_procs;
 	__u32 max_procs;
-	__u32 forced;
+	__u32 forced; /* enum gc_forced */
 	__u64 sweep_term_ns;
 	__u64 mark_ns;
 	__u64 mark_term_ns;
@@ -87,12 +93,12 @@ struct gc_sweep {
 	__u64 mark_term_ns;
 	__u64 end_ns;
 	__u32 cycle;
-	__u32 others; /* sweepers still at work, this one not counted; GC_OTHERS_UNKNOWN */
+	__u32 sweepers; /* still at work, the one that was seen not counted; GC_SWEEPERS_UNKNOWN */
 };
 
 enum gc_sweepers {
 	GC_DRAINED_MASK = 0x80000000, /* sweepDrainedMask, runtime/mgcsweep.go */
-	GC_OTHERS_UNKNOWN = 0xffffffff,
+	GC_SWEEPERS_UNKNOWN = 0xffffffff,
 };
 
 /* Counters, one array slot each, summed over CPUs by user space. */
@@ -156,7 +162,8 @@ struct gc_config {
 	__u8 preemptoff_known;
 	__u8 start_args; /* enum gc_start_args */
 	__u8 stop_args; /* enum gc_stop_args */
-	__u8 unused[5];
+	__u8 end_is_flush; /* the site of gc_cycle_end is also that of GC_SWEEP_FLUSHED, and both are wanted */
+	__u8 unused[4];
 };
 
 _Static_assert(sizeof(struct gc_head) == 8, "wire format");

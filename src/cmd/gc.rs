@@ -59,11 +59,12 @@ pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
     }
 
     let mut printer = Printer::new(args)?;
-    session::announce("garbage collection", &targets);
-    printer.heading()?;
     for one in &mut observed {
         one.probes.open_gate()?;
     }
+    // Whoever reads this may rely on it that nothing is missed from now on.
+    session::announce("garbage collection", &targets);
+    printer.heading()?;
     let mut command = Gc { observed, printer };
     let timing = Timing {
         interval: None,

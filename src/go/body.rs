@@ -148,7 +148,7 @@ impl<'i> Body<'i> {
         NoSite::new(format!("{} has {what}", self.name))
     }
 
-    fn site(&self, index: usize, kind: SiteKind) -> Result<Site, NoSite> {
+    pub(super) fn site(&self, index: usize, kind: SiteKind) -> Result<Site, NoSite> {
         let instruction = self.code.get(index).ok_or_else(|| self.none("no code"))?;
         let vaddr = instruction.ip();
         let offset = vaddr.saturating_sub(self.code.entry());

@@ -3,6 +3,7 @@
 //! Read from runtime/proc.go, runtime/mgc.go and runtime/mgcsweep.go of Go 1.18 to 1.27. What is here besides
 //! [`super::events`] are the differences between versions that decide how the events fit together.
 
+use iced_x86::Instruction;
 use iced_x86::Register;
 
 use super::code::lea_rip;
@@ -12,6 +13,7 @@ use super::events::RestartArguments;
 use super::runtime::Runtime;
 use super::sites::NoSite;
 use super::sites::Site;
+use super::sites::SiteKind;
 
 /// Where stops of the world are seen.
 #[derive(Debug, Clone)]
@@ -57,20 +59,25 @@ pub fn stops(runtime: &Runtime<'_>) -> Result<Stops, NoSite> {
     })
 }
 
+/// The reason of the first stop of a cycle, in the runtime's words.
+pub const GC_SWEEP_TERMINATION: &str = "GC sweep termination";
+/// The reason of the last stop of a cycle.
+pub const GC_MARK_TERMINATION: &str = "GC mark termination";
+
 /// The runtime's later words for what `m.preemptoff` says during a stop up to Go 1.20 (runtime/proc.go and
 /// runtime/mgc.go of 1.19): the collector leaves it empty for the first stop of a cycle and writes `gcing` for the
 /// last. All others write what they do.
 pub fn reason_of_preemptoff(text: &str) -> &str {
     match text {
-        "" => "GC sweep termination",
-        "gcing" => "GC mark termination",
+        "" => GC_SWEEP_TERMINATION,
+        "gcing" => GC_MARK_TERMINATION,
         other => other,
     }
 }
 
 /// Whether a stop for this reason belongs to a cycle, as `stwReason.isGC` decides (runtime/proc.go, Go 1.22).
 pub fn is_gc_reason(reason: &str) -> bool {
-    matches!(reason, "GC sweep termination" | "GC mark termination")
+    matches!(reason, GC_SWEEP_TERMINATION | GC_MARK_TERMINATION)
 }
 
 /// Where cycles are seen.
@@ -82,6 +89,8 @@ pub struct Cycles {
     pub leak_check: Vec<Site>,
     /// Its record is complete: `runtime.work`, `runtime.gcController` and `runtime.memstats` hold it.
     pub end: Vec<Site>,
+    /// Whether `end` is [`SweepPieces::flushed`].
+    pub end_is_flush: bool,
 }
 
 /// Plans how to see every cycle.
@@ -91,8 +100,8 @@ pub struct Cycles {
 pub fn cycles(runtime: &Runtime<'_>) -> Result<Cycles, NoSite> {
     // Up to Go 1.20 the next cycle's `work.userForced` can be set as soon as the world runs again, and a cycle can be
     // reported as forced that was not. gctrace reads it a moment after the last span cache is flushed: so do we.
-    let reads_late = !events::stop_has_reason(runtime)?;
-    let end = if reads_late {
+    let end_is_flush = !events::stop_has_reason(runtime)?;
+    let end = if end_is_flush {
         flushed(runtime)?
     } else {
         events::sites(runtime, Event::GcCycle)?
@@ -109,6 +118,7 @@ pub fn cycles(runtime: &Runtime<'_>) -> Result<Cycles, NoSite> {
         begin: events::sites(runtime, Event::GcTrigger)?,
         leak_check,
         end,
+        end_is_flush,
     })
 }
 
@@ -126,7 +136,7 @@ pub enum SweepEnd {
 pub struct SweepPieces {
     /// The last span was taken, by a sweeper that has signed off.
     pub drained: Vec<Site>,
-    /// The collector is about to sign off as a sweeper, having flushed all span caches.
+    /// The collector has signed off as a sweeper, having flushed all span caches.
     pub flushed: Vec<Site>,
     /// The background sweeper goes to sleep because all is swept.
     pub parked: Vec<Site>,
@@ -155,8 +165,24 @@ pub fn sweep_end(runtime: &Runtime<'_>) -> Result<SweepEnd, NoSite> {
     }))
 }
 
+/// After `sweep.active.end(sl)`, gcMarkTermination tests `debug.gctrace > 0`: the branch is the first thing to be seen
+/// after the collector has signed off, and the last before it prints.
 fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
-    calls(runtime, MARK_TERMINATION, ACTIVE_END)
+    let body = runtime.body(MARK_TERMINATION)?;
+    let code = body.code();
+    let is_branch = |index: &usize| {
+        code.get(*index)
+            .is_some_and(Instruction::is_jcc_short_or_near)
+    };
+    let sites: Vec<Site> = code
+        .calls_to(&runtime.entries(ACTIVE_END))
+        .filter_map(|call| (call + 1..call + 4).find(is_branch))
+        .map(|branch| body.site(branch, SiteKind::Branch))
+        .collect::<Result<_, _>>()?;
+    if sites.len() != 1 {
+        return Err(body.none(&format!("no single branch after a call of {ACTIVE_END}")));
+    }
+    Ok(sites)
 }
 
 fn calls(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>, NoSite> {
@@ -168,8 +194,10 @@ fn calls(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>,
     Ok(sites)
 }
 
+/// Link-time address of `runtime.sweep.active.state`: the number of sweepers, and the top bit once no span is left.
+///
 /// `sweep.active.end(sl)` in gcMarkTermination passes the address of `sweep.active`, whose only field is the state.
-fn sweepers(runtime: &Runtime<'_>) -> Option<u64> {
+pub fn sweepers(runtime: &Runtime<'_>) -> Option<u64> {
     let body = runtime.body(MARK_TERMINATION).ok()?;
     let code = body.code();
     let call = code.calls_to(&runtime.entries(ACTIVE_END)).next()?;

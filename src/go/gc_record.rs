@@ -1,6 +1,11 @@
 //! Where the runtime keeps its record of a garbage collection cycle.
 
 use super::binary::Binary;
+use super::gc::GC_MARK_TERMINATION;
+use super::gc::GC_SWEEP_TERMINATION;
+use super::globals::Globals;
+use super::layout::Field;
+use super::layout::Layout;
 use super::sites::NoSite;
 
 /// Link-time addresses of the fields of `runtime.work`, `runtime.gcController` and `runtime.memstats` that
@@ -13,8 +18,8 @@ pub struct Record {
     pub stw_procs: u64,
     /// `work.maxprocs`, i32.
     pub max_procs: u64,
-    /// `work.userForced`, bool.
-    pub user_forced: u64,
+    /// `work.userForced`, bool; `None` where its offset is not known. The trigger says the same.
+    pub user_forced: Option<u64>,
     /// `work.tSweepTerm`, i64, ns; likewise the following.
     pub sweep_term: u64,
     /// `work.tMark`.
@@ -53,20 +58,105 @@ pub struct Record {
     pub runtime_init_time: u64,
 }
 
+/// What of the record is looked for by its offset.
+const FIELDS: [Field; 20] = [
+    Field::WorkCycles,
+    Field::WorkStwprocs,
+    Field::WorkMaxprocs,
+    Field::WorkUserForced,
+    Field::WorkTSweepTerm,
+    Field::WorkTMark,
+    Field::WorkTMarkTerm,
+    Field::WorkTEnd,
+    Field::WorkPauseNs,
+    Field::WorkHeap0,
+    Field::WorkHeap1,
+    Field::WorkHeap2,
+    Field::GcControllerLastHeapGoal,
+    Field::GcControllerGlobalsScan,
+    Field::GcControllerAssistTime,
+    Field::GcControllerDedicatedMarkTime,
+    Field::GcControllerFractionalMarkTime,
+    Field::GcControllerIdleMarkTime,
+    Field::MstatsNumgc,
+    Field::MstatsGcCpuFraction,
+];
+
+/// Whether something of the record is unknown, or assumed rather than measured: then a look at a live process can help
+/// ([`verify::settle`](super::verify::settle)).
+pub fn is_uncertain(layout: &Layout) -> bool {
+    FIELDS
+        .iter()
+        .any(|field| layout.offset(*field).is_none() || layout.is_assumed(*field))
+}
+
 /// Finds the record in a binary.
 ///
 /// # Errors
 /// A global variable or the offset of a field is not known.
-pub fn find(_binary: &Binary) -> Result<Record, NoSite> {
-    Err(NoSite::new("layouts are not known yet"))
+pub fn find(binary: &Binary, globals: &Globals, layout: &Layout) -> Result<Record, NoSite> {
+    let at = |variable: (&str, Option<u64>), field: Field| {
+        let (name, address) = variable;
+        let address = address
+            .ok_or_else(|| NoSite::new(format!("the variable runtime.{name} was not found")))?;
+        let offset = layout
+            .require(field)
+            .map_err(|error| NoSite::new(error.to_string()))?;
+        address
+            .checked_add(u64::from(offset))
+            .ok_or_else(|| NoSite::new(format!("the variable runtime.{name} lies nowhere")))
+    };
+    let work = |field| at(("work", globals.work), field);
+    let controller = |field| at(("gcController", globals.gc_controller), field);
+    let memstats = |field| at(("memstats", globals.memstats), field);
+    let runtime_init_time = globals
+        .runtime_init_time
+        .ok_or_else(|| NoSite::new("the variable runtime.runtimeInitTime was not found"))?;
+    Ok(Record {
+        cycles: work(Field::WorkCycles)?,
+        stw_procs: work(Field::WorkStwprocs)?,
+        max_procs: work(Field::WorkMaxprocs)?,
+        user_forced: work(Field::WorkUserForced).ok(),
+        sweep_term: work(Field::WorkTSweepTerm)?,
+        mark: work(Field::WorkTMark)?,
+        mark_term: work(Field::WorkTMarkTerm)?,
+        end: work(Field::WorkTEnd)?,
+        pause: work(Field::WorkPauseNs)?,
+        heap0: work(Field::WorkHeap0)?,
+        heap1: work(Field::WorkHeap1)?,
+        heap2: work(Field::WorkHeap2)?,
+        last_heap_goal: controller(Field::GcControllerLastHeapGoal)?,
+        stack_scan: controller(stack_scan(binary))?,
+        globals_scan: controller(Field::GcControllerGlobalsScan)?,
+        assist_time: controller(Field::GcControllerAssistTime)?,
+        dedicated_mark_time: controller(Field::GcControllerDedicatedMarkTime)?,
+        fractional_mark_time: controller(Field::GcControllerFractionalMarkTime)?,
+        idle_mark_time: controller(Field::GcControllerIdleMarkTime)?,
+        numgc: memstats(Field::MstatsNumgc)?,
+        gc_cpu_fraction: memstats(Field::MstatsGcCpuFraction)?,
+        runtime_init_time,
+    })
 }
 
-/// The runtime's words for its reasons to stop the world, by number; none if they were not found.
-pub fn stop_reasons(_binary: &Binary) -> Vec<String> {
-    Vec::new()
+/// What `gctrace` calls stacks (`gcMarkTermination`, runtime/mgc.go).
+fn stack_scan(binary: &Binary) -> Field {
+    match binary.version() {
+        Some(version) if version.minor <= 19 => Field::GcControllerMaxStackScan,
+        _ => Field::GcControllerLastStackScan,
+    }
 }
 
-/// Offsets of `g.m` and of `m.preemptoff`.
-pub fn preemptoff(_binary: &Binary) -> Option<(u32, u32)> {
-    None
+/// The runtime's words for its reasons to stop the world, by number.
+///
+/// Where the table was not found, those of the collector: Go 1.21 leaves it out of programs that stop the world for
+/// nothing else, and 1 and 2 have been the collector's from then to 1.27 (runtime/proc.go).
+pub fn stop_reasons(binary: &Binary, globals: &Globals) -> Vec<String> {
+    globals
+        .stw_reason_strings
+        .and_then(|table| table.names(binary.image()))
+        .unwrap_or_else(|| {
+            ["unknown", GC_MARK_TERMINATION, GC_SWEEP_TERMINATION]
+                .map(str::to_owned)
+                .into()
+        })
 }

@@ -155,6 +155,9 @@ pub struct CycleRecord {
     pub init_ns: u64,
 }
 
+/// No program has as many bytes of memory.
+const ADDRESSES: u64 = 1 << 48;
+
 impl CycleRecord {
     /// How long marking ran beside the program, in ns.
     pub fn mark_duration_ns(&self) -> u64 {
@@ -166,8 +169,8 @@ impl CycleRecord {
         self.trigger.or(self.forced.then_some(Trigger::Forced))
     }
 
-    /// Whether this can be the record of a cycle: its times are in order, and what is counted has been counted. It
-    /// tells a record from whatever else lies where the record was looked for.
+    /// Whether this can be the record of a cycle: its times are in order, and every number is within what the machine
+    /// can have done. It tells a record from whatever else lies where the record was looked for.
     pub fn is_plausible(&self) -> bool {
         let times = [
             self.init_ns,
@@ -176,10 +179,31 @@ impl CycleRecord {
             self.mark_term_ns,
             self.end_ns,
         ];
+        let sizes = [
+            self.heap_before,
+            self.heap_at_end,
+            self.heap_after,
+            self.stack_bytes,
+            self.globals_bytes,
+        ];
+        let wall_ns = self.end_ns.saturating_sub(self.sweep_term_ns);
+        // The runtime's clocks of its workers and those of the cycle do not start together.
+        let cpu_ns = wall_ns
+            .saturating_add(1_000_000_000)
+            .saturating_mul(u64::from(self.max_procs));
+        let works = [
+            self.assist_ns,
+            self.dedicated_ns,
+            self.fractional_ns,
+            self.idle_ns,
+        ];
         self.init_ns != 0
             && times.is_sorted()
             && self.cycle != 0
             && (1..=self.max_procs).contains(&self.stw_procs)
+            && sizes.iter().all(|bytes| *bytes < ADDRESSES)
+            && self.pause_ns <= wall_ns
+            && works.iter().all(|ns| *ns <= cpu_ns)
             && (0.0..=2.0).contains(&self.cpu_fraction())
     }
 
@@ -282,6 +306,18 @@ mod tests {
             },
             CycleRecord {
                 cycle: 0,
+                ..record.clone()
+            },
+            CycleRecord {
+                heap_after: 0xffff_8000_0000_0000,
+                ..record.clone()
+            },
+            CycleRecord {
+                idle_ns: 1 << 40,
+                ..record.clone()
+            },
+            CycleRecord {
+                pause_ns: 31,
                 ..record.clone()
             },
             CycleRecord {

@@ -36,8 +36,8 @@ pub struct SweepMoment {
     pub at_ns: u64,
     /// `work.cycles`: cycles begun. It is counted up only after the sweep of the one before is over.
     pub cycle: u32,
-    /// Sweepers at work besides the one that was seen, if known.
-    pub others: Option<u32>,
+    /// Sweepers still at work, without the one that was seen, if known.
+    pub sweepers: Option<u32>,
     /// `work.tSweepTerm`: later than `end_ns` when the next cycle has begun.
     pub sweep_term_ns: u64,
     /// `work.tMarkTerm`.
@@ -65,6 +65,20 @@ impl SweepMoment {
             end_ns,
             finished: true,
             exact: true,
+        }
+    }
+
+    /// The sweep, seen to be over at this moment and not known to have been over before. It counts as over by the
+    /// beginning of the next cycle, which can be wrong by the stop of the world that the next cycle begins with.
+    fn over_by(&self, seen: &Self) -> Sweep {
+        let begun = if seen.sweep_term_ns > self.at_ns {
+            seen.sweep_term_ns
+        } else {
+            u64::MAX
+        };
+        Sweep {
+            exact: false,
+            ..self.over_at(seen.at_ns.min(begun))
         }
     }
 
@@ -124,11 +138,8 @@ impl Sweeps {
             .filter(|open| open.cycle != seen.cycle)
             .and_then(|open| open.later())
         {
-            // Nobody went to sleep in between, but no cycle begins to mark before all is swept.
-            over(Sweep {
-                exact: false,
-                ..late.over_at(seen.at_ns.min(seen.sweep_term_ns))
-            });
+            // The background sweeper never got to sleep in between.
+            over(late.over_by(&seen));
         }
         let fresh = Open {
             cycle: seen.cycle,
@@ -148,15 +159,12 @@ impl Sweeps {
             Moment::Flushed => open.flushed = Some(seen),
             Moment::Parked => {
                 if let Some(late) = open.later() {
-                    return over(Sweep {
-                        exact: false,
-                        ..late.over_at(seen.at_ns)
-                    });
+                    return over(late.over_by(&seen));
                 }
             }
         }
         match open.later() {
-            Some(last) if last.others == Some(0) => over(last.over_at(last.at_ns)),
+            Some(last) if last.sweepers == Some(0) => over(last.over_at(last.at_ns)),
             _ if open.drained.is_none() && open.flushed.is_none() => (),
             _ => {
                 self.open.insert(seen.process, open);
@@ -181,7 +189,7 @@ mod tests {
             moment,
             at_ns,
             cycle: 3,
-            others: Some(0),
+            sweepers: Some(0),
             sweep_term_ns,
             mark_term_ns,
             end_ns,
@@ -225,35 +233,34 @@ mod tests {
 
     #[test]
     fn somebody_still_at_work_is_waited_for() {
-        for others in [None, Some(2)] {
+        for sweepers in [None, Some(2)] {
             let flushed = moment(Moment::Flushed, 70);
             let drained = SweepMoment {
-                others,
+                sweepers,
                 ..moment(Moment::Drained, 80)
             };
             assert_eq!(over([flushed, drained]), []);
             let parked = moment(Moment::Parked, 90);
-            assert_eq!(
-                over([flushed, drained, parked]),
+            let too_late = SweepMoment {
+                sweep_term_ns: 85,
+                ..parked
+            };
+            let by = |end_ns| {
                 [Sweep {
                     exact: false,
+                    end_ns,
                     ..SWEEP
                 }]
-            );
+            };
+            assert_eq!(over([flushed, drained, parked]), by(90));
+            assert_eq!(over([flushed, drained, too_late]), by(85));
             let next = SweepMoment {
                 cycle: 4,
                 sweep_term_ns: 85,
                 end_ns: 200,
                 ..moment(Moment::Flushed, 210)
             };
-            assert_eq!(
-                over([flushed, drained, next]),
-                [Sweep {
-                    exact: false,
-                    end_ns: 85,
-                    ..SWEEP
-                }]
-            );
+            assert_eq!(over([flushed, drained, next]), by(85));
         }
     }
 

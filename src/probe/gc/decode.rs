@@ -2,6 +2,7 @@
 
 use crate::bpf::gc::types::gc_cycle;
 use crate::bpf::gc::types::gc_flag;
+use crate::bpf::gc::types::gc_forced;
 use crate::bpf::gc::types::gc_head;
 use crate::bpf::gc::types::gc_kind;
 use crate::bpf::gc::types::gc_reason;
@@ -106,7 +107,10 @@ fn cycle(raw: &gc_cycle) -> CycleRecord {
         process: raw.head.process,
         cycle: raw.cycle,
         trigger,
-        forced: raw.forced != 0,
+        forced: match gc_forced(raw.forced) {
+            gc_forced::GC_FORCED_UNKNOWN => trigger == Some(Trigger::Forced),
+            forced => forced == gc_forced::GC_FORCED,
+        },
         leak_check: u32::from(raw.head.flags) & gc_flag::GC_LEAK_CHECK.0 != 0,
         stw_procs: raw.stw_procs,
         max_procs: raw.max_procs,
@@ -136,7 +140,7 @@ fn sweep(raw: &gc_sweep, moment: Moment) -> SweepMoment {
         moment,
         at_ns: raw.at_ns,
         cycle: raw.cycle,
-        others: (raw.others != gc_sweepers::GC_OTHERS_UNKNOWN.0).then_some(raw.others),
+        sweepers: (raw.sweepers != gc_sweepers::GC_SWEEPERS_UNKNOWN.0).then_some(raw.sweepers),
         sweep_term_ns: raw.sweep_term_ns,
         mark_term_ns: raw.mark_term_ns,
         end_ns: raw.end_ns,

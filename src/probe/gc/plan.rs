@@ -1,5 +1,9 @@
 //! Where the probes of `gc` go and what they are told, decided from the binary before anything is loaded.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
@@ -8,6 +12,8 @@ use crate::bpf::gc::types::gc_config;
 use crate::bpf::gc::types::gc_fields;
 use crate::bpf::gc::types::gc_start_args;
 use crate::bpf::gc::types::gc_stop_args;
+use crate::go::Anatomy;
+use crate::go::Binary;
 use crate::go::events::RestartArguments;
 use crate::go::gc;
 use crate::go::gc::Cycles;
@@ -15,9 +21,15 @@ use crate::go::gc::Stops;
 use crate::go::gc::SweepEnd;
 use crate::go::gc_record;
 use crate::go::gc_record::Record;
+use crate::go::globals::Globals;
+use crate::go::layout::Field;
+use crate::go::layout::Layout;
 use crate::go::runtime::Runtime;
 use crate::go::sites::Site;
+use crate::go::verify;
 use crate::target::Target;
+use crate::target::live::Live;
+use crate::target::process::ProcessId;
 
 use super::super::attach::Step;
 
@@ -37,6 +49,7 @@ pub struct Plan {
     pub(super) steps: Vec<Step>,
     /// The runtime's words for its reasons to stop the world, by number.
     pub(super) reasons: Vec<String>,
+    end_is_flush: bool,
     /// What cannot be had from this binary, in words for the user.
     pub shortcomings: Vec<String>,
 }
@@ -46,13 +59,22 @@ impl Plan {
     pub fn of(target: &Target, wanted: Wanted) -> Result<Self> {
         let binary = &target.binary;
         let runtime = Runtime::of(binary);
+        let mut anatomy = Anatomy::of(binary);
+        if gc_record::is_uncertain(&anatomy.layout) {
+            settle(target, &runtime, &mut anatomy);
+        }
+        let Anatomy {
+            layout, globals, ..
+        } = anatomy;
         let mut plan = Self {
             config: gc_config::default(),
             steps: Vec::new(),
             reasons: Vec::new(),
+            end_is_flush: false,
             shortcomings: Vec::new(),
         };
-        let record = gc_record::find(binary).context("cannot read the records of cycles");
+        let record =
+            gc_record::find(binary, &globals, &layout).context("cannot read the records of cycles");
         let cycles = record.and_then(|record| plan.cycles(&runtime, &record));
         if wanted == Wanted::Cycles {
             cycles?;
@@ -65,7 +87,7 @@ impl Plan {
                 .push(format!("mark and sweep are not shown: {error:#}")),
         }
         match gc::stops(&runtime) {
-            Ok(stops) => plan.stops(stops, &runtime),
+            Ok(stops) => plan.stops(stops, binary, &globals, &layout),
             Err(error) if plan.steps.is_empty() => {
                 bail!("cannot observe garbage collection: {error}");
             }
@@ -85,8 +107,10 @@ impl Plan {
             begin,
             leak_check,
             end,
+            end_is_flush,
         } = gc::cycles(runtime).context("cannot observe cycles")?;
         self.config.at = fields(record);
+        self.end_is_flush = end_is_flush;
         self.step("gc_cycle_begin", begin);
         self.step("gc_leak_check", leak_check);
         self.step("gc_cycle_end", end);
@@ -99,7 +123,12 @@ impl Plan {
             Ok(SweepEnd::Pieces(pieces)) => {
                 self.config.at.sweepers = pieces.sweepers.unwrap_or(0);
                 self.step("gc_sweep_drained", pieces.drained);
-                self.step("gc_sweep_flushed", pieces.flushed);
+                if self.end_is_flush {
+                    // One probe for both, so that the sweep never comes before its cycle.
+                    self.config.end_is_flush = 1;
+                } else {
+                    self.step("gc_sweep_flushed", pieces.flushed);
+                }
                 self.step("gc_sweep_parked", pieces.parked);
             }
             Err(error) => self
@@ -108,31 +137,28 @@ impl Plan {
         }
     }
 
-    fn stops(&mut self, stops: Stops, runtime: &Runtime<'_>) {
+    fn stops(&mut self, stops: Stops, binary: &Binary, globals: &Globals, layout: &Layout) {
         let start_args = match stops.arguments {
             RestartArguments::None => gc_start_args::GC_START_NOTHING,
             RestartArguments::Began => gc_start_args::GC_START_REASON_BEGIN,
             RestartArguments::BeganAndStopped => gc_start_args::GC_START_REASON_BEGIN_STOPPED,
         };
         self.config.start_args = start_args.0 as u8;
-        if stops.reason_is_number {
-            self.config.stop_args = gc_stop_args::GC_STOP_REASON.0 as u8;
-            self.reasons = gc_record::stop_reasons(runtime.binary());
-            if self.reasons.is_empty() {
-                self.shortcomings.push(
-                    "reasons to stop the world are shown as numbers: the binary's words for them were not found"
-                        .to_owned(),
-                );
+        let preemptoff = (layout.offset(Field::GM), layout.offset(Field::MPreemptoff));
+        match preemptoff {
+            _ if stops.reason_is_number => {
+                self.config.stop_args = gc_stop_args::GC_STOP_REASON.0 as u8;
+                self.reasons = gc_record::stop_reasons(binary, globals);
             }
-        } else if let Some((g_m, m_preemptoff)) = gc_record::preemptoff(runtime.binary()) {
-            self.config.g_m = g_m;
-            self.config.m_preemptoff = m_preemptoff;
-            self.config.preemptoff_known = 1;
-        } else {
-            self.shortcomings.push(
-                "reasons to stop the world are not shown: the layout of this binary's Go version is not known"
+            (Some(g_m), Some(m_preemptoff)) => {
+                self.config.g_m = g_m;
+                self.config.m_preemptoff = m_preemptoff;
+                self.config.preemptoff_known = 1;
+            }
+            _ => self.shortcomings.push(
+                "reasons to stop the world are not shown: where this Go version keeps them is not known"
                     .to_owned(),
-            );
+            ),
         }
         self.step("gc_stw_begin", stops.begin);
         self.step("gc_stw_stopped", stops.stopped);
@@ -141,12 +167,32 @@ impl Plan {
     }
 }
 
+/// Checks, and completes, what is known of the layout on a process that runs, if there is one that we may read.
+fn settle(target: &Target, runtime: &Runtime<'_>, anatomy: &mut Anatomy) {
+    let file = |path: &Path| {
+        let metadata = fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    // A command that is yet to be started runs another program still.
+    let runs_it = |process: &ProcessId| file(&process.exe()) == file(&target.path);
+    let Some(process) = target.processes().into_iter().find(runs_it) else {
+        return;
+    };
+    let mut layout = anatomy.layout.clone();
+    if let Ok(process) = Live::open(&process, anatomy) {
+        let (memory, bias) = (&process.memory, process.bias);
+        let live = verify::Live::new(memory, runtime, &anatomy.globals, bias);
+        verify::settle(&mut layout, &live);
+    }
+    anatomy.layout = layout;
+}
+
 fn fields(record: &Record) -> gc_fields {
     gc_fields {
         cycles: record.cycles,
         stw_procs: record.stw_procs,
         max_procs: record.max_procs,
-        user_forced: record.user_forced,
+        user_forced: record.user_forced.unwrap_or(0),
         sweep_term_ns: record.sweep_term,
         mark_ns: record.mark,
         mark_term_ns: record.mark_term,

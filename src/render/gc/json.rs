@@ -50,6 +50,7 @@ impl Json {
         object.number("cycle", u64::from(cycle.cycle));
         object.text_or_null("trigger", cycle.known_trigger().map(Trigger::name));
         object.number("duration_ns", cycle.mark_duration_ns());
+        object.number("pause_ns", cycle.pause_ns);
         sizes(&mut object, cycle);
         object.end();
     }
