@@ -1,0 +1,81 @@
+//! `gc --cycles` and the lines of `GODEBUG=gctrace=1`.
+
+use crate::common::{
+    Build, Fixture, Grtmon, PATIENCE, fixture, newest, program, require_capabilities_or_skip,
+    toolchains,
+};
+use crate::support::{FORCED, each, gctrace, number, observe, run, since_first};
+
+#[test]
+fn cycles_are_those_of_gctrace() {
+    each(|_, program, what| {
+        let (output, truth, stderr) = observe(&program, &["gc", "--cycles"]);
+        let seen: Vec<&str> = output.stdout.lines().collect();
+        let trace = gctrace(&stderr);
+        assert_eq!(seen, since_first(&trace, &seen), "{what}");
+        assert_eq!(seen.len() as u64, number(&truth["cycles"]), "{what}");
+        assert!(!output.stderr.contains("lost"), "{what}: {}", output.stderr);
+    });
+}
+
+#[test]
+fn a_command_is_seen_from_its_first_cycle() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let path = program(newest(), Build::STRIPPED_PIE, "forced", FORCED);
+    let (stdout, stderr) = run(&["gc", "--cycles"], &path, "gctrace=1");
+    let seen: Vec<&str> = stdout.lines().collect();
+    assert_eq!(seen, gctrace(&stderr));
+    assert!(seen.len() >= 5 && seen[0].starts_with("gc 1 @"), "{seen:?}");
+}
+
+/// Looks for a leaked goroutine while it collects garbage.
+const LEAK: &str = "package main
+
+import (
+	\"io\"
+	\"runtime\"
+	\"runtime/pprof\"
+	\"time\"
+)
+
+func main() {
+	go func() { <-make(chan int) }()
+	time.Sleep(10 * time.Millisecond)
+	if err := pprof.Lookup(\"goroutineleak\").WriteTo(io.Discard, 0); err != nil {
+		panic(err)
+	}
+	runtime.GC()
+	time.Sleep(100 * time.Millisecond)
+}
+";
+
+#[test]
+fn a_search_for_leaks_is_told() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    for toolchain in toolchains().iter().filter(|it| it.minor() >= 27) {
+        let path = program(toolchain, Build::STRIPPED, "leak", LEAK);
+        let (stdout, stderr) = run(&["gc", "--cycles"], &path, "gctrace=1");
+        let seen: Vec<&str> = stdout.lines().collect();
+        assert_eq!(seen, gctrace(&stderr));
+        let telling = |line: &&&str| line.contains("(checking for goroutine leaks)");
+        assert_eq!(seen.iter().filter(telling).count(), 1, "{seen:?}");
+    }
+}
+
+#[test]
+fn it_ends_after_so_many_rows() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let mut target = Fixture::start(&fixture(newest(), Build::DEFAULT), &["gc"]);
+    let tool = Grtmon::start(&["gc", "--count", "3", "--cycles", "--pid", &target.pid_arg()]);
+    target.process.go();
+    let output = tool.end(PATIENCE).success();
+    assert_eq!(output.stdout.lines().count(), 3);
+    target.process.expect("done");
+    target.finish();
+}

@@ -1,0 +1,168 @@
+//! The rows of `gc`: stops of the world, and how the parts of a cycle fit together.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::common::{Build, fixture, newest, require_capabilities_or_skip};
+use crate::support::{each, number, observe, of_kind};
+
+#[test]
+fn stops_are_those_that_the_runtime_counts() {
+    each(|toolchain, program, what| {
+        let (output, truth, _) = observe(&program, &["gc", "--output", "json"]);
+        let lines = output.json();
+        let stops = of_kind(&lines, "stw");
+        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+        for stop in &stops {
+            let reason = stop["reason"].as_str();
+            *reasons
+                .entry(reason.unwrap_or_else(|| panic!("{what}: {stop}")))
+                .or_default() += 1;
+            let parts = number(&stop["stopping_ns"]) + number(&stop["stopped_ns"]);
+            assert_eq!(parts, number(&stop["duration_ns"]), "{what}: {stop}");
+        }
+        let cycles = number(&truth["cycles"]);
+        assert_eq!(
+            reasons.get("GC sweep termination"),
+            Some(&cycles),
+            "{what}: {reasons:?}"
+        );
+        assert_eq!(
+            reasons.get("GC mark termination"),
+            Some(&cycles),
+            "{what}: {reasons:?}"
+        );
+        for (reason, field) in [
+            ("read mem stats", "read_mem_stats"),
+            ("GOMAXPROCS", "set_procs"),
+        ] {
+            assert_eq!(
+                reasons.get(reason).copied(),
+                truth[field].as_u64(),
+                "{what}: {reasons:?}"
+            );
+        }
+        if toolchain.minor() >= 22 {
+            assert_eq!(number(&truth["gc_pauses"]), 2 * cycles, "{what}");
+            let others = stops.len() as u64 - 2 * cycles;
+            assert_eq!(
+                number(&truth["other_pauses"]),
+                others,
+                "{what}: {reasons:?}"
+            );
+        }
+        let end = lines.last().unwrap();
+        assert_eq!(end["event"], "end", "{what}");
+        assert_eq!(number(&end["stw"]["count"]), stops.len() as u64, "{what}");
+        assert_eq!(number(&end["stops_passed"]), stops.len() as u64, "{what}");
+        assert_eq!(end["lost"], Value::Array(Vec::new()), "{what}");
+    });
+}
+
+/// The parts of one cycle.
+#[derive(Default)]
+struct Parts<'v> {
+    mark: Option<&'v Value>,
+    sweep: Option<&'v Value>,
+    first_stop: Option<&'v Value>,
+    last_stop: Option<&'v Value>,
+}
+
+fn parts(lines: &[Value]) -> BTreeMap<u64, Parts<'_>> {
+    let mut cycles: BTreeMap<u64, Parts<'_>> = BTreeMap::new();
+    for line in lines {
+        let Some(cycle) = line["cycle"].as_u64() else {
+            continue;
+        };
+        let parts = cycles.entry(cycle).or_default();
+        match (line["event"].as_str(), line["reason"].as_str()) {
+            (Some("mark"), _) => parts.mark = Some(line),
+            (Some("sweep"), _) => parts.sweep = Some(line),
+            (Some("stw"), Some("GC sweep termination")) => parts.first_stop = Some(line),
+            (Some("stw"), Some("GC mark termination")) => parts.last_stop = Some(line),
+            other => panic!("{other:?} in a cycle"),
+        }
+    }
+    cycles
+}
+
+#[test]
+fn the_parts_of_a_cycle_fit_together() {
+    each(|toolchain, program, what| {
+        let (output, truth, _) = observe(&program, &["gc", "--output", "json"]);
+        let lines = output.json();
+        let cycles = parts(&lines);
+        assert_eq!(cycles.len() as u64, number(&truth["cycles"]), "{what}");
+        let mut forced = 0;
+        for (cycle, parts) in &cycles {
+            let what = format!("{what}, cycle {cycle}");
+            let Parts {
+                mark: Some(mark),
+                sweep: Some(sweep),
+                first_stop: Some(first),
+                last_stop: Some(last),
+            } = parts
+            else {
+                panic!("{what}: something is missing")
+            };
+            let begin = |line: &Value| number(&line["time_unix_ns"]);
+            let end = |line: &Value| begin(line) + number(&line["duration_ns"]);
+            // The world runs a moment after the runtime has taken the time for its record.
+            assert!(begin(first) <= begin(mark), "{what}");
+            assert!(end(mark) <= begin(last), "{what}");
+            assert!(
+                begin(last) <= begin(sweep) && begin(sweep) <= end(last),
+                "{what}"
+            );
+            let pauses = begin(mark) - begin(first) + begin(sweep) - begin(last);
+            let pause = number(&mark["pause_ns"]);
+            if toolchain.minor() >= 22 {
+                assert_eq!(pauses, pause, "{what}");
+            } else {
+                // The runtime takes its time a little before it calls what we see.
+                assert!(
+                    pauses <= pause && pause - pauses < 10_000_000,
+                    "{what}: {pauses} of {pause}"
+                );
+            }
+            forced += u64::from(mark["trigger"] == "forced");
+            assert_eq!(sweep["trigger"], mark["trigger"], "{what}");
+            if let Some(next) = cycles.get(&(cycle + 1)) {
+                let next = begin(next.first_stop.unwrap());
+                assert!(
+                    sweep["finished"] == false || end(sweep) <= next,
+                    "{what}: {sweep}"
+                );
+            }
+        }
+        assert_eq!(forced, number(&truth["forced"]), "{what}");
+    });
+}
+
+#[test]
+fn a_table_for_people() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let (output, truth, _) = observe(&fixture(newest(), Build::STRIPPED), &["gc"]);
+    let mut lines = output.stdout.lines();
+    let heading = lines.next().unwrap();
+    assert!(
+        heading.starts_with("   EVENT         TIME(ns)"),
+        "{heading}"
+    );
+    let rows: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    for row in &rows {
+        let mut words = row.split_whitespace();
+        assert!(
+            ["stw", "mark", "sweep"].contains(&words.next().unwrap()),
+            "{row}"
+        );
+        assert!(words.next().unwrap().parse::<u64>().is_ok(), "{row}");
+    }
+    let summary: Vec<&str> = lines.collect();
+    assert_eq!(summary.len(), 4, "{summary:?}");
+    let marks: Vec<&str> = summary[2].split_whitespace().collect();
+    assert_eq!(marks[..2], ["mark", &truth["cycles"].to_string()]);
+}
