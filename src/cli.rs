@@ -24,6 +24,7 @@ use regex::Regex;
   grtmon gr seq --pid 4242 -d 10s      how long they run, as a histogram
   grtmon gc --cycles --binpath ./server
   grtmon gm -- ./server --port 8080    start it and count its allocations
+  grtmon dump --pid 4242               what all its goroutines are doing
   grtmon doctor --pid 4242             what can be seen of it, and what not")]
 pub struct Cli {
     /// Print libbpf's own messages too
@@ -43,6 +44,8 @@ pub enum Command {
     Gc(Gc),
     /// Allocations: objects and bytes by size class
     Gm(Gm),
+    /// All goroutines as they are now: states, stacks, who created them
+    Dump(Dump),
     /// What can be seen here, by which means, and what is missing
     Doctor(Doctor),
     /// Version of grtmon and what it was built with
@@ -246,6 +249,68 @@ pub struct Doctor {
     /// Form of the output
     #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
     pub output: Output,
+}
+
+/// `dump`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("source").required(true).multiple(false).args(["pid", "core"]))]
+#[command(
+    override_usage = "grtmon dump [OPTIONS] <--pid PID | --core FILE>",
+    after_help = "Reads the process's memory: no probe, no pause. Times are approximate: only a garbage collection notes since when a \
+                  goroutine waits, and may say too early; before the second one nothing is known."
+)]
+pub struct Dump {
+    /// A running process
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// A core dump instead
+    #[arg(long, value_name = "FILE")]
+    pub core: Option<PathBuf>,
+    /// The program that dumped core, if it is no longer where it was
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        requires = "core",
+        conflicts_with = "pid"
+    )]
+    pub binpath: Option<PathBuf>,
+    /// Each goroutine, instead of one entry for all that do the same
+    #[arg(long)]
+    pub all: bool,
+    /// What became more within this time: the leaks
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["core", "all"])]
+    pub diff: Option<Duration>,
+    /// Only goroutines that have been waiting for about this time or longer
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "core")]
+    pub stuck: Option<Duration>,
+    /// Only goroutines in this state: running, runnable, syscall, waiting, or a part of what they wait for, as in "chan
+    /// receive" (repeatable)
+    #[arg(long, value_name = "STATE")]
+    pub state: Vec<String>,
+    /// Only goroutines with a matching function on their stack
+    #[arg(long, value_name = "REGEX")]
+    pub r#fn: Option<Regex>,
+    /// Only goroutines created by a matching function
+    #[arg(long, value_name = "REGEX")]
+    pub created_by: Option<Regex>,
+    /// Also the runtime's own goroutines and frames
+    #[arg(long)]
+    pub system: bool,
+    /// Form of the output; pprof is for `go tool pprof`
+    #[arg(short, long, value_name = "text|json|pprof", value_enum, default_value_t = DumpOutput::Text, hide_possible_values = true)]
+    pub output: DumpOutput,
+}
+
+/// Forms of output of `dump`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DumpOutput {
+    /// As Go prints goroutines
+    Text,
+    /// One JSON object per line
+    Json,
+    /// A profile
+    Pprof,
 }
 
 /// The stub's arguments.

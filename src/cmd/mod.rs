@@ -4,6 +4,8 @@
 //! command's own.
 
 mod doctor;
+mod dump;
+mod dump_filter;
 mod gc;
 mod gm;
 mod gr;
@@ -51,6 +53,7 @@ fn run(command: Command) -> Result<ExitCode> {
         },
         Command::Gc(gc) => gc::run(&gc),
         Command::Gm(gm) => gm::run(&gm),
+        Command::Dump(dump) => dump::run(&dump),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Version => version::run(),
         Command::Start(start) => {
@@ -81,6 +84,9 @@ fn usage(error: &clap::Error) -> ExitCode {
     let what = what.join(" ");
     let what = match error.kind() {
         // All that is ever required is a target.
+        ErrorKind::MissingRequiredArgument if text.contains("--core") => {
+            "no target: give --pid PID, or --core FILE"
+        }
         ErrorKind::MissingRequiredArgument => {
             "no target: give --pid PID, --binpath FILE, or -- COMMAND"
         }

@@ -54,6 +54,7 @@ fn functions_lines_and_inlining() {
             file: "a.go",
             line,
             inlined,
+            id: 0,
         };
         let inlined = [
             frame("main.inlined", 20, true),

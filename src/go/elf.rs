@@ -121,7 +121,7 @@ impl Headers {
     }
 }
 
-fn parse_header(file: &[u8]) -> Result<goblin::elf::Header, GoError> {
+pub(super) fn parse_header(file: &[u8]) -> Result<goblin::elf::Header, GoError> {
     if !file.starts_with(b"\x7fELF") {
         return Err(GoError::NotElf);
     }
@@ -151,7 +151,7 @@ fn parse_header(file: &[u8]) -> Result<goblin::elf::Header, GoError> {
     Elf::parse_header(file).map_err(|e| GoError::corrupt(format!("ELF header: {e}")))
 }
 
-fn program_headers(
+pub(super) fn program_headers(
     file: &[u8],
     header: &goblin::elf::Header,
 ) -> Result<Vec<ProgramHeader>, GoError> {

@@ -15,6 +15,8 @@ pub enum GoError {
     ForeignArchitecture(String),
     /// ELF, but neither an executable nor a shared object; what it is instead.
     NotExecutable(&'static str),
+    /// ELF, but not a core dump where one was asked for.
+    NotCore,
     /// No Go function table: not a Go program, or its table has been obfuscated.
     NotGo,
     /// A Go program from before Go 1.18; how that shows.
@@ -48,6 +50,7 @@ impl fmt::Display for GoError {
                 write!(f, "a program for {name}; only x86-64 and arm64 are supported")
             }
             Self::NotExecutable(kind) => write!(f, "not an executable program but {kind}"),
+            Self::NotCore => f.write_str("not a core dump"),
             Self::NotGo => f.write_str(
                 "not a Go program (no Go function table found), or one whose function table has been obfuscated",
             ),

@@ -25,16 +25,26 @@ pub struct Frame<'i> {
     pub line: u32,
     /// Whether it was inlined into the frame that follows.
     pub inlined: bool,
+    /// The function's `funcID` (internal/abi/symtab.go); 0 for an ordinary one, or if the table is damaged.
+    pub id: u8,
 }
 
-/// Size of an `inlinedCall`, and offsets of the name's offset and of `parentPc` in it, in bytes.
-fn layout(format: Format) -> (usize, usize, usize) {
+/// Size of an `inlinedCall`, and offsets of the name's offset, of `parentPc` and of `funcID` in it, in bytes.
+fn layout(format: Format) -> (usize, usize, usize, usize) {
     match format {
         // parent i16, funcID u8, padding, file i32, line i32, func i32, parentPc i32
-        Format::Go118 => (20, 12, 16),
+        Format::Go118 => (20, 12, 16, 2),
         // funcID u8, padding, nameOff i32, parentPc i32, startLine i32
-        Format::Go120 => (16, 4, 8),
+        Format::Go120 => (16, 4, 8, 0),
     }
+}
+
+/// A function that was inlined.
+struct InlinedCall<'i> {
+    name: &'i str,
+    id: u8,
+    /// Address of an instruction that stands for the call to it.
+    call: u64,
 }
 
 impl<'i> FuncTable<'i> {
@@ -43,28 +53,32 @@ impl<'i> FuncTable<'i> {
         let mut frames = Vec::new();
         let mut pc = pc;
         while frames.len() < MAX_DEPTH {
-            let Some((name, call)) = self.inlined_call(function, pc) else {
+            let Some(inlined) = self.inlined_call(function, pc) else {
                 break;
             };
-            frames.push(self.frame(name, function, pc, true));
-            pc = call;
+            frames.push(Frame {
+                inlined: true,
+                ..self.frame(inlined.name, inlined.id, function, pc)
+            });
+            pc = inlined.call;
         }
-        frames.push(self.frame(function.name, function, pc, false));
+        frames.push(self.frame(function.name, self.id(function).unwrap_or(0), function, pc));
         frames
     }
 
-    fn frame(&self, name: &'i str, function: &Function<'i>, pc: u64, inlined: bool) -> Frame<'i> {
+    fn frame(&self, name: &'i str, id: u8, function: &Function<'i>, pc: u64) -> Frame<'i> {
         let line = self.line_in(function, pc);
         Frame {
             function: name,
             file: line.map_or("", |l| l.file),
             line: line.map_or(0, |l| l.line),
-            inlined,
+            inlined: false,
+            id,
         }
     }
 
-    /// The innermost inlined function at `pc`, and the address of an instruction that stands for the call to it.
-    fn inlined_call(&self, function: &Function<'i>, pc: u64) -> Option<(&'i str, u64)> {
+    /// The innermost inlined function at `pc`.
+    fn inlined_call(&self, function: &Function<'i>, pc: u64) -> Option<InlinedCall<'i>> {
         let npcdata =
             usize::try_from(self.u32_at(function.record.checked_add(self.format.npcdata())?)?)
                 .ok()?;
@@ -81,7 +95,7 @@ impl<'i> FuncTable<'i> {
         }
         let index = usize::try_from(self.value_of_table(function, index, pc)?).ok()?;
 
-        let (size, name, parent) = layout(self.format);
+        let (size, name, parent, id) = layout(self.format);
         let entry = self
             .funcdata?
             .checked_add(u64::from(tree))?
@@ -92,6 +106,7 @@ impl<'i> FuncTable<'i> {
         let call = function
             .entry
             .checked_add(u64::try_from(field(parent)?).ok()?)?;
-        (call < function.end).then_some((name, call))
+        let id = entry.get(id).copied()?;
+        (call < function.end).then_some(InlinedCall { name, id, call })
     }
 }

@@ -173,6 +173,12 @@ impl<'i> FuncTable<'i> {
         })
     }
 
+    /// By how many bytes the stack pointer lies below where it was at the function's entry, before the instruction at
+    /// `pc` (`funcspdelta` of runtime/symtab.go). `None` if that is not known, as in assembly that switches stacks.
+    pub fn stack_depth(&self, function: &Function<'i>, pc: u64) -> Option<u64> {
+        u64::try_from(self.value(function, self.format.pcsp(), pc)?).ok()
+    }
+
     /// The value at `pc` of the per-instruction table whose offset lies at `field` in the function's record.
     fn value(&self, function: &Function<'i>, field: usize, pc: u64) -> Option<i32> {
         self.value_of_table(

@@ -22,6 +22,10 @@ pub(super) enum Format {
 /// deferreturn, pcsp u32 at 16, pcfile u32 at 20, pcln u32 at 24, npcdata u32 at 28, cuOffset u32 at 32, then
 /// startLine i32 (Go 1.20), funcID u8, flag u8, padding u8, nfuncdata u8, and npcdata + nfuncdata words u32.
 impl Format {
+    pub(super) fn pcsp(self) -> usize {
+        16
+    }
+
     pub(super) fn pcfile(self) -> usize {
         20
     }

@@ -11,7 +11,7 @@ use super::runtime::decode;
 
 /// The number by which the function table marks wrappers (`FuncIDWrapper`, internal/abi/symtab.go; `funcID_wrapper`,
 /// runtime/symtab.go, until Go 1.20); `None` for versions where it is not known.
-fn wrapper_id(minor: u16) -> Option<u8> {
+pub(super) fn wrapper_id(minor: u16) -> Option<u8> {
     match minor {
         19..=21 => Some(21),
         22..=24 => Some(22),

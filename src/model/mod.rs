@@ -2,8 +2,10 @@
 //! terminals.
 
 pub mod allocation;
+pub mod dump;
 pub mod gc;
 pub mod goroutine;
+pub mod groups;
 pub mod histogram;
 pub mod loss;
 pub mod report;

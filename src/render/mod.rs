@@ -1,10 +1,14 @@
 //! The human side: text for people, JSON for programs. Writes to byte buffers; knows nothing of where they go.
 
 pub mod allocation;
+pub mod dump;
+pub mod dump_json;
 pub mod gc;
 pub mod goroutine;
 pub mod histogram;
 pub mod json;
+pub mod pprof;
+mod protobuf;
 pub mod report;
 pub mod style;
 pub mod table;

@@ -3,6 +3,7 @@
 pub mod checked;
 pub mod child;
 pub mod clock;
+pub mod core_dump;
 pub mod live;
 pub mod memory;
 pub mod process;
@@ -11,6 +12,7 @@ pub mod watch;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -152,20 +154,27 @@ fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
     }
 }
 
+/// Maps a file into memory. `instead` says what to name if it is not a file.
+fn map(path: &Path, instead: &str) -> Result<(Mmap, Metadata)> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+    let metadata = file
+        .metadata()
+        .with_context(|| format!("cannot look at {shown}"))?;
+    if !metadata.is_file() {
+        anyhow::bail!("{shown} is not a file: {instead}");
+    }
+    // SAFETY: the map is private and only read. A file that is being run cannot be written to (ETXTBSY); one that
+    // somebody truncates meanwhile would end grtmon, not the target.
+    let bytes = unsafe { Mmap::map(&file) }.with_context(|| format!("cannot map {shown}"))?;
+    Ok((bytes, metadata))
+}
+
 impl Target {
     /// Reads the binary at `path`.
     fn open(path: &Path, scope: Scope) -> Result<Self> {
         let shown = path.display();
-        let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
-        let metadata = file
-            .metadata()
-            .with_context(|| format!("cannot look at {shown}"))?;
-        if !metadata.is_file() {
-            anyhow::bail!("{shown} is not a file: name a Go program");
-        }
-        // SAFETY: the map is private and only read. A file that is being run cannot be written to (ETXTBSY); one that
-        // somebody truncates meanwhile would end grtmon, not the target.
-        let bytes = unsafe { Mmap::map(&file) }.with_context(|| format!("cannot map {shown}"))?;
+        let (bytes, metadata) = map(path, "name a Go program")?;
         let binary = Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
         let name = path
             .file_name()

@@ -45,7 +45,7 @@ const FOREIGN: [(&str, &[&str]); 10] = [
     ("goblin", &["go"]),
     ("gimli", &["go"]),
     ("iced_x86", &["go"]),
-    ("flate2", &["go"]),
+    ("flate2", &["go", "render"]),
     ("memmap2", &["target"]),
     ("nix", &["target"]),
     ("procfs", &["target"]),

@@ -1,0 +1,267 @@
+//! `grtmon dump`: all goroutines of a process, or what became more of them.
+
+use std::io::IsTerminal;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::anyhow;
+use anyhow::bail;
+
+use crate::cli;
+use crate::cli::DumpOutput;
+use crate::go::Anatomy;
+use crate::go::Binary;
+use crate::go::ReadError;
+use crate::go::ReadMemory;
+use crate::go::Subject;
+use crate::go::goroutines::GoroutineReader;
+use crate::go::runtime::Runtime;
+use crate::go::verify;
+use crate::model::dump::Dump;
+use crate::model::dump::Goroutine;
+use crate::model::groups;
+use crate::model::groups::Grouper;
+use crate::render;
+use crate::render::dump_json;
+use crate::render::dump_json::Totals;
+use crate::render::pprof::Profile;
+use crate::target;
+use crate::target::Selection;
+use crate::target::clock;
+use crate::target::core_dump::CoreDump;
+use crate::target::live;
+use crate::target::live::Live;
+
+use super::dump_filter::Filter;
+use super::output;
+use super::output::Output;
+
+pub(super) fn run(args: &cli::Dump) -> Result<ExitCode> {
+    if args.output == DumpOutput::Pprof && std::io::stdout().is_terminal() {
+        bail!("a profile is not for terminals: redirect it into a file, for go tool pprof");
+    }
+    match (args.pid, &args.core) {
+        (Some(pid), _) => of_process(args, pid)?,
+        (None, Some(path)) => {
+            let dump = CoreDump::open(path, args.binpath.as_deref())?;
+            of_core(args, &dump).with_context(|| format!("cannot use {}", path.display()))?;
+        }
+        (None, None) => bail!("no target: give --pid PID, or --core FILE"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
+    let resolved = target::resolve(&Selection::Pids(vec![pid]))?;
+    let target = resolved
+        .targets
+        .first()
+        .with_context(|| format!("there is no process {pid}"))?;
+    let process = target
+        .processes()
+        .pop()
+        .with_context(|| format!("process {pid} has ended"))?;
+    let mut anatomy = Anatomy::of(&target.binary);
+    let Live { memory, bias, .. } = Live::open(&process, &anatomy)?;
+    settle(&mut anatomy, &target.binary, &memory, bias);
+    let explain = |error: ReadError| match error {
+        ReadError::Memory(why) => live::explain(pid, &why),
+        // What was read may be of a process that was just replacing or ending itself.
+        _ if target.has_ended() => anyhow!("process {pid} has ended"),
+        other => anyhow!("cannot read the goroutines of process {pid}: {other}"),
+    };
+    let subject = Subject {
+        memory: &memory,
+        anatomy: &anatomy,
+        bias,
+    };
+    let mut reader = GoroutineReader::new(&target.binary, &subject).map_err(explain)?;
+    let mut take = || -> Result<Dump> {
+        let mut dump = reader.read(&memory).map_err(explain)?;
+        dump.at_ns = clock::monotonic_ns().ok();
+        Ok(dump)
+    };
+    let first = take()?;
+    let show = Show::new(args, &target.binary, &target.name);
+    match args.diff {
+        None => show.dump(&first),
+        Some(time) => {
+            std::thread::sleep(time);
+            show.growth(&first, &take()?, time)
+        }
+    }
+}
+
+fn of_core(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
+    let mut anatomy = Anatomy::of(&dump.binary);
+    let memory = dump.core.memory(dump.binary.image());
+    let bias = anatomy.bias(dump.entered_at);
+    settle(&mut anatomy, &dump.binary, &memory, bias);
+    let subject = Subject {
+        memory: &memory,
+        anatomy: &anatomy,
+        bias,
+    };
+    let goroutines = GoroutineReader::new(&dump.binary, &subject)?.read(&memory)?;
+    let name = dump.path.file_name().unwrap_or(dump.path.as_os_str());
+    Show::new(args, &dump.binary, &name.to_string_lossy()).dump(&goroutines)
+}
+
+/// Puts the layout to the test on the process itself: what turns out to be wrong is not used.
+fn settle(anatomy: &mut Anatomy, binary: &Binary, memory: &dyn ReadMemory, bias: u64) {
+    let runtime = Runtime::of(binary);
+    let process = verify::Live::new(memory, &runtime, &anatomy.globals, bias);
+    verify::settle(&mut anatomy.layout, &process);
+}
+
+/// Shows dumps in the form that was asked for.
+struct Show<'a> {
+    args: &'a cli::Dump,
+    binary: &'a Binary,
+    name: &'a str,
+    filter: Filter<'a>,
+}
+
+impl<'a> Show<'a> {
+    fn new(args: &'a cli::Dump, binary: &'a Binary, name: &'a str) -> Self {
+        Self {
+            args,
+            binary,
+            name,
+            filter: Filter::new(args),
+        }
+    }
+
+    /// The goroutines that pass the filter.
+    fn dump(&self, dump: &Dump) -> Result<()> {
+        let chosen = self.filter.choose(dump);
+        let mut output = Output::new();
+        match (self.args.output, self.args.all) {
+            (DumpOutput::Pprof, _) => self.profile(&mut output, dump, &chosen.wanted)?,
+            (form, true) => {
+                for one in chosen.of(dump) {
+                    match form {
+                        DumpOutput::Json => dump_json::goroutine(&mut output.text, dump, one),
+                        _ => render::dump::goroutine(&mut output.text, dump, one, self.args.system),
+                    }
+                    output.relieve()?;
+                }
+            }
+            (form, false) => {
+                let mut grouper = Grouper::new(self.args.system);
+                let groups = grouper.groups(dump, &chosen.wanted);
+                if form == DumpOutput::Text {
+                    let groups = groups.len();
+                    writeln!(output.text, "{}\n", chosen.totals_with(groups))?;
+                }
+                for group in &groups {
+                    match form {
+                        DumpOutput::Json => dump_json::group(&mut output.text, group, dump.at_ns),
+                        _ => render::dump::group(
+                            &mut output.text,
+                            group,
+                            dump.at_ns,
+                            self.args.system,
+                        ),
+                    }
+                    output.relieve()?;
+                }
+            }
+        }
+        self.end(output, &chosen.totals)?;
+        if chosen.unknown_times > 0 {
+            output::note(&format!(
+                "{} waiting goroutines are left out: since when is not known, as fewer than two garbage collections have seen them waiting",
+                chosen.unknown_times
+            ));
+        }
+        Ok(())
+    }
+
+    /// What became more of the goroutines that pass the filter.
+    fn growth(&self, before: &Dump, after: &Dump, time: Duration) -> Result<()> {
+        let (first, second) = (self.filter.choose(before), self.filter.choose(after));
+        let mut grouper = Grouper::new(self.args.system);
+        let was = grouper.groups(before, &first.wanted);
+        let is = grouper.groups(after, &second.wanted);
+        let sites = groups::growth(&was, is);
+        let mut output = Output::new();
+        match self.args.output {
+            DumpOutput::Text => {
+                let (from, to) = (first.totals.shown, second.totals.shown);
+                writeln!(
+                    output.text,
+                    "{from} → {to} goroutines in {time:?}; more of them at {} creation sites\n",
+                    sites.iter().filter(|site| site.grown() > 0).count()
+                )?;
+                for site in &sites {
+                    render::dump::growth(&mut output.text, site, after.at_ns, self.args.system);
+                }
+            }
+            DumpOutput::Json => {
+                for site in &sites {
+                    dump_json::growth(&mut output.text, site, after.at_ns);
+                }
+            }
+            DumpOutput::Pprof => {
+                let mut profile = self.new_profile(after);
+                for growth in sites.iter().flat_map(|site| &site.stacks) {
+                    if let Some(example) = growth.group.goroutines.first() {
+                        profile.add(example, growth.group.stack, growth.grown() as u64);
+                    }
+                }
+                output.text = profile.finish()?;
+            }
+        }
+        self.end(output, &second.totals)
+    }
+
+    /// One sample for each stack and state.
+    fn profile(
+        &self,
+        output: &mut Output,
+        dump: &Dump,
+        wanted: impl Fn(&Goroutine) -> bool,
+    ) -> Result<()> {
+        let mut profile = self.new_profile(dump);
+        for group in Grouper::new(true).groups(dump, wanted) {
+            for (activity, count) in group.activities() {
+                let mut members = group.goroutines.iter();
+                if let Some(example) = members.find(|one| one.activity() == activity) {
+                    profile.add(example, group.stack, count as u64);
+                }
+            }
+        }
+        output.text = profile.finish()?;
+        Ok(())
+    }
+
+    fn new_profile(&self, dump: &Dump) -> Profile {
+        let offset = clock::unix_offset_ns().unwrap_or(0);
+        let unix_ns = dump
+            .at_ns
+            .and_then(|ns| u64::try_from(i128::from(ns) + offset).ok());
+        Profile::new(self.name, self.binary.text(), unix_ns)
+    }
+
+    /// Writes what is left, and says what is not there.
+    fn end(&self, mut output: Output, totals: &Totals) -> Result<()> {
+        if self.args.output == DumpOutput::Json {
+            dump_json::end(&mut output.text, totals);
+        }
+        output.flush()?;
+        if self.args.all && totals.system > 0 && self.args.output == DumpOutput::Text {
+            output::note(&format!(
+                "{} goroutines of the runtime are not shown (--system shows them)",
+                totals.system
+            ));
+        }
+        for line in render::dump::missing(&totals.missing) {
+            output::warn(&line);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! The runtime's record of a goroutine: `g` (runtime/runtime2.go).
+
+use super::binary::Binary;
+use super::layout::constant;
+use super::layout::{Field, Layout, LayoutError};
+
+/// A stack is never larger (1 GB is the default limit, `runtime/debug.SetMaxStack` sets it).
+const MAX_STACK: u64 = 1 << 36;
+
+/// Where the fields lie.
+#[derive(Debug, Clone)]
+pub struct GLayout {
+    /// How many bytes from the start of a `g` hold all that is wanted.
+    pub size: usize,
+    stack_lo: usize,
+    stack_hi: usize,
+    sched_sp: usize,
+    sched_pc: usize,
+    syscallsp: usize,
+    syscallpc: usize,
+    atomicstatus: usize,
+    goid: usize,
+    waitsince: usize,
+    waitreason: usize,
+    lockedm: usize,
+    gopc: usize,
+    startpc: usize,
+    parent_goid: Option<usize>,
+}
+
+/// The largest `g` believed: it is 456 bytes in Go 1.27.
+const MAX_SIZE: usize = 4096;
+
+impl GLayout {
+    /// Takes what is needed from a binary's layout.
+    ///
+    /// # Errors
+    /// A field is not known; or lies where it cannot.
+    pub fn of(layout: &Layout) -> Result<Self, LayoutError> {
+        let mut size = 0;
+        let mut at = |field: Field| {
+            let offset = layout.require(field)? as usize;
+            if offset > MAX_SIZE {
+                return Err(LayoutError {
+                    field,
+                    why: format!("an offset of {offset} bytes is too much"),
+                });
+            }
+            size = size.max(offset + 8);
+            Ok(offset)
+        };
+        let parent_goid = match layout.exists(Field::GParentGoid) {
+            Some(true) => Some(at(Field::GParentGoid)?),
+            _ => None,
+        };
+        Ok(Self {
+            stack_lo: at(Field::GStackLo)?,
+            stack_hi: at(Field::GStackHi)?,
+            sched_sp: at(Field::GSchedSp)?,
+            sched_pc: at(Field::GSchedPc)?,
+            syscallsp: at(Field::GSyscallsp)?,
+            syscallpc: at(Field::GSyscallpc)?,
+            atomicstatus: at(Field::GAtomicstatus)?,
+            goid: at(Field::GGoid)?,
+            waitsince: at(Field::GWaitsince)?,
+            waitreason: at(Field::GWaitreason)?,
+            lockedm: at(Field::GLockedm)?,
+            gopc: at(Field::GGopc)?,
+            startpc: at(Field::GStartpc)?,
+            parent_goid,
+            size,
+        })
+    }
+
+    /// The fields of a `g` whose first [`GLayout::size`] bytes are given; `None` if there are fewer.
+    pub fn read(&self, bytes: &[u8]) -> Option<RawG> {
+        let word = |at: usize| {
+            let bytes = bytes.get(at..at.checked_add(8)?)?;
+            Some(u64::from_le_bytes(bytes.try_into().ok()?))
+        };
+        let status = bytes.get(self.atomicstatus..self.atomicstatus.checked_add(4)?)?;
+        Some(RawG {
+            stack_lo: word(self.stack_lo)?,
+            stack_hi: word(self.stack_hi)?,
+            sched_sp: word(self.sched_sp)?,
+            sched_pc: word(self.sched_pc)?,
+            syscallsp: word(self.syscallsp)?,
+            syscallpc: word(self.syscallpc)?,
+            status: u32::from_le_bytes(status.try_into().ok()?),
+            goid: word(self.goid)?,
+            waitsince: word(self.waitsince)?,
+            waitreason: *bytes.get(self.waitreason)?,
+            locked: word(self.lockedm)? != 0,
+            gopc: word(self.gopc)?,
+            startpc: word(self.startpc)?,
+            parent_goid: self.parent_goid.and_then(word),
+        })
+    }
+}
+
+/// The fields of a `g` as they were found. Addresses are those of the running program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawG {
+    /// Lowest address of the stack.
+    pub stack_lo: u64,
+    /// Address above the stack.
+    pub stack_hi: u64,
+    /// Stack pointer while it does not run.
+    pub sched_sp: u64,
+    /// Program counter while it does not run.
+    pub sched_pc: u64,
+    /// Stack pointer at a system call; 0 otherwise.
+    pub syscallsp: u64,
+    /// Program counter at a system call.
+    pub syscallpc: u64,
+    /// `_Gidle` …, perhaps with `_Gscan`.
+    pub status: u32,
+    /// Goroutine id.
+    pub goid: u64,
+    /// About when it blocked, in ns of nanotime; 0 if unknown.
+    pub waitsince: u64,
+    /// Number of the reason for which it waits.
+    pub waitreason: u8,
+    /// Whether it is locked to a thread.
+    pub locked: bool,
+    /// Return address of the `go` statement.
+    pub gopc: u64,
+    /// Entry of the start function.
+    pub startpc: u64,
+    /// Who created it; since Go 1.21.
+    pub parent_goid: Option<u64>,
+}
+
+impl RawG {
+    /// The state without `_Gscan`.
+    pub fn state(&self) -> u32 {
+        self.status & !constant::G_SCAN
+    }
+
+    /// Whether there is no goroutine in it, now.
+    pub fn is_free(&self) -> bool {
+        matches!(
+            self.state(),
+            constant::G_IDLE | constant::G_DEAD | constant::G_DEADEXTRA
+        )
+    }
+
+    /// Program counter and stack pointer to walk from, as `unwinder.initAt` of runtime/traceback.go takes them.
+    pub fn walk_from(&self) -> (u64, u64) {
+        if self.syscallsp != 0 {
+            (self.syscallpc, self.syscallsp)
+        } else {
+            (self.sched_pc, self.sched_sp)
+        }
+    }
+
+    /// Whether the goroutine is where it was, on the same stack. (The collector setting its bit is no matter.)
+    pub fn is_at_same_place(&self, other: &Self) -> bool {
+        let place = |g: &Self| {
+            let stack = (g.stack_lo, g.stack_hi, g.walk_from());
+            (g.goid, g.state(), g.startpc, stack)
+        };
+        place(self) == place(other)
+    }
+
+    /// What cannot be so in a goroutine that is alive; `None` if all is well. `bias` is the distance of addresses from
+    /// link-time addresses.
+    pub fn fault(&self, binary: &Binary, bias: u64) -> Option<&'static str> {
+        let in_code = |pc: u64| binary.text().contains(&pc.wrapping_sub(bias));
+        let size = self.stack_hi.checked_sub(self.stack_lo);
+        if !matches!(
+            self.state(),
+            constant::G_RUNNABLE
+                | constant::G_RUNNING
+                | constant::G_SYSCALL
+                | constant::G_WAITING
+                | constant::G_COPYSTACK
+                | constant::G_PREEMPTED
+                | constant::G_LEAKED
+        ) {
+            Some("a state that does not exist (g.atomicstatus)")
+        } else if self.goid == 0 || self.goid > 1 << 56 {
+            Some("an impossible number (g.goid)")
+        } else if size.is_none_or(|size| size == 0 || size > MAX_STACK) {
+            Some("an impossible stack (g.stack)")
+        } else if self.startpc != 0 && !in_code(self.startpc) {
+            Some("a start function outside of the program's code (g.startpc)")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Goroutines as the runtime prints them when a program panics, one by one or grouped.
+//!
+//! One by one, the text is what `runtime.Stack` and `/debug/pprof/goroutine?debug=2` give, so that what reads those
+//! reads this; only the arguments of functions are not there.
+
+use std::io::Write;
+
+use crate::model::dump::{Dump, Goroutine, Missing, Place, Stack, StackState};
+use crate::model::groups::{Group, SiteGrowth};
+
+/// Goroutine numbers shown of a group.
+const NUMBERS: usize = 5;
+
+const NS_PER_SECOND: u64 = 1_000_000_000;
+
+/// One goroutine with its stack, and an empty line. `all_frames`: those of the runtime too.
+pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine, all_frames: bool) {
+    let _ = write!(
+        out,
+        "goroutine {} [{}",
+        goroutine.goid,
+        goroutine.activity()
+    );
+    if goroutine.scanned {
+        out.extend_from_slice(b" (scan)");
+    }
+    // As the runtime has it: whole minutes.
+    let minutes = goroutine
+        .waited_ns(dump.at_ns)
+        .map_or(0, |waited| waited / NS_PER_SECOND / 60);
+    if minutes > 0 {
+        let _ = write!(out, ", {minutes} minutes");
+    }
+    if goroutine.locked {
+        out.extend_from_slice(b", locked to thread");
+    }
+    out.extend_from_slice(b"]:\n");
+    match dump.stack_of(goroutine) {
+        Some(stack) => frames(out, stack, all_frames),
+        None => no_stack(out, goroutine.stack),
+    }
+    created(out, goroutine.created.as_deref(), goroutine.creator);
+    out.push(b'\n');
+}
+
+/// One group, and an empty line.
+pub fn group(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>, all_frames: bool) {
+    let count = group.goroutines.len();
+    let _ = write!(out, "{count} goroutine{} [", plural(count));
+    activities(out, group);
+    waits(out, group, at_ns);
+    let locked = group.goroutines.iter().filter(|it| it.locked).count();
+    match locked {
+        0 => {}
+        _ if locked == count => out.extend_from_slice(b", locked to thread"),
+        _ => {
+            let _ = write!(out, ", {locked} locked to thread");
+        }
+    }
+    out.extend_from_slice(b"] (");
+    for (index, goroutine) in group.goroutines.iter().take(NUMBERS).enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        let _ = write!(out, "{comma}{}", goroutine.goid);
+    }
+    let more = if count > NUMBERS { ", …" } else { "" };
+    let _ = writeln!(out, "{more}):");
+    body(out, group, all_frames);
+    out.push(b'\n');
+}
+
+/// What became more at one creation site, and an empty line.
+pub fn growth(out: &mut Vec<u8>, site: &SiteGrowth<'_>, at_ns: Option<u64>, all_frames: bool) {
+    let start = site.example.start.as_deref();
+    let name = start.map_or("?", |start| start.function.as_str());
+    let (before, after) = (site.before, site.after);
+    let sign = if after >= before { "+" } else { "-" };
+    let change = after.abs_diff(before);
+    let _ = write!(
+        out,
+        "{sign}{change} goroutine{} of {name} ({before} → {after})",
+        plural(change)
+    );
+    match site.example.created.as_deref() {
+        Some(created) => {
+            let _ = writeln!(
+                out,
+                ", created by {} at {}:{}",
+                printed(&created.function),
+                created.file,
+                created.line
+            );
+        }
+        None => out.push(b'\n'),
+    }
+    for growth in &site.stacks {
+        let (before, after) = (growth.before, growth.group.goroutines.len());
+        let _ = write!(out, "\n+{} ({before} → {after}) [", growth.grown());
+        activities(out, &growth.group);
+        waits(out, &growth.group, at_ns);
+        out.extend_from_slice(b"]:\n");
+        body(out, &growth.group, all_frames);
+    }
+    out.push(b'\n');
+}
+
+/// What a dump lacks, one line each, for people.
+pub fn missing(missing: &Missing) -> Vec<String> {
+    let lines = [
+        (
+            missing.goroutines,
+            "could not be read and are not shown: they kept changing",
+        ),
+        (
+            missing.moving,
+            "kept moving while their stacks were read: shown without",
+        ),
+        (
+            missing.unwalkable,
+            "have stacks that cannot be followed to their first function: shown without",
+        ),
+    ];
+    let lines = lines.into_iter().filter(|(count, _)| *count > 0);
+    lines
+        .map(|(count, what)| format!("{count} goroutines {what}"))
+        .collect()
+}
+
+fn body(out: &mut Vec<u8>, group: &Group<'_>, all_frames: bool) {
+    let Some(first) = group.goroutines.first() else {
+        return;
+    };
+    match group.stack {
+        Some(stack) => frames(out, stack, all_frames),
+        None => {
+            no_stack(out, first.stack);
+            if let Some(start) = first.start.as_deref() {
+                let _ = writeln!(
+                    out,
+                    "started at {}\n\t{}:{}",
+                    start.function, start.file, start.line
+                );
+            }
+        }
+    }
+    created(out, first.created.as_deref(), group.creator());
+}
+
+fn activities(out: &mut Vec<u8>, group: &Group<'_>) {
+    let activities = group.activities();
+    for (index, (activity, count)) in activities.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        let _ = match activities.len() {
+            1 => write!(out, "{activity}"),
+            _ => write!(out, "{comma}{count} {activity}"),
+        };
+    }
+}
+
+fn waits(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>) {
+    let Some((least, most)) = group.waited_ns(at_ns) else {
+        return;
+    };
+    let (least, most) = (rough(least), rough(most));
+    let _ = if least == most {
+        write!(out, ", about {most}")
+    } else {
+        write!(out, ", about {least} to {most}")
+    };
+}
+
+/// A duration as roughly as it is known: `40s`, `12m`, `3h`, `5d`.
+fn rough(ns: u64) -> String {
+    let seconds = ns / NS_PER_SECOND;
+    match seconds {
+        ..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn frames(out: &mut Vec<u8>, stack: &Stack, all: bool) {
+    let (gap, elided) = stack.elided.unwrap_or((usize::MAX, 0));
+    for (index, frame) in stack.frames.iter().enumerate() {
+        if index == gap {
+            let _ = writeln!(out, "...{elided} frames elided...");
+        }
+        if all || !frame.hidden {
+            let _ = writeln!(out, "{}(...)", printed(&frame.place.function));
+            place(out, &frame.place);
+        }
+    }
+}
+
+fn no_stack(out: &mut Vec<u8>, state: StackState) {
+    let line = match state {
+        StackState::Read(_) => return,
+        // The runtime's own words.
+        StackState::Running => "goroutine running on other thread; stack unavailable",
+        StackState::Moving => "goroutine kept moving; stack unavailable",
+        StackState::Unwalkable => {
+            "goroutine in a state without a readable stack; stack unavailable"
+        }
+    };
+    let _ = writeln!(out, "\t{line}");
+}
+
+fn created(out: &mut Vec<u8>, by: Option<&Place>, creator: Option<u64>) {
+    let Some(by) = by else {
+        return;
+    };
+    let _ = match creator {
+        Some(goid) => writeln!(
+            out,
+            "created by {} in goroutine {goid}",
+            printed(&by.function)
+        ),
+        None => writeln!(out, "created by {}", printed(&by.function)),
+    };
+    place(out, by);
+}
+
+fn place(out: &mut Vec<u8>, place: &Place) {
+    let _ = write!(out, "\t{}:{}", place.file, place.line);
+    match place.offset {
+        Some(offset) if offset > 0 => {
+            let _ = writeln!(out, " +{offset:#x}");
+        }
+        _ => out.push(b'\n'),
+    }
+}
+
+/// The name in a traceback (`printFuncName` of runtime/traceback.go).
+fn printed(function: &str) -> &str {
+    match function {
+        "runtime.gopanic" => "panic",
+        other => other,
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::dump::sample;
+    use crate::model::groups::{Grouper, growth as grown};
+
+    const MINUTE: u64 = 60 * NS_PER_SECOND;
+
+    fn dump(waiting: u64) -> Dump {
+        let stack = sample::stack(&[("runtime.gopark", 1, true), ("main.worker", 10, false)]);
+        let mut goroutines: Vec<_> = (0..waiting)
+            .map(|index| {
+                let mut one = sample::goroutine(18 + index, StackState::Read(0));
+                one.since_ns = Some(MINUTE * (1 + index));
+                one
+            })
+            .collect();
+        let mut running = sample::goroutine(7, StackState::Running);
+        running.locked = true;
+        goroutines.push(running);
+        Dump {
+            goroutines,
+            stacks: vec![stack],
+            at_ns: Some(MINUTE * 60),
+            ..Dump::default()
+        }
+    }
+
+    #[test]
+    fn one_by_one_it_is_what_go_prints() {
+        let dump = dump(1);
+        let mut out = Vec::new();
+        for one in &dump.goroutines {
+            goroutine(&mut out, &dump, one, false);
+        }
+        let expected = "goroutine 18 [chan receive, 59 minutes]:
+main.worker(...)
+	/src/main.go:10 +0x10
+created by main.main in goroutine 1
+	/src/main.go:5 +0x10
+
+goroutine 7 [running, locked to thread]:
+	goroutine running on other thread; stack unavailable
+created by main.main in goroutine 1
+	/src/main.go:5 +0x10
+
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn groups_have_counts_times_and_numbers() {
+        let dump = dump(7);
+        let mut out = Vec::new();
+        for one in Grouper::new(false).groups(&dump, |it| it.goid != 7) {
+            group(&mut out, &one, dump.at_ns, false);
+        }
+        let expected = "7 goroutines [chan receive, about 53m to 59m] (18, 19, 20, 21, 22, …):
+main.worker(...)
+	/src/main.go:10 +0x10
+created by main.main in goroutine 1
+	/src/main.go:5 +0x10
+
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn growth_names_the_site_first() {
+        let (one, two) = (dump(2), dump(5));
+        let mut grouper = Grouper::new(false);
+        let before = grouper.groups(&one, |_| true);
+        let after = grouper.groups(&two, |_| true);
+        let mut out = Vec::new();
+        for site in grown(&before, after) {
+            growth(&mut out, &site, None, false);
+        }
+        let expected =
+            "+3 goroutines of main.worker (3 → 6), created by main.main at /src/main.go:5
+
++3 (2 → 5) [chan receive]:
+main.worker(...)
+	/src/main.go:10 +0x10
+created by main.main in goroutine 1
+	/src/main.go:5 +0x10
+
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

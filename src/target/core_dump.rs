@@ -1,0 +1,59 @@
+//! A process that is no more, by its core dump.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+
+use crate::go::Binary;
+use crate::go::core::Core;
+
+/// A core dump and the program that it is of.
+#[derive(Debug)]
+pub struct CoreDump {
+    /// The dump.
+    pub core: Core,
+    /// The program.
+    pub binary: Binary,
+    /// The program's path.
+    pub path: PathBuf,
+    /// Where the program was entered.
+    pub entered_at: u64,
+}
+
+impl CoreDump {
+    /// Opens a core dump, and the program at `program` or, if that is not given, where the process found it.
+    ///
+    /// # Errors
+    /// Not a core dump of a Go program, or the program is not there, or it is another one.
+    pub fn open(path: &Path, program: Option<&Path>) -> Result<Self> {
+        let shown = path.display();
+        let (bytes, _) = super::map(path, "name a core dump")?;
+        let core = Core::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
+        let Some(entered_at) = core.entered_at() else {
+            bail!("{shown} does not say where its program was loaded (no NT_AUXV note)");
+        };
+        let program = match (program, core.program()) {
+            (Some(program), _) => program.to_owned(),
+            (None, Some(mapped)) => PathBuf::from(&mapped.path),
+            (None, None) => {
+                bail!("{shown} does not say which program it is of: name it with --binpath")
+            }
+        };
+        let (bytes, _) = super::map(&program, "name the program that dumped core")
+            .context("cannot find the program that dumped core: name it with --binpath")?;
+        let name = program.display();
+        let binary = Binary::parse(bytes).with_context(|| format!("cannot use {name}"))?;
+        if core.contradicts(binary.image()) {
+            bail!("{name} is not the program that {shown} is of: name that one with --binpath");
+        }
+        Ok(Self {
+            core,
+            binary,
+            path: program,
+            entered_at,
+        })
+    }
+}
