@@ -50,7 +50,7 @@ pub enum Command {
     Doctor(Doctor),
     /// Version of grtmon and what it was built with
     Version,
-    #[command(name = crate::target::child::STUB, hide = true)]
+    #[command(name = "__start", hide = true)]
     /// Becomes a command when told to (see `target::child`)
     Start(Start),
 }

@@ -1,9 +1,10 @@
 //! What this kernel offers and what we may do with it.
 
+use std::fs;
+
+use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use procfs::process::Process;
-use procfs::sys::kernel::Version;
 
 use super::attach::Method;
 
@@ -23,44 +24,42 @@ pub enum Capability {
 /// Facts about the running kernel and our rights in it.
 #[derive(Debug, Clone)]
 pub struct Kernel {
-    /// Its version.
-    pub version: Version,
+    /// Its version: the first two numbers of the release.
+    version: (u16, u16),
     /// Its release string, as `uname -r` prints it.
     pub release: String,
     capabilities: u64,
 }
 
 /// Attach cookies for uprobes: Linux 5.15 ("bpf: Add bpf_get_attach_cookie() BPF helper").
-const COOKIES: (u8, u8) = (5, 15);
+const COOKIES: (u16, u16) = (5, 15);
 /// Ring buffer: Linux 5.8 ("bpf: Implement BPF ring buffer and verifier support for it").
-const RING_BUFFER: (u8, u8) = (5, 8);
+const RING_BUFFER: (u16, u16) = (5, 8);
 /// `uprobe.multi`: Linux 6.6 ("bpf: Add multi uprobe link").
-const MULTI: (u8, u8) = (6, 6);
+const MULTI: (u16, u16) = (6, 6);
 /// Before Linux 6.10 a `uprobe.multi` link confined to a process saw only its main thread
 /// (fixed by "bpf: fix multi-uprobe PID filtering logic").
-const MULTI_CONFINES: (u8, u8) = (6, 10);
+const MULTI_CONFINES: (u16, u16) = (6, 10);
 
 impl Kernel {
     /// Asks the running kernel.
     pub fn current() -> Result<Self> {
-        let version = match Version::current() {
-            Ok(version) => version,
-            Err(error) => bail!("cannot learn the kernel's version: {error}"),
-        };
-        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let capabilities = Process::myself()
-            .and_then(|me| me.status())
-            .map(|status| status.capeff)
-            .unwrap_or_default();
+        let read =
+            |path: &str| fs::read_to_string(path).with_context(|| format!("cannot read {path}"));
+        let release = read("/proc/sys/kernel/osrelease")?.trim().to_owned();
+        let version = version(&release)
+            .with_context(|| format!("cannot make out the kernel's version: {release}"))?;
+        let capabilities = capabilities(&read("/proc/self/status")?)
+            .context("cannot learn our capabilities from /proc/self/status")?;
         Ok(Self {
             version,
-            release: release.trim().to_owned(),
+            release,
             capabilities,
         })
     }
 
-    fn at_least(&self, (major, minor): (u8, u8)) -> bool {
-        (self.version.major, self.version.minor) >= (major, minor)
+    fn at_least(&self, version: (u16, u16)) -> bool {
+        self.version >= version
     }
 
     /// Ring buffer maps.
@@ -124,6 +123,22 @@ impl Kernel {
     }
 }
 
+/// The first two numbers of a release such as `6.1.0-56-amd64` or `6.18-rc3`.
+fn version(release: &str) -> Option<(u16, u16)> {
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|digits| digits.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+/// Our effective capabilities, one bit each.
+fn capabilities(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
 fn our_path() -> String {
     std::env::current_exe().map_or_else(|_| "grtmon".to_owned(), |path| path.display().to_string())
 }
@@ -147,4 +162,37 @@ pub fn missing_privileges() -> String {
         "the kernel refused although the capabilities are there: a security module or kernel lockdown may forbid it"
             .to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_of_all_kinds() {
+        assert_eq!(version("6.1.0-56-amd64"), Some((6, 1)));
+        assert_eq!(version("6.18-rc3"), Some((6, 18)));
+        assert_eq!(version("5.10.0"), Some((5, 10)));
+        assert_eq!(version("kernel"), None);
+    }
+
+    #[test]
+    fn capabilities_are_read() {
+        let status = "Name:\tx\nCapEff:\t000000c000080000\n";
+        let kernel = |capabilities| Kernel {
+            version: (6, 18),
+            release: String::new(),
+            capabilities,
+        };
+        let some = kernel(capabilities(status).unwrap());
+        assert!(some.may(Capability::Bpf) && some.may(Capability::Perfmon));
+        assert!(some.may(Capability::SysPtrace) && !some.may(Capability::SysAdmin));
+        assert_eq!(some.obstacle(), None);
+        assert!(
+            kernel(0)
+                .obstacle()
+                .unwrap()
+                .contains("CAP_BPF and CAP_PERFMON")
+        );
+    }
 }
