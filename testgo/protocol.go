@@ -17,12 +17,19 @@ var (
 	wordReady = []byte("ready\n")
 	wordDone  = []byte("done\n")
 	inputByte [1]byte
+	talk      = 1 // the descriptor to write to
 )
 
-// say writes a whole line to stdout.
+func init() {
+	if os.Getenv("TESTGO_TALK") == "stderr" {
+		talk = 2
+	}
+}
+
+// say writes a whole line to stdout, or to stderr where that is wanted.
 func say(line []byte) {
 	for len(line) > 0 {
-		n, err := syscall.Write(1, line)
+		n, err := syscall.Write(talk, line)
 		if err == syscall.EINTR {
 			continue
 		}

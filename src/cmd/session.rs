@@ -123,10 +123,14 @@ fn selection(args: &TargetArgs) -> Selection {
 /// A message on Ctrl-C, SIGTERM or SIGHUP. The second one ends grtmon at once; the kernel then detaches the probes.
 fn stop_on_signals() -> Result<Receiver<()>> {
     let (sender, stop) = bounded(1);
+    let mut asked = false;
     ctrlc::set_handler(move || {
-        if sender.try_send(()).is_err() {
+        if asked {
             std::process::exit(130);
         }
+        asked = true;
+        // Nobody listens any more when the run is ending by itself.
+        let _ = sender.try_send(());
     })
     .context("cannot handle signals")?;
     Ok(stop)

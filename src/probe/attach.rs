@@ -77,9 +77,17 @@ const EVERY_PROCESS: i32 = -1;
 
 impl Place {
     /// Where the probes of `target` go.
+    ///
+    /// The kernel confines probes to a task, which an exec by any thread but the main one replaces: nothing more would
+    /// be seen of a program that restarts itself so. Confinement only spares other processes the cost of a hit, so it
+    /// is left out where there are none.
     pub fn of(target: &Target, method: Method) -> Self {
         let confined_to = match &target.scope {
-            Scope::Only(processes) if kernel::confines_probes(method) => Some(processes.clone()),
+            Scope::Only(processes)
+                if kernel::confines_probes(method) && target.runs_elsewhere() =>
+            {
+                Some(processes.clone())
+            }
             _ => None,
         };
         Self {

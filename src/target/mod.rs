@@ -214,6 +214,17 @@ impl Target {
         self.processes().into_iter().find(runs)
     }
 
+    /// Whether processes run this binary that were not asked for.
+    pub fn runs_elsewhere(&self) -> bool {
+        let Scope::Only(processes) = &self.scope else {
+            return false;
+        };
+        process::running(self.file.dev, self.file.ino)
+            .unwrap_or_default()
+            .iter()
+            .any(|running| !processes.contains(running))
+    }
+
     /// Whether every process that was asked for has ended, or runs another program now; never so for a target that
     /// includes the processes of the future.
     pub fn has_ended(&self) -> bool {
@@ -226,8 +237,14 @@ impl Target {
     /// Whether a process runs this binary. One that is still our own stub (see [`child`]) is about to.
     fn is_run_by(&self, process: &ProcessId) -> bool {
         let stub = || FileId::of(Path::new("/proc/self/exe")).ok();
-        process.is_alive()
-            && FileId::of(&process.exe()).is_ok_and(|exe| exe == self.file || Some(exe) == stub())
+        if !process.is_alive() {
+            return false;
+        }
+        match FileId::of(&process.exe()) {
+            Ok(exe) => exe == self.file || Some(exe) == stub(),
+            // Not to be told while one of its threads takes the place of the main one, by exec.
+            Err(_) => process.is_alive(),
+        }
     }
 
     /// Whether the path now names another file than the one observed: processes started from now on are not seen.

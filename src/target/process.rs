@@ -29,12 +29,19 @@ impl ProcessId {
         })
     }
 
-    /// Whether it still runs. A zombie has ended: nothing of it executes any more.
+    /// Whether it still runs. A zombie has ended: nothing of it executes any more. Not so when only its main thread is
+    /// one: other threads go on, or one of them is about to take its place by exec.
     pub fn is_alive(&self) -> bool {
+        // In the middle of such an exec the first look may meet the thread that goes.
+        self.looks_alive() || self.looks_alive()
+    }
+
+    fn looks_alive(&self) -> bool {
         let Ok(stat) = Process::new(self.pid).and_then(|process| process.stat()) else {
             return false;
         };
-        stat.starttime == self.start_time && !matches!(stat.state, 'Z' | 'X' | 'x')
+        let ended = matches!(stat.state, 'Z' | 'X' | 'x') && stat.num_threads <= 1;
+        stat.starttime == self.start_time && !ended
     }
 
     /// The path by which the kernel finds the binary this process runs, also when the file was deleted, replaced, or

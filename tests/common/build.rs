@@ -5,6 +5,7 @@ use std::{
     fs,
     hash::{Hash, Hasher},
     path::{Path, PathBuf},
+    process::Command,
     sync::Mutex,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -127,6 +128,18 @@ pub(crate) fn program(toolchain: &Toolchain, build: Build, name: &str, main: &st
         fs::write(source.join("go.mod"), format!("module {name}\n\ngo 1.19\n")).unwrap();
     }
     built(toolchain, build, name, &source)
+}
+
+/// Copies a program. Not in this process: another test may start a process meanwhile, which inherits the
+/// descriptor that is open for writing, and for as long the copy cannot be run (ETXTBSY).
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status();
+    assert!(
+        copied.is_ok_and(|it| it.success()),
+        "cannot copy {} to {}",
+        from.display(),
+        to.display()
+    );
 }
 
 /// Where cargo lets tests keep files: target/tmp.

@@ -38,7 +38,7 @@ mod toolchain;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{
-    build::{Build, builds, fixture, program},
+    build::{Build, builds, copy_program, fixture, program},
     grtmon::{Grtmon, Output, grtmon},
     process::{Fixture, PATIENCE, Process},
     require::{require_capabilities_or_skip, require_root_or_skip, skip, tool},

@@ -103,21 +103,6 @@ impl Process {
         );
     }
 
-    /// Reads lines until one contains `text`.
-    pub(crate) fn expect_line_containing(&self, text: &str) {
-        loop {
-            match self.line() {
-                Some(line) if line.contains(text) => return,
-                Some(_) => {}
-                None => panic!(
-                    "{} ended without {text:?}; stderr:\n{}",
-                    self.name,
-                    self.stderr()
-                ),
-            }
-        }
-    }
-
     /// Sends an empty line: the go-ahead.
     pub(crate) fn go(&mut self) {
         let stdin = self.child.stdin.as_mut().expect("stdin is closed");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::common::{
-    Build, Fixture, Output, fixture, grtmon, newest, program, require_root_or_skip,
+    Build, Fixture, Output, copy_program, fixture, grtmon, newest, program, require_root_or_skip,
 };
 
 fn scratch(name: &str) -> PathBuf {
@@ -200,8 +200,8 @@ fn without_privilege_the_way_to_get_it_is_said() {
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
     let tool = directory.join("grtmon");
     let own = directory.join("testgo");
-    fs::copy(env!("CARGO_BIN_EXE_grtmon"), &tool).unwrap();
-    fs::copy(fixture(newest(), Build::DEFAULT), &own).unwrap();
+    copy_program(Path::new(env!("CARGO_BIN_EXE_grtmon")), &tool);
+    copy_program(&fixture(newest(), Build::DEFAULT), &own);
     let target = Fixture::start(&own, &["churn"]);
 
     let nobody = 65534;

@@ -1,7 +1,9 @@
 //! Processes that come, go, change and suffer: each run ends as it should and harms nobody.
 
 use std::{
-    process::{Command, ExitStatus},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
@@ -9,7 +11,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::{
-    common::{Fixture, Grtmon, Output, PATIENCE, Process, full_matrix, grtmon},
+    common::{Fixture, Grtmon, Output, PATIENCE, Process, copy_program, full_matrix, grtmon},
     subject::{each_toolchain, list, nothing_lost, number, observe, once},
 };
 
@@ -17,6 +19,23 @@ fn counted(rows: &[Value], event: &str, function: &str) -> usize {
     rows.iter()
         .filter(|it| it["event"] == event && it["fn"] == function)
         .count()
+}
+
+/// A copy of the program that no other test runs.
+struct OwnCopy(PathBuf);
+
+impl OwnCopy {
+    fn of(program: &Path, name: &str) -> Self {
+        let path = program.with_file_name(format!("{name}.{}", std::process::id()));
+        copy_program(program, &path);
+        Self(path)
+    }
+}
+
+impl Drop for OwnCopy {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 #[test]
@@ -67,7 +86,10 @@ fn killing_grtmon_leaves_nothing_behind() {
 #[test]
 fn exec_keeps_the_pid_and_forgets_the_goroutines() {
     each_toolchain(|subject| {
-        let observed = observe(&subject.program, &["exec"], &["gr", "--output", "json"]);
+        // Where others run the same file, the kernel keeps the probes to the process, and loses it at an exec by
+        // a thread that is not the main one.
+        let own = OwnCopy::of(&subject.program, "exec");
+        let observed = observe(&own.0, &["exec"], &["gr", "--output", "json"]);
         nothing_lost(&observed.end());
         let rows = observed.rows();
         let lives = number(&observed.truth, "generations");
@@ -88,7 +110,8 @@ fn exec_keeps_the_pid_and_forgets_the_goroutines() {
 #[test]
 fn a_file_means_every_process_that_runs_it() {
     each_toolchain(|subject| {
-        let program = subject.program.to_str().unwrap();
+        let own = OwnCopy::of(&subject.program, "file");
+        let program = own.0.to_str().unwrap();
         let tool = Grtmon::start(&[
             "gr",
             "--output",
@@ -100,8 +123,8 @@ fn a_file_means_every_process_that_runs_it() {
         ]);
         // All of them begin after grtmon.
         let mut both = [
-            Fixture::start(&subject.program, &["exec"]),
-            Fixture::start(&subject.program, &["churn", "-n", "1009"]),
+            Fixture::start(&own.0, &["exec"]),
+            Fixture::start(&own.0, &["churn", "-n", "1009"]),
         ];
         both.iter_mut().for_each(Fixture::work);
         let output = tool.stop().success();
@@ -185,27 +208,21 @@ fn a_process_that_is_killed_ends_the_run() {
     });
 }
 
-/// Runs `grtmon … -- PROGRAM MODE…` with stdin closed, or to be kept open.
+/// Runs `grtmon … -- PROGRAM MODE…`; the program talks on stderr, since it has its stdout from grtmon.
 fn start_command(arguments: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_grtmon"));
-    command.args(arguments);
+    command.args(arguments).env("TESTGO_TALK", "stderr");
     Process::start(command)
 }
 
-fn end_command(mut process: Process) -> (ExitStatus, Output) {
+fn end_command(mut process: Process) -> Output {
     let (status, lines) = process.wait();
-    let stdout = lines
-        .iter()
-        .filter(|it| it.starts_with(r#"{"event""#))
-        .map(|it| format!("{it}\n"));
-    (
+    let stdout = lines.iter().map(|it| format!("{it}\n")).collect();
+    Output {
         status,
-        Output {
-            status,
-            stdout: stdout.collect(),
-            stderr: process.stderr(),
-        },
-    )
+        stdout,
+        stderr: process.stderr(),
+    }
 }
 
 #[test]
@@ -216,8 +233,7 @@ fn a_command_is_observed_from_its_first_instruction() {
             "gr", "--output", "json", "--", program, "churn", "-n", "1009",
         ]);
         process.close_stdin();
-        let (status, output) = end_command(process);
-        assert!(status.success(), "{status} {}", output.stderr);
+        let output = end_command(process).success();
         let lines = output.json();
         let (end, rows) = lines.split_last().unwrap();
         nothing_lost(end);
@@ -237,12 +253,12 @@ fn the_status_of_a_command_is_passed_on() {
         let program = subject.program.to_str().unwrap();
         let mut process = start_command(&["gr", "--", program, "no-such-mode"]);
         process.close_stdin();
-        assert_eq!(end_command(process).0.code(), Some(2));
+        assert_eq!(end_command(process).status.code(), Some(2));
 
         // Killed by a signal: 128 and its number, as shells have it.
         let mut process = start_command(&["gm", "--", program, "die"]);
         process.close_stdin();
-        assert_eq!(end_command(process).0.code(), Some(128 + 9));
+        assert_eq!(end_command(process).status.code(), Some(128 + 9));
     });
 }
 
@@ -252,10 +268,10 @@ fn signals_go_on_to_a_command() {
         let program = subject.program.to_str().unwrap();
         for (signal, code) in [(Signal::SIGTERM, 128 + 15), (Signal::SIGINT, 128 + 2)] {
             // Waits for a line on stdin that never comes.
-            let process = start_command(&["gc", "--", program, "churn"]);
-            process.expect_line_containing("ready");
+            let mut process = start_command(&["gc", "--", program, "churn"]);
+            process.expect_stderr("ready");
             process.signal(signal);
-            assert_eq!(end_command(process).0.code(), Some(code));
+            assert_eq!(end_command(process).status.code(), Some(code));
         }
     });
 }
@@ -285,20 +301,17 @@ fn a_closed_pipe_is_a_normal_end() {
 #[test]
 fn a_replaced_binary_is_still_observed() {
     once(|subject| {
-        let copy = subject
-            .program
-            .with_extension(format!("replaced.{}", std::process::id()));
-        std::fs::copy(&subject.program, &copy).unwrap();
-        let mut target = Fixture::start(&copy, &["churn", "-n", "1009"]);
+        let own = OwnCopy::of(&subject.program, "replaced");
+        let copy = &own.0;
+        let mut target = Fixture::start(copy, &["churn", "-n", "1009"]);
         // As a package upgrade does: another file under the same name.
-        std::fs::remove_file(&copy).unwrap();
-        std::fs::copy("/bin/true", &copy).unwrap();
+        fs::remove_file(copy).unwrap();
+        copy_program(Path::new("/bin/true"), copy);
         let pid = target.pid_arg();
         let tool = Grtmon::start(&["gr", "--output", "json", "--pid", &pid]);
         target.work();
         let output = tool.stop().success();
         target.finish();
-        std::fs::remove_file(&copy).unwrap();
         assert_eq!(counted(&output.json(), "exit", "main.churn"), 1009);
     });
 }
