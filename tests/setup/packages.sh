@@ -25,10 +25,12 @@ if [ "${1:-}" = test ]; then
     # For tests/setup/go.sh.
     need python3 command -v python3
     need python3-venv python3 -c 'import venv, ensurepip'
-    if [ "${GRTMON_TEST_MATRIX:-}" = full ]; then
-        need golang-1.19-go test -x /usr/lib/go-1.19/bin/go
-        need golang-1.19-src test -d /usr/lib/go-1.19/src/runtime
-    fi
+    case "${GRTMON_TEST_MATRIX:-},${GRTMON_TEST_GO:-}," in
+        full,* | *,1.19,*)
+            need golang-1.19-go test -x /usr/lib/go-1.19/bin/go
+            need golang-1.19-src test -d /usr/lib/go-1.19/src/runtime
+            ;;
+    esac
 fi
 
 if [ -n "$missing" ]; then
