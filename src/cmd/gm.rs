@@ -40,10 +40,10 @@ pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
             warned_replaced: false,
         });
     }
-    session::announce("allocations", &targets);
     for one in &mut observed {
         one.probes.open_gate()?;
     }
+    session::announce("allocations", &targets);
     let mut command = Gm {
         observed,
         json: args.common.output == cli::Output::Json,

@@ -65,11 +65,11 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     }
 
     let mut printer = Printer::new(&args.rows, args.common.output)?;
-    session::announce("goroutines", &targets);
     printer.heading()?;
     for one in &mut observed {
         one.probes.open_gate()?;
     }
+    session::announce("goroutines", &targets);
     let mut command = Gr { observed, printer };
     let timing = Timing {
         interval: None,

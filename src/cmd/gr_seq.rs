@@ -64,10 +64,10 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
             warned_replaced: false,
         });
     }
-    session::announce("goroutine times", &targets);
     for one in &mut observed {
         one.probes.open_gate()?;
     }
+    session::announce("goroutine times", &targets);
     let mut command = GrSeq {
         observed,
         by_fn,

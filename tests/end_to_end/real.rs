@@ -122,7 +122,7 @@ fn all_commands(server: &mut Server) {
     let serving = |event: &str| {
         let http = |it: &&Value| {
             it["event"] == event
-                && text(it, "fn").starts_with("net/http.(*Server).Serve.")
+                && text(it, "fn") == "net/http.(*conn).serve"
                 && text(it, "created_file").ends_with("net/http/server.go")
         };
         rows.iter().filter(http).collect::<Vec<_>>()
