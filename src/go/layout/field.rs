@@ -115,6 +115,7 @@ fields! {
     MNcgocall = "m.ncgocall", "calls of C in all, 8 bytes";
     MNcgo = "m.ncgo", "calls of C under way, 4 bytes";
     MAlllink = "m.alllink", "next of `allm`";
+    MLockProfileWaitTime = "m.mLockProfile.waitTime", "ns waited for locks of the runtime, not yet added to sched, 8 bytes; since Go 1.22";
     MLockedg = "m.lockedg", "the goroutine locked to this thread";
 
     // p (runtime/runtime2.go)
@@ -133,6 +134,7 @@ fields! {
     PRunq = "p.runq", "array of `g` pointers, a ring";
     PRunqLen = "len p.runq", "size of that ring";
     PRunnext = "p.runnext", "the `g` that runs next, or 0";
+    PGFreeSize = "p.gFree.size | p.gFree.n", "dead `g`s it keeps, 4 bytes; 1.24 and before call it n";
     PGcAssistTime = "p.gcAssistTime", "ns of mark assists not yet handed to gcController";
     PGcMarkWorkerMode = "p.gcMarkWorkerMode", "8 bytes: which mark worker runs";
     PGcMarkWorkerStartTime = "p.gcMarkWorkerStartTime", "ns of nanotime";
@@ -196,6 +198,7 @@ fields! {
     GcControllerGcPercent = "gcControllerState.gcPercent", "GOGC, 4 bytes, signed";
     GcControllerMemoryLimit = "gcControllerState.memoryLimit", "GOMEMLIMIT, bytes";
     GcControllerHeapMinimum = "gcControllerState.heapMinimum", "bytes";
+    GcControllerSweepDistMinTrigger = "gcControllerState.sweepDistMinTrigger", "bytes: the goal is never below";
     GcControllerGcPercentHeapGoal = "gcControllerState.gcPercentHeapGoal", "bytes, of the next cycle";
     GcControllerTriggered = "gcControllerState.triggered", "bytes live when this cycle was triggered";
     GcControllerLastHeapGoal = "gcControllerState.lastHeapGoal", "goal of the last cycle, bytes";
@@ -317,6 +320,9 @@ fields! {
     SchedRunqTail = "schedt.runq.tail", "last `g` of it";
     SchedRunqSize = "schedt.runq.size | schedt.runqsize", "its length, 4 bytes";
     SchedGFree = "schedt.gFree", "dead `g`s";
+    SchedGFreeN = "schedt.gFree.n", "their number, 4 bytes; until Go 1.24";
+    SchedGFreeStackSize = "schedt.gFree.stack.size", "number of those that have a stack, 4 bytes; since Go 1.25";
+    SchedGFreeNoStackSize = "schedt.gFree.noStack.size", "number of those that have none, 4 bytes; since Go 1.25";
     SchedGcwaiting = "schedt.gcwaiting", "1 byte (4 in 1.19): somebody stops the world";
     SchedStopwait = "schedt.stopwait", "Ps still to stop, 4 bytes";
     SchedSysmonwait = "schedt.sysmonwait", "1 byte (4 in 1.19)";
