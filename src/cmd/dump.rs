@@ -15,11 +15,8 @@ use crate::cli::DumpOutput;
 use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::ReadError;
-use crate::go::ReadMemory;
 use crate::go::Subject;
 use crate::go::goroutines::GoroutineReader;
-use crate::go::runtime::Runtime;
-use crate::go::verify;
 use crate::model::dump::Dump;
 use crate::model::dump::Goroutine;
 use crate::model::groups;
@@ -64,23 +61,16 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
         .processes()
         .pop()
         .with_context(|| format!("process {pid} has ended"))?;
-    let mut anatomy = Anatomy::of(&target.binary);
-    let Live { memory, bias, .. } = Live::open(&process, &anatomy)?;
-    settle(&mut anatomy, &target.binary, &memory, bias);
+    let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
     let explain = |error: ReadError| match error {
         ReadError::Memory(why) => live::explain(pid, &why),
         // What was read may be of a process that was just replacing or ending itself.
         _ if target.has_ended() => anyhow!("process {pid} has ended"),
         other => anyhow!("cannot read the goroutines of process {pid}: {other}"),
     };
-    let subject = Subject {
-        memory: &memory,
-        anatomy: &anatomy,
-        bias,
-    };
-    let mut reader = GoroutineReader::new(&target.binary, &subject).map_err(explain)?;
+    let mut reader = GoroutineReader::new(&target.binary, &live.subject()).map_err(explain)?;
     let mut take = || -> Result<Dump> {
-        let mut dump = reader.read(&memory).map_err(explain)?;
+        let mut dump = reader.read(&live.memory).map_err(explain)?;
         dump.at_ns = clock::monotonic_ns().ok();
         Ok(dump)
     };
@@ -99,7 +89,7 @@ fn of_core(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
     let mut anatomy = Anatomy::of(&dump.binary);
     let memory = dump.core.memory(dump.binary.image());
     let bias = anatomy.bias(dump.entered_at);
-    settle(&mut anatomy, &dump.binary, &memory, bias);
+    anatomy.settle(&memory, bias);
     let subject = Subject {
         memory: &memory,
         anatomy: &anatomy,
@@ -108,13 +98,6 @@ fn of_core(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
     let goroutines = GoroutineReader::new(&dump.binary, &subject)?.read(&memory)?;
     let name = dump.path.file_name().unwrap_or(dump.path.as_os_str());
     Show::new(args, &dump.binary, &name.to_string_lossy()).dump(&goroutines)
-}
-
-/// Puts the layout to the test on the process itself: what turns out to be wrong is not used.
-fn settle(anatomy: &mut Anatomy, binary: &Binary, memory: &dyn ReadMemory, bias: u64) {
-    let runtime = Runtime::of(binary);
-    let process = verify::Live::new(memory, &runtime, &anatomy.globals, bias);
-    verify::settle(&mut anatomy.layout, &process);
 }
 
 /// Shows dumps in the form that was asked for.

@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::Range;
 
 use super::binary::Binary;
 use super::globals::Globals;
@@ -11,9 +12,10 @@ use super::image::Image;
 use super::layout::{Field, Layout};
 use super::memory::{MemoryError, ReadMemory};
 use super::runtime::Runtime;
+use super::verify::{self, Report};
 
 /// The runtime's variables and structures in one binary.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Anatomy {
     /// Offsets and sizes.
     pub layout: Layout,
@@ -21,6 +23,12 @@ pub struct Anatomy {
     pub globals: Globals,
     /// Link-time address of the program's first instruction.
     pub entry: u64,
+    /// The N of Go 1.N, if the binary says it.
+    pub minor: Option<u16>,
+    /// Link-time addresses of the Go code.
+    pub text: Range<u64>,
+    /// Link-time addresses of `runtime.main`.
+    pub main: Vec<u64>,
     /// Whether the program is loaded elsewhere than at its link-time addresses.
     pub is_pie: bool,
 }
@@ -29,12 +37,29 @@ impl Anatomy {
     /// Finds everything out. Takes some tens of milliseconds.
     pub fn of(binary: &Binary) -> Self {
         let image: &Image = binary.image();
+        let runtime = Runtime::of(binary);
         Self {
             layout: Layout::of(binary),
-            globals: Globals::of(&Runtime::of(binary)),
+            globals: Globals::of(&runtime),
+            text: binary.text(),
+            main: runtime.entries("runtime.main"),
             entry: image.entry(),
+            minor: binary.version().map(|version| version.minor),
             is_pie: image.is_pie(),
         }
+    }
+
+    /// Holds the layout against a process that runs the binary: what is wrong becomes unknown, what was merely assumed
+    /// (see [`Layout::is_assumed`]) and holds becomes known.
+    pub fn settle(&mut self, memory: &dyn ReadMemory, bias: u64) -> Report {
+        let live = verify::Live {
+            memory,
+            globals: &self.globals,
+            bias,
+            text: self.text.clone(),
+            main: self.main.clone(),
+        };
+        verify::settle(&mut self.layout, &live)
     }
 
     /// What to add to a link-time address to get the live one, given where the process was entered (`AT_ENTRY` of its
@@ -133,12 +158,20 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// [`ReadError::Unknown`]: no value is known for this binary.
     pub fn offset(&self, field: Field) -> Result<u64, ReadError> {
-        match self.anatomy.layout.offset(field) {
-            Some(offset) => Ok(u64::from(offset)),
-            None => Err(ReadError::Unknown(format!(
-                "where the runtime keeps {field} is not known for this binary"
-            ))),
-        }
+        // Sizes and lengths prove themselves: what is read by them is checked for plausibility.
+        let layout = &self.anatomy.layout;
+        let offset = match field.name().contains(' ') {
+            true => layout.require(field),
+            false => layout.require_checked(field),
+        };
+        offset
+            .map(u64::from)
+            .map_err(|why| ReadError::Unknown(why.to_string()))
+    }
+
+    /// The same where one can do without: `None` if this version of Go does not have the field, or it is not known.
+    pub fn known(&self, field: Field) -> Option<u64> {
+        self.offset(field).ok()
     }
 
     /// The address of a member of the structure at `base`.

@@ -2,8 +2,6 @@
 
 use crate::go::anatomy::Anatomy;
 use crate::go::layout::Layout;
-use crate::go::runtime::Runtime;
-use crate::go::verify;
 use crate::go::verify::Report;
 
 use super::Target;
@@ -22,7 +20,7 @@ impl CheckedLayout {
     /// Reads the layout of the target's binary and checks it on one of its processes. One that has only just begun, or
     /// is not begun yet, cannot be asked.
     pub fn of(target: &Target) -> Self {
-        let mut anatomy = Anatomy::of(&target.binary);
+        let anatomy = Anatomy::of(&target.binary);
         let Some(process) = target.running_process() else {
             let check = Err("no process runs this program now".to_owned());
             return Self {
@@ -30,21 +28,18 @@ impl CheckedLayout {
                 check,
             };
         };
-        let (memory, bias) = match Live::open(&process, &anatomy) {
-            Ok(live) => (live.memory, live.bias),
-            Err(why) => {
-                return Self {
-                    layout: anatomy.layout,
-                    check: Err(format!("{why:#}")),
-                };
+        match Live::open(&process, &anatomy) {
+            Ok(mut live) => {
+                let report = live.settle();
+                Self {
+                    layout: live.anatomy.layout,
+                    check: Ok(report),
+                }
             }
-        };
-        let runtime = Runtime::of(&target.binary);
-        let live = verify::Live::new(&memory, &runtime, &anatomy.globals, bias);
-        let report = verify::settle(&mut anatomy.layout, &live);
-        Self {
-            layout: anatomy.layout,
-            check: Ok(report),
+            Err(why) => Self {
+                layout: anatomy.layout,
+                check: Err(format!("{why:#}")),
+            },
         }
     }
 }

@@ -12,8 +12,10 @@ use procfs::process::Process;
 
 use crate::go::Anatomy;
 use crate::go::MemoryError;
+use crate::go::ReadError;
 use crate::go::ReadMemory;
 use crate::go::Subject;
+use crate::go::verify::Report;
 
 use super::memory::ProcessMemory;
 use super::process::ProcessId;
@@ -26,23 +28,23 @@ const CAP_SYS_PTRACE: u64 = 1 << 19;
 
 /// A process that can be read.
 #[derive(Debug, Clone)]
-pub struct Live<'a> {
+pub struct Live {
     /// The process.
     pub process: ProcessId,
     /// Its memory.
     pub memory: ProcessMemory,
     /// What is known of its binary.
-    pub anatomy: &'a Anatomy,
+    pub anatomy: Anatomy,
     /// What to add to a link-time address to get the live one.
     pub bias: u64,
 }
 
-impl<'a> Live<'a> {
-    /// Opens `process`, which runs the binary of `anatomy`.
+impl Live {
+    /// Opens `process`, which runs the binary of `anatomy`. The layout is taken as it is: see [`checked`](Self::checked).
     ///
     /// # Errors
     /// It has ended, or may not be read: the message says why, and what to do.
-    pub fn open(process: &ProcessId, anatomy: &'a Anatomy) -> Result<Self> {
+    pub fn open(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
         let pid = process.pid;
         let auxv = fs::read(format!("/proc/{pid}/auxv")).map_err(|error| match error.kind() {
             std::io::ErrorKind::PermissionDenied => refusal(pid),
@@ -59,16 +61,39 @@ impl<'a> Live<'a> {
         Ok(Self {
             process: process.clone(),
             memory,
-            anatomy,
+            anatomy: anatomy.clone(),
             bias,
         })
+    }
+
+    /// The same, with the layout held against the process.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn checked(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
+        let mut live = Self::open(process, anatomy)?;
+        match live.settle().ended {
+            None => Ok(live),
+            Some(why) => Err(explain(process.pid, &why)),
+        }
+    }
+
+    /// Holds the layout against the process: see [`Anatomy::settle`].
+    pub fn settle(&mut self) -> Report {
+        self.anatomy.settle(&self.memory, self.bias)
+    }
+
+    /// Whether the process has ended, which may be why it could not be read. One that is just ending has no memory any
+    /// more, but may still look alive.
+    pub fn has_ended(&self, why: &ReadError) -> bool {
+        *why == ReadError::Memory(MemoryError::Gone) || !self.process.is_alive()
     }
 
     /// The process for those who read.
     pub fn subject(&self) -> Subject<'_> {
         Subject {
             memory: &self.memory,
-            anatomy: self.anatomy,
+            anatomy: &self.anatomy,
             bias: self.bias,
         }
     }
