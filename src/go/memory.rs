@@ -103,6 +103,11 @@ pub struct SliceHeader {
 }
 
 impl SliceHeader {
+    /// Bytes of it.
+    pub const SIZE: u64 = 24;
+    /// Where `len` lies in it.
+    pub const LEN: u64 = 8;
+
     /// Whether a Go program can hold such a slice: `len <= cap`, an address where there are elements.
     pub fn is_plausible(&self) -> bool {
         self.len <= self.cap && (self.cap == 0 || self.ptr != 0)

@@ -56,6 +56,20 @@ impl Allocations {
         }
     }
 
+    /// What was allocated after `before` was, by kind.
+    pub fn since(&self, before: &Self) -> Self {
+        let earlier = |bytes: u16| before.classes.iter().find(|(of, _)| *of == bytes);
+        let classes = self.classes.iter().map(|(bytes, count)| {
+            let before = earlier(*bytes).map(|(_, before)| *before);
+            (*bytes, count.since(before.unwrap_or_default()))
+        });
+        Self {
+            tiny: self.tiny.since(before.tiny),
+            classes: classes.collect(),
+            large: self.large.since(before.large),
+        }
+    }
+
     /// What was allocated in all after `before` was.
     pub fn total_since(&self, before: &Self) -> Count {
         self.total().since(before.total())
@@ -91,6 +105,9 @@ mod tests {
         both.merge(&some(1));
         assert_eq!(both.total().objects, 14);
         assert_eq!(both.total_since(&some(3)).objects, 4);
+        let since = both.since(&some(3));
+        assert_eq!(since.tiny, some(1).tiny);
+        assert_eq!(since.classes, some(1).classes);
         let mut from_nothing = Allocations::default();
         from_nothing.merge(&some(2));
         assert_eq!(from_nothing, some(2));

@@ -8,4 +8,7 @@ pub mod goroutine;
 pub mod groups;
 pub mod histogram;
 pub mod loss;
+pub mod metric;
+pub mod ps;
 pub mod report;
+pub mod stat;

@@ -1,0 +1,66 @@
+//! The runtime's threads (`allm *m`, linked by `alllink`; runtime/runtime2.go).
+
+use super::anatomy::{ReadError, Subject};
+use super::block::{Block, read_all};
+use super::layout::Field;
+
+/// More threads than a program can have: the runtime's own limit is 10,000 unless it was raised (`sched.maxmcount`).
+const MOST: usize = 1 << 16;
+
+/// Attempts to find the list at rest.
+const ATTEMPTS: usize = 8;
+
+/// What all threads together have counted for themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Threads {
+    /// Those kept for threads that C made: `m.isextra`.
+    pub(super) extra: u64,
+    /// `m.mLockProfile.waitTime`, ns.
+    pub(super) lock_wait_ns: u64,
+}
+
+/// Follows the list until it is twice the same: threads are put in front of it, and those that end are taken out and may
+/// become something else, while it is being followed.
+///
+/// # Errors
+/// It cannot be read, has no end, or does not hold still.
+pub(super) fn read(subject: &Subject<'_>) -> Result<Threads, ReadError> {
+    let mut last = walk(subject)?;
+    for _ in 0..ATTEMPTS {
+        let next = walk(subject)?;
+        if next.0 == last.0 {
+            return Ok(next.1);
+        }
+        last = next;
+    }
+    Err(ReadError::Implausible(
+        "its list of threads does not hold still".to_owned(),
+    ))
+}
+
+/// The addresses of all threads, and what they have counted.
+fn walk(subject: &Subject<'_>) -> Result<(Vec<u64>, Threads), ReadError> {
+    let head = subject.global("allm", |globals| globals.allm)?;
+    let link = subject.offset(Field::MAlllink)?;
+    let extra = subject.offset(Field::MIsextra)?;
+    let wait = subject.offset(Field::MLockProfileWaitTime)?;
+    let mut next = subject.memory.u64(head)?;
+    let mut addresses = Vec::new();
+    let mut threads = Threads::default();
+    while next != 0 {
+        if addresses.len() >= MOST {
+            return Err(ReadError::Implausible(
+                "its list of threads has no end".to_owned(),
+            ));
+        }
+        addresses.push(next);
+        let at = |offset: u64, width| Block::new(next.wrapping_add(offset), width);
+        let mut members = [at(link, 8)?, at(extra, 1)?, at(wait, 8)?];
+        read_all(subject, &mut members)?;
+        let [link, extra, wait] = members;
+        threads.extra += u64::from(extra.u8(0) == Some(1));
+        threads.lock_wait_ns = threads.lock_wait_ns.wrapping_add(wait.u64(0).unwrap_or(0));
+        next = link.u64(0).unwrap_or(0);
+    }
+    Ok((addresses, threads))
+}
