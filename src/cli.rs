@@ -46,6 +46,10 @@ pub enum Command {
     Gm(Gm),
     /// All goroutines as they are now: states, stacks, who created them
     Dump(Dump),
+    /// Goroutines, allocation, heap, collections: a line per second
+    Stat(Stat),
+    /// Every Go process on this machine
+    Ps(Ps),
     /// What can be seen here, by which means, and what is missing
     Doctor(Doctor),
     /// Version of grtmon and what it was built with
@@ -222,12 +226,70 @@ pub struct Gm {
     /// Time between reports
     #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "5s")]
     pub interval: Duration,
+    /// Where counts come from: the runtime's own counters, or probes
+    #[arg(long, value_name = "auto|counters|probes", value_enum, default_value_t = Source::Auto, hide_possible_values = true)]
+    pub source: Source,
     /// Size classes in which nothing was allocated too
     #[arg(long)]
     pub all: bool,
     /// How long
     #[command(flatten)]
     pub common: Common,
+}
+
+/// Where `gm` gets its counts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    /// The counters where they can be read, else probes
+    Auto,
+    /// The runtime's own counters, read from outside: exact, free, with totals since the process began
+    Counters,
+    /// Probes on the allocation functions
+    Probes,
+}
+
+/// `stat`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Columns (the first line is about all the time since the process began):
+  GOROS    goroutines                RUN    those waiting for a processor
+  THR      threads of the runtime
+  OBJ/S    objects allocated per second, and their bytes (B/S)
+  LIVE     heap, live or not yet swept; GOAL: where the next collection ends
+  GC       collections               STW99  99th percentile of their pauses
+  GC%      share of the CPU time they took, as of the last one
+  LAT99    99th percentile of the time from runnable to running
+  MUTEX    time that goroutines waited for mutexes
+  LIMIT    GOMEMLIMIT
+Percentiles are upper bounds. -: there was none; ?: not known."
+)]
+pub struct Stat {
+    /// A running process
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: i32,
+    /// Time between lines
+    #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "1s")]
+    pub interval: Duration,
+    /// Stop after this many lines
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Stop after this time
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Every metric of Go's package runtime/metrics, once
+    #[arg(long, conflicts_with_all = ["interval", "count", "duration"])]
+    pub metrics: bool,
+    /// Form of the output
+    #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
+    pub output: Output,
+}
+
+/// `ps`
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Form of the output
+    #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
+    pub output: Output,
 }
 
 /// What histograms are kept by.

@@ -1,6 +1,7 @@
 //! The loop every observing command runs: poll what the kernel recorded, report at intervals, end in time.
 
 use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Result;
 use crossbeam_channel::Receiver;
@@ -35,6 +36,9 @@ pub enum Flow {
 
 /// What a command does on each occasion.
 pub trait Observer {
+    /// Whether there is anything to poll for.
+    const POLLS: bool = true;
+
     /// Takes what was recorded since the last time.
     fn poll(&mut self) -> Result<Flow>;
     /// Reports, every interval.
@@ -45,7 +49,7 @@ pub trait Observer {
 
 /// Runs until the deadline, a message on `stop`, or until the observer ends it.
 pub fn run(timing: Timing, stop: &Receiver<()>, observer: &mut impl Observer) -> Result<()> {
-    let poll = tick(POLL);
+    let poll = polling(observer);
     let liveness = tick(LIVENESS);
     let interval = timing.interval.map_or_else(never, tick);
     let deadline = timing.duration.map_or_else(never, after);
@@ -61,6 +65,11 @@ pub fn run(timing: Timing, stop: &Receiver<()>, observer: &mut impl Observer) ->
             return Ok(());
         }
     }
+}
+
+/// When to poll.
+fn polling<O: Observer>(_: &O) -> Receiver<Instant> {
+    if O::POLLS { tick(POLL) } else { never() }
 }
 
 #[cfg(test)]

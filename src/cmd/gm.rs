@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 
 use crate::cli;
 use crate::event_loop::Flow;
@@ -22,12 +23,30 @@ use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
 
+use super::gm_counters;
 use super::output;
 use super::output::Output;
 use super::session;
 use super::session::Session;
 
 pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
+    match (args.source, args.target.pid.is_empty()) {
+        (cli::Source::Probes, _) | (cli::Source::Auto, true) => {}
+        (cli::Source::Counters, true) => bail!(
+            "--source counters reads processes that run already: name one with --pid, or use --source probes"
+        ),
+        (cli::Source::Counters, false) => {
+            return gm_counters::run(gm_counters::open(&args.target)?, args);
+        }
+        (cli::Source::Auto, false) => match gm_counters::open(&args.target) {
+            Ok(opened) => return gm_counters::run(opened, args),
+            Err(why) => output::note(&format!("Using probes, not counters: {why:#}")),
+        },
+    }
+    by_probes(args)
+}
+
+fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
     let (mut session, targets) = Session::open(&args.target, args.common.attach)?;
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
@@ -120,6 +139,7 @@ impl Gm<'_> {
                 "elapsed_ns",
                 u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
             );
+            object.text("source", "probes");
             allocation::json(&mut object, &all);
             object.list("lost", losses, |inner, loss| {
                 inner

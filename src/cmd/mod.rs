@@ -8,11 +8,14 @@ mod dump;
 mod dump_filter;
 mod gc;
 mod gm;
+mod gm_counters;
 mod gr;
 mod gr_seq;
 mod names;
 mod output;
+mod ps;
 mod session;
+mod stat;
 mod version;
 
 use std::io::Write;
@@ -54,6 +57,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Gc(gc) => gc::run(&gc),
         Command::Gm(gm) => gm::run(&gm),
         Command::Dump(dump) => dump::run(&dump),
+        Command::Stat(stat) => stat::run(&stat),
+        Command::Ps(ps) => ps::run(&ps),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Version => version::run(),
         Command::Start(start) => {

@@ -110,7 +110,7 @@ impl Ending {
     }
 }
 
-fn selection(args: &TargetArgs) -> Selection {
+pub(super) fn selection(args: &TargetArgs) -> Selection {
     if let Some(path) = &args.binpath {
         return Selection::File(path.clone());
     }
@@ -121,7 +121,7 @@ fn selection(args: &TargetArgs) -> Selection {
 }
 
 /// A message on Ctrl-C, SIGTERM or SIGHUP. The second one ends grtmon at once; the kernel then detaches the probes.
-fn stop_on_signals() -> Result<Receiver<()>> {
+pub(super) fn stop_on_signals() -> Result<Receiver<()>> {
     let (sender, stop) = bounded(1);
     let mut asked = false;
     ctrlc::set_handler(move || {

@@ -27,7 +27,7 @@ pub fn text(out: &mut Vec<u8>, allocations: &Allocations, elapsed: Duration, all
         .unwrap_or(0);
     for (name, count) in rows.iter().filter(|(_, count)| all || count.objects > 0) {
         let stars = "*".repeat(stars(count.objects, most));
-        let bytes = human_bytes(count.bytes);
+        let bytes = own_bytes(*count).map_or_else(|| "in 16B".to_owned(), human_bytes);
         let _ = writeln!(
             out,
             "   {name:<10} : {:<10} |{stars:<BAR$}| {bytes}",
@@ -43,6 +43,16 @@ pub fn text(out: &mut Vec<u8>, allocations: &Allocations, elapsed: Duration, all
         human_bytes(total.bytes),
         total.objects as f64 / seconds,
         human_bytes((total.bytes as f64 / seconds) as u64),
+    );
+}
+
+/// What was allocated since the process began, below a table of what was allocated since we look.
+pub fn since_start(out: &mut Vec<u8>, total: Count) {
+    let _ = writeln!(
+        out,
+        "   since the process began {} objects, {}",
+        total.objects,
+        human_bytes(total.bytes)
     );
 }
 
@@ -66,6 +76,11 @@ fn stars(count: u64, most: u64) -> usize {
     usize::try_from(exact).unwrap_or(BAR).clamp(1, BAR)
 }
 
+/// The bytes of some objects; `None` of tiny ones that were counted without: they lie in blocks that were counted.
+fn own_bytes(count: Count) -> Option<u64> {
+    (count.objects == 0 || count.bytes > 0).then_some(count.bytes)
+}
+
 /// `812 B`, `1.2 KiB`, `34 MiB`.
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -87,14 +102,15 @@ pub fn human_bytes(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS.get(unit).unwrap_or(&""))
 }
 
-/// The counts' fields: the total, tiny and large objects, and every class in which anything was allocated.
+/// The counts' fields: the total, tiny objects (their bytes `null` if they lie in blocks of 16 bytes that were counted) and
+/// large ones, and every class in which anything was allocated.
 pub fn json(object: &mut Object<'_>, allocations: &Allocations) {
     let total = allocations.total();
     object
         .number("objects", total.objects)
         .number("bytes", total.bytes);
     object.number("tiny_objects", allocations.tiny.objects);
-    object.number("tiny_bytes", allocations.tiny.bytes);
+    object.number_or_null("tiny_bytes", own_bytes(allocations.tiny));
     object.number("large_objects", allocations.large.objects);
     object.number("large_bytes", allocations.large.bytes);
     let used = allocations
@@ -135,6 +151,21 @@ malloc     : count      distribution                     bytes
    total 93 objects, 41.0 KiB: 46 objects/s, 20.5 KiB/s
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn tiny_objects_may_lie_in_what_was_counted() {
+        let mut shared = sample();
+        shared.tiny.bytes = 0;
+        let mut out = Vec::new();
+        text(&mut out, &shared, Duration::from_secs(2), false);
+        assert!(String::from_utf8(out).unwrap().contains("***| in 16B\n"));
+        let mut out = Vec::new();
+        let mut object = Object::begin(&mut out);
+        json(&mut object, &shared);
+        object.end();
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["tiny_bytes"], serde_json::Value::Null);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod core_dump;
 pub mod live;
 pub mod memory;
 pub mod process;
+pub mod survey;
 pub mod watch;
 
 use std::collections::BTreeMap;
@@ -61,7 +62,7 @@ pub struct Target {
 }
 
 /// A file, whatever it is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct FileId {
     dev: u64,
     ino: u64,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -27,6 +28,14 @@ impl ProcessId {
             pid,
             start_time: stat.starttime,
         })
+    }
+
+    /// When it was started, since the machine was (`starttime`, proc(5)).
+    pub fn started(&self) -> Duration {
+        let ticks = procfs::ticks_per_second().max(1);
+        let rest = self.start_time % ticks;
+        Duration::from_secs(self.start_time / ticks)
+            + Duration::from_nanos(rest.saturating_mul(1_000_000_000) / ticks)
     }
 
     /// Whether it still runs. A zombie has ended: nothing of it executes any more. Not so when only its main thread is

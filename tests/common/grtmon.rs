@@ -45,12 +45,7 @@ impl Output {
 
 /// Runs grtmon to its own end.
 pub(crate) fn grtmon(arguments: &[&str]) -> Output {
-    let mut command = command();
-    command.args(arguments);
-    Grtmon {
-        process: Process::start(command),
-    }
-    .end(PATIENCE)
+    Grtmon::start_silent(arguments).end(PATIENCE)
 }
 
 /// The grtmon of this build, for a test that wants to set more than arguments.
@@ -67,7 +62,7 @@ pub(crate) struct Grtmon {
 }
 
 impl Grtmon {
-    /// Starts it and waits for the line on stderr that says it is attached.
+    /// Starts it and waits for the line on stderr that says it is attached, or has read for the first time.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_with(arguments, &[])
     }
@@ -77,7 +72,15 @@ impl Grtmon {
         let mut command = command();
         command.args(arguments).envs(environment.iter().copied());
         let mut process = Process::start(command);
-        process.expect_stderr("Tracing ");
+        process.expect_stderr("Ctrl-C to end.");
+        Self { process }
+    }
+
+    /// Starts one that says nothing before its first data.
+    pub(crate) fn start_silent(arguments: &[&str]) -> Self {
+        let mut command = command();
+        command.args(arguments);
+        let process = Process::start(command);
         Self { process }
     }
 

@@ -34,6 +34,7 @@ mod build;
 mod grtmon;
 mod process;
 mod require;
+mod server;
 mod toolchain;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
@@ -42,5 +43,6 @@ pub(crate) use self::{
     grtmon::{Grtmon, Output, grtmon},
     process::{Fixture, PATIENCE, Process},
     require::{require_capabilities_or_skip, require_root_or_skip, skip, tool},
+    server::{Server, prometheus as prometheus_server},
     toolchain::{Toolchain, cache, full_matrix, newest, toolchain, toolchains},
 };

@@ -72,7 +72,9 @@ fn tiny(truth: &Value) -> u64 {
 fn classes_equal_the_runtime_s_own() {
     each(|subject| {
         for method in subject.methods() {
-            let command = ["gm", "--output", "json", "--attach", method];
+            let command = [
+                "gm", "--source", "probes", "--output", "json", "--attach", method,
+            ];
             let observed = observe(&subject.program, &["alloc"], &command);
             compare(&observed);
             // Without collections the program's own allocations are the only tiny ones.
@@ -102,15 +104,25 @@ fn collections_in_between_change_nothing() {
         compare(&observe(
             &subject.program,
             &["alloc", "-gc"],
-            &["gm", "--output", "json"],
+            &["gm", "--source", "probes", "--output", "json"],
         ));
+    });
+}
+
+#[test]
+fn counters_equal_the_runtime_s_own() {
+    each(|subject| {
+        for mode in [&["alloc"][..], &["alloc", "-gc"]] {
+            let command = ["gm", "--source", "counters", "--output", "json"];
+            compare(&observe(&subject.program, mode, &command));
+        }
     });
 }
 
 #[test]
 fn the_table_names_tiny_and_large_objects() {
     once(|subject| {
-        let observed = observe(&subject.program, &["alloc"], &["gm"]);
+        let observed = observe(&subject.program, &["alloc"], &["gm", "--source", "probes"]);
         let text = observed.output.stdout;
         assert!(text.contains("malloc"), "{text}");
         assert!(text.contains("distribution"), "{text}");

@@ -48,7 +48,7 @@ fn attaching_and_detaching_again_and_again_harms_nobody() {
         let commands: [&[&str]; 4] = [
             &["gr", "--queue"],
             &["gr", "seq", "--by", "fn"],
-            &["gm"],
+            &["gm", "--source", "probes"],
             &["gc"],
         ];
         for time in 0..times {
@@ -193,7 +193,12 @@ fn several_processes_of_several_binaries() {
 #[test]
 fn a_process_that_is_killed_ends_the_run() {
     each_toolchain(|subject| {
-        let commands: [&[&str]; 4] = [&["gr"], &["gr", "seq"], &["gm"], &["gc"]];
+        let commands: [&[&str]; 4] = [
+            &["gr"],
+            &["gr", "seq"],
+            &["gm", "--source", "probes"],
+            &["gc"],
+        ];
         for command in commands {
             let mut target = Fixture::start(&subject.program, &["die"]);
             let pid = target.pid_arg();

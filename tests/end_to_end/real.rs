@@ -1,117 +1,29 @@
 //! Debian's own Go programs, stripped and without DWARF, at their work on the loopback interface.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    path::PathBuf,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
-
-use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::{
-    common::{Grtmon, PATIENCE, Process, require_capabilities_or_skip, tool},
+    common::{Grtmon, Server, prometheus_server, require_capabilities_or_skip},
     subject::{list, nothing_lost, number, text},
 };
 
-/// A server that answers on loopback.
-struct Server {
-    process: Process,
-    port: u16,
-    directory: PathBuf,
-}
-
-impl Server {
-    fn start(name: &str, flags: impl FnOnce(&str, &str) -> Vec<String>) -> Option<Self> {
-        let program = tool(name)?;
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("{name}.{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        fs::write(
-            directory.join("config.yml"),
-            "global: {scrape_interval: 1s}\n",
-        )
-        .unwrap();
-        // A port that was free a moment ago.
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let address = format!("127.0.0.1:{port}");
-        let mut command = Command::new(program);
-        command
-            .args(flags(&address, directory.to_str().unwrap()))
-            .current_dir(&directory);
-        let server = Self {
-            process: Process::start(command),
-            port,
-            directory,
-        };
-        let start = Instant::now();
-        while server.get("/metrics").is_none() {
-            assert!(
-                start.elapsed() < PATIENCE,
-                "{name} does not answer:\n{}",
-                server.process.stderr()
-            );
-            thread::sleep(Duration::from_millis(20));
-        }
-        Some(server)
+/// Runs a command on it while it answers `requests` requests.
+fn observe(server: &Server, command: &[&str], requests: usize) -> Vec<Value> {
+    let pid = server.process.pid_arg();
+    let mut arguments = command.to_vec();
+    arguments.extend(["--output", "json", "--pid", &pid]);
+    let tool = Grtmon::start(&arguments);
+    for _ in 0..requests {
+        assert!(
+            server.get("/metrics").is_some(),
+            "no answer under {command:?}"
+        );
     }
-
-    /// One request, on a connection of its own.
-    fn get(&self, path: &str) -> Option<String> {
-        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        write!(
-            connection,
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        )
-        .ok()?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).ok()?;
-        answer.starts_with("HTTP/1.1 200 ").then_some(answer)
-    }
-
-    /// A number that the server tells of itself.
-    fn metric(&self, name: &str) -> f64 {
-        let answer = self.get("/metrics").expect("no answer");
-        let line = answer.lines().find(|it| it.split(' ').next() == Some(name));
-        line.and_then(|it| it.split(' ').nth(1))
-            .and_then(|it| it.parse().ok())
-            .expect(name)
-    }
-
-    /// Runs a command on it while it answers `requests` requests.
-    fn observe(&self, command: &[&str], requests: usize) -> Vec<Value> {
-        let pid = self.process.pid_arg();
-        let mut arguments = command.to_vec();
-        arguments.extend(["--output", "json", "--pid", &pid]);
-        let tool = Grtmon::start(&arguments);
-        for _ in 0..requests {
-            assert!(
-                self.get("/metrics").is_some(),
-                "no answer under {command:?}"
-            );
-        }
-        tool.stop().success().json()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.process.signal(Signal::SIGKILL);
-        self.process.wait();
-        let _ = fs::remove_dir_all(&self.directory);
-    }
+    tool.stop().success().json()
 }
 
 fn all_commands(server: &mut Server) {
-    let rows = server.observe(&["gr", "--buffer", "16384"], 23);
+    let rows = observe(server, &["gr", "--buffer", "16384"], 23);
     let (end, rows) = rows.split_last().unwrap();
     nothing_lost(end);
     assert!(
@@ -131,12 +43,14 @@ fn all_commands(server: &mut Server) {
     let exits = serving("exit");
     assert!(exits.len() >= 20 && exits.iter().filter(|it| it["running_ns"].is_u64()).count() >= 20);
 
-    let end = server.observe(&["gr", "seq"], 23).pop().unwrap();
+    let end = observe(server, &["gr", "seq"], 23).pop().unwrap();
     nothing_lost(&end);
     assert!(number(&end, "count") >= 20, "{end}");
 
     let before = server.metric("go_memstats_mallocs_total");
-    let end = server.observe(&["gm"], 23).pop().unwrap();
+    let end = observe(server, &["gm", "--source", "probes"], 23)
+        .pop()
+        .unwrap();
     let after = server.metric("go_memstats_mallocs_total");
     nothing_lost(&end);
     let objects = number(&end, "objects") as f64;
@@ -149,7 +63,7 @@ fn all_commands(server: &mut Server) {
     assert!(list(&end, "classes").len() > 10, "{end}");
 
     let before = server.metric("go_gc_duration_seconds_count");
-    let rows = server.observe(&["gc"], 211);
+    let rows = observe(server, &["gc"], 211);
     let cycles = server.metric("go_gc_duration_seconds_count") - before;
     let (end, rows) = rows.split_last().unwrap();
     nothing_lost(end);
@@ -170,14 +84,7 @@ fn prometheus() {
     if !require_capabilities_or_skip() {
         return;
     }
-    let server = Server::start("prometheus", |address, directory| {
-        vec![
-            format!("--web.listen-address={address}"),
-            format!("--config.file={directory}/config.yml"),
-            format!("--storage.tsdb.path={directory}/data"),
-        ]
-    });
-    if let Some(mut server) = server {
+    if let Some(mut server) = prometheus_server() {
         all_commands(&mut server);
     }
 }

@@ -1,0 +1,275 @@
+//! `grtmon gm` from the runtime's own counters: nothing is attached, nothing runs in the target.
+
+use std::process::ExitCode;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Result;
+use anyhow::anyhow;
+use anyhow::bail;
+
+use crate::cli;
+use crate::event_loop;
+use crate::event_loop::Flow;
+use crate::event_loop::Observer;
+use crate::event_loop::Timing;
+use crate::go::Anatomy;
+use crate::go::ReadError;
+use crate::go::heap_counters::Allocated;
+use crate::go::heap_counters::HeapCounters;
+use crate::go::size_classes;
+use crate::go::size_classes::CLASS_BYTES;
+use crate::model::allocation::Allocations;
+use crate::model::allocation::Count;
+use crate::model::loss::Loss;
+use crate::render::allocation;
+use crate::render::json::Object;
+use crate::target;
+use crate::target::Target;
+use crate::target::clock;
+use crate::target::live;
+use crate::target::live::Live;
+
+use super::output;
+use super::output::Output;
+use super::session;
+
+/// First readings that are tried before giving up: the counters of a busy process do not always hold still.
+const FIRST_TRIES: u32 = 200;
+
+/// How long readings may fail: those of a process that replaced itself by exec all do.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Processes whose counters can be read, and have been.
+pub(super) struct Opened {
+    targets: Vec<Target>,
+    processes: Vec<Counted>,
+}
+
+/// One process.
+struct Counted {
+    live: Live,
+    counters: HeapCounters,
+    at_first: Allocations,
+    now: Allocations,
+    read_at: Instant,
+    /// What was allocated after the last reading, if it has ended, was not seen: how long that was at most.
+    unseen: Option<Duration>,
+}
+
+/// Opens the processes and reads each once, so that nothing is announced that cannot be done.
+pub(super) fn open(args: &cli::TargetArgs) -> Result<Opened> {
+    let targets = target::resolve(&session::selection(args))?.targets;
+    let mut processes = Vec::new();
+    for target in &targets {
+        if !size_classes::has_known_classes(&target.binary) {
+            bail!("this binary's size classes are not those grtmon knows");
+        }
+        let anatomy = Anatomy::of(&target.binary);
+        for process in target.processes() {
+            let live = Live::checked(&process, &anatomy)?;
+            processes.push(Counted::open(live)?);
+        }
+    }
+    if processes.is_empty() {
+        bail!("none of the processes runs any more");
+    }
+    Ok(Opened { targets, processes })
+}
+
+pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
+    let names: Vec<String> = opened.targets.iter().map(Target::describe).collect();
+    output::note(&format!(
+        "Reading the allocation counters of {}… Ctrl-C to end.",
+        names.join(", ")
+    ));
+    let mut command = GmCounters {
+        processes: opened.processes,
+        json: args.common.output == cli::Output::Json,
+        all: args.all,
+        began: Instant::now(),
+        output: Output::new(),
+    };
+    let timing = Timing {
+        interval: Some(args.interval),
+        duration: args.common.duration,
+    };
+    let stop = session::stop_on_signals()?;
+    event_loop::run(timing, &stop, &mut command)?;
+    command.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Counted {
+    fn open(live: Live) -> Result<Self> {
+        let mut counters = HeapCounters::default();
+        let mut tries = 1;
+        let first = loop {
+            match counters.read(&live.subject()) {
+                Ok(first) => break first,
+                Err(why) if why.is_final() || tries >= FIRST_TRIES => {
+                    return Err(unreadable(&live, why));
+                }
+                Err(_) => tries += 1,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let first = allocations(&first);
+        Ok(Self {
+            live,
+            counters,
+            at_first: first.clone(),
+            now: first,
+            read_at: Instant::now(),
+            unseen: None,
+        })
+    }
+
+    /// Reads anew. What a process that has ended counted last stays.
+    fn refresh(&mut self) -> Result<()> {
+        if self.unseen.is_some() {
+            return Ok(());
+        }
+        match self.counters.read(&self.live.subject()) {
+            Ok(now) => {
+                self.now = allocations(&now);
+                self.read_at = Instant::now();
+            }
+            Err(why) if self.live.has_ended(&why) => self.unseen = Some(self.read_at.elapsed()),
+            Err(why) if why.is_final() || self.read_at.elapsed() > PATIENCE => {
+                return Err(unreadable(&self.live, why));
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
+    let pid = live.process.pid;
+    match why {
+        ReadError::Memory(why) => live::explain(pid, &why),
+        why => anyhow!("cannot read the allocation counters of process {pid}: {why}"),
+    }
+}
+
+/// The runtime's counts as the table shows them. A tiny object that begins a block of 16 bytes is counted there; those
+/// that share it take no more room.
+fn allocations(counted: &Allocated) -> Allocations {
+    let classes = CLASS_BYTES.iter().zip(counted.small).skip(1);
+    let count = |bytes: u16, objects: u64| Count {
+        objects,
+        bytes: objects.saturating_mul(u64::from(bytes)),
+    };
+    Allocations {
+        tiny: count(0, counted.tiny),
+        classes: classes
+            .map(|(bytes, objects)| (*bytes, count(*bytes, objects)))
+            .collect(),
+        large: Count {
+            objects: counted.large,
+            bytes: counted.large_bytes,
+        },
+    }
+}
+
+struct GmCounters {
+    processes: Vec<Counted>,
+    json: bool,
+    all: bool,
+    began: Instant,
+    output: Output,
+}
+
+impl Observer for GmCounters {
+    const POLLS: bool = false;
+
+    fn poll(&mut self) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+
+    fn report(&mut self) -> Result<Flow> {
+        self.print("allocations", &[])?;
+        Ok(Flow::Continue)
+    }
+
+    /// Also reads, so that little is missed of a process that is about to end.
+    fn check_targets(&mut self) -> Result<Flow> {
+        for counted in &mut self.processes {
+            counted.refresh()?;
+        }
+        let ended = |counted: &Counted| counted.unseen.is_some();
+        Ok(if self.processes.iter().all(ended) {
+            Flow::End
+        } else {
+            Flow::Continue
+        })
+    }
+}
+
+impl GmCounters {
+    fn finish(&mut self) -> Result<()> {
+        let kept = self.processes.iter().map(|counted| counted.counters.kept());
+        let kept = Loss {
+            cause: "kept",
+            meaning: "counts would not hold still and are those of the reading before",
+            events: kept.fold(0, u64::saturating_add),
+        };
+        self.print("end", &[kept])?;
+        if kept.events > 0 {
+            output::warn(&format!("{} {}", kept.events, kept.meaning));
+        }
+        for counted in &self.processes {
+            if let Some(unseen) = counted.unseen {
+                output::warn(&format!(
+                    "process {} ended: what it allocated in its last {} ms at most is not counted (--source probes counts all)",
+                    counted.live.process.pid,
+                    unseen.as_millis() + 1
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, event: &str, losses: &[Loss]) -> Result<()> {
+        let elapsed = self.began.elapsed();
+        let mut since_now = Allocations::default();
+        let mut in_all = Allocations::default();
+        for counted in &mut self.processes {
+            counted.refresh()?;
+            since_now.merge(&counted.now.since(&counted.at_first));
+            in_all.merge(&counted.now);
+        }
+        if self.json {
+            let now = i128::from(clock::monotonic_ns()?) + clock::unix_offset_ns()?;
+            let mut object = Object::begin(&mut self.output.text);
+            object.text("event", event);
+            object.number_or_null("time_unix_ns", u64::try_from(now).ok());
+            object.number(
+                "elapsed_ns",
+                u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+            );
+            object.text("source", "counters");
+            allocation::json(&mut object, &since_now);
+            object.object("since_start", |inner| allocation::json(inner, &in_all));
+            let lost = losses.iter().filter(|loss| loss.events > 0);
+            object.list("lost", lost, |inner, loss| {
+                inner
+                    .text("cause", loss.cause)
+                    .number("events", loss.events);
+            });
+            let unseen = self.processes.iter().filter_map(|counted| counted.unseen);
+            let unseen = unseen.max().unwrap_or_default();
+            object.number(
+                "unseen_ns",
+                u64::try_from(unseen.as_nanos()).unwrap_or(u64::MAX),
+            );
+            object.end();
+        } else {
+            allocation::text(&mut self.output.text, &since_now, elapsed, self.all);
+            allocation::since_start(&mut self.output.text, in_all.total());
+            self.output.text.push(b'\n');
+        }
+        self.output.flush()
+    }
+}

@@ -1,0 +1,98 @@
+//! `grtmon ps`: every Go process on the machine.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use anyhow::anyhow;
+
+use crate::cli;
+use crate::go::ReadError;
+use crate::go::layout::Field;
+use crate::go::vitals::Vitals;
+use crate::model::ps::GoProcess;
+use crate::render::ps;
+use crate::target::live;
+use crate::target::live::Live;
+use crate::target::survey;
+use crate::target::survey::Found;
+use crate::target::survey::Program;
+
+use super::output;
+use super::output::Output;
+
+/// Reasons why a process was not read that are told on standard error. JSON has all of them.
+const TOLD: usize = 3;
+
+pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
+    let survey = survey::survey()?;
+    let rows: Vec<GoProcess> = survey
+        .processes
+        .iter()
+        .map(|found| {
+            let program = found
+                .program
+                .and_then(|program| survey.programs.get(program));
+            row(found, program)
+        })
+        .collect();
+    let mut output = Output::new();
+    match args.output {
+        cli::Output::Text => ps::text(&mut output.text, &rows, output::style(true)),
+        cli::Output::Json => ps::json(&mut output.text, &rows),
+    }
+    output.flush()?;
+    let unread: Vec<&String> = rows.iter().filter_map(|row| row.unread.as_ref()).collect();
+    for why in unread.iter().take(TOLD) {
+        output::warn(why);
+    }
+    if let Some(more @ 1..) = unread.len().checked_sub(TOLD) {
+        output::warn(&format!(
+            "nor could {more} more be read (--output json says why)"
+        ));
+    }
+    match survey.closed {
+        0 => {}
+        1 => output::warn("what 1 process runs may not be looked at, Go or not"),
+        many => output::warn(&format!(
+            "what {many} processes run may not be looked at, Go or not; run as root or with CAP_SYS_PTRACE"
+        )),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(found: &Found, program: Option<&Program>) -> GoProcess {
+    let mut row = GoProcess {
+        pid: found.process.pid,
+        user: found.user.clone(),
+        uptime: found.uptime,
+        container: found.container.clone(),
+        command: found.command.clone(),
+        ..GoProcess::default()
+    };
+    let Some(program) = program else {
+        row.unread = Some(live::refusal(row.pid).to_string());
+        return row;
+    };
+    let info = program.binary.build_info();
+    let stated = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    row.go_version = program.binary.version().map(ToString::to_string);
+    row.module = info.and_then(|info| stated(&info.main_module));
+    row.module_version = info.and_then(|info| stated(&info.main_version));
+    if let Err(why) = read(&mut row, found, program) {
+        row.unread = Some(format!("{why:#}"));
+    }
+    row
+}
+
+fn read(row: &mut GoProcess, found: &Found, program: &Program) -> Result<()> {
+    let pid = row.pid;
+    let live = Live::checked(&found.process, &program.anatomy)?;
+    let vitals = Vitals::read(live.subject()).map_err(|why| match why {
+        ReadError::Memory(why) => live::explain(pid, &why),
+        why => anyhow!("cannot read process {pid}: {why}"),
+    })?;
+    row.goroutines = vitals.goroutines(false).ok();
+    row.heap_bytes = vitals.word(Field::GcControllerHeapInUse);
+    row.gc_cycles = vitals.half(Field::MstatsNumgc).map(u64::from);
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! `ps`: a row per Go process.
+
+use std::time::Duration;
+
+use crate::model::ps::GoProcess;
+
+use super::allocation::human_bytes;
+use super::json::Object;
+use super::stat::compact;
+use super::style::Style;
+use super::table::{self, Column, Row};
+
+const COLUMNS: [Column; 9] = [
+    column("PID", 7),
+    column("USER", 8),
+    column("GO", 8),
+    column("GOROS", 6),
+    column("HEAP", 8),
+    column("GC", 5),
+    column("UP", 5),
+    column("COMMAND", COMMAND),
+    column("MODULE", 20),
+];
+
+/// Characters of the command on a terminal.
+const COMMAND: usize = 22;
+
+const fn column(heading: &'static str, width: usize) -> Column {
+    Column { heading, width }
+}
+
+/// The table.
+pub fn text(out: &mut Vec<u8>, processes: &[GoProcess], style: Style) {
+    table::heading(out, &COLUMNS, style);
+    for process in processes {
+        let version = process.go_version.as_deref().unwrap_or("?");
+        let heap = process.heap_bytes.map(human_bytes);
+        let known = |text: Option<String>| text.unwrap_or_else(|| "?".to_owned());
+        let command = command(process, style.width.is_some());
+        let module = match (&process.module, &process.module_version) {
+            (Some(module), Some(version)) => format!("{module} {version}"),
+            (Some(module), None) => module.clone(),
+            (None, _) if process.go_version.is_none() => "?".to_owned(),
+            (None, _) => "-".to_owned(),
+        };
+        Row::begin(out, &COLUMNS, style)
+            .number(u64::try_from(process.pid).ok())
+            .cell(&process.user)
+            .cell(version.trim_start_matches("go"))
+            .cell(&compact(process.goroutines, 6))
+            .cell(&known(heap))
+            .cell(&compact(process.gc_cycles, 5))
+            .cell(&known(process.uptime.map(uptime)))
+            .cell(&command)
+            .cell(&module)
+            .end();
+    }
+}
+
+/// The command and the container that it runs in. On a terminal the end of a long command is cut, not its beginning.
+fn command(process: &GoProcess, cut: bool) -> String {
+    let container = process.container.as_deref();
+    let container = container.map_or_else(String::new, |id| format!(" [{}]", short(id)));
+    let room = COMMAND.saturating_sub(container.len());
+    if !cut || process.command.chars().count() <= room {
+        return process.command.clone() + &container;
+    }
+    // Which program it is says more than where it lies.
+    let (program, rest) = process
+        .command
+        .split_once(' ')
+        .unwrap_or((&process.command, ""));
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let short: String = format!("{name} {rest}")
+        .trim_end()
+        .chars()
+        .take(room)
+        .collect();
+    short + &container
+}
+
+/// Container ids are told apart by their first twelve digits, as docker and podman show them.
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+/// `42s`, `12m`, `3h`, `45d`.
+fn uptime(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7199 => format!("{}m", seconds / 60),
+        7200..=172_799 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86400),
+    }
+}
+
+/// One object per process.
+pub fn json(out: &mut Vec<u8>, processes: &[GoProcess]) {
+    for process in processes {
+        let mut object = Object::begin(out);
+        object
+            .number_or_null("pid", u64::try_from(process.pid).ok())
+            .text("user", &process.user)
+            .text_or_null("go_version", process.go_version.as_deref())
+            .text_or_null("module", process.module.as_deref())
+            .text_or_null("module_version", process.module_version.as_deref())
+            .number_or_null("goroutines", process.goroutines)
+            .number_or_null("heap_bytes", process.heap_bytes)
+            .number_or_null("gc_cycles", process.gc_cycles)
+            .number_or_null("uptime_seconds", process.uptime.map(|time| time.as_secs()))
+            .text_or_null("container", process.container.as_deref())
+            .text("command", &process.command)
+            .text_or_null("unread", process.unread.as_deref());
+        object.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> GoProcess {
+        GoProcess {
+            pid: 4242,
+            user: "prometheus".to_owned(),
+            go_version: Some("go1.19.8".to_owned()),
+            module: Some("github.com/prometheus/prometheus".to_owned()),
+            module_version: Some("(devel)".to_owned()),
+            goroutines: Some(37),
+            heap_bytes: Some(48 << 20),
+            gc_cycles: Some(12),
+            uptime: Some(Duration::from_secs(7300)),
+            container: Some("0123456789abcdef".repeat(4)),
+            command: "/usr/bin/prometheus --web.listen-address=:9090".to_owned(),
+            unread: None,
+        }
+    }
+
+    #[test]
+    fn a_row_fits_into_eighty_columns() {
+        let style = Style {
+            width: Some(80),
+            ..Style::PLAIN
+        };
+        let mut out = Vec::new();
+        text(&mut out, &[sample()], style);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().all(|line| line.chars().count() <= 80));
+        assert!(text.contains("4242") && text.contains("48.0 MiB") && text.contains("2h"));
+        assert!(text.contains("[0123456789ab]"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_question_mark() {
+        let process = GoProcess {
+            pid: 1,
+            user: "root".to_owned(),
+            command: "/sbin/agent".to_owned(),
+            ..GoProcess::default()
+        };
+        let mut out = Vec::new();
+        text(&mut out, &[process], Style::PLAIN);
+        let text = String::from_utf8(out).unwrap();
+        let words: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
+        let expected = ["1", "root", "?", "?", "?", "?", "?", "/sbin/agent", "?"];
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn json_says_what_is_not_known() {
+        let mut out = Vec::new();
+        let unread = GoProcess {
+            unread: Some("Yama".to_owned()),
+            goroutines: None,
+            ..sample()
+        };
+        json(&mut out, &[unread]);
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["goroutines"], serde_json::Value::Null);
+        assert_eq!(value["unread"], "Yama");
+    }
+}

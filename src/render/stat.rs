@@ -1,0 +1,226 @@
+//! `stat`: a line per interval, as vmstat draws them.
+
+use crate::model::stat::Interval;
+
+use super::json::Object;
+use super::style::Style;
+use super::table::{self, Column, Row, human_duration};
+
+/// All fit into 80 columns.
+const COLUMNS: [Column; 13] = [
+    column("GOROS", 6),
+    column("RUN", 4),
+    column("THR", 4),
+    column("OBJ/S", 5),
+    column("B/S", 5),
+    column("LIVE", 5),
+    column("GOAL", 5),
+    column("GC", 4),
+    column("STW99", 6),
+    column("GC%", 4),
+    column("LAT99", 6),
+    column("MUTEX", 6),
+    column("LIMIT", 5),
+];
+
+const fn column(heading: &'static str, width: usize) -> Column {
+    Column { heading, width }
+}
+
+/// The heading.
+pub fn heading(out: &mut Vec<u8>, style: Style) {
+    table::heading(out, &COLUMNS, style);
+}
+
+/// One line. What is not known is `?`; what there is none of (no collection, no limit) is `-`.
+pub fn text(out: &mut Vec<u8>, interval: &Interval, style: Style) {
+    let now = &interval.now;
+    let bytes = |bytes: Option<u64>| scaled(bytes.map(|bytes| bytes as f64), 1024.0);
+    let collected = interval.gc_cycles != Some(0);
+    let share = interval.gc_cpu.map(percent);
+    Row::begin(out, &COLUMNS, style)
+        .cell(&compact(now.goroutines, 6))
+        .cell(&compact(now.runnable, 4))
+        .cell(&compact(now.threads, 4))
+        .cell(&scaled(interval.objects_per_second, 1000.0))
+        .cell(&scaled(interval.bytes_per_second, 1024.0))
+        .cell(&bytes(now.heap_live))
+        .cell(&bytes(now.heap_goal))
+        .cell(&compact(interval.gc_cycles, 4))
+        .cell(&time(interval.pause_p99_ns, now.pauses.is_some()))
+        .cell(&known(share, !collected))
+        .cell(&time(interval.latency_p99_ns, now.latencies.is_some()))
+        .cell(&time(interval.mutex_wait_ns, false))
+        .cell(&known(
+            now.memory_limit
+                .map(|limit| scaled(Some(limit as f64), 1024.0)),
+            true,
+        ))
+        .end();
+}
+
+/// `0.3`, `12.5`, `100`.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let digits = usize::from(percent < 99.95);
+    format!("{percent:.digits$}")
+}
+
+fn known(text: Option<String>, can_be_none: bool) -> String {
+    text.unwrap_or_else(|| if can_be_none { "-" } else { "?" }.to_owned())
+}
+
+/// A number in at most so many characters (four at least): `812`, else as [`scaled`].
+pub(super) fn compact(value: Option<u64>, width: usize) -> String {
+    let Some(value) = value else {
+        return "?".to_owned();
+    };
+    let digits = value.to_string();
+    if digits.len() <= width {
+        return digits;
+    }
+    scaled(Some(value as f64), 1000.0)
+}
+
+/// `812`, `1.2k`, `34M`: at most five characters. Steps of 1000, or of 1024 for bytes (then in capitals).
+fn scaled(value: Option<f64>, step: f64) -> String {
+    const UNITS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    let Some(mut value) = value else {
+        return "?".to_owned();
+    };
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= step;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && value < 9.95);
+    let unit = UNITS.get(unit).copied().unwrap_or_default();
+    let unit = if step > 1000.0 && unit == "k" {
+        "K"
+    } else {
+        unit
+    };
+    format!("{value:.digits$}{unit}")
+}
+
+fn time(ns: Option<u64>, can_be_none: bool) -> String {
+    let mut text = [0; 16];
+    known(
+        ns.map(|ns| human_duration(ns, &mut text).to_owned()),
+        can_be_none,
+    )
+}
+
+/// One object; `time_unix_ns` is when.
+pub fn json(out: &mut Vec<u8>, interval: &Interval, time_unix_ns: Option<u64>) {
+    let now = &interval.now;
+    let mut object = Object::begin(out);
+    object
+        .number_or_null("time_unix_ns", time_unix_ns)
+        .number("interval_ns", interval.ns)
+        .number_or_null("goroutines", now.goroutines)
+        .number_or_null("runnable", now.runnable)
+        .number_or_null("threads", now.threads)
+        .number("processors", now.processors)
+        .number_or_null("objects", now.allocated.map(|count| count.objects))
+        .number_or_null("bytes", now.allocated.map(|count| count.bytes))
+        .number_or_null("counts_kept", now.allocated_kept);
+    fraction(
+        &mut object,
+        "objects_per_second",
+        interval.objects_per_second,
+    );
+    fraction(&mut object, "bytes_per_second", interval.bytes_per_second);
+    object
+        .number_or_null("heap_live_bytes", now.heap_live)
+        .number_or_null("heap_goal_bytes", now.heap_goal)
+        .number_or_null("memory_limit_bytes", now.memory_limit)
+        .number_or_null("gc_cycles_in_all", now.gc_cycles)
+        .number_or_null("gc_cycles", interval.gc_cycles)
+        .number_or_null("pause_p99_ns", interval.pause_p99_ns);
+    fraction(&mut object, "gc_cpu", interval.gc_cpu);
+    object
+        .number_or_null("latency_p99_ns", interval.latency_p99_ns)
+        .number_or_null("mutex_wait_ns", interval.mutex_wait_ns);
+    object.end();
+}
+
+fn fraction(object: &mut Object<'_>, key: &str, value: Option<f64>) {
+    match value {
+        Some(value) => object.fraction(key, value),
+        None => object.null(key),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::allocation::Count;
+    use crate::model::metric::Distribution;
+    use crate::model::stat::Sample;
+
+    fn sample() -> Interval {
+        let now = Sample {
+            time_ns: 2_000_000_000,
+            goroutines: Some(100_003),
+            runnable: Some(12),
+            threads: Some(9),
+            processors: 8,
+            allocated: Some(Count {
+                objects: 2_468_000,
+                bytes: 3 << 30,
+            }),
+            heap_live: Some(45 << 20),
+            heap_goal: Some(90 << 20),
+            gc_cycles: Some(7),
+            mutex_wait_ns: Some(1_234_567),
+            latencies: Some(Distribution::default()),
+            ..Sample::default()
+        };
+        Interval::between(&Sample::default(), now)
+    }
+
+    #[test]
+    fn a_line_fits_into_eighty_columns() {
+        let style = Style {
+            width: Some(80),
+            ..Style::PLAIN
+        };
+        let mut out = Vec::new();
+        heading(&mut out, style);
+        text(&mut out, &sample(), style);
+        let expected = "   \
+GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
+   100003 12   9    1.2M  1.5G  45M   90M   7    ?      ?    -      1.23ms -
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (value, step, expected) in [
+            (0.0, 1000.0, "0"),
+            (999.4, 1000.0, "999"),
+            (999.6, 1000.0, "1.0k"),
+            (1023.0, 1024.0, "1.0K"),
+            (123_456.0, 1000.0, "123k"),
+            (9.99e9, 1000.0, "10G"),
+        ] {
+            assert_eq!(scaled(Some(value), step), expected);
+        }
+        assert_eq!(scaled(None, 1000.0), "?");
+        assert_eq!(compact(Some(99_999), 5), "99999");
+        assert_eq!(compact(Some(123_456), 5), "123k");
+        assert_eq!(compact(Some(u64::MAX), 4), "18E");
+    }
+
+    #[test]
+    fn json_has_every_figure() {
+        let mut out = Vec::new();
+        json(&mut out, &sample(), Some(1));
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["goroutines"], 100_003);
+        assert_eq!(value["objects_per_second"], 1_234_000.0);
+        assert_eq!(value["gc_cpu"], serde_json::Value::Null);
+    }
+}

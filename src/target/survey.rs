@@ -1,0 +1,318 @@
+//! Every Go process on the machine.
+//!
+//! To tell Go programs from others only the headers of their files are read; each file is looked at once, however many
+//! processes run it. Processes are looked at through /proc. Which file a process runs is told only to those who may read
+//! the process too; of the others their command lines are known, and the first word of these often is the file's path.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use anyhow::Result;
+use memmap2::Mmap;
+use procfs::process::Process;
+
+use crate::go::Anatomy;
+use crate::go::Binary;
+use crate::go::Image;
+
+use super::FileId;
+use super::Scope;
+use super::Target;
+use super::process::ProcessId;
+
+/// Sections that only Go's linker makes (cmd/link/internal/ld, Go 1.13 to 1.27).
+const SECTIONS: [&str; 5] = [
+    ".go.buildinfo",
+    ".gopclntab",
+    ".data.rel.ro.gopclntab",
+    ".note.go.buildid",
+    ".go.module",
+];
+
+/// A Go program that processes run.
+#[derive(Debug)]
+pub struct Program {
+    /// What it says about itself.
+    pub binary: Binary,
+    /// What reading its processes takes.
+    pub anatomy: Anatomy,
+}
+
+/// A Go process.
+#[derive(Debug)]
+pub struct Found {
+    /// The process.
+    pub process: ProcessId,
+    /// Which of [`Survey::programs`] it runs; `None` if we may not look: its command line names a Go program.
+    pub program: Option<usize>,
+    /// Name of its user, or the number.
+    pub user: String,
+    /// Its command line, for people.
+    pub command: String,
+    /// How long it has been running.
+    pub uptime: Option<Duration>,
+    /// Id of its container, if /proc/PID/cgroup names one.
+    pub container: Option<String>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Ascending by process id.
+    pub processes: Vec<Found>,
+    /// Programs, each once.
+    pub programs: Vec<Program>,
+    /// Further processes whose binary may not be looked at: they may be Go programs or not.
+    pub closed: usize,
+}
+
+/// Looks at every process.
+///
+/// # Errors
+/// There is no /proc.
+pub fn survey() -> Result<Survey> {
+    let mut pids: Vec<i32> = fs::read_dir("/proc")
+        .context("cannot list processes")?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    pids.sort_unstable();
+    let mut files = Files::default();
+    let mut closed = 0;
+    let mut candidates: Vec<(ProcessId, Option<FileId>)> = Vec::new();
+    for pid in pids {
+        let exe = PathBuf::from(format!("/proc/{pid}/exe"));
+        let file = match FileId::of(&exe) {
+            Ok(file) if files.is_go(file, &exe) => Some(file),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                if !files.names_go(pid) {
+                    closed += 1;
+                    continue;
+                }
+                None
+            }
+            // Another language, a kernel thread, or it has just ended.
+            _ => continue,
+        };
+        candidates.extend(ProcessId::of(pid).ok().map(|process| (process, file)));
+    }
+    // Those that look like Go but cannot be used are no Go programs, or too old.
+    let mut programs = Vec::new();
+    let mut places = HashMap::new();
+    for (file, program) in read_programs(&files.paths) {
+        places.insert(file, programs.len());
+        programs.push(program);
+    }
+    let (users, up) = (users(), uptime());
+    let processes = candidates
+        .into_iter()
+        .filter_map(|(process, file)| match file {
+            None => Some(Found::of(process, None, &users, up)),
+            Some(file) => Some(Found::of(process, Some(*places.get(&file)?), &users, up)),
+        });
+    Ok(Survey {
+        processes: processes.collect(),
+        programs,
+        closed,
+    })
+}
+
+/// The files that were looked at.
+#[derive(Debug, Default)]
+struct Files {
+    /// Whether they look like Go programs.
+    known: HashMap<FileId, bool>,
+    /// Those that do and that somebody runs, with a path to each.
+    paths: Vec<(FileId, PathBuf)>,
+}
+
+impl Files {
+    fn is_go(&mut self, file: FileId, path: &Path) -> bool {
+        *self.known.entry(file).or_insert_with(|| {
+            let is_go = looks_like_go(path);
+            if is_go {
+                self.paths.push((file, path.to_owned()));
+            }
+            is_go
+        })
+    }
+
+    /// Whether the first word of a command line is the path of a file that certainly is a Go program.
+    fn names_go(&self, pid: i32) -> bool {
+        let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let word = cmdline.split(|byte| *byte == 0).next().unwrap_or_default();
+        let path = Path::new(OsStr::from_bytes(word));
+        // What is not a regular file could block whoever opens it.
+        path.is_absolute()
+            && fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+            && sections(path).is_some_and(|found| found == Sections::OfGo)
+    }
+}
+
+/// What the section headers of a file say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sections {
+    /// There are none.
+    Missing,
+    /// Some are those that Go's linker makes.
+    OfGo,
+    /// None is.
+    OfOthers,
+}
+
+/// Reads only the headers of a file; `None` if it is no program.
+fn sections(path: &Path) -> Option<Sections> {
+    let file = File::open(path).ok()?;
+    // SAFETY: as in `map` of target: private and only read.
+    let bytes = unsafe { Mmap::map(&file) }.ok()?;
+    let image = Image::parse(bytes).ok()?;
+    let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
+    Some(match image.sections() {
+        [] => Sections::Missing,
+        _ if is_go => Sections::OfGo,
+        _ => Sections::OfOthers,
+    })
+}
+
+/// Whether a file can be a Go program. Without section headers only reading it whole will tell.
+fn looks_like_go(path: &Path) -> bool {
+    sections(path).is_some_and(|found| found != Sections::OfOthers)
+}
+
+/// Reads programs, on all processors; leaves out those that cannot be used.
+fn read_programs(files: &[(FileId, PathBuf)]) -> Vec<(FileId, Program)> {
+    let workers = thread::available_parallelism().map_or(1, |number| number.get());
+    let next = AtomicUsize::new(0);
+    // Each takes the next file when it is done with one: some are a hundred times as large as others.
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((file, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.extend(program(path).map(|program| (*file, program)));
+        }
+        done
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers.min(files.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let done = workers.into_iter().map(|worker| worker.join());
+        done.flat_map(thread::Result::unwrap_or_default).collect()
+    })
+}
+
+fn program(path: &Path) -> Option<Program> {
+    let binary = Target::open(path, Scope::Everyone).ok()?.binary;
+    let anatomy = Anatomy::of(&binary);
+    Some(Program { binary, anatomy })
+}
+
+impl Found {
+    fn of(
+        process: ProcessId,
+        program: Option<usize>,
+        users: &HashMap<u32, String>,
+        up: Option<Duration>,
+    ) -> Self {
+        let pid = process.pid;
+        let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let status = Process::new(pid).and_then(|process| process.status());
+        Self {
+            user: status.map_or_else(
+                |_| "?".to_owned(),
+                |status| match users.get(&status.euid) {
+                    Some(name) => name.clone(),
+                    None => status.euid.to_string(),
+                },
+            ),
+            command: command(&read("cmdline")).unwrap_or_else(|| process.shown_name()),
+            uptime: up.and_then(|up| up.checked_sub(process.started())),
+            container: container(&String::from_utf8_lossy(&read("cgroup"))),
+            process,
+            program,
+        }
+    }
+}
+
+/// The users that /etc/passwd names (passwd(5)). Others are known by their numbers: what else there is to ask needs
+/// shared libraries, which a static grtmon has not.
+fn users() -> HashMap<u32, String> {
+    let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let user = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        Some((fields.nth(1)?.parse().ok()?, name))
+    };
+    text.lines().filter_map(user).collect()
+}
+
+/// The words of a command line; control characters, which could play tricks on a terminal, are replaced.
+fn command(cmdline: &[u8]) -> Option<String> {
+    let words = String::from_utf8_lossy(cmdline);
+    let words: Vec<&str> = words.split('\0').filter(|word| !word.is_empty()).collect();
+    let text: String = words
+        .join(" ")
+        .chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// The 64 hexadecimal digits that container engines name a control group after: `…/docker-ID.scope`, `…/docker/ID`,
+/// `…/cri-containerd-ID.scope`, `…/libpod-ID.scope/container`.
+fn container(cgroup: &str) -> Option<String> {
+    let mut runs = cgroup.split(|c: char| !c.is_ascii_hexdigit());
+    runs.rfind(|run| run.len() == 64).map(str::to_owned)
+}
+
+/// How long the machine has been up (proc(5), /proc/uptime).
+fn uptime() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/uptime").ok()?;
+    let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_are_named_by_their_control_groups() {
+        let id = "0123456789abcdef".repeat(4);
+        for line in [
+            format!("0::/system.slice/docker-{id}.scope\n"),
+            format!("12:cpu:/docker/{id}\n0::/\n"),
+            format!("0::/kubepods.slice/pod1.slice/cri-containerd-{id}.scope"),
+            format!("0::/user.slice/libpod-{id}.scope/container"),
+        ] {
+            assert_eq!(container(&line).as_deref(), Some(id.as_str()), "{line}");
+        }
+        assert_eq!(container("0::/user.slice/session-3.scope\n"), None);
+    }
+
+    #[test]
+    fn command_lines_are_made_harmless() {
+        assert_eq!(command(b"/bin/a\0-x\0\0").as_deref(), Some("/bin/a -x"));
+        assert_eq!(command(b"a\x1b[31m\n\0").as_deref(), Some("a?[31m?"));
+        assert_eq!(command(b""), None);
+    }
+
+    #[test]
+    fn what_is_not_go_is_left_out() {
+        assert!(!looks_like_go(Path::new("/proc/self/exe")));
+        assert!(!Files::default().names_go(std::process::id().cast_signed()));
+        let survey = survey().unwrap();
+        let me = std::process::id().cast_signed();
+        assert!(survey.processes.iter().all(|found| found.process.pid != me));
+    }
+}

@@ -1,0 +1,59 @@
+//! The runtime's own counters, read from outside: held against what programs say of themselves, while they rest and
+//! while they run as fast as they can; with memory that is damaged; and the commands that show them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test code"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod commands;
+mod damaged;
+mod load;
+mod prometheus;
+mod quiet;
+
+use std::path::Path;
+
+use common::Fixture;
+use grtmon::{
+    go::{
+        Anatomy, Binary, ReadError, Subject,
+        heap_counters::{Allocated, HeapCounters},
+        metrics::metrics,
+        vitals::Vitals,
+    },
+    model::metric::Metric,
+    target::{live::Live, process::ProcessId},
+};
+
+/// What was read from outside at one quiet moment.
+struct Outside {
+    allocated: Allocated,
+    metrics: Vec<Metric>,
+    goroutines: Option<u64>,
+}
+
+fn anatomy(program: &Path) -> Anatomy {
+    Anatomy::of(&Binary::parse(std::fs::read(program).unwrap()).unwrap())
+}
+
+fn look(subject: Subject<'_>) -> Result<Outside, ReadError> {
+    let vitals = Vitals::read(subject)?;
+    let outside = Outside {
+        allocated: HeapCounters::default().read(&subject)?,
+        metrics: metrics(&vitals),
+        goroutines: vitals.goroutines(false).ok(),
+    };
+    Ok(outside)
+}
+
+/// A process opened for reading.
+fn open(target: &Fixture, anatomy: &Anatomy) -> Live {
+    let process = ProcessId::of(target.pid().cast_signed()).unwrap();
+    Live::checked(&process, anatomy).unwrap()
+}
