@@ -102,7 +102,7 @@ func startArguments(n int) {
 type worker interface{ work(int) }
 
 func (o object) work(n int) {
-	here := who.enter("main.object.work", mainID)
+	here := who.enter(resolvedInterface, mainID)
 	defer pending.Done()
 	defer here.leave()
 	o.value += n

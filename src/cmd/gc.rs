@@ -19,6 +19,7 @@ use crate::model::gc::gctrace::GcTrace;
 use crate::model::loss;
 use crate::model::loss::Loss;
 use crate::probe;
+use crate::probe::attach::Place;
 use crate::probe::gc::GcProbes;
 use crate::probe::gc::Passed;
 use crate::probe::gc::Plan;
@@ -30,6 +31,7 @@ use crate::target::Target;
 use crate::target::clock;
 use crate::target::watch::Watch;
 
+use super::changes::Changes;
 use super::output;
 use super::output::Output;
 use super::session;
@@ -49,12 +51,14 @@ pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
         plan.shortcomings
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
-        let probes = GcProbes::attach(slot, target, &plan, session.method)?;
+        let place = Place::of(target, session.method);
+        let changes = Changes::of(target, &place);
+        let probes = GcProbes::attach(slot, target, &plan, &place)?;
         observed.push(Observed {
             target,
             probes,
             watch: Watch::default(),
-            warned_replaced: false,
+            changes,
         });
     }
 
@@ -86,7 +90,7 @@ struct Observed<'a> {
     target: &'a Target,
     probes: GcProbes<'a>,
     watch: Watch,
-    warned_replaced: bool,
+    changes: Changes,
 }
 
 impl Observed<'_> {
@@ -120,7 +124,7 @@ impl Observer for Gc<'_> {
                 one.probes.forget(process);
                 self.printer.triggers.remove(&process);
             }
-            session::warn_if_replaced(one.target, &mut one.warned_replaced);
+            one.changes.warn(one.target);
         }
         let ended = self.observed.iter().all(|one| one.target.has_ended());
         Ok(if ended { Flow::End } else { Flow::Continue })

@@ -16,6 +16,7 @@ use crate::model::allocation::Allocations;
 use crate::model::loss;
 use crate::model::loss::Loss;
 use crate::probe;
+use crate::probe::attach::Place;
 use crate::probe::gm::GmProbes;
 use crate::probe::gm::Plan;
 use crate::render::allocation;
@@ -23,6 +24,7 @@ use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
 
+use super::changes::Changes;
 use super::gm_counters;
 use super::output;
 use super::output::Output;
@@ -52,11 +54,13 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
         let plan = Plan::of(target).with_context(|| format!("cannot observe {}", target.name))?;
-        let probes = GmProbes::attach(slot, target, &plan, session.method)?;
+        let place = Place::of(target, session.method);
+        let changes = Changes::of(target, &place);
+        let probes = GmProbes::attach(slot, target, &plan, &place)?;
         observed.push(Observed {
             target,
             probes,
-            warned_replaced: false,
+            changes,
         });
     }
     for one in &mut observed {
@@ -82,7 +86,7 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
 struct Observed<'a> {
     target: &'a Target,
     probes: GmProbes<'a>,
-    warned_replaced: bool,
+    changes: Changes,
 }
 
 struct Gm<'a> {
@@ -105,7 +109,7 @@ impl Observer for Gm<'_> {
 
     fn check_targets(&mut self) -> Result<Flow> {
         for one in &mut self.observed {
-            session::warn_if_replaced(one.target, &mut one.warned_replaced);
+            one.changes.warn(one.target);
         }
         let ended = self.observed.iter().all(|one| one.target.has_ended());
         Ok(if ended { Flow::End } else { Flow::Continue })

@@ -16,6 +16,7 @@ use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::What;
 use crate::model::loss;
 use crate::probe;
+use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
@@ -27,6 +28,7 @@ use crate::target::Target;
 use crate::target::clock;
 use crate::target::watch::Watch;
 
+use super::changes::Changes;
 use super::names::NameCache;
 use super::output;
 use super::output::Output;
@@ -60,8 +62,10 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         plan.shortcomings
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
-        let probes = GrProbes::attach(slot, target, &plan, &options, session.method)?;
-        observed.push(Observed::new(target, probes, args.rows.addresses));
+        let place = Place::of(target, session.method);
+        let changes = Changes::of(target, &place);
+        let probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
+        observed.push(Observed::new(target, probes, changes, args.rows.addresses));
     }
 
     let mut printer = Printer::new(&args.rows, args.common.output)?;
@@ -94,18 +98,23 @@ struct Observed<'a> {
     watch: Watch,
     /// Start functions met in events and not watched.
     unknown: BTreeSet<u64>,
-    warned_replaced: bool,
+    changes: Changes,
 }
 
 impl<'a> Observed<'a> {
-    fn new(target: &'a Target, probes: GrProbes<'a>, with_addresses: bool) -> Self {
+    fn new(
+        target: &'a Target,
+        probes: GrProbes<'a>,
+        changes: Changes,
+        with_addresses: bool,
+    ) -> Self {
         Self {
             target,
             probes,
             names: NameCache::new(with_addresses),
             watch: Watch::default(),
             unknown: BTreeSet::new(),
-            warned_replaced: false,
+            changes,
         }
     }
 
@@ -169,7 +178,7 @@ impl Observer for Gr<'_> {
                     "{name} is called directly too often to be watched: running times of its goroutines are unknown from now on"
                 ));
             });
-            session::warn_if_replaced(one.target, &mut one.warned_replaced);
+            one.changes.warn(one.target);
         }
         let ended = self.observed.iter().all(|one| one.target.has_ended());
         Ok(if ended { Flow::End } else { Flow::Continue })

@@ -15,6 +15,7 @@ use crate::model::histogram::Histogram;
 use crate::model::loss;
 use crate::model::loss::Loss;
 use crate::probe;
+use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
@@ -24,6 +25,7 @@ use crate::render::style::Style;
 use crate::target::Target;
 use crate::target::clock;
 
+use super::changes::Changes;
 use super::names::NameCache;
 use super::output;
 use super::output::Output;
@@ -55,13 +57,15 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
         let known = plan.start_entries().collect();
-        let probes = GrProbes::attach(slot, target, &plan, &options, session.method)?;
+        let place = Place::of(target, session.method);
+        let changes = Changes::of(target, &place);
+        let probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
         observed.push(Observed {
             target,
             probes,
             known,
             names: NameCache::new(false),
-            warned_replaced: false,
+            changes,
         });
     }
     for one in &mut observed {
@@ -91,7 +95,7 @@ struct Observed<'a> {
     /// Start functions watched from the beginning.
     known: BTreeSet<u64>,
     names: NameCache,
-    warned_replaced: bool,
+    changes: Changes,
 }
 
 struct GrSeq<'a> {
@@ -131,7 +135,7 @@ impl Observer for GrSeq<'_> {
             one.probes
                 .learn(one.target, unseen.into_iter().map(|(entry, _)| entry))?;
             one.probes.drop_hot()?;
-            session::warn_if_replaced(one.target, &mut one.warned_replaced);
+            one.changes.warn(one.target);
         }
         let ended = self.observed.iter().all(|one| one.target.has_ended());
         Ok(if ended { Flow::End } else { Flow::Continue })

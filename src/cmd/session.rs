@@ -82,17 +82,6 @@ pub(super) fn announce(what: &str, targets: &[Target]) {
     ));
 }
 
-/// Says once that the path now names another file than the one observed.
-pub(super) fn warn_if_replaced(target: &Target, warned: &mut bool) {
-    if !*warned && target.was_replaced() {
-        *warned = true;
-        output::warn(&format!(
-            "{} was replaced on disk: processes started from now on run another binary and are not seen",
-            target.path.display()
-        ));
-    }
-}
-
 /// What is left to wait for when the observation is over and its summary printed.
 #[derive(Debug)]
 pub(super) struct Ending {

@@ -102,6 +102,16 @@ impl Place {
         self.confined_to.is_some()
     }
 
+    /// The processes to which the kernel keeps the probes; none when it does not.
+    pub fn confined_to(&self) -> &[ProcessId] {
+        self.confined_to.as_deref().unwrap_or_default()
+    }
+
+    /// How probes are attached here.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
     /// Attaches one program of the object to its sites. The links detach when dropped.
     pub fn attach(&self, object: &Object, step: &Step) -> Result<Vec<Link>> {
         let name = self.method.program(step.program);

@@ -27,7 +27,6 @@ use crate::target::Scope;
 use crate::target::Target;
 
 use super::attach;
-use super::attach::Method;
 use super::attach::Place;
 use super::counters;
 
@@ -86,12 +85,11 @@ impl<'object> GcProbes<'object> {
         object: &'object mut MaybeUninit<OpenObject>,
         target: &Target,
         plan: &Plan,
-        method: Method,
+        place: &Place,
     ) -> Result<Self> {
         let mut open = GcSkelBuilder::default()
             .open(object)
             .context("cannot open the BPF object")?;
-        let place = Place::of(target, method);
         let rodata = open
             .maps
             .rodata_data
@@ -104,7 +102,7 @@ impl<'object> GcProbes<'object> {
             .set_max_entries(RING_BYTES)
             .context("cannot size the ring buffer")?;
         let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
-        attach::select(open.open_object_mut(), &programs, method);
+        attach::select(open.open_object_mut(), &programs, place.method());
         let skel = open.load().map_err(attach::cannot_load)?;
         attach::list(&skel.maps.go_listed, &target.scope)?;
 

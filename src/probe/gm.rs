@@ -32,7 +32,6 @@ use crate::target::Scope;
 use crate::target::Target;
 
 use super::attach;
-use super::attach::Method;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
@@ -107,12 +106,11 @@ impl<'object> GmProbes<'object> {
         object: &'object mut MaybeUninit<OpenObject>,
         target: &Target,
         plan: &Plan,
-        method: Method,
+        place: &Place,
     ) -> Result<Self> {
         let mut open = GmSkelBuilder::default()
             .open(object)
             .context("cannot open the BPF object")?;
-        let place = Place::of(target, method);
         let rodata = open
             .maps
             .rodata_data
@@ -122,7 +120,7 @@ impl<'object> GmProbes<'object> {
         rodata.go_listed_only = u8::from(!place.is_confined() && target.scope != Scope::Everyone);
         fill_tables(rodata)?;
         let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
-        attach::select(open.open_object_mut(), &programs, method);
+        attach::select(open.open_object_mut(), &programs, place.method());
         let skel = open.load().map_err(attach::cannot_load)?;
         attach::list(&skel.maps.go_listed, &target.scope)?;
         let mut probes = Self {

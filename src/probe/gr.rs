@@ -49,7 +49,6 @@ use crate::target::Target;
 use crate::target::checked::CheckedLayout;
 
 use super::attach;
-use super::attach::Method;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
@@ -215,20 +214,18 @@ impl<'object> GrProbes<'object> {
         target: &Target,
         plan: &Plan,
         options: &Options,
-        method: Method,
+        place: &Place,
     ) -> Result<Self> {
         let mut open = GrSkelBuilder::default()
             .open(object)
             .context("cannot open the BPF object")?;
-        let place = Place::of(target, method);
-        let confined = place.is_confined();
         let rodata = open
             .maps
             .rodata_data
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gr_cfg = plan.config;
-        rodata.go_listed_only = u8::from(!confined && target.scope != Scope::Everyone);
+        rodata.go_listed_only = u8::from(!place.is_confined() && target.scope != Scope::Everyone);
         open.maps
             .gr_events
             .set_max_entries(options.ring_bytes)
@@ -248,7 +245,7 @@ impl<'object> GrProbes<'object> {
             .context("cannot size a map")?;
         let mut programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         programs.push(START);
-        attach::select(open.open_object_mut(), &programs, method);
+        attach::select(open.open_object_mut(), &programs, place.method());
         let skel = open.load().map_err(attach::cannot_load)?;
 
         attach::list(&skel.maps.go_listed, &target.scope)?;
@@ -267,7 +264,7 @@ impl<'object> GrProbes<'object> {
             skel,
             ring,
             batch,
-            place,
+            place: place.clone(),
             starts: Starts::default(),
             links: Vec::new(),
         };

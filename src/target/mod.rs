@@ -210,9 +210,14 @@ impl Target {
 
     /// A process that runs this binary already.
     pub fn running_process(&self) -> Option<ProcessId> {
-        let runs =
-            |process: &ProcessId| FileId::of(&process.exe()).is_ok_and(|exe| exe == self.file);
-        self.processes().into_iter().find(runs)
+        self.processes()
+            .into_iter()
+            .find(|process| self.runs(process))
+    }
+
+    /// Whether this process runs the binary now.
+    pub fn runs(&self, process: &ProcessId) -> bool {
+        FileId::of(&process.exe()).is_ok_and(|exe| exe == self.file)
     }
 
     /// Whether processes run this binary that were not asked for.

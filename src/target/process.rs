@@ -59,6 +59,14 @@ impl ProcessId {
         PathBuf::from(format!("/proc/{}/exe", self.pid))
     }
 
+    /// What tells the program a process runs now from the one it ran before an exec, even of the same file: the vector
+    /// the kernel hands to each new program, with addresses chosen at random (`/proc/PID/auxv`). `None` if it may not
+    /// be read.
+    pub fn image(&self) -> Option<Vec<u8>> {
+        let vector = fs::read(format!("/proc/{}/auxv", self.pid)).ok()?;
+        (!vector.is_empty()).then_some(vector)
+    }
+
     /// The file name of its binary as the process was started with it, or what is known of it.
     pub fn shown_name(&self) -> String {
         let link = fs::read_link(self.exe()).ok();

@@ -1,0 +1,74 @@
+//! What happens to the observed file and processes that hides a part of what they do: said once, as it is noticed.
+
+use crate::probe::attach::Place;
+use crate::target::Target;
+use crate::target::process::ProcessId;
+
+use super::output;
+
+/// What was last known, and what was said already.
+#[derive(Debug)]
+pub(super) struct Changes {
+    said_replaced: bool,
+    confined: Vec<Confined>,
+}
+
+/// A process to which the kernel confines the probes.
+#[derive(Debug)]
+struct Confined {
+    process: ProcessId,
+    /// The program it runs (see [`ProcessId::image`]).
+    image: Option<Vec<u8>>,
+    said: bool,
+}
+
+impl Changes {
+    /// Nothing has happened yet.
+    pub(super) fn of(target: &Target, place: &Place) -> Self {
+        // A command that has not begun has no image of the target's yet.
+        let image = |process: &ProcessId| target.runs(process).then(|| process.image()).flatten();
+        let confined = |process: &ProcessId| Confined {
+            process: process.clone(),
+            image: image(process),
+            said: false,
+        };
+        Self {
+            said_replaced: false,
+            confined: place.confined_to().iter().map(confined).collect(),
+        }
+    }
+
+    /// Looks, and says what has happened since.
+    pub(super) fn warn(&mut self, target: &Target) {
+        if !self.said_replaced && target.was_replaced() {
+            self.said_replaced = true;
+            output::warn(&format!(
+                "{} was replaced on disk: processes started from now on run another binary and are not seen",
+                target.path.display()
+            ));
+        }
+        for one in &mut self.confined {
+            one.warn(target);
+        }
+    }
+}
+
+impl Confined {
+    /// The kernel confines probes to a task. An exec by a thread that is not the main one puts another in its place.
+    fn warn(&mut self, target: &Target) {
+        if self.said || !target.runs(&self.process) {
+            return;
+        }
+        let Some(image) = self.process.image() else {
+            return;
+        };
+        if self.image.get_or_insert_with(|| image.clone()) == &image {
+            return;
+        }
+        self.said = true;
+        output::warn(&format!(
+            "process {} has replaced itself by exec: what it does from now on may not be seen; start grtmon again",
+            self.process.pid
+        ));
+    }
+}
