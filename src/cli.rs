@@ -83,6 +83,9 @@ pub struct Common {
     /// Form of the output
     #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
     pub output: Output,
+    /// Detach when the probes cost more than this part of the CPU time of the observed (5%), for two seconds in a row
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub max_overhead: Option<f64>,
     /// How probes are attached
     #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf")]
     pub attach: Attach,
@@ -410,6 +413,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// `5%`, `0.5`: a part of a whole, in percent; 0 to 1 when parsed.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').trim_end();
+    match number.parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err("expected a percentage such as 5%".to_owned()),
+    }
+}
+
 /// KiB, a power of two from 4 to 1 GiB: what the kernel accepts for a ring buffer.
 fn ring_size(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
@@ -444,6 +456,16 @@ mod tests {
             "99999999999999999999999h",
         ] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn percentages() {
+        assert_eq!(percent("5%"), Ok(0.05));
+        assert_eq!(percent("100 %"), Ok(1.0));
+        assert_eq!(percent("0.5"), Ok(0.005));
+        for bad in ["", "%", "0%", "-1%", "101%", "NaN", "five"] {
+            assert!(percent(bad).is_err(), "{bad}");
         }
     }
 

@@ -74,24 +74,46 @@ static __always_inline __u32 go_process(void)
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
-/* Programs come twice: for uprobe.multi (kernel 6.6 on) and for one perf event per site. */
-#define GO_PROBE(name)                                                   \
-	static __always_inline int name##_body(struct go_regs *ctx);     \
-	SEC("uprobe.multi") int name(struct go_regs *ctx)                \
-	{                                                                \
-		return name##_body(ctx);                                 \
-	}                                                                \
-	SEC("uprobe") int name##_perf(struct go_regs *ctx)               \
-	{                                                                \
-		return name##_body(ctx);                                 \
-	}                                                                \
-	static __always_inline int name##_body(struct go_regs *ctx)
-
 /*
  * Gate: programs do nothing while it is closed. Attaching and detaching several sites is not one step for the
  * kernel, so user space opens the gate after the last attach and closes it before the first detach.
  */
 volatile __u32 go_gate = 0;
+
+/* How often a program ran since the gate was opened: what all this costs is computed from it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} go_hits SEC(".maps");
+
+static __always_inline int go_hit(void)
+{
+	__u32 zero = 0;
+	__u64 *hits;
+
+	if (!go_gate)
+		return 0;
+	hits = bpf_map_lookup_elem(&go_hits, &zero);
+	/* Not atomic: where one program interrupts another on the same CPU, a hit more or less is no matter. */
+	if (hits)
+		*hits += 1;
+	return 1;
+}
+
+/* Programs come twice: for uprobe.multi (kernel 6.6 on) and for one perf event per site. */
+#define GO_PROBE(name)                                                   \
+	static __always_inline int name##_body(struct go_regs *ctx);     \
+	SEC("uprobe.multi") int name(struct go_regs *ctx)                \
+	{                                                                \
+		return go_hit() ? name##_body(ctx) : 0;                  \
+	}                                                                \
+	SEC("uprobe") int name##_perf(struct go_regs *ctx)               \
+	{                                                                \
+		return go_hit() ? name##_body(ctx) : 0;                  \
+	}                                                                \
+	static __always_inline int name##_body(struct go_regs *ctx)
 
 /* Processes to look at, when the kernel cannot confine the probes to them (user space sets go_listed_only). */
 const volatile __u8 go_listed_only = 0;
@@ -105,8 +127,6 @@ struct {
 
 static __always_inline int go_ignored(__u32 process)
 {
-	if (!go_gate)
-		return 1;
 	return go_listed_only && !bpf_map_lookup_elem(&go_listed, &process);
 }
 

@@ -18,6 +18,10 @@ macro_rules! skeleton {
 }
 
 skeleton!(
+    /// Nothing at all: `floor.bpf.c`.
+    floor
+);
+skeleton!(
     /// Garbage collection: `gc.bpf.c`.
     gc
 );

@@ -11,6 +11,7 @@ use crate::cli;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
+use crate::model::cost::Cost;
 use crate::model::gc::CycleRecord;
 use crate::model::gc::GcEvent;
 use crate::model::gc::Trigger;
@@ -24,6 +25,8 @@ use crate::probe::gc::GcProbes;
 use crate::probe::gc::Passed;
 use crate::probe::gc::Plan;
 use crate::probe::gc::Wanted;
+use crate::probe::spent::Spent;
+use crate::render;
 use crate::render::gc::Table;
 use crate::render::gc::json::Json;
 use crate::render::json::Object;
@@ -32,6 +35,7 @@ use crate::target::clock;
 use crate::target::watch::Watch;
 
 use super::changes::Changes;
+use super::cost::CostWatch;
 use super::output;
 use super::output::Output;
 use super::session;
@@ -69,7 +73,12 @@ pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
     // Whoever reads this may rely on it that nothing is missed from now on.
     session::announce("garbage collection", &targets);
     printer.heading()?;
-    let mut command = Gc { observed, printer };
+    let cost = CostWatch::begin(&args.common, session.method, &targets);
+    let mut command = Gc {
+        observed,
+        cost,
+        printer,
+    };
     let timing = Timing {
         interval: None,
         duration: args.common.duration,
@@ -82,6 +91,7 @@ pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
 /// The command's state while it observes.
 struct Gc<'a> {
     observed: Vec<Observed<'a>>,
+    cost: CostWatch<'a>,
     printer: Printer,
 }
 
@@ -102,6 +112,14 @@ impl Observed<'_> {
             printer.event(&event);
         })
     }
+}
+
+/// What all probes have cost together.
+fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
+    observed.iter().try_fold(
+        Spent::default(),
+        |sum, one| Ok(sum.and(one.probes.spent()?)),
+    )
 }
 
 impl Observer for Gc<'_> {
@@ -126,6 +144,10 @@ impl Observer for Gc<'_> {
             }
             one.changes.warn(one.target);
         }
+        let spent = || spent(&self.observed);
+        if self.cost.check(spent)? == Flow::End {
+            return Ok(Flow::End);
+        }
         let ended = self.observed.iter().all(|one| one.target.has_ended());
         Ok(if ended { Flow::End } else { Flow::Continue })
     }
@@ -144,7 +166,8 @@ impl Gc<'_> {
             passed.stops += more.stops;
             passed.cycles += more.cycles;
         }
-        self.printer.end(passed, &losses)
+        let cost = self.cost.end(spent(&self.observed)?);
+        self.printer.end(passed, &losses, &cost)
     }
 }
 
@@ -246,7 +269,7 @@ impl Printer {
     }
 
     /// The last lines: the figures of each kind, and what was lost.
-    fn end(&mut self, passed: Passed, losses: &[Loss]) -> Result<()> {
+    fn end(&mut self, passed: Passed, losses: &[Loss], cost: &Cost) -> Result<()> {
         let kinds = [
             ("stw", self.stw.summary()),
             ("mark", self.mark.summary()),
@@ -276,6 +299,7 @@ impl Printer {
                     .text("cause", loss.cause)
                     .number("events", loss.events);
             });
+            render::cost::json(&mut object, cost);
             object.end();
         } else if !self.cycles_only {
             out.push(b'\n');
@@ -285,6 +309,7 @@ impl Printer {
         if self.json.is_none() && self.cycles_only {
             output::note(&format!("{} cycles", self.shown));
         }
+        output::note(&render::cost::text(cost));
         output::report_losses(losses);
         Ok(())
     }

@@ -13,18 +13,22 @@ use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
 use crate::model::allocation::Allocations;
+use crate::model::cost::Cost;
 use crate::model::loss;
 use crate::model::loss::Loss;
 use crate::probe;
 use crate::probe::attach::Place;
 use crate::probe::gm::GmProbes;
 use crate::probe::gm::Plan;
+use crate::probe::spent::Spent;
+use crate::render;
 use crate::render::allocation;
 use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
 
 use super::changes::Changes;
+use super::cost::CostWatch;
 use super::gm_counters;
 use super::output;
 use super::output::Output;
@@ -67,8 +71,10 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
         one.probes.open_gate()?;
     }
     session::announce("allocations", &targets);
+    let cost = CostWatch::begin(&args.common, session.method, &targets);
     let mut command = Gm {
         observed,
+        cost,
         json: args.common.output == cli::Output::Json,
         all: args.all,
         began: Instant::now(),
@@ -91,10 +97,19 @@ struct Observed<'a> {
 
 struct Gm<'a> {
     observed: Vec<Observed<'a>>,
+    cost: CostWatch<'a>,
     json: bool,
     all: bool,
     began: Instant,
     output: Output,
+}
+
+/// What all probes have cost together.
+fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
+    observed.iter().try_fold(
+        Spent::default(),
+        |sum, one| Ok(sum.and(one.probes.spent()?)),
+    )
 }
 
 impl Observer for Gm<'_> {
@@ -103,13 +118,17 @@ impl Observer for Gm<'_> {
     }
 
     fn report(&mut self) -> Result<Flow> {
-        self.print("allocations", self.began.elapsed(), &[])?;
+        self.print("allocations", self.began.elapsed(), &[], None)?;
         Ok(Flow::Continue)
     }
 
     fn check_targets(&mut self) -> Result<Flow> {
         for one in &mut self.observed {
             one.changes.warn(one.target);
+        }
+        let spent = || spent(&self.observed);
+        if self.cost.check(spent)? == Flow::End {
+            return Ok(Flow::End);
         }
         let ended = self.observed.iter().all(|one| one.target.has_ended());
         Ok(if ended { Flow::End } else { Flow::Continue })
@@ -124,12 +143,20 @@ impl Gm<'_> {
             one.probes.close()?;
             loss::merge(&mut losses, &one.probes.losses()?);
         }
-        self.print("end", elapsed, &losses)?;
+        let cost = self.cost.end(spent(&self.observed)?);
+        self.print("end", elapsed, &losses, Some(&cost))?;
+        output::note(&render::cost::text(&cost));
         output::report_losses(&losses);
         Ok(())
     }
 
-    fn print(&mut self, event: &str, elapsed: Duration, losses: &[Loss]) -> Result<()> {
+    fn print(
+        &mut self,
+        event: &str,
+        elapsed: Duration,
+        losses: &[Loss],
+        cost: Option<&Cost>,
+    ) -> Result<()> {
         let mut all = Allocations::default();
         for one in &self.observed {
             all.merge(&one.probes.allocations()?);
@@ -150,6 +177,9 @@ impl Gm<'_> {
                     .text("cause", loss.cause)
                     .number("events", loss.events);
             });
+            if let Some(cost) = cost {
+                render::cost::json(&mut object, cost);
+            }
             object.end();
         } else {
             allocation::text(&mut self.output.text, &all, elapsed, self.all);

@@ -12,6 +12,7 @@ use crate::cli;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
+use crate::model::cost::Cost;
 use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::What;
 use crate::model::loss;
@@ -20,6 +21,8 @@ use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
+use crate::probe::spent::Spent;
+use crate::render;
 use crate::render::goroutine;
 use crate::render::goroutine::Names;
 use crate::render::goroutine::Table;
@@ -29,6 +32,7 @@ use crate::target::clock;
 use crate::target::watch::Watch;
 
 use super::changes::Changes;
+use super::cost::CostWatch;
 use super::names::NameCache;
 use super::output;
 use super::output::Output;
@@ -74,7 +78,12 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         one.probes.open_gate()?;
     }
     session::announce("goroutines", &targets);
-    let mut command = Gr { observed, printer };
+    let cost = CostWatch::begin(&args.common, session.method, &targets);
+    let mut command = Gr {
+        observed,
+        cost,
+        printer,
+    };
     let timing = Timing {
         interval: None,
         duration: args.common.duration,
@@ -87,6 +96,7 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
 /// The command's state while it observes.
 struct Gr<'a> {
     observed: Vec<Observed<'a>>,
+    cost: CostWatch<'a>,
     printer: Printer,
 }
 
@@ -145,6 +155,14 @@ impl<'a> Observed<'a> {
     }
 }
 
+/// What all probes have cost together.
+fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
+    observed.iter().try_fold(
+        Spent::default(),
+        |sum, one| Ok(sum.and(one.probes.spent()?)),
+    )
+}
+
 impl Observer for Gr<'_> {
     fn poll(&mut self) -> Result<Flow> {
         for one in &mut self.observed {
@@ -180,6 +198,10 @@ impl Observer for Gr<'_> {
             });
             one.changes.warn(one.target);
         }
+        let spent = || spent(&self.observed);
+        if self.cost.check(spent)? == Flow::End {
+            return Ok(Flow::End);
+        }
         let ended = self.observed.iter().all(|one| one.target.has_ended());
         Ok(if ended { Flow::End } else { Flow::Continue })
     }
@@ -200,7 +222,8 @@ impl Gr<'_> {
             created += passed.0;
             exited += passed.1;
         }
-        self.printer.end(created, exited, &losses)
+        let cost = self.cost.end(spent(&self.observed)?);
+        self.printer.end(created, exited, &losses, &cost)
     }
 }
 
@@ -290,7 +313,7 @@ impl Printer {
     }
 
     /// The last lines: what passed, what was seen of it, what was lost.
-    fn end(&mut self, created: u64, exited: u64, losses: &[loss::Loss]) -> Result<()> {
+    fn end(&mut self, created: u64, exited: u64, losses: &[loss::Loss], cost: &Cost) -> Result<()> {
         if self.json {
             let mut object = Object::begin(&mut self.output.text);
             object
@@ -306,6 +329,7 @@ impl Printer {
                     .text("cause", loss.cause)
                     .number("events", loss.events);
             });
+            render::cost::json(&mut object, cost);
             object.end();
         }
         self.output.flush()?;
@@ -315,6 +339,7 @@ impl Printer {
                 self.shown
             ));
         }
+        output::note(&render::cost::text(cost));
         output::report_losses(losses);
         Ok(())
     }

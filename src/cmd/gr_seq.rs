@@ -11,6 +11,7 @@ use crate::cli;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
+use crate::model::cost::Cost;
 use crate::model::histogram::Histogram;
 use crate::model::loss;
 use crate::model::loss::Loss;
@@ -19,6 +20,8 @@ use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
+use crate::probe::spent::Spent;
+use crate::render;
 use crate::render::histogram;
 use crate::render::json::Object;
 use crate::render::style::Style;
@@ -26,6 +29,7 @@ use crate::target::Target;
 use crate::target::clock;
 
 use super::changes::Changes;
+use super::cost::CostWatch;
 use super::names::NameCache;
 use super::output;
 use super::output::Output;
@@ -72,8 +76,10 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
         one.probes.open_gate()?;
     }
     session::announce("goroutine times", &targets);
+    let cost = CostWatch::begin(&args.common, session.method, &targets);
     let mut command = GrSeq {
         observed,
+        cost,
         by_fn,
         json: args.common.output == cli::Output::Json,
         style: output::style(true),
@@ -100,6 +106,7 @@ struct Observed<'a> {
 
 struct GrSeq<'a> {
     observed: Vec<Observed<'a>>,
+    cost: CostWatch<'a>,
     by_fn: bool,
     json: bool,
     style: Style,
@@ -116,6 +123,14 @@ struct Unseen {
     unwatched: u64,
 }
 
+/// What all probes have cost together.
+fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
+    observed.iter().try_fold(
+        Spent::default(),
+        |sum, one| Ok(sum.and(one.probes.spent()?)),
+    )
+}
+
 impl Observer for GrSeq<'_> {
     fn poll(&mut self) -> Result<Flow> {
         for one in &mut self.observed {
@@ -125,7 +140,7 @@ impl Observer for GrSeq<'_> {
     }
 
     fn report(&mut self) -> Result<Flow> {
-        self.print("histogram", &[])?;
+        self.print("histogram", &[], None)?;
         Ok(Flow::Continue)
     }
 
@@ -136,6 +151,10 @@ impl Observer for GrSeq<'_> {
                 .learn(one.target, unseen.into_iter().map(|(entry, _)| entry))?;
             one.probes.drop_hot()?;
             one.changes.warn(one.target);
+        }
+        let spent = || spent(&self.observed);
+        if self.cost.check(spent)? == Flow::End {
+            return Ok(Flow::End);
         }
         let ended = self.observed.iter().all(|one| one.target.has_ended());
         Ok(if ended { Flow::End } else { Flow::Continue })
@@ -149,7 +168,9 @@ impl GrSeq<'_> {
             one.probes.close()?;
             loss::merge(&mut losses, &one.probes.losses()?);
         }
-        self.print("end", &losses)?;
+        let cost = self.cost.end(spent(&self.observed)?);
+        self.print("end", &losses, Some(&cost))?;
+        output::note(&render::cost::text(&cost));
         output::report_losses(&losses);
         Ok(())
     }
@@ -184,7 +205,7 @@ impl GrSeq<'_> {
         Ok(all)
     }
 
-    fn print(&mut self, event: &str, losses: &[Loss]) -> Result<()> {
+    fn print(&mut self, event: &str, losses: &[Loss], cost: Option<&Cost>) -> Result<()> {
         let mut total = Histogram::default();
         for one in &self.observed {
             total.merge(&one.probes.total()?);
@@ -216,6 +237,9 @@ impl GrSeq<'_> {
                     .text("cause", loss.cause)
                     .number("events", loss.events);
             });
+            if let Some(cost) = cost {
+                render::cost::json(&mut object, cost);
+            }
             object.end();
         } else {
             let text = &mut self.output.text;

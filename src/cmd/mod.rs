@@ -4,6 +4,7 @@
 //! command's own.
 
 mod changes;
+mod cost;
 mod doctor;
 mod dump;
 mod dump_filter;

@@ -2,6 +2,7 @@
 //! terminals.
 
 pub mod allocation;
+pub mod cost;
 pub mod dump;
 pub mod gc;
 pub mod goroutine;

@@ -1,5 +1,6 @@
 //! Puts programs on sites, with as few kernel objects as the kernel allows.
 
+use std::path::Path;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -93,6 +94,15 @@ impl Place {
         Self {
             path: target.path.clone(),
             confined_to,
+            method,
+        }
+    }
+
+    /// Everywhere in a file that is not a target's.
+    pub fn own(path: &Path, method: Method) -> Self {
+        Self {
+            path: path.to_owned(),
+            confined_to: None,
             method,
         }
     }

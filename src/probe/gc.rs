@@ -29,6 +29,8 @@ use crate::target::Target;
 use super::attach;
 use super::attach::Place;
 use super::counters;
+use super::spent;
+use super::spent::Spent;
 
 use self::decode::Record;
 pub use self::plan::Plan;
@@ -132,6 +134,11 @@ impl<'object> GcProbes<'object> {
             probes.links.extend(links);
         }
         Ok(probes)
+    }
+
+    /// What the programs have cost since the gate was opened.
+    pub fn spent(&self) -> Result<Spent> {
+        spent::spent(self.skel.object(), &self.skel.maps.go_hits)
     }
 
     /// From now on everything is recorded.

@@ -35,6 +35,8 @@ use super::attach;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
+use super::spent;
+use super::spent::Spent;
 
 /// Loaded and attached programs for one binary.
 #[allow(
@@ -132,6 +134,11 @@ impl<'object> GmProbes<'object> {
             probes.links.extend(links);
         }
         Ok(probes)
+    }
+
+    /// What the programs have cost since the gate was opened.
+    pub fn spent(&self) -> Result<Spent> {
+        spent::spent(self.skel.object(), &self.skel.maps.go_hits)
     }
 
     /// From now on everything is counted.

@@ -52,6 +52,8 @@ use super::attach;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
+use super::spent;
+use super::spent::Spent;
 
 /// What is wanted of the probes.
 #[derive(Debug, Clone, Copy)]
@@ -285,6 +287,11 @@ impl<'object> GrProbes<'object> {
         // The new links are there before the old ones go: no start is missed, and one seen twice counts once.
         self.starts.links = self.place.attach(self.skel.object(), &step)?;
         Ok(())
+    }
+
+    /// What the programs have cost since the gate was opened.
+    pub fn spent(&self) -> Result<Spent> {
+        spent::spent(self.skel.object(), &self.skel.maps.go_hits)
     }
 
     /// From now on everything is recorded.

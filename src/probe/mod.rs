@@ -3,10 +3,13 @@
 
 pub mod attach;
 pub mod counters;
+pub mod floor;
 pub mod gc;
 pub mod gm;
 pub mod gr;
 pub mod kernel;
+pub mod spent;
+pub mod trap;
 
 use std::io::Write;
 use std::mem::MaybeUninit;

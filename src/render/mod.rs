@@ -1,6 +1,7 @@
 //! The human side: text for people, JSON for programs. Writes to byte buffers; knows nothing of where they go.
 
 pub mod allocation;
+pub mod cost;
 pub mod dump;
 pub mod dump_json;
 pub mod gc;

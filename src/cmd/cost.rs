@@ -1,0 +1,146 @@
+//! Watches what an observation costs the observed, and ends it when that is more than was allowed.
+
+use std::thread;
+use std::thread::JoinHandle;
+
+use anyhow::Result;
+
+use crate::cli::Common;
+use crate::event_loop::Flow;
+use crate::model::cost::Cost;
+use crate::probe::attach::Method;
+use crate::probe::spent::Spent;
+use crate::probe::spent::Timed;
+use crate::probe::trap;
+use crate::target::Target;
+use crate::target::cpu::CpuTime;
+
+use super::output;
+
+/// Looks in one second.
+const LOOKS: u32 = 10;
+/// Run times are kept for one look in so many: keeping them costs something too.
+const TIMED_EVERY: u32 = 50;
+/// So many seconds in a row must be too dear.
+const PATIENCE: u32 = 2;
+
+/// The account of one observation.
+pub(super) struct CostWatch<'a> {
+    targets: &'a [Target],
+    cpu: CpuTime,
+    trap: Trap,
+    timed: Option<Timed>,
+    looks: u32,
+    /// From 0 to 1.
+    limit: Option<f64>,
+    /// Hits and CPU time at the last judgement.
+    judged: (u64, u64),
+    seconds_over: u32,
+}
+
+/// What a hit costs: measured on a thread of its own, so that nothing waits for it.
+enum Trap {
+    Measuring(JoinHandle<Result<f64>>),
+    Known(Option<f64>),
+}
+
+impl Trap {
+    fn known(&mut self) -> Option<f64> {
+        if let Self::Measuring(_) = self
+            && let Self::Measuring(thread) = std::mem::replace(self, Self::Known(None))
+        {
+            // Not known is said in the end; it is no reason to end.
+            *self = Self::Known(thread.join().ok().and_then(Result::ok));
+        }
+        match self {
+            Self::Known(ns) => *ns,
+            Self::Measuring(_) => None,
+        }
+    }
+}
+
+impl<'a> CostWatch<'a> {
+    /// To be called when the gates have been opened.
+    pub(super) fn begin(common: &Common, method: Method, targets: &'a [Target]) -> Self {
+        let mut watch = Self {
+            targets,
+            cpu: CpuTime::default(),
+            trap: Trap::Measuring(thread::spawn(move || trap::cost_ns(method))),
+            timed: Timed::begin(),
+            looks: 0,
+            limit: common.max_overhead,
+            judged: (0, 0),
+            seconds_over: 0,
+        };
+        watch.look();
+        watch
+    }
+
+    fn look(&mut self) {
+        for target in self.targets {
+            self.cpu.look(&target.processes());
+        }
+    }
+
+    /// To be called ten times a second, with what was spent since the beginning.
+    pub(super) fn check(&mut self, spent: impl FnOnce() -> Result<Spent>) -> Result<Flow> {
+        self.looks += 1;
+        if self.looks >= LOOKS {
+            self.timed = (self.looks.is_multiple_of(TIMED_EVERY))
+                .then(Timed::begin)
+                .flatten();
+        }
+        if !self.looks.is_multiple_of(LOOKS) {
+            return Ok(Flow::Continue);
+        }
+        self.look();
+        match self.limit {
+            Some(limit) => {
+                let spent = spent()?;
+                Ok(self.judge(limit, spent))
+            }
+            None => Ok(Flow::Continue),
+        }
+    }
+
+    /// Whether the last second was too dear, and those before it.
+    fn judge(&mut self, limit: f64, spent: Spent) -> Flow {
+        let all = self.cost(spent);
+        let (hits, cpu_ns) = std::mem::replace(&mut self.judged, (all.hits, all.cpu_ns));
+        let last = Cost {
+            hits: all.hits.saturating_sub(hits),
+            cpu_ns: all.cpu_ns.saturating_sub(cpu_ns),
+            ..all
+        };
+        let Some(share) = last.share().filter(|share| *share > limit) else {
+            self.seconds_over = 0;
+            return Flow::Continue;
+        };
+        self.seconds_over += 1;
+        if self.seconds_over < PATIENCE {
+            return Flow::Continue;
+        }
+        output::warn(&format!(
+            "detaching: this costs about {:.1} % of the CPU time of the observed, more than --max-overhead allows",
+            share * 100.0
+        ));
+        Flow::End
+    }
+
+    fn cost(&mut self, spent: Spent) -> Cost {
+        let timed = spent.timed_runs > 0;
+        Cost {
+            hits: spent.hits,
+            trap_ns: self.trap.known(),
+            program_ns: timed.then(|| spent.timed_ns as f64 / spent.timed_runs as f64),
+            cpu_ns: self.cpu.used_ns(),
+        }
+    }
+
+    /// The final account. To be called before the programs are unloaded.
+    pub(super) fn end(&mut self, spent: Spent) -> Cost {
+        self.timed = None;
+        self.look();
+        self.cost(spent)
+    }
+}

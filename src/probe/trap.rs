@@ -1,0 +1,85 @@
+//! What one hit of a probe costs on this machine, measured on ourselves.
+//!
+//! A uprobe replaces an instruction by a breakpoint: a hit is a trap into the kernel, the emulation of the instruction,
+//! and the way back (arch/x86/kernel/uprobes.c). How long that takes is a matter of the processor, the hypervisor and
+//! the kernel's mitigations, so it is not known in advance. The site here is one that is emulated, as those are that
+//! grtmon chooses in other programs.
+
+use std::mem::MaybeUninit;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::go::sites::Cost;
+use crate::go::sites::Site;
+use crate::go::sites::SiteKind;
+use crate::target::own_code;
+
+use super::attach::Method;
+use super::attach::Place;
+use super::floor::Floor;
+
+/// Calls in one batch: a batch takes about 0.2 ms.
+const CALLS: u32 = 256;
+/// Batches. The middle one counts: others may have been interrupted.
+const BATCHES: usize = 21;
+
+/// The function under probe: an instruction that the kernel emulates, and back.
+#[unsafe(naked)]
+extern "C" fn site() {
+    #[cfg(target_arch = "x86_64")]
+    std::arch::naked_asm!("push rbp", "pop rbp", "ret");
+    #[cfg(not(target_arch = "x86_64"))]
+    std::arch::naked_asm!("nop", "ret");
+}
+
+/// Nanoseconds that one hit of an empty program takes here. Takes some tens of milliseconds.
+pub fn cost_ns(method: Method) -> Result<f64> {
+    let vaddr = site as *const () as u64;
+    let site = Site {
+        function: "site".to_owned(),
+        offset: 0,
+        vaddr,
+        file_offset: own_code::file_offset(vaddr).context("cannot find grtmon's own code")?,
+        kind: SiteKind::PushRbp,
+        cost: Cost::OneTrap,
+    };
+    let bare = batch_ns();
+    let mut object = MaybeUninit::uninit();
+    let place = Place::own(Path::new("/proc/self/exe"), method);
+    let probed = {
+        let _floor = Floor::attach(&mut object, &place, vec![site])?;
+        batch_ns()
+    };
+    Ok((probed - bare).max(0.0))
+}
+
+/// Nanoseconds of one call in the middle one of many batches.
+fn batch_ns() -> f64 {
+    let mut batches = [0.0; BATCHES];
+    for batch in &mut batches {
+        let begin = Instant::now();
+        for _ in 0..CALLS {
+            std::hint::black_box(site as extern "C" fn())();
+        }
+        *batch = begin.elapsed().as_nanos() as f64 / f64::from(CALLS);
+    }
+    batches.sort_by(f64::total_cmp);
+    batches[BATCHES / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn the_site_is_an_instruction_that_is_emulated() {
+        let offset = own_code::file_offset(site as *const () as u64).unwrap();
+        let file = std::fs::read("/proc/self/exe").unwrap();
+        let at = usize::try_from(offset).unwrap();
+        assert_eq!(file[at..at + 3], [0x55, 0x5d, 0xc3]);
+    }
+}

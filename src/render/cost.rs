@@ -1,0 +1,86 @@
+//! What an observation has cost, for people and for programs.
+
+use crate::model::cost::Cost;
+
+use super::json::Object;
+
+/// `cost: 200006 hits of about 0.91 µs (0.70 µs the trap): 5.1 % of the CPU time of the observed`.
+pub fn text(cost: &Cost) -> String {
+    let hits = cost.hits;
+    let Some(per_hit) = cost.per_hit_ns() else {
+        return format!("cost: {hits} hits; what one takes could not be measured here");
+    };
+    let part = match (cost.trap_ns, cost.program_ns) {
+        (Some(trap), Some(_)) => format!(" ({:.2} µs the trap)", trap / 1e3),
+        _ => " for the trap alone".to_owned(),
+    };
+    let share = cost.share().map_or_else(
+        || "the observed used too little CPU time to tell a share".to_owned(),
+        |share| format!("{} of the CPU time of the observed", percent(share)),
+    );
+    format!(
+        "cost: {hits} hits of about {:.2} µs{part}: {share}",
+        per_hit / 1e3
+    )
+}
+
+/// `5.1 %`; small shares as `<0.1 %`.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent > 0.0 && percent < 0.1 {
+        "<0.1 %".to_owned()
+    } else {
+        format!("{percent:.1} %")
+    }
+}
+
+/// The member `cost` of a last line.
+pub fn json(object: &mut Object<'_>, cost: &Cost) {
+    object.object("cost", |inner| {
+        inner.number("hits", cost.hits);
+        let mut known = |key, value: Option<f64>| {
+            match value {
+                Some(value) => inner.fraction(key, value),
+                None => inner.null(key),
+            };
+        };
+        known("trap_ns", cost.trap_ns);
+        known("program_ns", cost.program_ns);
+        known("cpu_share", cost.share());
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_is_said() {
+        let cost = Cost {
+            hits: 2_000,
+            trap_ns: Some(700.0),
+            program_ns: Some(210.0),
+            cpu_ns: 20_000_000,
+        };
+        assert_eq!(
+            text(&cost),
+            "cost: 2000 hits of about 0.91 µs (0.70 µs the trap): 9.1 % of the CPU time of the observed"
+        );
+        let alone = Cost {
+            program_ns: None,
+            cpu_ns: 20_000_000_000,
+            ..cost
+        };
+        assert_eq!(
+            text(&alone),
+            "cost: 2000 hits of about 0.70 µs for the trap alone: <0.1 % of the CPU time of the observed"
+        );
+        let short = Cost { cpu_ns: 0, ..cost };
+        assert!(text(&short).ends_with("the observed used too little CPU time to tell a share"));
+        let nothing = Cost {
+            trap_ns: None,
+            ..cost
+        };
+        assert!(text(&nothing).contains("could not be measured"));
+    }
+}
