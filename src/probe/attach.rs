@@ -54,6 +54,11 @@ pub struct Step {
     pub sites: Vec<Site>,
 }
 
+/// All sites of these steps.
+pub(super) fn sites(steps: &[Step]) -> Vec<Site> {
+    steps.iter().flat_map(|step| &step.sites).cloned().collect()
+}
+
 /// Has only the programs of `steps` loaded.
 pub fn select(object: &mut OpenObject, steps: &[&'static str], method: Method) {
     for mut program in object.progs_mut() {

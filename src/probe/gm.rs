@@ -22,6 +22,7 @@ use crate::bpf::gm::types::rodata;
 use crate::go::allocators;
 use crate::go::allocators::AllocKind;
 use crate::go::runtime::Runtime;
+use crate::go::sites::Site;
 use crate::go::size_classes;
 use crate::go::size_classes::CLASS_BYTES;
 use crate::go::size_classes::Limits;
@@ -88,6 +89,11 @@ impl Plan {
             }
         }
         Ok(Self { config, steps })
+    }
+
+    /// Everywhere a probe goes.
+    pub fn sites(&self) -> Vec<Site> {
+        attach::sites(&self.steps)
     }
 }
 

@@ -31,6 +31,7 @@ use crate::target::Target;
 use crate::target::live::Live;
 use crate::target::process::ProcessId;
 
+use super::super::attach;
 use super::super::attach::Step;
 
 /// What is to be observed.
@@ -94,6 +95,11 @@ impl Plan {
             Err(error) => plan.shortcomings.push(format!("stw is not shown: {error}")),
         }
         Ok(plan)
+    }
+
+    /// Everywhere a probe goes.
+    pub fn sites(&self) -> Vec<Site> {
+        attach::sites(&self.steps)
     }
 
     fn step(&mut self, program: &'static str, sites: Vec<Site>) {

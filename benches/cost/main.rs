@@ -1,0 +1,225 @@
+//! What watching costs: the same work with nobody watching, with an empty program at the same sites (the floor), with
+//! grtmon, with bpftrace at the functions' entries, and with the runtime's own means. `make bench` runs it; it needs
+//! root, a quiet machine, and bpftrace for those rows.
+//!
+//! The rounds are interleaved and every ratio is taken within one round, so that a machine that becomes slower makes
+//! all rows slower. `GRTMON_BENCH_ROUNDS` (5), `GRTMON_BENCH_ONLY` (a part of a subject's name) change what is run.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark, not a part of grtmon"
+)]
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+mod observer;
+mod table;
+
+use std::{env, fs, path::Path, process::Command};
+
+use common::{Build, Fixture, fixture, newest};
+use observer::{Observer, Probes, observe};
+use serde_json::Value;
+use table::{Case, Run};
+
+/// A subject, how much of its work is done, and who watches it.
+struct Subject {
+    name: &'static str,
+    mode: &'static str,
+    units: u64,
+    observers: &'static [(&'static str, Observer)],
+}
+
+/// The runtime's tracer sees what all others see together.
+const TRACER: (&str, Observer) = ("runtime/trace", Observer::Flag("-trace"));
+
+const SUBJECTS: [Subject; 5] = [
+    Subject {
+        name: "spawn and exit",
+        mode: "bench-spawn",
+        units: 300_000,
+        observers: &[
+            ("nobody", Observer::Nobody),
+            ("empty at the sites of gr seq", Observer::Floor(Probes::GrSeq)),
+            ("grtmon gr seq", Observer::Grtmon(&["gr", "seq"])),
+            ("empty at the sites of gr", Observer::Floor(Probes::Gr)),
+            ("grtmon gr", Observer::Grtmon(&["gr", "--buffer", "65536"])),
+            (
+                "bpftrace: newproc1, execute, exit",
+                Observer::Bpftrace(
+                    "uprobe:BIN:runtime.newproc1 { @created = count(); }
+                     uprobe:BIN:runtime.execute { if (!@began[reg(\"ax\")]) { @began[reg(\"ax\")] = nsecs; } }
+                     uprobe:BIN:runtime.gdestroy /@began[reg(\"ax\")]/ {
+                         @us = hist((nsecs - @began[reg(\"ax\")]) / 1000); delete(@began[reg(\"ax\")]); }",
+                ),
+            ),
+            TRACER,
+        ],
+    },
+    Subject {
+        name: "channel ping-pong",
+        mode: "bench-pingpong",
+        units: 300_000,
+        observers: &[
+            ("nobody", Observer::Nobody),
+            ("grtmon gr seq", Observer::Grtmon(&["gr", "seq"])),
+            ("grtmon gr", Observer::Grtmon(&["gr"])),
+            (
+                "bpftrace: execute",
+                Observer::Bpftrace("uprobe:BIN:runtime.execute { @ = count(); }"),
+            ),
+            TRACER,
+        ],
+    },
+    Subject {
+        name: "small objects",
+        mode: "bench-alloc",
+        units: 1_000_000,
+        observers: &[
+            ("nobody", Observer::Nobody),
+            ("empty at the sites of gm", Observer::Floor(Probes::Gm)),
+            ("grtmon gm --source probes", Observer::Grtmon(&["gm", "--source", "probes"])),
+            ("grtmon gm --source counters", Observer::Grtmon(&["gm", "--source", "counters", "--interval", "1s"])),
+            (
+                "bpftrace: mallocgc*",
+                Observer::Bpftrace("uprobe:BIN:runtime.mallocgc* { @[reg(\"ax\")] = count(); }"),
+            ),
+        ],
+    },
+    Subject {
+        name: "garbage collection",
+        mode: "bench-gc",
+        units: 150,
+        observers: &[
+            ("nobody", Observer::Nobody),
+            ("empty at the sites of gc", Observer::Floor(Probes::Gc)),
+            ("grtmon gc", Observer::Grtmon(&["gc"])),
+            (
+                "bpftrace: stop, start, gcStart, gcMarkTermination",
+                Observer::Bpftrace(
+                    "uprobe:BIN:runtime.stopTheWorldWithSema { @stop = nsecs; }
+                     uprobe:BIN:runtime.startTheWorldWithSema { @us = hist((nsecs - @stop) / 1000); }
+                     uprobe:BIN:runtime.gcStart { @mark = nsecs; }
+                     uprobe:BIN:runtime.gcMarkTermination { @mark_us = hist((nsecs - @mark) / 1000); }",
+                ),
+            ),
+            ("GODEBUG=gctrace=1", Observer::Environment("GODEBUG", "gctrace=1")),
+            TRACER,
+        ],
+    },
+    Subject {
+        name: "HTTP server",
+        mode: "bench-http",
+        units: 10_000,
+        observers: &[
+            ("nobody", Observer::Nobody),
+            ("empty at the sites of gr seq", Observer::Floor(Probes::GrSeq)),
+            ("grtmon gr seq", Observer::Grtmon(&["gr", "seq"])),
+            ("empty at the sites of gr", Observer::Floor(Probes::Gr)),
+            ("grtmon gr", Observer::Grtmon(&["gr"])),
+            ("grtmon gc", Observer::Grtmon(&["gc"])),
+            ("empty at the sites of gm", Observer::Floor(Probes::Gm)),
+            ("grtmon gm --source probes", Observer::Grtmon(&["gm", "--source", "probes"])),
+            ("grtmon gm --source counters", Observer::Grtmon(&["gm", "--source", "counters", "--interval", "1s"])),
+            ("grtmon stat", Observer::Grtmon(&["stat", "--interval", "1s"])),
+            ("grtmon dump, every second", Observer::Again(&["dump"])),
+            (
+                "bpftrace: newproc1, execute, exit",
+                Observer::Bpftrace(
+                    "uprobe:BIN:runtime.newproc1 { @created = count(); }
+                     uprobe:BIN:runtime.execute { if (!@began[reg(\"ax\")]) { @began[reg(\"ax\")] = nsecs; } }
+                     uprobe:BIN:runtime.gdestroy /@began[reg(\"ax\")]/ {
+                         @us = hist((nsecs - @began[reg(\"ax\")]) / 1000); delete(@began[reg(\"ax\")]); }",
+                ),
+            ),
+            (
+                "bpftrace: mallocgc*",
+                Observer::Bpftrace("uprobe:BIN:runtime.mallocgc* { @[reg(\"ax\")] = count(); }"),
+            ),
+            TRACER,
+        ],
+    },
+];
+
+fn number(value: &Value, field: &str) -> u64 {
+    value[field]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no {field} in {value}"))
+}
+
+/// One run. The subject must have done all its work, and an observer that counts must have counted all of it.
+fn run(subject: &Subject, name: &str, observer: Observer, program: &Path) -> Run {
+    let units = subject.units.to_string();
+    let mut arguments = vec![subject.mode, "-n", &units];
+    if let Observer::Flag(flag) = observer {
+        arguments.push(flag);
+    }
+    let mut command = Command::new(program);
+    command.args(&arguments);
+    if let Observer::Environment(name, value) = observer {
+        command.env(name, value);
+    }
+    let mut target = Fixture::start_command(command);
+    let pid = target.pid();
+    let account = observe(observer, pid, program, || target.work());
+    let truth = target.finish();
+    let work = number(&truth, "work");
+    assert!(work >= subject.units, "{truth}");
+    if let Some(counted) = account.counted {
+        let lost = account.lost.unwrap_or(0);
+        if counted + lost < work && !matches!(subject.mode, "bench-http" | "bench-pingpong") {
+            eprintln!(
+                "{} under {name}: counted {counted}, lost {lost}, of {work}",
+                subject.name
+            );
+        }
+    }
+    Run {
+        cpu_ns: number(&truth, "cpu_ns") as f64,
+        wall_ns: number(&truth, "wall_ns") as f64,
+        work,
+        account,
+    }
+}
+
+fn main() {
+    let rounds = env::var("GRTMON_BENCH_ROUNDS").ok();
+    let rounds: usize = rounds.map_or(5, |it| it.parse().unwrap());
+    let only = env::var("GRTMON_BENCH_ONLY").unwrap_or_default();
+    let has_bpftrace = Command::new("bpftrace").arg("--version").output().is_ok();
+    if !has_bpftrace {
+        eprintln!("bpftrace is not installed: its rows are left out");
+    }
+    let program = fixture(newest(), Build::DEFAULT);
+
+    let mut all = Vec::new();
+    for subject in SUBJECTS.iter().filter(|it| it.name.contains(&only)) {
+        let mut cases: Vec<(Observer, Case)> = subject
+            .observers
+            .iter()
+            .filter(|(_, it)| has_bpftrace || !matches!(it, Observer::Bpftrace(_)))
+            .map(|(name, observer)| {
+                let case = Case {
+                    subject: subject.name,
+                    observer: name,
+                    runs: Vec::new(),
+                };
+                (*observer, case)
+            })
+            .collect();
+        for round in 1..=rounds {
+            eprintln!("{}: round {round} of {rounds}", subject.name);
+            for (observer, case) in &mut cases {
+                case.runs
+                    .push(run(subject, case.observer, *observer, &program));
+            }
+        }
+        all.extend(cases.into_iter().map(|(_, case)| case));
+    }
+    println!("{}", table::markdown(&all));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cost.json");
+    fs::write(&file, format!("{:#}\n", table::json(&all))).unwrap();
+    eprintln!("All figures: {}", file.display());
+}

@@ -1,0 +1,122 @@
+//! The size of every BPF program, as the kernel tells it, against tests/programs.txt: whoever makes one longer sees it
+//! in review. `GRTMON_PROGRAMS=write cargo test --test programs` writes the file anew.
+//!
+//! The figures depend on the compiler and on the kernel's verifier, which the file names; elsewhere there is nothing to
+//! compare with.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test code"
+)]
+
+mod common;
+
+use std::{fmt::Write, fs, mem::MaybeUninit, process::Command};
+
+use grtmon::{bpf, probe::spent};
+use libbpf_rs::{
+    Object, OpenObject,
+    skel::{OpenSkel, Skel, SkelBuilder},
+};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs.txt");
+
+/// All programs for `uprobe.multi`; those for perf events are the same code.
+fn choose(object: &mut OpenObject) {
+    for mut program in object.progs_mut() {
+        let twin = program.name().to_str().unwrap().ends_with("_perf");
+        program.set_autoload(!twin);
+    }
+}
+
+fn add(text: &mut String, command: &str, object: &Object) {
+    for program in object.progs().filter(|it| it.autoload()) {
+        let figures = spent::figures(&program).unwrap();
+        writeln!(
+            text,
+            "{command:<12} {:<18} {:>5} {:>5}",
+            program.name().to_str().unwrap(),
+            figures.verified_instructions,
+            figures.machine_code_bytes
+        )
+        .unwrap();
+    }
+}
+
+/// The goroutine programs as one command configures them.
+fn goroutines(text: &mut String, command: &str, seq: bool, by_fn: bool) {
+    let mut object = MaybeUninit::uninit();
+    let mut open = bpf::gr::GrSkelBuilder::default().open(&mut object).unwrap();
+    let rodata = open.maps.rodata_data.as_mut().unwrap();
+    rodata.gr_cfg.origin_known = 1;
+    rodata.gr_cfg.has_parent = 1;
+    rodata.gr_cfg.seq = seq.into();
+    rodata.gr_cfg.by_fn = by_fn.into();
+    rodata.go_listed_only = 1;
+    choose(open.open_object_mut());
+    add(text, command, open.load().unwrap().object());
+}
+
+fn measured() -> String {
+    let mut text = String::new();
+    goroutines(&mut text, "gr", false, false);
+    goroutines(&mut text, "gr seq", true, false);
+    goroutines(&mut text, "gr seq by fn", true, true);
+
+    let mut object = MaybeUninit::uninit();
+    let mut open = bpf::gm::GmSkelBuilder::default().open(&mut object).unwrap();
+    let rodata = open.maps.rodata_data.as_mut().unwrap();
+    rodata.gm_cfg.header_above = 512;
+    rodata.gm_cfg.header_bytes = 8;
+    rodata.go_listed_only = 1;
+    choose(open.open_object_mut());
+    add(&mut text, "gm", open.load().unwrap().object());
+
+    let mut object = MaybeUninit::uninit();
+    let mut open = bpf::gc::GcSkelBuilder::default().open(&mut object).unwrap();
+    let rodata = open.maps.rodata_data.as_mut().unwrap();
+    rodata.gc_cfg.start_args = 2;
+    rodata.gc_cfg.stop_args = 1;
+    rodata.go_listed_only = 1;
+    choose(open.open_object_mut());
+    add(&mut text, "gc", open.load().unwrap().object());
+    text
+}
+
+/// What the figures depend on, in the form of the file's first lines.
+fn heading() -> String {
+    let first = |program: &str, argument: &str| {
+        let output = Command::new(program).arg(argument).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().next().unwrap_or_default().to_owned()
+    };
+    let release = first("uname", "-r");
+    let kernel: Vec<&str> = release.split('.').take(2).collect();
+    format!(
+        "# Linux {}, {}\n# command, program, instructions verified, bytes of machine code\n",
+        kernel.join("."),
+        first("clang", "--version")
+    )
+}
+
+#[test]
+fn programs_have_the_recorded_sizes() {
+    if !common::require_capabilities_or_skip() {
+        return;
+    }
+    let now = heading() + &measured();
+    if std::env::var("GRTMON_PROGRAMS").is_ok_and(|it| it == "write") {
+        fs::write(FILE, &now).unwrap();
+    }
+    let recorded = fs::read_to_string(FILE).unwrap();
+    if !recorded.starts_with(&heading()) {
+        eprintln!(
+            "skipped: {FILE} was measured with another kernel or compiler: {}",
+            recorded.lines().next().unwrap_or_default()
+        );
+        return;
+    }
+    assert_eq!(recorded, now, "write it anew if this is what you want");
+}
