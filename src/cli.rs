@@ -136,6 +136,11 @@ pub struct Gr {
     pub memory: GrMemory,
 }
 
+/// What `--buffer` is by default.
+pub const BUFFER_KIB: u32 = 4096;
+/// What `--max-goroutines` is by default.
+pub const MAX_GOROUTINES: u32 = 1 << 17;
+
 /// Which rows `gr` shows.
 #[derive(Debug, Args)]
 pub struct GrRows {
@@ -158,7 +163,7 @@ pub struct GrRows {
     #[arg(long)]
     pub addresses: bool,
     /// Ring buffer between kernel and grtmon, in KiB (a power of two)
-    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_size)]
+    #[arg(long, value_name = "KIB", default_value_t = BUFFER_KIB, value_parser = ring_size)]
     pub buffer: u32,
 }
 
@@ -166,7 +171,7 @@ pub struct GrRows {
 #[derive(Debug, Clone, Args)]
 pub struct GrMemory {
     /// Goroutines alive at one time that can be remembered (96 bytes of kernel memory each)
-    #[arg(long, value_name = "N", default_value_t = 1 << 17, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = MAX_GOROUTINES, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_goroutines: u32,
 }
 

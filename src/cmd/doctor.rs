@@ -15,12 +15,15 @@ use crate::model::report::Section;
 use crate::model::report::Verdict;
 use crate::probe::kernel::Capability;
 use crate::probe::kernel::Kernel;
+use crate::probe::memory;
 use crate::render::report;
 use crate::target;
 use crate::target::Selection;
 use crate::target::Target;
 use crate::target::checked::CheckedLayout;
 
+use super::gr;
+use super::gr_seq;
 use super::output;
 use super::output::Output;
 
@@ -35,7 +38,12 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
             sections.push(sites(&target.binary));
         }
     }
-    sections.push(kernel(&Kernel::current()?));
+    let kernel = Kernel::current()?;
+    let can_probe = kernel.obstacle().is_none();
+    sections.push(describe(&kernel));
+    if can_probe {
+        sections.push(memory());
+    }
 
     let mut output = Output::new();
     match args.output {
@@ -158,7 +166,7 @@ fn sites(binary: &Binary) -> Section {
     section
 }
 
-fn kernel(kernel: &Kernel) -> Section {
+fn describe(kernel: &Kernel) -> Section {
     let mut section = Section::new("Kernel");
     section.fine("release", kernel.release.clone());
     let mut offer = |name: &str, has: bool, lack: &str| {
@@ -185,5 +193,37 @@ fn kernel(kernel: &Kernel) -> Section {
         None => section.fine("probes", "can be used"),
         Some(obstacle) => section.lacking("probes", format!("cannot be used: {obstacle}")),
     }
+    section
+}
+
+/// What the commands take of the kernel's memory, measured by making their maps.
+fn memory() -> Section {
+    let mut section = Section::new("Kernel memory");
+    let mut add = |command: &str, bytes: Result<u64>, set_by: &str| match bytes {
+        Ok(bytes) => {
+            let mib = bytes as f64 / f64::from(1 << 20);
+            section.fine(command, format!("{mib:.1} MiB{set_by}"));
+        }
+        Err(why) => section.lacking(command, format!("not known: {why:#}")),
+    };
+    let gr = gr::options(cli::BUFFER_KIB, cli::MAX_GOROUTINES);
+    add(
+        "gr",
+        memory::of_gr(&gr),
+        " (set by --buffer and --max-goroutines)",
+    );
+    let seq = |by_fn| gr_seq::options(by_fn, cli::MAX_GOROUTINES);
+    add(
+        "gr seq",
+        memory::of_gr(&seq(false)),
+        " (set by --max-goroutines)",
+    );
+    add(
+        "gr seq --by fn",
+        memory::of_gr(&seq(true)),
+        " (set by --max-goroutines)",
+    );
+    add("gc", memory::of_gc(), "");
+    add("gm", memory::of_gm(), " with probes, none with counters");
     section
 }

@@ -51,12 +51,8 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         .context("no target: give --pid, --binpath, or -- COMMAND")?;
     let (mut session, targets) = Session::open(target, args.common.attach)?;
     let options = Options {
-        seq: false,
-        by_fn: false,
         queue: args.rows.queue,
-        ring_bytes: args.rows.buffer << 10,
-        max_goroutines: args.memory.max_goroutines,
-        max_functions: 1,
+        ..options(args.rows.buffer, args.memory.max_goroutines)
     };
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
@@ -91,6 +87,18 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     let ending = session.observe(timing, &mut command)?;
     command.finish()?;
     ending.exit_code()
+}
+
+/// The probes that `gr` needs, with a ring buffer of so many KiB.
+pub(super) fn options(buffer_kib: u32, max_goroutines: u32) -> Options {
+    Options {
+        seq: false,
+        by_fn: false,
+        queue: false,
+        ring_bytes: buffer_kib << 10,
+        max_goroutines,
+        max_functions: 1,
+    }
 }
 
 /// The command's state while it observes.

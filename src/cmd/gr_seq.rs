@@ -44,14 +44,7 @@ const RING_BYTES: u32 = 64 << 10;
 pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
     let (mut session, targets) = Session::open(&args.target, args.common.attach)?;
     let by_fn = args.by == Some(cli::By::Fn);
-    let options = Options {
-        seq: true,
-        by_fn,
-        queue: false,
-        ring_bytes: RING_BYTES,
-        max_goroutines: args.memory.max_goroutines,
-        max_functions: MAX_FUNCTIONS,
-    };
+    let options = options(by_fn, args.memory.max_goroutines);
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
@@ -93,6 +86,18 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
     let ending = session.observe(timing, &mut command)?;
     command.finish()?;
     ending.exit_code()
+}
+
+/// The probes that `gr seq` needs.
+pub(super) fn options(by_fn: bool, max_goroutines: u32) -> Options {
+    Options {
+        seq: true,
+        by_fn,
+        queue: false,
+        ring_bytes: RING_BYTES,
+        max_goroutines,
+        max_functions: MAX_FUNCTIONS,
+    }
 }
 
 struct Observed<'a> {

@@ -19,6 +19,7 @@ use libbpf_rs::skel::SkelBuilder;
 
 use crate::bpf::gc::GcSkel;
 use crate::bpf::gc::GcSkelBuilder;
+use crate::bpf::gc::OpenGcSkel;
 use crate::bpf::gc::types::gc_counter;
 use crate::model::gc::GcEvent;
 use crate::model::gc::sweep::Sweeps;
@@ -81,6 +82,14 @@ pub struct Passed {
     pub cycles: u64,
 }
 
+/// Gives the ring buffer its size.
+pub(super) fn size_maps(open: &mut OpenGcSkel<'_>) -> Result<()> {
+    open.maps
+        .gc_events
+        .set_max_entries(RING_BYTES)
+        .context("cannot size the ring buffer")
+}
+
 impl<'object> GcProbes<'object> {
     /// Loads and attaches. The gate stays closed: nothing is recorded until [`GcProbes::open_gate`].
     pub fn attach(
@@ -99,10 +108,7 @@ impl<'object> GcProbes<'object> {
             .context("the BPF object has no configuration")?;
         rodata.gc_cfg = plan.config;
         rodata.go_listed_only = u8::from(!place.is_confined() && target.scope != Scope::Everyone);
-        open.maps
-            .gc_events
-            .set_max_entries(RING_BYTES)
-            .context("cannot size the ring buffer")?;
+        size_maps(&mut open)?;
         let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         attach::select(open.open_object_mut(), &programs, place.method());
         let skel = open.load().map_err(attach::cannot_load)?;

@@ -21,6 +21,7 @@ use libbpf_rs::skel::SkelBuilder;
 
 use crate::bpf::gr::GrSkel;
 use crate::bpf::gr::GrSkelBuilder;
+use crate::bpf::gr::OpenGrSkel;
 use crate::bpf::gr::types::gr_config;
 use crate::bpf::gr::types::gr_counter;
 use crate::bpf::gr::types::gr_event;
@@ -216,6 +217,28 @@ fn origin(layout: &Layout) -> Option<(u32, bool)> {
     (start == created + 16).then_some((first, layout.offset(Field::GParentGoid) == Some(first)))
 }
 
+/// Gives the maps the sizes that `options` ask for.
+pub(super) fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<()> {
+    open.maps
+        .gr_events
+        .set_max_entries(options.ring_bytes)
+        .context("cannot size the ring buffer")?;
+    open.maps
+        .gr_alive
+        .set_max_entries(options.max_goroutines)
+        .context("cannot size a map")?;
+    let functions = if options.by_fn {
+        options.max_functions
+    } else {
+        1
+    };
+    open.maps
+        .gr_by_fn
+        .set_max_entries(functions)
+        .context("cannot size a map")?;
+    Ok(())
+}
+
 impl<'object> GrProbes<'object> {
     /// Loads and attaches. The gate stays closed: nothing is recorded until [`GrProbes::open_gate`].
     pub fn attach(
@@ -235,23 +258,7 @@ impl<'object> GrProbes<'object> {
             .context("the BPF object has no configuration")?;
         rodata.gr_cfg = plan.config;
         rodata.go_listed_only = u8::from(!place.is_confined() && target.scope != Scope::Everyone);
-        open.maps
-            .gr_events
-            .set_max_entries(options.ring_bytes)
-            .context("cannot size the ring buffer")?;
-        open.maps
-            .gr_alive
-            .set_max_entries(options.max_goroutines)
-            .context("cannot size a map")?;
-        let functions = if options.by_fn {
-            options.max_functions
-        } else {
-            1
-        };
-        open.maps
-            .gr_by_fn
-            .set_max_entries(functions)
-            .context("cannot size a map")?;
+        size_maps(&mut open, options)?;
         let mut programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         programs.push(START);
         attach::select(open.open_object_mut(), &programs, place.method());

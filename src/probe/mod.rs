@@ -8,6 +8,7 @@ pub mod gc;
 pub mod gm;
 pub mod gr;
 pub mod kernel;
+pub mod memory;
 pub mod spent;
 pub mod trap;
 
