@@ -122,6 +122,13 @@ impl<'a> Object<'a> {
 
 fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x7f);
+    if !text.as_bytes().iter().any(is_special) {
+        // Nearly always.
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     for byte in text.bytes() {
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
