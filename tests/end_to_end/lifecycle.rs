@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::{
-    common::{Fixture, Grtmon, Output, PATIENCE, Process, copy_program, full_matrix, grtmon},
+    common::{Fixture, Grtmon, Output, PATIENCE, Process, copy_program, grtmon, in_ci, newest},
     subject::{each_toolchain, list, nothing_lost, number, observe, once},
 };
 
@@ -40,8 +40,10 @@ impl Drop for OwnCopy {
 
 #[test]
 fn attaching_and_detaching_again_and_again_harms_nobody() {
-    let times = if full_matrix() { 200 } else { 40 };
     each_toolchain(|subject| {
+        // The fast slice is content with less, and so are all versions but one.
+        let many = in_ci() && subject.toolchain.version == newest().version;
+        let times = if many { 200 } else { 40 };
         let mut target = Fixture::start(&subject.program, &["stacks"]);
         let pid = target.pid_arg();
         target.process.go();

@@ -13,6 +13,7 @@ mod common;
 
 mod alloc;
 mod bad_input;
+mod cost;
 mod doctor;
 mod gc;
 mod goroutines;
