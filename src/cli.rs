@@ -150,6 +150,9 @@ pub struct GrRows {
     /// Only exits after at least this running time
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub min_time: Option<Duration>,
+    /// First a row for each goroutine that is there already
+    #[arg(long)]
+    pub alive: bool,
     /// Also movements between run queues: put global, get global, steal
     #[arg(long)]
     pub queue: bool,

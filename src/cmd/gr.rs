@@ -33,6 +33,7 @@ use crate::target::watch::Watch;
 
 use super::changes::Changes;
 use super::cost::CostWatch;
+use super::elders::Elders;
 use super::names::NameCache;
 use super::output;
 use super::output::Output;
@@ -64,8 +65,18 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
             .for_each(|shortcoming| output::warn(shortcoming));
         let place = Place::of(target, session.method);
         let changes = Changes::of(target, &place);
-        let probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
-        observed.push(Observed::new(target, probes, changes, args.rows.addresses));
+        let mut probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
+        let elders = elders(target, args.rows.alive)?;
+        probes.learn(target, elders.starts.iter().copied())?;
+        observed.push(Observed {
+            target,
+            probes,
+            elders,
+            names: NameCache::new(args.rows.addresses),
+            watch: Watch::default(),
+            unknown: BTreeSet::new(),
+            changes,
+        });
     }
 
     let mut printer = Printer::new(&args.rows, args.common.output)?;
@@ -74,6 +85,12 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         one.probes.open_gate()?;
     }
     session::announce("goroutines", &targets);
+    let mut elders = 0;
+    for one in &mut observed {
+        elders += one.show_elders(&mut printer, args.rows.alive);
+    }
+    printer.elders = elders;
+    printer.output.flush()?;
     let cost = CostWatch::begin(&args.common, session.method, &targets);
     let mut command = Gr {
         observed,
@@ -87,6 +104,15 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     let ending = session.observe(timing, &mut command)?;
     command.finish()?;
     ending.exit_code()
+}
+
+/// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without, unless
+/// they were asked for.
+fn elders(target: &Target, wanted: bool) -> Result<Elders> {
+    match Elders::of(target) {
+        Err(_) if !wanted => Ok(Elders::default()),
+        elders => elders,
+    }
 }
 
 /// The probes that `gr` needs, with a ring buffer of so many KiB.
@@ -112,6 +138,7 @@ struct Gr<'a> {
 struct Observed<'a> {
     target: &'a Target,
     probes: GrProbes<'a>,
+    elders: Elders,
     names: NameCache,
     watch: Watch,
     /// Start functions met in events and not watched.
@@ -119,21 +146,18 @@ struct Observed<'a> {
     changes: Changes,
 }
 
-impl<'a> Observed<'a> {
-    fn new(
-        target: &'a Target,
-        probes: GrProbes<'a>,
-        changes: Changes,
-        with_addresses: bool,
-    ) -> Self {
-        Self {
-            target,
-            probes,
-            names: NameCache::new(with_addresses),
-            watch: Watch::default(),
-            unknown: BTreeSet::new(),
-            changes,
+impl Observed<'_> {
+    /// Shows the goroutines that were there already, if that is wanted. Returns how many there were.
+    fn show_elders(&mut self, printer: &mut Printer, wanted: bool) -> u64 {
+        let elders = std::mem::take(&mut self.elders.alive);
+        for event in elders.iter().filter(|_| wanted) {
+            let goroutine = event.goroutine();
+            let start = goroutine.and_then(|goroutine| goroutine.start_pc);
+            let created = goroutine.and_then(|goroutine| goroutine.created_pc);
+            let words = self.names.of(&self.target.binary, start, created);
+            printer.event(event, start, words);
         }
+        elders.len() as u64
     }
 
     /// Takes one batch of events. Returns how many there were.
@@ -141,6 +165,7 @@ impl<'a> Observed<'a> {
         let Self {
             target,
             probes,
+            elders,
             names,
             watch,
             unknown,
@@ -148,6 +173,10 @@ impl<'a> Observed<'a> {
         } = self;
         let taken = probes.consume(BATCH, |event| {
             watch.meet(event.process);
+            let event = elders.complete(event);
+            if event.what == What::Image {
+                elders.forget(event.process);
+            }
             let goroutine = event.goroutine();
             let start = goroutine.and_then(|goroutine| goroutine.start_pc);
             if let (What::Create(_), Some(start)) = (event.what, start) {
@@ -155,7 +184,7 @@ impl<'a> Observed<'a> {
             }
             let created = goroutine.and_then(|goroutine| goroutine.created_pc);
             let words = names.of(&target.binary, start, created);
-            printer.event(event, start, words);
+            printer.event(&event, start, words);
         })?;
         // A function that no `go` statement names: its goroutines' running times are known from now on.
         probes.learn(target, std::mem::take(unknown))?;
@@ -197,6 +226,7 @@ impl Observer for Gr<'_> {
         for one in &mut self.observed {
             for process in one.watch.take_ended() {
                 one.probes.forget(process, u64::MAX)?;
+                one.elders.forget(process);
             }
             one.probes.drop_hot()?.iter().for_each(|entry| {
                 let name = one.names.function(&one.target.binary, *entry).unwrap_or("?");
@@ -249,6 +279,7 @@ struct Printer {
     shown: u64,
     created: u64,
     exited: u64,
+    elders: u64,
     place: String,
 }
 
@@ -268,6 +299,7 @@ impl Printer {
             shown: 0,
             created: 0,
             exited: 0,
+            elders: 0,
             place: String::new(),
         })
     }
@@ -288,7 +320,7 @@ impl Printer {
             What::Create(_) => self.created += 1,
             What::Exit { .. } => self.exited += 1,
             What::Image => return,
-            What::PutGlobal { .. } | What::GetGlobal | What::Steal { .. } => (),
+            What::Alive { .. } | What::PutGlobal { .. } | What::GetGlobal | What::Steal { .. } => {}
         }
         if self.is_done() || !self.wants(event, start, names) {
             return;
@@ -304,7 +336,10 @@ impl Printer {
 
     fn wants(&mut self, event: &GoroutineEvent, start: Option<u64>, names: Names<'_>) -> bool {
         if let Some(min) = self.min_time_ns
-            && event.running_ns().is_none_or(|running| running < min)
+            && event
+                .running_ns()
+                .or(event.running_at_least_ns())
+                .is_none_or(|running| running < min)
         {
             return false;
         }
@@ -326,6 +361,7 @@ impl Printer {
             let mut object = Object::begin(&mut self.output.text);
             object
                 .text("event", "end")
+                .number("alive_before", self.elders)
                 .number("created", created)
                 .number("exited", exited);
             object
@@ -343,8 +379,8 @@ impl Printer {
         self.output.flush()?;
         if !self.json {
             output::note(&format!(
-                "{created} created, {exited} exited; {} rows shown",
-                self.shown
+                "{} were there already, {created} created, {exited} exited; {} rows shown",
+                self.elders, self.shown
             ));
         }
         output::note(&render::cost::text(cost));

@@ -8,6 +8,7 @@ mod cost;
 mod doctor;
 mod dump;
 mod dump_filter;
+mod elders;
 mod gc;
 mod gm;
 mod gm_counters;

@@ -1,5 +1,7 @@
 //! What happens to goroutines, as seen from outside.
 
+use super::dump::State;
+
 /// One thing that happened. Code addresses are link-time addresses of the binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GoroutineEvent {
@@ -39,6 +41,15 @@ pub enum What {
         created_ns: Option<u64>,
         /// When it first executed, if that was seen.
         started_ns: Option<u64>,
+        /// A moment at which it had executed already, where its first execution was not seen.
+        begun_ns: Option<u64>,
+    },
+    /// A goroutine was there already when the observation began.
+    Alive {
+        /// Which.
+        goroutine: Identity,
+        /// What it did.
+        state: State,
     },
     /// A local run queue was full: half of it went to the global queue, together with this goroutine.
     PutGlobal {
@@ -69,6 +80,18 @@ impl GoroutineEvent {
         }
     }
 
+    /// For an exit whose first execution was not seen: how long the goroutine existed from then on at least.
+    pub fn running_at_least_ns(&self) -> Option<u64> {
+        match self.what {
+            What::Exit {
+                started_ns: None,
+                begun_ns,
+                ..
+            } => begun_ns.map(|begun| self.time_ns.saturating_sub(begun)),
+            _ => None,
+        }
+    }
+
     /// For an exit of which both were seen: from creation to first execution.
     pub fn waited_ns(&self) -> Option<u64> {
         match self.what {
@@ -85,6 +108,7 @@ impl GoroutineEvent {
     pub fn goroutine(&self) -> Option<&Identity> {
         match &self.what {
             What::Create(goroutine)
+            | What::Alive { goroutine, .. }
             | What::Exit { goroutine, .. }
             | What::PutGlobal { goroutine, .. } => Some(goroutine),
             What::GetGlobal | What::Steal { .. } | What::Image => None,

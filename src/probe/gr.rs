@@ -600,6 +600,7 @@ fn decode(bytes: &[u8]) -> Option<GoroutineEvent> {
                 goroutine,
                 created_ns: knows(gr_known::GR_KNOWS_CREATION, exit.created_ns),
                 started_ns: knows(gr_known::GR_KNOWS_START, exit.started_ns),
+                begun_ns: None,
             }
         }
         gr_kind::GR_PUT_GLOBAL => What::PutGlobal {

@@ -119,11 +119,14 @@ impl Table {
         row.number(Some(u64::from(event.process)));
         match event.what {
             What::Create(_) => row.coloured(word(&event.what), Colour::Green),
-            What::Exit { .. } => row.cell(word(&event.what)),
+            What::Exit { .. } | What::Alive { .. } => row.cell(word(&event.what)),
             _ => row.coloured(word(&event.what), Colour::Dim),
         };
         match event.what {
-            What::Exit { .. } => row.duration(event.running_ns()),
+            What::Exit { .. } => match event.running_at_least_ns() {
+                Some(ns) => row.duration_above(ns),
+                None => row.duration(event.running_ns()),
+            },
             _ => row.number(None),
         };
         row.number(event.p.map(u64::from));
@@ -156,6 +159,7 @@ fn word(what: &What) -> &'static str {
     match what {
         What::Create(_) => "create",
         What::Exit { .. } => "exit",
+        What::Alive { .. } => "alive",
         What::PutGlobal { .. } => "put global",
         What::GetGlobal => "get global",
         What::Steal { .. } => "steal",
@@ -198,7 +202,11 @@ pub fn json(out: &mut Vec<u8>, event: &GoroutineEvent, names: Names<'_>, unix_of
     if let What::Exit { .. } = event.what {
         object
             .number_or_null("running_ns", event.running_ns())
+            .number_or_null("running_at_least_ns", event.running_at_least_ns())
             .number_or_null("wait_ns", event.waited_ns());
+    }
+    if let What::Alive { state, .. } = event.what {
+        object.text("state", state.word());
     }
     if let Some(moved) = moved(&event.what) {
         object.number("moved", moved);
@@ -232,6 +240,7 @@ mod tests {
                     goroutine,
                     created_ns: Some(1_000),
                     started_ns: Some(1_500),
+                    begun_ns: None,
                 },
             ),
             at(
@@ -240,6 +249,16 @@ mod tests {
                     goroutine,
                     created_ns: None,
                     started_ns: None,
+                    begun_ns: None,
+                },
+            ),
+            at(
+                7_000,
+                What::Exit {
+                    goroutine,
+                    created_ns: None,
+                    started_ns: None,
+                    begun_ns: Some(1_200),
                 },
             ),
             at(6_000, What::Steal { moved: 3 }),
@@ -268,6 +287,7 @@ FN                             GOID     PID      EVENT      TIME(ns)        P   
    main.worker                    92       4242     create     -               1   -            1        main.go:42
    main.worker                    92       4242     exit       3500            1   500          1        main.go:42
    main.worker                    92       4242     exit       ?               1   ?            1        main.go:42
+   main.worker                    92       4242     exit       >5800           1   ?            1        main.go:42
    -                              -        4242     steal      -               1   -            -        main.go:42
 ";
         assert_eq!(text(Table::new(Style::PLAIN, false)), expected);
@@ -292,6 +312,7 @@ FN                             GOID     PID      EVENT      TIME(ns)        P   
         assert_eq!(read["event"], "exit");
         assert_eq!(read["time_unix_ns"], 5001);
         assert!(read["running_ns"].is_null());
+        assert!(read["running_at_least_ns"].is_null());
         assert_eq!(read["created_line"], 42);
     }
 }

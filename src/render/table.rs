@@ -78,6 +78,27 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The next cell: a duration in ns of which only this much is known.
+    pub fn duration_above(&mut self, ns: u64) -> &mut Self {
+        let mut text = [0; 16];
+        let mut digits = itoa::Buffer::new();
+        let shown = match self.style.human {
+            true => human_duration(ns, &mut text),
+            false => digits.format(ns),
+        };
+        let mut cell = [0; 24];
+        let length = shown.len() + 1;
+        cell[0] = b'>';
+        if let Some(room) = cell.get_mut(1..length) {
+            room.copy_from_slice(shown.as_bytes());
+        }
+        let cell = cell.get(..length).unwrap_or_default();
+        self.write(
+            std::str::from_utf8(cell).unwrap_or("?"),
+            Some(Colour::Yellow),
+        )
+    }
+
     /// Ends the row.
     pub fn end(&mut self) {
         while self.out.last() == Some(&b' ') {

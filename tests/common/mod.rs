@@ -43,7 +43,6 @@ pub(crate) use self::{
     grtmon::{Grtmon, Output, grtmon},
     process::{Fixture, PATIENCE, Process},
     require::{require_capabilities_or_skip, require_root_or_skip, skip, tool},
-    toolchain::{Toolchain, cache, full_matrix, in_ci, newest, toolchain, toolchains},
     server::{Server, prometheus as prometheus_server},
-    toolchain::{Toolchain, cache, full_matrix, newest, toolchain, toolchains},
+    toolchain::{Toolchain, cache, full_matrix, in_ci, newest, toolchain, toolchains},
 };

@@ -127,6 +127,9 @@ fn every_goroutine_is_seen_once_with_its_names_and_times() {
                             exit["running_ns"].is_null() && exit["wait_ns"].is_null(),
                             "{exit}"
                         );
+                        // But it is known to have lived for as long as grtmon has been watching.
+                        let seen = number(exit, "running_at_least_ns");
+                        assert!(0 < seen && seen < number(goroutine, "inner_ns"), "{exit}");
                         continue;
                     }
                     if UNNAMED.contains(&text(function, "start")) && exit["running_ns"].is_null() {
@@ -147,6 +150,34 @@ fn every_goroutine_is_seen_once_with_its_names_and_times() {
                 }
             }
         }
+    });
+}
+
+#[test]
+fn those_that_are_there_already_are_shown_when_asked_for() {
+    each_toolchain(|subject| {
+        let command = ["gr", "--output", "json", "--alive"];
+        let observed = observe(&subject.program, &["goroutines"], &command);
+        let (rows, end) = (observed.rows(), observed.end());
+        let alive: Vec<&Value> = rows.iter().filter(|it| it["event"] == "alive").collect();
+        assert_eq!(number(&end, "alive_before"), alive.len() as u64);
+        let elders = list(&observed.truth, "functions")
+            .iter()
+            .find(|it| it["elder"] == true)
+            .unwrap();
+        let goids = |rows: &mut dyn Iterator<Item = &Value>| -> BTreeSet<u64> {
+            rows.map(|it| number(it, "goid")).collect()
+        };
+        let seen = goids(&mut alive.iter().copied().filter(|it| {
+            it["state"] == "waiting" && it["fn"] == elders["calls"] && site(it) == elders["site"]
+        }));
+        assert_eq!(seen, goids(&mut list(elders, "goroutines").iter()));
+        // The first of all, which runs or is in a system call.
+        assert!(
+            alive
+                .iter()
+                .any(|it| it["goid"] == 1 && it["fn"] == "runtime.main")
+        );
     });
 }
 
