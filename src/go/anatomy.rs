@@ -158,20 +158,21 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// [`ReadError::Unknown`]: no value is known for this binary.
     pub fn offset(&self, field: Field) -> Result<u64, ReadError> {
-        // Sizes and lengths prove themselves: what is read by them is checked for plausibility.
         let layout = &self.anatomy.layout;
-        let offset = match field.name().contains(' ') {
-            true => layout.require(field),
-            false => layout.require_checked(field),
+        let offset = match self.known(field) {
+            Some(offset) => return Ok(offset),
+            None => layout.require_checked(field).map(u64::from),
         };
-        offset
-            .map(u64::from)
-            .map_err(|why| ReadError::Unknown(why.to_string()))
+        offset.map_err(|why| ReadError::Unknown(why.to_string()))
     }
 
     /// The same where one can do without: `None` if this version of Go does not have the field, or it is not known.
     pub fn known(&self, field: Field) -> Option<u64> {
-        self.offset(field).ok()
+        let layout = &self.anatomy.layout;
+        // Sizes and lengths prove themselves: what is read by them is checked for plausibility.
+        let is_offset = || !field.name().contains(' ');
+        let offset = layout.offset(field)?;
+        (!layout.is_assumed(field) || !is_offset()).then_some(u64::from(offset))
     }
 
     /// The address of a member of the structure at `base`.

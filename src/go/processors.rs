@@ -5,7 +5,7 @@ use super::block::{Block, read_all};
 use super::layout::Field;
 
 /// More processors than any machine has; what claims more is garbage.
-const MOST: u64 = 1 << 14;
+const MOST: u64 = 1 << 12;
 
 /// One `p`, as of one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

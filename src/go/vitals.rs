@@ -266,7 +266,7 @@ impl<'a> Vitals<'a> {
     /// `mcount`: threads that the runtime has made, and that have not ended.
     pub fn threads(&self) -> Option<u64> {
         let made = self.word(Field::SchedMnext)?;
-        Some(made.saturating_sub(self.word(Field::SchedNmfreed)?))
+        made.checked_sub(self.word(Field::SchedNmfreed)?)
     }
 
     /// GOMAXPROCS: the length of `allp` (`procresize`, runtime/proc.go).

@@ -38,7 +38,9 @@ impl Field {
 
     /// The newest of its names, as in the runtime's source: `g.goid`, `sizeof g`.
     pub fn name(self) -> &'static str {
-        self.names().next().unwrap_or_default()
+        // Asked for often; looking for one character is much quicker than for three.
+        let first = self.queries().split('|').next();
+        first.unwrap_or_default().trim_end()
     }
 
     /// Its place in [`Field::ALL`].
