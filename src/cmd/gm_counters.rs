@@ -30,6 +30,7 @@ use crate::target::clock;
 use crate::target::live;
 use crate::target::live::Live;
 
+use super::allocated;
 use super::output;
 use super::output::Output;
 use super::session;
@@ -37,7 +38,10 @@ use super::session;
 /// First readings that are tried before giving up: the counters of a busy process do not always hold still.
 const FIRST_TRIES: u32 = 200;
 
-/// How long readings may fail: those of a process that replaced itself by exec all do.
+/// Readings that are tried before a report shows counts that are a moment older.
+const TRIES: u32 = 50;
+
+/// How long readings may fail.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Processes whose counters can be read, and have been.
@@ -53,7 +57,10 @@ struct Counted {
     at_first: Allocations,
     now: Allocations,
     read_at: Instant,
-    /// What was allocated after the last reading, if it has ended, was not seen: how long that was at most.
+    /// See [`Live::began`].
+    began: u64,
+    /// What was allocated after the last reading, if it has ended or become another program, was not seen: how long that
+    /// was at most.
     unseen: Option<Duration>,
 }
 
@@ -103,17 +110,9 @@ pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
 impl Counted {
     fn open(live: Live) -> Result<Self> {
         let mut counters = HeapCounters::default();
-        let mut tries = 1;
-        let first = loop {
-            match counters.read(&live.subject()) {
-                Ok(first) => break first,
-                Err(why) if why.is_final() || tries >= FIRST_TRIES => {
-                    return Err(unreadable(&live, why));
-                }
-                Err(_) => tries += 1,
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        };
+        let first = allocated::read(&mut counters, &live.subject(), FIRST_TRIES);
+        let first = first.map_err(|why| unreadable(&live, why))?;
+        let began = live.began().map_err(|why| unreadable(&live, why))?;
         let first = allocations(&first);
         Ok(Self {
             live,
@@ -121,21 +120,26 @@ impl Counted {
             at_first: first.clone(),
             now: first,
             read_at: Instant::now(),
+            began,
             unseen: None,
         })
     }
 
-    /// Reads anew. What a process that has ended counted last stays.
-    fn refresh(&mut self) -> Result<()> {
+    /// Reads anew. What a process counted last stays when it has ended.
+    fn refresh(&mut self, tries: u32) -> Result<()> {
         if self.unseen.is_some() {
             return Ok(());
         }
-        match self.counters.read(&self.live.subject()) {
+        let now = allocated::read(&mut self.counters, &self.live.subject(), tries);
+        if self.live.began() != Ok(self.began) {
+            self.unseen = Some(self.read_at.elapsed());
+            return Ok(());
+        }
+        match now {
             Ok(now) => {
                 self.now = allocations(&now);
                 self.read_at = Instant::now();
             }
-            Err(why) if self.live.has_ended(&why) => self.unseen = Some(self.read_at.elapsed()),
             Err(why) if why.is_final() || self.read_at.elapsed() > PATIENCE => {
                 return Err(unreadable(&self.live, why));
             }
@@ -189,6 +193,7 @@ impl Observer for GmCounters {
     }
 
     fn report(&mut self) -> Result<Flow> {
+        self.refresh()?;
         self.print("allocations", &[])?;
         Ok(Flow::Continue)
     }
@@ -196,7 +201,7 @@ impl Observer for GmCounters {
     /// Also reads, so that little is missed of a process that is about to end.
     fn check_targets(&mut self) -> Result<Flow> {
         for counted in &mut self.processes {
-            counted.refresh()?;
+            counted.refresh(1)?;
         }
         let ended = |counted: &Counted| counted.unseen.is_some();
         Ok(if self.processes.iter().all(ended) {
@@ -208,7 +213,13 @@ impl Observer for GmCounters {
 }
 
 impl GmCounters {
+    fn refresh(&mut self) -> Result<()> {
+        let mut processes = self.processes.iter_mut();
+        processes.try_for_each(|counted| counted.refresh(TRIES))
+    }
+
     fn finish(&mut self) -> Result<()> {
+        self.refresh()?;
         let kept = self.processes.iter().map(|counted| counted.counters.kept());
         let kept = Loss {
             cause: "kept",
@@ -222,7 +233,7 @@ impl GmCounters {
         for counted in &self.processes {
             if let Some(unseen) = counted.unseen {
                 output::warn(&format!(
-                    "process {} ended: what it allocated in its last {} ms at most is not counted (--source probes counts all)",
+                    "process {} ended, or became another program by exec: what it allocated in its last {} ms at most is not counted (--source probes counts all)",
                     counted.live.process.pid,
                     unseen.as_millis() + 1
                 ));
@@ -235,8 +246,7 @@ impl GmCounters {
         let elapsed = self.began.elapsed();
         let mut since_now = Allocations::default();
         let mut in_all = Allocations::default();
-        for counted in &mut self.processes {
-            counted.refresh()?;
+        for counted in &self.processes {
             since_now.merge(&counted.now.since(&counted.at_first));
             in_all.merge(&counted.now);
         }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done (Ctrl-C and a closed pipe are a normal end), 1 failed, 2 wrong usage; with `-- COMMAND` that
 //! command's own.
 
+mod allocated;
 mod changes;
 mod cost;
 mod doctor;

@@ -67,6 +67,12 @@ pub(super) fn style(human: bool) -> Style {
     }
 }
 
+/// Lines of the terminal that standard output is; `None` if it is none.
+pub(super) fn height() -> Option<u64> {
+    let (_, height) = terminal_size::terminal_size_of(std::io::stdout())?;
+    Some(u64::from(height.0)).filter(|height| *height > 0)
+}
+
 /// A line for people, on standard error.
 pub(super) fn note(line: &str) {
     // Nothing better can be done when standard error is closed.

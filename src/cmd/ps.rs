@@ -24,17 +24,15 @@ use super::output::Output;
 const TOLD: usize = 3;
 
 pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
-    let survey = survey::survey()?;
-    let rows: Vec<GoProcess> = survey
-        .processes
-        .iter()
-        .map(|found| {
-            let program = found
-                .program
-                .and_then(|program| survey.programs.get(program));
-            row(found, program)
-        })
-        .collect();
+    let mut survey = survey::survey()?;
+    let programs = &mut survey.programs;
+    let rows = survey.processes.iter().filter_map(|found| {
+        let program = found.program.and_then(|program| programs.get_mut(program));
+        let row = row(found, program);
+        let has_ended = row.unread.is_some() && !found.process.is_alive();
+        (!has_ended).then_some(row)
+    });
+    let rows: Vec<GoProcess> = rows.collect();
     let mut output = Output::new();
     match args.output {
         cli::Output::Text => ps::text(&mut output.text, &rows, output::style(true)),
@@ -60,7 +58,7 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(found: &Found, program: Option<&Program>) -> GoProcess {
+fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
     let mut row = GoProcess {
         pid: found.process.pid,
         user: found.user.clone(),
@@ -84,9 +82,9 @@ fn row(found: &Found, program: Option<&Program>) -> GoProcess {
     row
 }
 
-fn read(row: &mut GoProcess, found: &Found, program: &Program) -> Result<()> {
+fn read(row: &mut GoProcess, found: &Found, program: &mut Program) -> Result<()> {
     let pid = row.pid;
-    let live = Live::checked(&found.process, &program.anatomy)?;
+    let live = open(found, program)?;
     let vitals = Vitals::read(live.subject()).map_err(|why| match why {
         ReadError::Memory(why) => live::explain(pid, &why),
         why => anyhow!("cannot read process {pid}: {why}"),
@@ -95,4 +93,23 @@ fn read(row: &mut GoProcess, found: &Found, program: &Program) -> Result<()> {
     row.heap_bytes = vitals.word(Field::GcControllerHeapInUse);
     row.gc_cycles = vitals.half(Field::MstatsNumgc).map(u64::from);
     Ok(())
+}
+
+/// Opens a process. A program's layout that has held in one process, all of it, holds in all.
+fn open(found: &Found, program: &mut Program) -> Result<Live> {
+    let mut live = Live::open(&found.process, &program.anatomy)?;
+    if program.checked {
+        return Ok(live);
+    }
+    let report = live.settle();
+    if let Some(why) = &report.ended {
+        return Err(live::explain(found.process.pid, why));
+    }
+    let layout = &live.anatomy.layout;
+    let is_certain = !Field::ALL.iter().any(|field| layout.is_assumed(*field));
+    if is_certain && report.failures().next().is_none() {
+        program.checked = true;
+        program.anatomy = live.anatomy.clone();
+    }
+    Ok(live)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::anyhow;
+use anyhow::bail;
 
 use crate::cli;
 use crate::event_loop;
@@ -30,15 +31,16 @@ use crate::target::clock;
 use crate::target::live;
 use crate::target::live::Live;
 
+use super::allocated;
 use super::output;
 use super::output::Output;
 use super::session;
 
-/// Lines between headings on a terminal.
-const PAGE: u64 = 24;
-
-/// Readings that may fail one after the other: a process that replaced itself by exec fails all of them.
+/// Readings that may fail one after the other.
 const PATIENCE: u32 = 10;
+
+/// Readings of the allocation counters that are tried before a line shows `?`.
+const TRIES: u32 = 5;
 
 /// What memory limit there is if none was set (`math.MaxInt64`, runtime/mgcpacer.go).
 const NO_LIMIT: u64 = i64::MAX as u64;
@@ -54,11 +56,12 @@ pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
         return every_metric(&live, args.output);
     }
     let mut command = Stat {
-        began: began(&live)?,
+        began: live.began().map_err(|why| unreadable(&live, why))?,
         live,
         counters: HeapCounters::default(),
         last: None,
         lines: 0,
+        on_page: 0,
         failures: 0,
         count: args.count,
         json: args.output == cli::Output::Json,
@@ -94,20 +97,15 @@ fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
     }
 }
 
-/// When the runtime was initialised, in ns of CLOCK_MONOTONIC.
-fn began(live: &Live) -> Result<u64> {
-    let subject = live.subject();
-    let address = subject.global("runtimeInitTime", |globals| globals.runtime_init_time);
-    let time = address.and_then(|address| Ok(subject.memory.u64(address)?));
-    time.map_err(|why| unreadable(live, why))
-}
-
 struct Stat {
     live: Live,
     counters: HeapCounters,
+    /// See [`Live::began`].
     began: u64,
     last: Option<Sample>,
     lines: u64,
+    /// Lines since the last heading.
+    on_page: u64,
     /// Readings in a row that failed.
     failures: u32,
     count: Option<u64>,
@@ -123,7 +121,18 @@ impl Observer for Stat {
     }
 
     fn report(&mut self) -> Result<Flow> {
-        let now = match self.sample() {
+        let now = self.sample();
+        let is_other = match self.live.began() {
+            Ok(began) => began != self.began,
+            Err(why) => !self.live.has_ended(&why),
+        };
+        if is_other {
+            bail!(
+                "process {} has replaced itself by exec: look at it anew",
+                self.live.process.pid
+            );
+        }
+        let now = match now {
             Ok(now) => now,
             Err(why) if self.live.has_ended(&why) && self.last.is_some() => return Ok(Flow::End),
             Err(why) if why.is_final() || self.last.is_none() || self.failures >= PATIENCE => {
@@ -136,16 +145,17 @@ impl Observer for Stat {
             }
         };
         self.failures = 0;
-        let now = Sample {
-            time_ns: clock::monotonic_ns()?,
-            ..now
-        };
         let born = Sample {
             time_ns: self.began,
+            allocated: Some((Count::default(), self.began)),
             ..Sample::default()
         };
-        let interval = Interval::between(self.last.as_ref().unwrap_or(&born), now.clone());
-        self.last = Some(now);
+        let last = self.last.take().unwrap_or(born);
+        let interval = Interval::between(&last, now.clone());
+        self.last = Some(Sample {
+            allocated: now.allocated.or(last.allocated),
+            ..now
+        });
         self.print(&interval)?;
         self.lines += 1;
         Ok(if self.count.is_some_and(|count| self.lines >= count) {
@@ -165,25 +175,28 @@ impl Observer for Stat {
 }
 
 impl Stat {
-    /// The process now, without the time.
+    /// The process now.
     fn sample(&mut self) -> Result<Sample, ReadError> {
         let subject = self.live.subject();
         let vitals = Vitals::read(subject)?;
-        let allocated = match self.counters.read(&subject) {
-            Ok(allocated) => Some((total(&allocated), self.counters.kept())),
+        let time_ns = now()?;
+        let allocated = match allocated::read(&mut self.counters, &subject, TRIES) {
+            Ok(allocated) => Some((total(&allocated), now()?)),
             Err(why) if why.is_final() => return Err(why),
             Err(_) => None,
         };
+        let moving = self.counters.kept();
         let limit = vitals.word(Field::GcControllerMemoryLimit);
         let own = |field| vitals.word(field);
         Ok(Sample {
-            time_ns: 0,
+            time_ns,
             goroutines: vitals.goroutines(false).ok(),
             runnable: vitals.runnable(),
             threads: vitals.threads(),
             processors: vitals.processors(),
-            allocated: allocated.map(|(count, _)| count),
-            allocated_kept: allocated.map(|(_, kept)| kept),
+            // A sum of counts of different moments would not be true at any.
+            allocated: allocated.filter(|_| moving == 0),
+            counts_moving: allocated.map(|_| moving),
             heap_live: own(Field::GcControllerHeapLive),
             heap_goal: vitals.heap_goal(),
             memory_limit: limit.filter(|limit| *limit < NO_LIMIT),
@@ -204,13 +217,21 @@ impl Stat {
             return self.output.flush();
         }
         let style = output::style(true);
-        let again = style.width.is_some() && self.lines.is_multiple_of(PAGE);
-        if self.lines == 0 || again {
+        // On a terminal the heading is always in sight, and its own line is one of the page.
+        let page = output::height().map(|height| height.saturating_sub(2).max(1));
+        let begins = page.is_some_and(|page| self.on_page >= page);
+        if self.lines == 0 || begins {
             stat::heading(&mut self.output.text, style);
+            self.on_page = 0;
         }
+        self.on_page += 1;
         stat::text(&mut self.output.text, interval, style);
         self.output.flush()
     }
+}
+
+fn now() -> Result<u64, ReadError> {
+    clock::monotonic_ns().map_err(|why| ReadError::Unknown(format!("{why:#}")))
 }
 
 /// Everything allocated, tiny objects included.

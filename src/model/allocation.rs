@@ -26,7 +26,8 @@ impl Count {
         self.bytes += other.bytes;
     }
 
-    fn since(self, before: Self) -> Self {
+    /// What came after `before` was counted.
+    pub fn since(self, before: Self) -> Self {
         Self {
             objects: self.objects.saturating_sub(before.objects),
             bytes: self.bytes.saturating_sub(before.bytes),

@@ -16,10 +16,10 @@ pub struct Sample {
     pub threads: Option<u64>,
     /// GOMAXPROCS.
     pub processors: u64,
-    /// Allocated since the process began.
-    pub allocated: Option<Count>,
-    /// How many size classes in it are as of the sample before, because they would not hold still.
-    pub allocated_kept: Option<u64>,
+    /// Allocated since the process began, and when that was read (ns of CLOCK_MONOTONIC); `None` if it did not hold still.
+    pub allocated: Option<(Count, u64)>,
+    /// How many size classes did not; `None` if none could be read at all.
+    pub counts_moving: Option<u64>,
     /// Bytes of heap live, or not swept yet.
     pub heap_live: Option<u64>,
     /// Bytes at which the next collection is to end.
@@ -67,16 +67,14 @@ impl Interval {
     /// What happened after `before`.
     pub fn between(before: &Sample, now: Sample) -> Self {
         let ns = now.time_ns.saturating_sub(before.time_ns);
-        let seconds = (ns as f64 / 1e9).max(1e-9);
         let less = |now: Option<u64>, before: Option<u64>| {
             now.map(|now| now.saturating_sub(before.unwrap_or(0)))
         };
-        let allocated = now.allocated.map(|now| {
-            let before = before.allocated.unwrap_or_default();
-            (
-                now.objects.saturating_sub(before.objects) as f64 / seconds,
-                now.bytes.saturating_sub(before.bytes) as f64 / seconds,
-            )
+        let allocated = now.allocated.zip(before.allocated);
+        let allocated = allocated.map(|((now, at), (before, since))| {
+            let seconds = (at.saturating_sub(since) as f64 / 1e9).max(1e-9);
+            let came = now.since(before);
+            (came.objects as f64 / seconds, came.bytes as f64 / seconds)
         });
         let cycles = less(now.gc_cycles, before.gc_cycles);
         let gc = less(now.gc_cpu_ns, before.gc_cpu_ns);
@@ -130,10 +128,13 @@ mod tests {
         Sample {
             time_ns,
             processors: 2,
-            allocated: Some(Count {
-                objects: 10 * n,
-                bytes: 80 * n,
-            }),
+            allocated: Some((
+                Count {
+                    objects: 10 * n,
+                    bytes: 80 * n,
+                },
+                time_ns,
+            )),
             gc_cycles: Some(n),
             gc_cpu_ns: Some(n),
             cpu_ns: Some(4 * n),
@@ -166,8 +167,29 @@ mod tests {
     }
 
     #[test]
+    fn counts_that_move_have_no_rate() {
+        let moving = Sample {
+            allocated: None,
+            ..sample(2_000_000_000, 3)
+        };
+        let interval = Interval::between(&sample(0, 1), moving.clone());
+        assert_eq!(interval.objects_per_second, None);
+        // The next one is about both intervals.
+        let last = Sample {
+            allocated: sample(0, 1).allocated,
+            ..moving
+        };
+        let interval = Interval::between(&last, sample(4_000_000_000, 5));
+        assert_eq!(interval.objects_per_second, Some(10.0));
+    }
+
+    #[test]
     fn the_first_interval_is_the_whole_life() {
-        let interval = Interval::between(&Sample::default(), sample(1_000_000_000, 5));
+        let born = Sample {
+            allocated: Some((Count::default(), 0)),
+            ..Sample::default()
+        };
+        let interval = Interval::between(&born, sample(1_000_000_000, 5));
         assert_eq!(interval.gc_cycles, Some(5));
         assert_eq!(interval.objects_per_second, Some(50.0));
     }

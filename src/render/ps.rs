@@ -22,8 +22,11 @@ const COLUMNS: [Column; 9] = [
     column("MODULE", 20),
 ];
 
-/// Characters of the command on a terminal.
+/// Characters of the command on a terminal of 80 columns.
 const COMMAND: usize = 22;
+
+/// Columns of a terminal that the table takes with those and some of the module.
+const WIDTH: usize = 100;
 
 const fn column(heading: &'static str, width: usize) -> Column {
     Column { heading, width }
@@ -31,19 +34,26 @@ const fn column(heading: &'static str, width: usize) -> Column {
 
 /// The table.
 pub fn text(out: &mut Vec<u8>, processes: &[GoProcess], style: Style) {
-    table::heading(out, &COLUMNS, style);
+    // What a wide terminal has to spare, most of it for the command.
+    let spare = style.width.unwrap_or(0).saturating_sub(WIDTH);
+    let room = COMMAND + spare * 2 / 3;
+    let columns = COLUMNS.map(|known| match known.heading {
+        "COMMAND" => column("COMMAND", room),
+        _ => known,
+    });
+    table::heading(out, &columns, style);
     for process in processes {
         let version = process.go_version.as_deref().unwrap_or("?");
         let heap = process.heap_bytes.map(human_bytes);
         let known = |text: Option<String>| text.unwrap_or_else(|| "?".to_owned());
-        let command = command(process, style.width.is_some());
+        let command = command(process, style.width.map(|_| room));
         let module = match (&process.module, &process.module_version) {
             (Some(module), Some(version)) => format!("{module} {version}"),
             (Some(module), None) => module.clone(),
             (None, _) if process.go_version.is_none() => "?".to_owned(),
             (None, _) => "-".to_owned(),
         };
-        Row::begin(out, &COLUMNS, style)
+        Row::begin(out, &columns, style)
             .number(u64::try_from(process.pid).ok())
             .cell(&process.user)
             .cell(version.trim_start_matches("go"))
@@ -58,11 +68,11 @@ pub fn text(out: &mut Vec<u8>, processes: &[GoProcess], style: Style) {
 }
 
 /// The command and the container that it runs in. On a terminal the end of a long command is cut, not its beginning.
-fn command(process: &GoProcess, cut: bool) -> String {
+fn command(process: &GoProcess, room: Option<usize>) -> String {
     let container = process.container.as_deref();
     let container = container.map_or_else(String::new, |id| format!(" [{}]", short(id)));
-    let room = COMMAND.saturating_sub(container.len());
-    if !cut || process.command.chars().count() <= room {
+    let room = room.map_or(usize::MAX, |room| room.saturating_sub(container.len()));
+    if process.command.chars().count() <= room {
         return process.command.clone() + &container;
     }
     // Which program it is says more than where it lies.
@@ -76,7 +86,7 @@ fn command(process: &GoProcess, cut: bool) -> String {
         .chars()
         .take(room)
         .collect();
-    short + &container
+    short.trim_end().to_owned() + &container
 }
 
 /// Container ids are told apart by their first twelve digits, as docker and podman show them.

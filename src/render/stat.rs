@@ -122,9 +122,9 @@ pub fn json(out: &mut Vec<u8>, interval: &Interval, time_unix_ns: Option<u64>) {
         .number_or_null("runnable", now.runnable)
         .number_or_null("threads", now.threads)
         .number("processors", now.processors)
-        .number_or_null("objects", now.allocated.map(|count| count.objects))
-        .number_or_null("bytes", now.allocated.map(|count| count.bytes))
-        .number_or_null("counts_kept", now.allocated_kept);
+        .number_or_null("objects", now.allocated.map(|(count, _)| count.objects))
+        .number_or_null("bytes", now.allocated.map(|(count, _)| count.bytes))
+        .number_or_null("counts_moving", now.counts_moving);
     fraction(
         &mut object,
         "objects_per_second",
@@ -166,10 +166,13 @@ mod tests {
             runnable: Some(12),
             threads: Some(9),
             processors: 8,
-            allocated: Some(Count {
-                objects: 2_468_000,
-                bytes: 3 << 30,
-            }),
+            allocated: Some((
+                Count {
+                    objects: 2_468_000,
+                    bytes: 3 << 30,
+                },
+                2_000_000_000,
+            )),
             heap_live: Some(45 << 20),
             heap_goal: Some(90 << 20),
             gc_cycles: Some(7),
@@ -177,7 +180,11 @@ mod tests {
             latencies: Some(Distribution::default()),
             ..Sample::default()
         };
-        Interval::between(&Sample::default(), now)
+        let born = Sample {
+            allocated: Some((Count::default(), 0)),
+            ..Sample::default()
+        };
+        Interval::between(&born, now)
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! open /proc/PID/auxv and call process_vm_readv(2). Where it refuses, [`refusal`] says what stands in the way.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -25,6 +27,10 @@ const AT_ENTRY: u64 = 9;
 
 /// Bit of CAP_SYS_PTRACE in a set of capabilities (include/uapi/linux/capability.h).
 const CAP_SYS_PTRACE: u64 = 1 << 19;
+
+/// How long a process without memory is given to end, or to become another: so many times so long.
+const MOMENTS: u32 = 100;
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// A process that can be read.
 #[derive(Debug, Clone)]
@@ -84,9 +90,33 @@ impl Live {
     }
 
     /// Whether the process has ended, which may be why it could not be read. One that is just ending has no memory any
-    /// more, but may still look alive.
+    /// more but may still look alive; one that becomes another program by exec has none for a moment.
     pub fn has_ended(&self, why: &ReadError) -> bool {
-        *why == ReadError::Memory(MemoryError::Gone) || !self.process.is_alive()
+        const GONE: ReadError = ReadError::Memory(MemoryError::Gone);
+        if *why != GONE {
+            return !self.process.is_alive();
+        }
+        for _ in 0..MOMENTS {
+            if !self.process.is_alive() {
+                return true;
+            }
+            if self.began() != Err(GONE) {
+                return false;
+            }
+            thread::sleep(MOMENT);
+        }
+        true
+    }
+
+    /// When the program began, ns of CLOCK_MONOTONIC: `runtimeInitTime` (runtime/proc.go). Another time, or none at the
+    /// old place, is another program: the process has replaced itself by exec.
+    ///
+    /// # Errors
+    /// It cannot be read, or where it lies is not known.
+    pub fn began(&self) -> Result<u64, ReadError> {
+        let subject = self.subject();
+        let time = subject.global("runtimeInitTime", |globals| globals.runtime_init_time)?;
+        Ok(subject.memory.u64(time)?)
     }
 
     /// The process for those who read.

@@ -47,6 +47,8 @@ pub struct Program {
     pub binary: Binary,
     /// What reading its processes takes.
     pub anatomy: Anatomy,
+    /// Whether that was held against one of them, and held.
+    pub checked: bool,
 }
 
 /// A Go process.
@@ -214,7 +216,11 @@ fn read_programs(files: &[(FileId, PathBuf)]) -> Vec<(FileId, Program)> {
 fn program(path: &Path) -> Option<Program> {
     let binary = Target::open(path, Scope::Everyone).ok()?.binary;
     let anatomy = Anatomy::of(&binary);
-    Some(Program { binary, anatomy })
+    Some(Program {
+        binary,
+        anatomy,
+        checked: false,
+    })
 }
 
 impl Found {

@@ -84,6 +84,11 @@ impl Grtmon {
         Self { process }
     }
 
+    /// Waits for its first line of data, which is dropped.
+    pub(crate) fn wait_for_line(&self) {
+        assert!(self.process.line().is_some(), "{}", self.process.stderr());
+    }
+
     /// The process.
     pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.process

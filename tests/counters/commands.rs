@@ -46,7 +46,7 @@ fn commands_agree_with_the_program() {
         assert_eq!(stat["bytes"], own["total_alloc"], "{name}: {stat}");
         assert_eq!(stat["gc_cycles_in_all"], own["num_gc"], "{name}: {stat}");
         assert_eq!(stat["gc_cycles"], own["num_gc"], "{name}: {stat}");
-        assert_eq!(stat["counts_kept"], 0, "{name}: {stat}");
+        assert_eq!(stat["counts_moving"], 0, "{name}: {stat}");
         let metric = |name: &str| {
             let line = metrics.iter().find(|it| it["name"] == name);
             line.unwrap_or_else(|| panic!("no {name}"))["value"].clone()
@@ -111,6 +111,28 @@ fn stat_prints_as_many_lines_as_it_is_told_and_ends_with_the_process() {
     let output = follow.end(crate::common::PATIENCE).success();
     assert_eq!(output.stderr, "");
     assert!(output.stdout.lines().count() >= 2, "{}", output.stdout);
+}
+
+#[test]
+fn another_program_in_the_same_process_is_noticed() {
+    for build in [Build::DEFAULT, Build::STRIPPED_PIE] {
+        let start = || Fixture::start(&fixture(newest(), build), &["exec"]);
+        let mut target = start();
+        let arguments = ["stat", "--interval", "1ms", "--pid", &target.pid_arg()];
+        let tool = Grtmon::start_silent(&arguments);
+        tool.wait_for_line();
+        target.process.go();
+        let output = tool.end(crate::common::PATIENCE);
+        assert_eq!(output.status.code(), Some(1), "{}", output.stderr);
+        assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
+        assert!(output.stderr.contains("exec"), "{}", output.stderr);
+
+        let mut target = start();
+        let tool = Grtmon::start(&["gm", "--pid", &target.pid_arg()]);
+        target.process.go();
+        let output = tool.end(crate::common::PATIENCE).success();
+        assert!(output.stderr.contains("by exec"), "{}", output.stderr);
+    }
 }
 
 #[test]
