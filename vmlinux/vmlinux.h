@@ -42,6 +42,7 @@ enum {
 
 enum {
 	BPF_F_NO_PREALLOC = 1 << 0,
+	BPF_F_MMAPABLE = 1 << 10,
 };
 
 /* Flags of bpf_ringbuf_submit and bpf_ringbuf_output. */

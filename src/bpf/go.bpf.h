@@ -115,7 +115,9 @@ static __always_inline int go_hit(void)
 	}                                                                \
 	static __always_inline int name##_body(struct go_regs *ctx)
 
-/* Processes to look at, when the kernel cannot confine the probes to them (user space sets go_listed_only). */
+/* The process to look at, when it is one and the kernel does not confine the probes to it; otherwise 0. */
+const volatile __u32 go_only = 0;
+/* Processes to look at, when they are several (user space sets go_listed_only). */
 const volatile __u8 go_listed_only = 0;
 
 struct {
@@ -127,6 +129,8 @@ struct {
 
 static __always_inline int go_ignored(__u32 process)
 {
+	if (go_only)
+		return process != go_only;
 	return go_listed_only && !bpf_map_lookup_elem(&go_listed, &process);
 }
 

@@ -6,6 +6,7 @@
  * on top of the stack is runtime.goexit + 1 (runtime.newproc1 put it there). So a function that is started by `go`
  * and also called directly is told apart without asking the scheduler, and nothing fires on a mere switch.
  */
+#include "alive.bpf.h"
 #include "go.bpf.h"
 #include "hist.bpf.h"
 #include "gr.h"
@@ -18,13 +19,6 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20); /* set by user space */
 } gr_events SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 17); /* set by user space */
-	__type(key, struct gr_key);
-	__type(value, struct gr_life);
-} gr_alive SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -74,6 +68,7 @@ enum gr_kind _gr_kind = GR_CREATE;
 enum gr_known _gr_known = GR_KNOWS_START;
 enum gr_counter _gr_counter = GR_N_CREATED;
 enum gr_p _gr_p = GR_NO_P;
+enum gr_name _gr_name = GR_WAYS;
 
 static __always_inline void count(__u32 counter)
 {
@@ -146,22 +141,29 @@ static __always_inline __u64 current_goid(__u64 g0)
 
 static __always_inline int created(struct go_regs *ctx, const struct go_site *site, __u64 newg)
 {
-	struct gr_key key = { .g = newg, .process = go_process() };
-	struct gr_life life = { .created_ns = bpf_ktime_get_ns() };
+	__u64 now = bpf_ktime_get_ns(), creator = 0;
+	__u32 process = go_process();
+	struct gr_life *life;
 	struct gr_event *e;
 
 	count(GR_N_CREATED);
 	if (!gr_cfg.has_parent)
-		life.creator = current_goid(GO_G(ctx));
-	if (bpf_map_update_elem(&gr_alive, &key, &life, BPF_ANY))
+		creator = current_goid(GO_G(ctx));
+	life = alive_place(process, newg);
+	if (life) {
+		life->created_ns = now;
+		life->started_ns = 0;
+		life->creator = creator;
+	} else {
 		count(GR_N_MAP_FULL);
+	}
 	e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
 	if (!e) {
 		count(GR_N_LOST_CREATE);
 		return 0;
 	}
-	e->time_ns = life.created_ns;
-	e->process = key.process;
+	e->time_ns = now;
+	e->process = process;
 	e->p = p_of(GO_G(ctx));
 	e->kind = GR_CREATE;
 	e->known = 0;
@@ -171,7 +173,7 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 		return 0;
 	}
 	if (!gr_cfg.has_parent)
-		e->creator = life.creator;
+		e->creator = creator;
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 0;
 }
@@ -217,11 +219,11 @@ static __always_inline void image_begins(__u64 now)
 GO_PROBE(gr_start)
 {
 	__u64 now = bpf_ktime_get_ns(), return_to;
-	struct gr_life *life, fresh = {};
-	struct gr_key key = { .process = go_process() };
+	__u32 process = go_process();
+	struct gr_life *life;
 	struct go_site site;
 
-	if (go_ignored(key.process) || go_site_of(ctx, &site))
+	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
 	if (bpf_probe_read_user(&return_to, sizeof(return_to), (void *)GO_SP(ctx))) {
 		count(GR_N_UNREADABLE);
@@ -233,17 +235,13 @@ GO_PROBE(gr_start)
 	}
 	if (site.vaddr == gr_cfg.main_site)
 		image_begins(now);
-	key.g = GO_G(ctx);
-	life = bpf_map_lookup_elem(&gr_alive, &key);
-	if (life) {
-		/* Two links can hold one site for a moment, while user space changes the set. */
-		if (!life->started_ns)
-			life->started_ns = now;
+	life = alive_place(process, GO_G(ctx));
+	if (!life) {
+		count(GR_N_MAP_FULL);
 		return 0;
 	}
-	fresh.started_ns = now;
-	if (bpf_map_update_elem(&gr_alive, &key, &fresh, BPF_NOEXIST))
-		count(GR_N_MAP_FULL);
+	/* Two links can hold one site for a moment, while user space changes the set: the second hit follows at once. */
+	life->started_ns = now;
 	return 0;
 }
 
@@ -278,13 +276,12 @@ static __always_inline __u64 start_pc_of(__u64 g, const struct go_site *site)
 	return pc - site->bias;
 }
 
-static __always_inline int exited_in_histogram(__u64 g, const struct go_site *site, const struct gr_key *key,
-					       const struct gr_life *life, __u64 now)
+static __always_inline int exited_in_histogram(__u64 g, const struct go_site *site, struct gr_life *life, __u64 now)
 {
 	__u64 started = life ? life->started_ns : 0;
 
 	if (life)
-		bpf_map_delete_elem(&gr_alive, key);
+		alive_forget(go_process(), g, life);
 	if (started) {
 		add_duration(gr_cfg.by_fn ? start_pc_of(g, site) : 0, now - started);
 	} else {
@@ -297,25 +294,25 @@ static __always_inline int exited_in_histogram(__u64 g, const struct go_site *si
 /* At runtime.goexit0(gp) up to Go 1.21, runtime.gdestroy(gp) since: on g0, gp still whole. */
 GO_PROBE(gr_exit)
 {
-	struct gr_key key = { .process = go_process(), .g = GO_ARG0(ctx) };
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
+	__u32 process = go_process();
 	struct gr_life *life;
 	struct gr_exit *e;
 	struct go_site site;
 
-	if (go_ignored(key.process) || go_site_of(ctx, &site))
+	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
 	count(GR_N_EXITED);
-	life = bpf_map_lookup_elem(&gr_alive, &key);
+	life = alive_find(process, g);
 	if (gr_cfg.seq)
-		return exited_in_histogram(key.g, &site, &key, life, now);
+		return exited_in_histogram(g, &site, life, now);
 
 	e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
 	if (!e) {
 		count(GR_N_LOST_EXIT);
 	} else {
 		e->event.time_ns = now;
-		e->event.process = key.process;
+		e->event.process = process;
 		e->event.p = p_of(GO_G(ctx));
 		e->event.kind = GR_EXIT;
 		e->event.known = 0;
@@ -327,7 +324,7 @@ GO_PROBE(gr_exit)
 			e->event.known = (life->created_ns ? GR_KNOWS_CREATION : 0) |
 					 (life->started_ns ? GR_KNOWS_START : 0);
 		}
-		if (describe(&e->event, key.g, &site)) {
+		if (describe(&e->event, g, &site)) {
 			count(GR_N_UNREADABLE);
 			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		} else {
@@ -337,7 +334,7 @@ GO_PROBE(gr_exit)
 		}
 	}
 	if (life)
-		bpf_map_delete_elem(&gr_alive, &key);
+		alive_forget(process, g, life);
 	return 0;
 }
 

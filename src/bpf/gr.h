@@ -43,16 +43,27 @@ struct gr_exit {
 	__u64 started_ns; /* valid with GR_KNOWS_START */
 };
 
-/* A goroutine alive, by the address of its g: g structures are reused, but never while their goroutine lives. */
+/* A goroutine alive (alive.bpf.h). */
 struct gr_key {
 	__u64 g;
 	__u64 process;
 };
 
 struct gr_life {
+	__u64 name; /* process and g in one word; 0: the place is free, or in the map of the overflow */
 	__u64 created_ns; /* 0: not seen */
 	__u64 started_ns; /* 0: not seen */
 	__u64 creator; /* goid; 0 if unknown */
+};
+
+enum gr_name {
+	GR_ADDRESS_BITS = 47, /* of user space, the lower half; Go's heap begins at 0xc000000000 everywhere */
+	GR_PROCESS_BITS = 22, /* PID_MAX_LIMIT, include/linux/threads.h */
+	GR_WAYS = 4,
+};
+
+struct gr_bucket {
+	struct gr_life life[GR_WAYS];
 };
 
 /* Counters, one array slot each, summed over CPUs by user space. */
@@ -88,6 +99,7 @@ struct gr_config {
 
 _Static_assert(sizeof(struct gr_event) == 48, "wire format");
 _Static_assert(sizeof(struct gr_exit) == 64, "wire format");
+_Static_assert(sizeof(struct gr_bucket) == 128, "two cache lines");
 _Static_assert(sizeof(struct gr_config) == 48, "shared with user space");
 
 #endif

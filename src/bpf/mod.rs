@@ -48,8 +48,6 @@ unsafe impl plain::Plain for gr::types::gr_event {}
 unsafe impl plain::Plain for gr::types::gr_exit {}
 // SAFETY: two 64-bit integers.
 unsafe impl plain::Plain for gr::types::gr_key {}
-// SAFETY: three 64-bit integers.
-unsafe impl plain::Plain for gr::types::gr_life {}
 // SAFETY: 64-bit integers and an array of them.
 unsafe impl plain::Plain for gr::types::hist {}
 // SAFETY: two 64-bit integers.

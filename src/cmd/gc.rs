@@ -309,7 +309,7 @@ impl Printer {
         if self.json.is_none() && self.cycles_only {
             output::note(&format!("{} cycles", self.shown));
         }
-        output::note(&render::cost::text(cost));
+        output::report_cost(cost);
         output::report_losses(losses);
         Ok(())
     }

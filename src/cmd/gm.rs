@@ -145,7 +145,7 @@ impl Gm<'_> {
         }
         let cost = self.cost.end(spent(&self.observed)?);
         self.print("end", elapsed, &losses, Some(&cost))?;
-        output::note(&render::cost::text(&cost));
+        output::report_cost(&cost);
         output::report_losses(&losses);
         Ok(())
     }

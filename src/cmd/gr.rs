@@ -73,18 +73,18 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
             probes,
             elders,
             names: NameCache::new(args.rows.addresses),
-            watch: Watch::default(),
+            watch: Watch::of(&target.processes()),
             unknown: BTreeSet::new(),
             changes,
         });
     }
 
     let mut printer = Printer::new(&args.rows, args.common.output)?;
-    printer.heading()?;
     for one in &mut observed {
         one.probes.open_gate()?;
     }
     session::announce("goroutines", &targets);
+    printer.heading()?;
     let mut elders = 0;
     for one in &mut observed {
         elders += one.show_elders(&mut printer, args.rows.alive);
@@ -225,7 +225,7 @@ impl Observer for Gr<'_> {
     fn check_targets(&mut self) -> Result<Flow> {
         for one in &mut self.observed {
             for process in one.watch.take_ended() {
-                one.probes.forget(process, u64::MAX)?;
+                one.probes.forget(process)?;
                 one.elders.forget(process);
             }
             one.probes.drop_hot()?.iter().for_each(|entry| {
@@ -383,7 +383,7 @@ impl Printer {
                 self.elders, self.shown
             ));
         }
-        output::note(&render::cost::text(cost));
+        output::report_cost(cost);
         output::report_losses(losses);
         Ok(())
     }

@@ -27,6 +27,7 @@ use crate::render::json::Object;
 use crate::render::style::Style;
 use crate::target::Target;
 use crate::target::clock;
+use crate::target::watch::Watch;
 
 use super::changes::Changes;
 use super::cost::CostWatch;
@@ -63,6 +64,7 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
             known,
             names: NameCache::new(false),
             changes,
+            watch: Watch::of(&target.processes()),
         });
     }
     for one in &mut observed {
@@ -107,6 +109,7 @@ struct Observed<'a> {
     known: BTreeSet<u64>,
     names: NameCache,
     changes: Changes,
+    watch: Watch,
 }
 
 struct GrSeq<'a> {
@@ -139,7 +142,9 @@ fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
 impl Observer for GrSeq<'_> {
     fn poll(&mut self) -> Result<Flow> {
         for one in &mut self.observed {
-            one.probes.consume(1024, |_| ())?;
+            let watch = &mut one.watch;
+            one.probes
+                .consume(1024, |event| watch.meet(event.process))?;
         }
         Ok(Flow::Continue)
     }
@@ -156,6 +161,9 @@ impl Observer for GrSeq<'_> {
                 .learn(one.target, unseen.into_iter().map(|(entry, _)| entry))?;
             one.probes.drop_hot()?;
             one.changes.warn(one.target);
+            for process in one.watch.take_ended() {
+                one.probes.forget(process)?;
+            }
         }
         let spent = || spent(&self.observed);
         if self.cost.check(spent)? == Flow::End {
@@ -175,7 +183,7 @@ impl GrSeq<'_> {
         }
         let cost = self.cost.end(spent(&self.observed)?);
         self.print("end", &losses, Some(&cost))?;
-        output::note(&render::cost::text(&cost));
+        output::report_cost(&cost);
         output::report_losses(&losses);
         Ok(())
     }

@@ -7,7 +7,9 @@ use std::io::Write;
 use anyhow::Context;
 use anyhow::Result;
 
+use crate::model::cost::Cost;
 use crate::model::loss::Loss;
+use crate::render;
 use crate::render::style::Style;
 
 /// Buffered standard output. Rows are collected in `text` and written when it is time to.
@@ -82,6 +84,13 @@ pub(super) fn note(line: &str) {
 /// A warning, on standard error.
 pub(super) fn warn(line: &str) {
     note(&format!("grtmon: {line}"));
+}
+
+/// Says what the observation has cost the observed, if anything.
+pub(super) fn report_cost(cost: &Cost) {
+    if cost.hits > 0 {
+        note(&render::cost::text(cost));
+    }
 }
 
 /// Says what was lost, cause by cause.

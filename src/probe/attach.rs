@@ -233,6 +233,31 @@ fn cannot_attach(error: libbpf_rs::Error, what: &str) -> anyhow::Error {
     }
 }
 
+/// Which processes the programs themselves leave out, because the kernel does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Filter {
+    /// `go_only`: all but this one.
+    pub(super) only: u32,
+    /// `go_listed_only`: all that are not listed.
+    pub(super) listed_only: u8,
+}
+
+impl Filter {
+    pub(super) fn of(place: &Place, scope: &Scope) -> Self {
+        let (only, listed) = match scope {
+            Scope::Only(processes) if !place.is_confined() => match processes.as_slice() {
+                [one] => (one.pid.cast_unsigned(), false),
+                _ => (0, true),
+            },
+            _ => (0, false),
+        };
+        Self {
+            only,
+            listed_only: u8::from(listed),
+        }
+    }
+}
+
 /// Tells the programs which processes to look at, for when the kernel cannot confine the probes to them.
 pub fn list(listed: &impl MapCore, scope: &Scope) -> Result<()> {
     let Scope::Only(processes) = scope else {

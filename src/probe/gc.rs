@@ -24,10 +24,10 @@ use crate::bpf::gc::types::gc_counter;
 use crate::model::gc::GcEvent;
 use crate::model::gc::sweep::Sweeps;
 use crate::model::loss::Loss;
-use crate::target::Scope;
 use crate::target::Target;
 
 use super::attach;
+use super::attach::Filter;
 use super::attach::Place;
 use super::counters;
 use super::spent;
@@ -107,7 +107,9 @@ impl<'object> GcProbes<'object> {
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gc_cfg = plan.config;
-        rodata.go_listed_only = u8::from(!place.is_confined() && target.scope != Scope::Everyone);
+        let filter = Filter::of(place, &target.scope);
+        rodata.go_only = filter.only;
+        rodata.go_listed_only = filter.listed_only;
         size_maps(&mut open)?;
         let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         attach::select(open.open_object_mut(), &programs, place.method());

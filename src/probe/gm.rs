@@ -29,10 +29,10 @@ use crate::go::size_classes::Limits;
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
 use crate::model::loss::Loss;
-use crate::target::Scope;
 use crate::target::Target;
 
 use super::attach;
+use super::attach::Filter;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
@@ -125,7 +125,9 @@ impl<'object> GmProbes<'object> {
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gm_cfg = plan.config;
-        rodata.go_listed_only = u8::from(!place.is_confined() && target.scope != Scope::Everyone);
+        let filter = Filter::of(place, &target.scope);
+        rodata.go_only = filter.only;
+        rodata.go_listed_only = filter.listed_only;
         fill_tables(rodata)?;
         let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         attach::select(open.open_object_mut(), &programs, place.method());

@@ -26,10 +26,8 @@ use crate::bpf::gr::types::gr_config;
 use crate::bpf::gr::types::gr_counter;
 use crate::bpf::gr::types::gr_event;
 use crate::bpf::gr::types::gr_exit;
-use crate::bpf::gr::types::gr_key;
 use crate::bpf::gr::types::gr_kind;
 use crate::bpf::gr::types::gr_known;
-use crate::bpf::gr::types::gr_life;
 use crate::bpf::gr::types::gr_p;
 use crate::go::Binary;
 use crate::go::events;
@@ -45,11 +43,12 @@ use crate::model::goroutine::Identity;
 use crate::model::goroutine::What;
 use crate::model::histogram::Histogram;
 use crate::model::loss::Loss;
-use crate::target::Scope;
 use crate::target::Target;
 use crate::target::checked::CheckedLayout;
 
+use super::alive;
 use super::attach;
+use super::attach::Filter;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
@@ -223,10 +222,20 @@ pub(super) fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<
         .gr_events
         .set_max_entries(options.ring_bytes)
         .context("cannot size the ring buffer")?;
+    let size = alive::Size::for_goroutines(options.max_goroutines);
     open.maps
         .gr_alive
-        .set_max_entries(options.max_goroutines)
+        .set_max_entries(size.buckets)
         .context("cannot size a map")?;
+    open.maps
+        .gr_overflow
+        .set_max_entries(size.overflow)
+        .context("cannot size a map")?;
+    open.maps
+        .rodata_data
+        .as_mut()
+        .context("the BPF object has no configuration")?
+        .gr_bucket_shift = size.shift;
     let functions = if options.by_fn {
         options.max_functions
     } else {
@@ -257,7 +266,9 @@ impl<'object> GrProbes<'object> {
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gr_cfg = plan.config;
-        rodata.go_listed_only = u8::from(!place.is_confined() && target.scope != Scope::Everyone);
+        let filter = Filter::of(place, &target.scope);
+        rodata.go_only = filter.only;
+        rodata.go_listed_only = filter.listed_only;
         size_maps(&mut open, options)?;
         let mut programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         programs.push(START);
@@ -348,9 +359,6 @@ impl<'object> GrProbes<'object> {
         };
         let mut events = std::mem::take(&mut self.batch.borrow_mut().events);
         for event in &events {
-            if event.what == What::Image {
-                self.forget(event.process, event.time_ns)?;
-            }
             each(event);
         }
         events.clear();
@@ -359,33 +367,10 @@ impl<'object> GrProbes<'object> {
         Ok(taken)
     }
 
-    /// Forgets what is remembered of a process from before `time_ns`: it runs another program now, or has ended.
-    pub fn forget(&self, process: u32, time_ns: u64) -> Result<()> {
-        for bytes in self.skel.maps.gr_alive.keys() {
-            let mut key = gr_key::default();
-            if plain::copy_from_bytes(&mut key, &bytes).is_err()
-                || key.process != u64::from(process)
-            {
-                continue;
-            }
-            let Some(value) = self
-                .skel
-                .maps
-                .gr_alive
-                .lookup(&bytes, MapFlags::ANY)
-                .ok()
-                .flatten()
-            else {
-                continue;
-            };
-            let mut life = gr_life::default();
-            let known = plain::copy_from_bytes(&mut life, &value).is_ok();
-            if known && life.created_ns.max(life.started_ns) < time_ns {
-                // It may have exited in between.
-                let _ = self.skel.maps.gr_alive.delete(&bytes);
-            }
-        }
-        Ok(())
+    /// Forgets what is remembered of a process that has ended.
+    pub fn forget(&self, process: u32) -> Result<()> {
+        let maps = &self.skel.maps;
+        alive::forget(&maps.gr_alive, &maps.gr_overflow, process)
     }
 
     /// Watches these start functions too, from their next start on. Returns how many are new.

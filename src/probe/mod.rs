@@ -1,6 +1,7 @@
 //! The kernel side: loads the BPF programs, attaches them to the sites that `go` chose, reads what they find. The only
 //! user of libbpf.
 
+mod alive;
 pub mod attach;
 pub mod counters;
 pub mod floor;

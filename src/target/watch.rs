@@ -11,6 +11,14 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Begins with those that run already.
+    pub fn of(processes: &[ProcessId]) -> Self {
+        let met = |process: &ProcessId| (process.pid.cast_unsigned(), Some(process.clone()));
+        Self {
+            met: processes.iter().map(met).collect(),
+        }
+    }
+
     /// A process showed itself.
     pub fn meet(&mut self, process: u32) {
         self.met

@@ -340,7 +340,8 @@ fn a_full_table_of_goroutines_is_said() {
         let exits = of_program(rows, "exit");
         assert_eq!(exits.len(), 5003);
         let unknown = exits.iter().filter(|it| it["wait_ns"].is_null()).count();
-        assert!((4003..5003).contains(&unknown), "{unknown}");
+        // As many as were asked for are remembered, and not very many more.
+        assert!((1..=4003).contains(&unknown), "{unknown}");
         assert!(
             lost(end, "map_full") >= u64::try_from(unknown).unwrap(),
             "{end}"

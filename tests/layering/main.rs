@@ -46,7 +46,7 @@ const FOREIGN: [(&str, &[&str]); 10] = [
     ("gimli", &["go"]),
     ("iced_x86", &["go"]),
     ("flate2", &["go", "render"]),
-    ("memmap2", &["target"]),
+    ("memmap2", &["target", "probe"]),
     ("nix", &["target"]),
     ("procfs", &["target"]),
     ("clap", &["cli", "cmd"]),
