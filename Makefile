@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build demo test lint setup setup-test clean
+.PHONY: build demo test bench lint setup setup-test clean
 
 build: setup
 	$(CARGO) build --release --locked
@@ -13,6 +13,10 @@ demo: setup-test build
 # The whole matrix of Go versions and builds where CI or GRTMON_TEST_MATRIX=full is set.
 test: setup-test lint
 	$(CARGO) test --locked
+
+# What watching costs. Needs root and a quiet machine; with bpftrace installed, that too is measured.
+bench: setup-test
+	$(CARGO) bench --locked --bench cost
 
 lint:
 	$(CARGO) fmt --check

@@ -3,7 +3,8 @@
 //! root, a quiet machine, and bpftrace for those rows.
 //!
 //! The rounds are interleaved and every ratio is taken within one round, so that a machine that becomes slower makes
-//! all rows slower. `GRTMON_BENCH_ROUNDS` (5), `GRTMON_BENCH_ONLY` (a part of a subject's name) change what is run.
+//! all rows slower. `GRTMON_BENCH_ROUNDS` (5), `GRTMON_BENCH_ONLY` (a part of a subject's name, or `dump`) and
+//! `GRTMON_BENCH_WITHOUT` (a part of an observer's name) change what is run.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,6 +15,7 @@
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
+mod dump;
 mod observer;
 mod table;
 
@@ -188,6 +190,7 @@ fn main() {
     let rounds = env::var("GRTMON_BENCH_ROUNDS").ok();
     let rounds: usize = rounds.map_or(5, |it| it.parse().unwrap());
     let only = env::var("GRTMON_BENCH_ONLY").unwrap_or_default();
+    let without = env::var("GRTMON_BENCH_WITHOUT").unwrap_or_else(|_| "-".to_owned());
     let has_bpftrace = Command::new("bpftrace").arg("--version").output().is_ok();
     if !has_bpftrace {
         eprintln!("bpftrace is not installed: its rows are left out");
@@ -199,6 +202,7 @@ fn main() {
         let mut cases: Vec<(Observer, Case)> = subject
             .observers
             .iter()
+            .filter(|(name, _)| !name.contains(&without))
             .filter(|(_, it)| has_bpftrace || !matches!(it, Observer::Bpftrace(_)))
             .map(|(name, observer)| {
                 let case = Case {
@@ -216,10 +220,16 @@ fn main() {
                     .push(run(subject, case.observer, *observer, &program));
             }
         }
-        all.extend(cases.into_iter().map(|(_, case)| case));
+        let cases: Vec<Case> = cases.into_iter().map(|(_, case)| case).collect();
+        print!("{}", table::markdown(&cases, all.is_empty()));
+        all.extend(cases);
     }
-    println!("{}", table::markdown(&all));
+    let mut all = serde_json::json!({ "observers": table::json(&all) });
+    if "dump".contains(&only) {
+        all["dump"] = dump::run(&program, rounds);
+        all["ps"] = dump::ps(&program, rounds);
+    }
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cost.json");
-    fs::write(&file, format!("{:#}\n", table::json(&all))).unwrap();
+    fs::write(&file, format!("{all:#}\n")).unwrap();
     eprintln!("All figures: {}", file.display());
 }

@@ -165,7 +165,13 @@ impl Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_grtmon"));
         command.args(arguments).args(["--output", "json"]);
         command.args(["--pid", &pid.to_string()]);
-        Self::start(command, "Tracing ")
+        // `stat` says nothing before its first line, for it has nothing to attach.
+        let word = if arguments.first() == Some(&"stat") {
+            ""
+        } else {
+            "Ctrl-C to end."
+        };
+        Self::start(command, word)
     }
 
     fn bpftrace(script: &str, program: &Path) -> Self {
@@ -192,7 +198,7 @@ impl Running {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         if !word.is_empty() {
             let said = lines.by_ref().map_while(Result::ok);
-            assert!(said.into_iter().any(|line| line.starts_with(word)));
+            assert!(said.into_iter().any(|line| line.contains(word)));
         }
         thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Self { child, output }

@@ -91,11 +91,10 @@ fn rows(cases: &[Case]) -> Vec<Row<'_>> {
 }
 
 /// For people.
-pub(crate) fn markdown(cases: &[Case]) -> String {
-    let mut text = String::from(
-        "| work | observed by | CPU time | wall time | added per unit | of the floor | counted | lost | own CPU | own memory |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
-    );
+pub(crate) fn markdown(cases: &[Case], with_heading: bool) -> String {
+    let heading = "| work | observed by | CPU time | wall time | added per unit | of the floor | counted | lost | own CPU | own memory |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n";
+    let mut text = String::from(if with_heading { heading } else { "" });
     for row in rows(cases) {
         let last = row.case.runs.last().unwrap();
         let account = &last.account;

@@ -76,6 +76,7 @@ static __always_inline int alive_take(struct gr_life *life, __u64 name)
 	life->created_ns = 0;
 	life->started_ns = 0;
 	life->creator = 0;
+	life->goid = 0;
 	return 1;
 }
 
@@ -92,7 +93,7 @@ static __always_inline struct gr_life *alive_find(__u64 process, __u64 g)
 	return life;
 }
 
-/* The place of a goroutine: where it is remembered already, or else a new one with all unknown. 0 if there is no room. */
+/* The place of a goroutine: where it is remembered already, or else a new one with nothing known. 0 if there is no room. */
 static __always_inline struct gr_life *alive_place(__u64 process, __u64 g)
 {
 	struct gr_key key = { .g = g, .process = process };

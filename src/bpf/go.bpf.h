@@ -21,6 +21,9 @@
 #define GO_ARG4(ctx) ((ctx)->si)
 #define GO_PC(ctx) ((ctx)->ip)
 #define GO_SP(ctx) ((ctx)->sp)
+#define GO_FP(ctx) ((ctx)->bp)
+/* Through which runtime.gogo jumps (runtime/asm_amd64.s). */
+#define GO_GOGO_TARGET(ctx) ((ctx)->bx)
 /* At a `jbe` that ends a stack check: CF or ZF set means the branch to morestack is taken and the function will
  * start again, so this hit is not a call. */
 #define GO_X86_CF 0x1
@@ -39,6 +42,9 @@ static __always_inline int go_stack_check_fails(struct go_regs *ctx)
 #define GO_ARG4(ctx) ((ctx)->regs[4])
 #define GO_PC(ctx) ((ctx)->pc)
 #define GO_SP(ctx) ((ctx)->sp)
+#define GO_FP(ctx) ((ctx)->regs[29])
+/* Through which runtime.gogo jumps (runtime/asm_arm64.s). */
+#define GO_GOGO_TARGET(ctx) ((ctx)->regs[6])
 /* At a `b.ls`: taken when C is clear or Z is set. */
 #define GO_ARM64_C (1ULL << 29)
 #define GO_ARM64_Z (1ULL << 30)
@@ -49,13 +55,16 @@ static __always_inline int go_stack_check_fails(struct go_regs *ctx)
 #endif
 
 /*
- * A cookie names its site: the site's link-time address, and in the top bit whether the site is the conditional
- * branch of a stack check. Addresses of user space never reach the top bit.
+ * A cookie names its site: the site's link-time address in the lower 48 bits, then how far that is from the entry of
+ * its function, and in the top bit whether the site is the conditional branch of a stack check.
  */
 #define GO_COOKIE_STACK_CHECK (1ULL << 63)
+#define GO_COOKIE_OFFSET_SHIFT 48
+#define GO_COOKIE_OFFSET_MASK 0x7fff
 
 struct go_site {
 	__u64 vaddr; /* link-time address of the probed instruction */
+	__u64 offset; /* its distance from the function's entry */
 	__u64 bias; /* what the loader added to link-time addresses in this process */
 };
 
@@ -64,7 +73,8 @@ static __always_inline int go_site_of(struct go_regs *ctx, struct go_site *site)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 
-	site->vaddr = cookie & ~GO_COOKIE_STACK_CHECK;
+	site->vaddr = cookie & ((1ULL << GO_COOKIE_OFFSET_SHIFT) - 1);
+	site->offset = cookie >> GO_COOKIE_OFFSET_SHIFT & GO_COOKIE_OFFSET_MASK;
 	site->bias = GO_PC(ctx) - site->vaddr;
 	return (cookie & GO_COOKIE_STACK_CHECK) && go_stack_check_fails(ctx);
 }

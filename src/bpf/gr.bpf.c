@@ -2,9 +2,12 @@
 /*
  * Goroutines: creation, first execution, exit; and the movements between run queues.
  *
- * A goroutine's first execution is seen at the start function itself: there, and only there, the return address
- * on top of the stack is runtime.goexit + 1 (runtime.newproc1 put it there). So a function that is started by `go`
- * and also called directly is told apart without asking the scheduler, and nothing fires on a mere switch.
+ * A goroutine's first execution is seen at the start function itself, so that nothing fires on a mere switch. A
+ * function that is started by `go` can be called directly too. It is told apart by two registers: the frame pointer of
+ * a goroutine that has not run yet is 0 (runtime.newproc1 clears g.sched), and runtime.gogo jumps through a register
+ * that then holds the function's entry, or, where the stack was too small for the function, the address after its
+ * call of morestack (runtime/asm_*.s). A direct call has the caller's frame pointer, also where it was preempted on
+ * entry and is resumed by gogo.
  */
 #include "alive.bpf.h"
 #include "go.bpf.h"
@@ -60,6 +63,8 @@ struct {
 	__type(value, __u64);
 } gr_direct SEC(".maps");
 
+#define GR_LONGEST_FUNCTION (1 << 20) /* bytes of code */
+
 static struct hist no_durations; /* all zero: the first value of an entry of gr_by_fn */
 
 /* These make the skeleton emit the types. */
@@ -96,17 +101,25 @@ static __always_inline __u64 word_at(__u64 address)
 	return word;
 }
 
+/* The id of the P at this address. */
+static __always_inline __u16 p_id(__u64 p)
+{
+	__s32 id;
+
+	if (bpf_probe_read_user(&id, sizeof(id), (void *)(p + gr_cfg.p_id)))
+		return GR_NO_P;
+	return id;
+}
+
 /* The P of the thread that runs g: g.m.p.id. */
 static __always_inline __u16 p_of(__u64 g)
 {
 	__u64 m, p;
-	__s32 id;
 
 	if (bpf_probe_read_user(&m, sizeof(m), (void *)(g + gr_cfg.g_m)) ||
-	    bpf_probe_read_user(&p, sizeof(p), (void *)(m + gr_cfg.m_p)) ||
-	    bpf_probe_read_user(&id, sizeof(id), (void *)(p + gr_cfg.p_id)))
+	    bpf_probe_read_user(&p, sizeof(p), (void *)(m + gr_cfg.m_p)))
 		return GR_NO_P;
-	return id;
+	return p_id(p);
 }
 
 /* Fills in who the goroutine g is. */
@@ -139,7 +152,7 @@ static __always_inline __u64 current_goid(__u64 g0)
 	return curg ? word_at(curg + gr_cfg.g_goid) : 0;
 }
 
-static __always_inline int created(struct go_regs *ctx, const struct go_site *site, __u64 newg)
+static __always_inline int created(struct go_regs *ctx, const struct go_site *site, __u64 newg, __u16 p)
 {
 	__u64 now = bpf_ktime_get_ns(), creator = 0;
 	__u32 process = go_process();
@@ -154,6 +167,7 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 		life->created_ns = now;
 		life->started_ns = 0;
 		life->creator = creator;
+		life->goid = 0;
 	} else {
 		count(GR_N_MAP_FULL);
 	}
@@ -164,7 +178,7 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 	}
 	e->time_ns = now;
 	e->process = process;
-	e->p = p_of(GO_G(ctx));
+	e->p = p;
 	e->kind = GR_CREATE;
 	e->known = 0;
 	if (describe(e, newg, site)) {
@@ -174,6 +188,12 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 	}
 	if (!gr_cfg.has_parent)
 		e->creator = creator;
+	if (life) {
+		life->creator = e->creator;
+		life->start_pc = e->start_pc;
+		life->created_pc = e->created_pc;
+		life->goid = e->goid;
+	}
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 0;
 }
@@ -185,7 +205,7 @@ GO_PROBE(gr_create)
 
 	if (go_ignored(go_process()) || go_site_of(ctx, &site))
 		return 0;
-	return created(ctx, &site, GO_ARG1(ctx));
+	return created(ctx, &site, GO_ARG1(ctx), p_id(GO_ARG0(ctx)));
 }
 
 /* At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (Go 1.23 and later): AX = the coroutine's g. */
@@ -195,7 +215,7 @@ GO_PROBE(gr_create_coro)
 
 	if (go_ignored(go_process()) || go_site_of(ctx, &site))
 		return 0;
-	return created(ctx, &site, GO_ARG0(ctx));
+	return created(ctx, &site, GO_ARG0(ctx), p_of(GO_G(ctx)));
 }
 
 /* A new program image: what is remembered of this process belongs to the one before. */
@@ -215,21 +235,17 @@ static __always_inline void image_begins(__u64 now)
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
-/* At the site of a start function: R14 = g, the return address on top of the stack. */
+/* At the site of a start function. */
 GO_PROBE(gr_start)
 {
-	__u64 now = bpf_ktime_get_ns(), return_to;
+	__u64 now = bpf_ktime_get_ns();
 	__u32 process = go_process();
 	struct gr_life *life;
 	struct go_site site;
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	if (bpf_probe_read_user(&return_to, sizeof(return_to), (void *)GO_SP(ctx))) {
-		count(GR_N_UNREADABLE);
-		return 0;
-	}
-	if (return_to != site.bias + gr_cfg.start_return) {
+	if (GO_FP(ctx) || GO_GOGO_TARGET(ctx) - (GO_PC(ctx) - site.offset) >= GR_LONGEST_FUNCTION) {
 		count_at(&gr_direct, site.vaddr);
 		return 0;
 	}
@@ -324,7 +340,13 @@ GO_PROBE(gr_exit)
 			e->event.known = (life->created_ns ? GR_KNOWS_CREATION : 0) |
 					 (life->started_ns ? GR_KNOWS_START : 0);
 		}
-		if (describe(&e->event, g, &site)) {
+		if (life && life->goid) {
+			e->event.goid = life->goid;
+			e->event.start_pc = life->start_pc;
+			e->event.created_pc = life->created_pc;
+			e->event.creator = life->creator;
+			bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+		} else if (describe(&e->event, g, &site)) {
 			count(GR_N_UNREADABLE);
 			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		} else {

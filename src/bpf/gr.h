@@ -53,7 +53,11 @@ struct gr_life {
 	__u64 name; /* process and g in one word; 0: the place is free, or in the map of the overflow */
 	__u64 created_ns; /* 0: not seen */
 	__u64 started_ns; /* 0: not seen */
-	__u64 creator; /* goid; 0 if unknown */
+	__u64 creator; /* goid; 0 if unknown. Where the creation was seen, so were the next three */
+	__u64 goid;
+	__u64 start_pc;
+	__u64 created_pc;
+	__u64 unused; /* a place is one cache line */
 };
 
 enum gr_name {
@@ -82,7 +86,6 @@ enum gr_counter {
 };
 
 struct gr_config {
-	__u64 start_return; /* link-time address a start function returns to: runtime.goexit + 1 instruction */
 	__u64 main_site; /* link-time address of the site in runtime.main */
 	__u32 g_goid; /* offsets into g, m and p */
 	__u32 g_m;
@@ -99,7 +102,7 @@ struct gr_config {
 
 _Static_assert(sizeof(struct gr_event) == 48, "wire format");
 _Static_assert(sizeof(struct gr_exit) == 64, "wire format");
-_Static_assert(sizeof(struct gr_bucket) == 128, "two cache lines");
-_Static_assert(sizeof(struct gr_config) == 48, "shared with user space");
+_Static_assert(sizeof(struct gr_bucket) == 256, "four cache lines");
+_Static_assert(sizeof(struct gr_config) == 40, "shared with user space");
 
 #endif

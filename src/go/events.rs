@@ -22,7 +22,7 @@ pub enum Event {
     /// `iter.Pull` made a goroutine (a coroutine). rax = the new g, as above; it is never put into a run queue.
     CoroutineCreate,
     /// A goroutine runs its first instruction: one site per start function that [`start_functions`] finds. Other calls
-    /// of these functions hit too; it is the start if `[rsp]` is [`Runtime::goexit_return`].
+    /// of these functions hit too; see [`StartFunction::site`](super::starts::StartFunction::site) for how a start is told.
     GoroutineStart,
     /// A goroutine ends. rax = its g, whose goid and start function still stand. Runs on g0.
     GoroutineExit,

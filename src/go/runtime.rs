@@ -117,24 +117,6 @@ impl<'b> Runtime<'b> {
         }
         found.ok_or_else(|| NoSite::new(format!("this program has no function {name}")))
     }
-
-    /// The return address at the bottom of every goroutine's stack: one byte into `runtime.goexit`, as
-    /// `runtime.newproc1` takes it (runtime/proc.go, Go 1.18 to 1.27). A link-time address.
-    ///
-    /// # Errors
-    /// `runtime.newproc1` does not have the expected form.
-    pub fn goexit_return(&self) -> Result<u64, NoSite> {
-        let goexit = self.entries("runtime.goexit");
-        let body = self.body("runtime.newproc1")?;
-        body.code()
-            .instructions()
-            .iter()
-            .filter_map(super::code::lea_rip)
-            .map(|(_, address)| address)
-            .find(|address| goexit.contains(address))
-            .and_then(|address| address.checked_add(1))
-            .ok_or_else(|| body.none("no reference to runtime.goexit"))
-    }
 }
 
 /// The decoded code of a function; `None` if the file does not hold it.

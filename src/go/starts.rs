@@ -32,8 +32,8 @@ pub struct StartFunction {
 }
 
 impl StartFunction {
-    /// Where its start is seen. The goroutine is just starting if `[rsp]` is [`Runtime::goexit_return`] there; with
-    /// another return address it is an ordinary call.
+    /// Where its start is seen. The goroutine is just starting if rbp is 0 there and rbx holds an address in the
+    /// function, as `runtime.gogo` leaves them (runtime/asm_amd64.s, Go 1.18 to 1.27); otherwise it is an ordinary call.
     ///
     /// # Errors
     /// As for [`Body::function_site`].

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use libbpf_rs::ErrorKind;
 use libbpf_rs::Link;
 use libbpf_rs::MapCore;
@@ -25,6 +26,9 @@ use super::kernel;
 
 /// Set in a cookie when the site is the branch of a stack check (`GO_COOKIE_STACK_CHECK` in `go.bpf.h`).
 const STACK_CHECK: u64 = 1 << 63;
+/// `GO_COOKIE_OFFSET_SHIFT` and `GO_COOKIE_OFFSET_MASK` there.
+const OFFSET_SHIFT: u32 = 48;
+const OFFSET_MASK: u64 = 0x7fff;
 
 /// How sites are attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +175,7 @@ impl Place {
     fn attach_multi(&self, program: &ProgramMut<'_>, pid: i32, sites: &[Site]) -> Result<Link> {
         let options = UprobeMultiOpts {
             offsets: sites.iter().map(offset).collect::<Result<_>>()?,
-            cookies: sites.iter().map(cookie).collect(),
+            cookies: sites.iter().map(cookie).collect::<Result<_>>()?,
             ..Default::default()
         };
         program
@@ -188,7 +192,7 @@ impl Place {
     ) -> Result<()> {
         for site in sites {
             let options = UprobeOpts {
-                cookie: cookie(site),
+                cookie: cookie(site)?,
                 ..Default::default()
             };
             let link = program
@@ -204,11 +208,19 @@ fn offset(site: &Site) -> Result<usize> {
     usize::try_from(site.file_offset).context("a site lies beyond this machine's address space")
 }
 
-fn cookie(site: &Site) -> u64 {
-    match site.kind {
-        SiteKind::StackCheckBranch => site.vaddr | STACK_CHECK,
-        _ => site.vaddr,
+/// The address, the distance from the function's entry, and the kind: see `GO_COOKIE_…` in `go.bpf.h`.
+fn cookie(site: &Site) -> Result<u64> {
+    let fits = site.vaddr < 1 << OFFSET_SHIFT;
+    if !fits {
+        bail!("{site} lies beyond the address space of user programs");
     }
+    // Only the programs on start functions look at it, whose sites are all near the entry.
+    let offset = site.offset.min(OFFSET_MASK);
+    let kind = match site.kind {
+        SiteKind::StackCheckBranch => STACK_CHECK,
+        _ => 0,
+    };
+    Ok(site.vaddr | offset << OFFSET_SHIFT | kind)
 }
 
 /// The kernel refused because it does not know `uprobe.multi` (Linux before 6.6 answers EINVAL).

@@ -124,7 +124,6 @@ impl Plan {
         let runtime = Runtime::of(binary);
         let mut shortcomings = Vec::new();
         let mut config = gr_config {
-            start_return: runtime.goexit_return()?,
             seq: u8::from(options.seq),
             by_fn: u8::from(options.by_fn),
             ..Default::default()
