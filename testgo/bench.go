@@ -286,8 +286,10 @@ func runBenchParked(args []string) {
 func longestGap(work func()) int64 {
 	var over int32
 	gaps := make(chan int64)
+	began := make(chan bool)
 	go func() {
 		longest := time.Duration(0)
+		began <- true
 		last := time.Now()
 		for atomic.LoadInt32(&over) == 0 {
 			now := time.Now()
@@ -298,6 +300,7 @@ func longestGap(work func()) int64 {
 		}
 		gaps <- longest.Nanoseconds()
 	}()
+	<-began
 	work()
 	atomic.StoreInt32(&over, 1)
 	return <-gaps

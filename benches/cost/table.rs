@@ -63,7 +63,9 @@ struct Row<'a> {
 
 /// Each case beside the unobserved one of its subject; and beside the floor, which comes before those it is for.
 fn rows(cases: &[Case]) -> Vec<Row<'_>> {
-    let mut unobserved = &cases[0];
+    let Some(mut unobserved) = cases.first() else {
+        return Vec::new();
+    };
     let mut floor: Option<&Case> = None;
     let mut rows = Vec::new();
     for case in cases {
