@@ -36,7 +36,8 @@ impl Size {
     /// Room for so many goroutines. A bucket then holds two on average and four at most; what does not fit is one in
     /// 27 (the tail of the Poisson distribution), for which the overflow has room several times over.
     pub(super) fn for_goroutines(goroutines: u32) -> Self {
-        let buckets = (goroutines / 2)
+        let buckets = goroutines
+            .div_ceil(2)
             .max(LEAST_BUCKETS)
             .checked_next_power_of_two()
             .unwrap_or(1 << 31);
