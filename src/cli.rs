@@ -173,7 +173,7 @@ pub struct GrRows {
 /// Kernel memory of the goroutine commands.
 #[derive(Debug, Clone, Args)]
 pub struct GrMemory {
-    /// Goroutines alive at one time that can be remembered (90 bytes of kernel memory each)
+    /// Goroutines alive at one time that can be remembered (170 bytes of kernel memory each)
     #[arg(long, value_name = "N", default_value_t = MAX_GOROUTINES, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_goroutines: u32,
 }
