@@ -195,7 +195,13 @@ fn main() {
     if !has_bpftrace {
         eprintln!("bpftrace is not installed: its rows are left out");
     }
-    let program = fixture(newest(), Build::DEFAULT);
+    let program = fixture(
+        newest(),
+        Build {
+            tags: "bench",
+            ..Build::DEFAULT
+        },
+    );
 
     let mut all = Vec::new();
     for subject in SUBJECTS.iter().filter(|it| it.name.contains(&only)) {

@@ -25,6 +25,8 @@ pub(crate) struct Build {
     pub(crate) unoptimized: bool,
     /// `GOEXPERIMENT`; empty for none.
     pub(crate) experiment: &'static str,
+    /// `-tags`; empty for none.
+    pub(crate) tags: &'static str,
     /// `GOARCH`; empty for this machine's.
     pub(crate) arch: &'static str,
 }
@@ -37,6 +39,7 @@ impl Build {
         cgo: false,
         unoptimized: false,
         experiment: "",
+        tags: "",
         arch: "",
     };
     /// As most programs are shipped.
@@ -84,6 +87,7 @@ impl Build {
             (self.cgo, "cgo"),
             (self.unoptimized, "unoptimized"),
             (!self.experiment.is_empty(), self.experiment),
+            (!self.tags.is_empty(), self.tags),
             (!self.arch.is_empty(), self.arch),
         ] {
             if set {
@@ -186,6 +190,9 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
     }
     if build.unoptimized {
         command.arg("-gcflags=all=-N -l");
+    }
+    if !build.tags.is_empty() {
+        command.args(["-tags", build.tags]);
     }
     if build.cgo {
         command.env("CGO_ENABLED", "1");

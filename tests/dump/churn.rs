@@ -79,7 +79,10 @@ fn check(dump: &Dump) {
         match created {
             None => assert!(one.system || one.goid == 1, "{one:?}"),
             Some(by) => assert!(
-                by == "main.runStacks" || by == "runtime.gcenable" || by.starts_with("runtime."),
+                one.system
+                    || by == "main.runStacks"
+                    || by == "runtime.gcenable"
+                    || by.starts_with("runtime."),
                 "{one:?}"
             ),
         }
