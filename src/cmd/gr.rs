@@ -379,7 +379,7 @@ impl Printer {
         self.output.flush()?;
         if !self.json {
             output::note(&format!(
-                "{} were there already, {created} created, {exited} exited; {} rows shown",
+                "{} goroutines were there already, {created} created, {exited} exited; {} rows shown",
                 self.elders, self.shown
             ));
         }
