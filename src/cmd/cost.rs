@@ -38,14 +38,23 @@ pub(super) struct CostWatch<'a> {
     seconds_over: u32,
 }
 
-/// What a hit costs: measured on a thread of its own, so that nothing waits for it.
+/// What a hit costs: measured on a thread of its own, so that nothing waits for it. That thread must not be there before
+/// the session has decided what becomes of signals: it would take them as it finds them.
 enum Trap {
+    NotYet(Method),
     Measuring(JoinHandle<Result<f64>>),
     Known(Option<f64>),
 }
 
 impl Trap {
+    fn begin(&mut self) {
+        if let Self::NotYet(method) = *self {
+            *self = Self::Measuring(thread::spawn(move || trap::cost_ns(method)));
+        }
+    }
+
     fn known(&mut self) -> Option<f64> {
+        self.begin();
         if let Self::Measuring(_) = self
             && let Self::Measuring(thread) = std::mem::replace(self, Self::Known(None))
         {
@@ -54,7 +63,7 @@ impl Trap {
         }
         match self {
             Self::Known(ns) => *ns,
-            Self::Measuring(_) => None,
+            Self::NotYet(_) | Self::Measuring(_) => None,
         }
     }
 }
@@ -65,7 +74,7 @@ impl<'a> CostWatch<'a> {
         let mut watch = Self {
             targets,
             cpu: CpuTime::default(),
-            trap: Trap::Measuring(thread::spawn(move || trap::cost_ns(method))),
+            trap: Trap::NotYet(method),
             timed: Timed::begin(),
             looks: 0,
             limit: common.max_overhead,
@@ -85,6 +94,7 @@ impl<'a> CostWatch<'a> {
     /// To be called ten times a second, with what was spent since the beginning.
     pub(super) fn check(&mut self, spent: impl FnOnce() -> Result<Spent>) -> Result<Flow> {
         self.looks += 1;
+        self.trap.begin();
         if self.looks >= LOOKS {
             self.timed = (self.looks.is_multiple_of(TIMED_EVERY))
                 .then(Timed::begin)
