@@ -17,7 +17,7 @@ use grtmon::{
         floor::Floor,
         gc, gm, gr,
     },
-    target::{self, Selection, Target},
+    target::{self, Selection, Target, checked::Checked},
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -64,7 +64,9 @@ impl Probes {
             max_functions: 1,
         };
         match self {
-            Self::Gr | Self::GrSeq => gr::Plan::of(target, &options).unwrap().sites(),
+            Self::Gr | Self::GrSeq => gr::Plan::of(&Checked::of(target), &options)
+                .unwrap()
+                .sites(),
             Self::Gm => gm::Plan::of(target).unwrap().sites(),
             Self::Gc => gc::Plan::of(target, gc::Wanted::Everything)
                 .unwrap()

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cli;
-use crate::go::Binary;
 use crate::go::VersionSource;
 use crate::go::events;
 use crate::go::events::Event;
@@ -19,8 +18,7 @@ use crate::probe::memory;
 use crate::render::report;
 use crate::target;
 use crate::target::Selection;
-use crate::target::Target;
-use crate::target::checked::CheckedLayout;
+use crate::target::checked::Checked;
 
 use super::gr;
 use super::gr_seq;
@@ -34,8 +32,9 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
     let mut sections = Vec::new();
     if let Some(selection) = selection(args) {
         for target in target::resolve(&selection)?.targets {
-            sections.push(binary(&target));
-            sections.push(sites(&target.binary));
+            let checked = Checked::of(&target);
+            sections.push(binary(&checked));
+            sections.push(sites(&checked.runtime));
         }
     }
     let kernel = Kernel::current()?;
@@ -62,7 +61,8 @@ fn selection(args: &cli::Doctor) -> Option<Selection> {
     }
 }
 
-fn binary(target: &Target) -> Section {
+fn binary(checked: &Checked<'_>) -> Section {
+    let target = checked.target;
     let binary = &target.binary;
     let image = binary.image();
     let mut section = Section::new("Binary");
@@ -107,8 +107,7 @@ fn binary(target: &Target) -> Section {
         "function table",
         format!("{} functions", binary.functions().iter().count()),
     );
-    let checked = CheckedLayout::of(target);
-    section.fine("struct layouts", checked.layout.to_string());
+    section.fine("struct layouts", checked.anatomy.layout.to_string());
     match &checked.check {
         Ok(report) if report.failures().next().is_none() => {
             section.fine("layout check", report.to_string());
@@ -130,11 +129,10 @@ fn binary(target: &Target) -> Section {
     section
 }
 
-fn sites(binary: &Binary) -> Section {
+fn sites(runtime: &Runtime<'_>) -> Section {
     let mut section = Section::new("Events");
-    let runtime = Runtime::of(binary);
     for event in Event::ALL {
-        match events::sites(&runtime, event) {
+        match events::sites(runtime, event) {
             Ok(sites) if sites.is_empty() => {
                 section.fine(event.describe(), "cannot happen in this program");
             }
@@ -152,7 +150,7 @@ fn sites(binary: &Binary) -> Section {
             Err(why) => section.lacking(event.describe(), format!("not available: {why}")),
         }
     }
-    match starts::start_functions(&runtime) {
+    match starts::start_functions(runtime) {
         Ok(starts) => section.fine(
             "go statements",
             format!(

@@ -28,6 +28,7 @@ use crate::render::goroutine::Names;
 use crate::render::goroutine::Table;
 use crate::render::json::Object;
 use crate::target::Target;
+use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::watch::Watch;
 
@@ -58,7 +59,8 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(target, &options)
+        let checked = Checked::of(target);
+        let plan = Plan::of(&checked, &options)
             .with_context(|| format!("cannot observe {}", target.name))?;
         plan.shortcomings
             .iter()
@@ -66,7 +68,7 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         let place = Place::of(target, session.method);
         let changes = Changes::of(target, &place);
         let mut probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
-        let elders = elders(target, args.rows.alive)?;
+        let elders = elders(&checked, args.rows.alive)?;
         probes.learn(target, elders.starts.iter().copied())?;
         observed.push(Observed {
             target,
@@ -108,8 +110,8 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
 
 /// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without, unless
 /// they were asked for.
-fn elders(target: &Target, wanted: bool) -> Result<Elders> {
-    match Elders::of(target) {
+fn elders(checked: &Checked<'_>, wanted: bool) -> Result<Elders> {
+    match Elders::of(checked) {
         Err(_) if !wanted => Ok(Elders::default()),
         elders => elders,
     }

@@ -26,6 +26,7 @@ use crate::render::histogram;
 use crate::render::json::Object;
 use crate::render::style::Style;
 use crate::target::Target;
+use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::watch::Watch;
 
@@ -49,7 +50,7 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(target, &options)
+        let plan = Plan::of(&Checked::of(target), &options)
             .with_context(|| format!("cannot observe {}", target.name))?;
         plan.shortcomings
             .iter()

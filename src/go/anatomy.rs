@@ -34,13 +34,18 @@ pub struct Anatomy {
 }
 
 impl Anatomy {
-    /// Finds everything out. Takes some tens of milliseconds.
+    /// Finds everything out. Takes some milliseconds, and more if the binary has DWARF.
     pub fn of(binary: &Binary) -> Self {
+        Self::of_runtime(&Runtime::of(binary))
+    }
+
+    /// The same where the functions of the runtime are known already.
+    pub fn of_runtime(runtime: &Runtime<'_>) -> Self {
+        let binary = runtime.binary();
         let image: &Image = binary.image();
-        let runtime = Runtime::of(binary);
         Self {
             layout: Layout::of(binary),
-            globals: Globals::of(&runtime),
+            globals: Globals::of(runtime),
             text: binary.text(),
             main: runtime.entries("runtime.main"),
             entry: image.entry(),

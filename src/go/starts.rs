@@ -41,7 +41,9 @@ impl StartFunction {
         let gone = || NoSite::new(format!("the file has no code for {}", self.name));
         let function = binary.functions().at(self.entry).ok_or_else(gone)?;
         let code = decode(binary, &function).ok_or_else(gone)?;
-        Body::new(binary.image(), function.name, code).function_site()
+        let site = Body::new(binary.image(), function.name, code).function_site();
+        binary.image().release(function.entry..function.end);
+        site
     }
 }
 
@@ -79,41 +81,44 @@ pub fn start_functions(runtime: &Runtime<'_>) -> Result<Starts, NoSite> {
         entries: BTreeSet::new(),
         starts: Starts::default(),
     };
-    let mut callers = callers(binary, &newproc);
-    callers.retain(|caller| caller.name != "runtime.newproc");
-    for caller in &callers {
-        search.look_at(caller, &newproc);
-    }
+    each_caller(binary, &newproc, |caller| {
+        if caller.name != "runtime.newproc" {
+            search.look_at(caller, &newproc);
+        }
+    });
     search.look_at_coroutines(runtime);
     Ok(search.finish())
 }
 
-/// The functions that contain a direct call of one of `targets`, by address. Bytes that only look like a call are
-/// sorted out when the function is decoded.
-fn callers<'b>(binary: &'b Binary, targets: &[u64]) -> Vec<Function<'b>> {
+/// Calls `each` with the functions that contain a direct call of one of `targets`, by address. Bytes that only look like
+/// a call are sorted out when the function is decoded.
+fn each_caller<'b>(binary: &'b Binary, targets: &[u64], mut each: impl FnMut(&Function<'b>)) {
+    let image = binary.image();
     let text = binary.text();
-    let code = binary.image().slice_from(text.start).unwrap_or_default();
-    let size = usize::try_from(text.end.saturating_sub(text.start)).unwrap_or(usize::MAX);
-    let code = code.get(..code.len().min(size)).unwrap_or_default();
-    let mut found: Vec<Function<'b>> = Vec::new();
     let mut done = text.start;
-    for at in memchr::memchr_iter(0xe8, code) {
-        let Some(distance) = code.get(at + 1..at + 5).and_then(|b| b.try_into().ok()) else {
-            break;
-        };
-        let call = text.start.wrapping_add(at as u64);
-        let target = call
-            .wrapping_add(5)
-            .wrapping_add_signed(i32::from_le_bytes(distance).into());
-        if call < done || !targets.contains(&target) {
-            continue;
-        }
-        if let Some(function) = binary.functions().at(call) {
-            done = function.end;
-            found.push(function);
+    for (start, piece) in image.pieces(text) {
+        for at in memchr::memchr_iter(0xe8, piece) {
+            let call = start.wrapping_add(at as u64);
+            let distance = match piece.get(at + 1..at + 5) {
+                Some(inside) => Some(inside),
+                None => image.slice(call.wrapping_add(1), 4),
+            };
+            let Some(distance) = distance.and_then(|bytes| bytes.try_into().ok()) else {
+                break;
+            };
+            let target = call
+                .wrapping_add(5)
+                .wrapping_add_signed(i32::from_le_bytes(distance).into());
+            if call < done || !targets.contains(&target) {
+                continue;
+            }
+            if let Some(function) = binary.functions().at(call) {
+                done = function.end;
+                // At once, while the piece is there.
+                each(&function);
+            }
         }
     }
-    found
 }
 
 /// The code of the helpers that keep registers: `runtime.gcWriteBarrier1` to `8`, until Go 1.20 `gcWriteBarrier`,

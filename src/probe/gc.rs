@@ -30,6 +30,7 @@ use super::attach;
 use super::attach::Filter;
 use super::attach::Place;
 use super::counters;
+use super::detach::detach;
 use super::spent;
 use super::spent::Spent;
 
@@ -157,7 +158,7 @@ impl<'object> GcProbes<'object> {
     /// Records nothing more, detaches, and leaves what was recorded to be read.
     pub fn close(&mut self) -> Result<()> {
         self.set_gate(0)?;
-        self.links.clear();
+        detach(std::mem::take(&mut self.links));
         Ok(())
     }
 

@@ -36,6 +36,7 @@ use super::attach::Filter;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
+use super::detach::detach;
 use super::spent;
 use super::spent::Spent;
 
@@ -157,7 +158,7 @@ impl<'object> GmProbes<'object> {
     /// Counts nothing more and detaches.
     pub fn close(&mut self) -> Result<()> {
         self.set_gate(0)?;
-        self.links.clear();
+        detach(std::mem::take(&mut self.links));
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 mod alive;
 pub mod attach;
 pub mod counters;
+mod detach;
 pub mod floor;
 pub mod gc;
 pub mod gm;

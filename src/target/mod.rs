@@ -6,6 +6,7 @@ pub mod clock;
 pub mod core_dump;
 pub mod cpu;
 pub mod live;
+pub mod mapped;
 pub mod memory;
 pub mod own_code;
 pub mod process;
@@ -22,11 +23,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use anyhow::Result;
-use memmap2::Mmap;
 
 use crate::go::Binary;
 
 use self::child::Waiting;
+use self::mapped::MappedFile;
 use self::process::ProcessId;
 
 /// What the user asked to observe.
@@ -158,7 +159,7 @@ fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
 }
 
 /// Maps a file into memory. `instead` says what to name if it is not a file.
-fn map(path: &Path, instead: &str) -> Result<(Mmap, Metadata)> {
+fn map(path: &Path, instead: &str) -> Result<(MappedFile, Metadata)> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
     let metadata = file
@@ -167,9 +168,7 @@ fn map(path: &Path, instead: &str) -> Result<(Mmap, Metadata)> {
     if !metadata.is_file() {
         anyhow::bail!("{shown} is not a file: {instead}");
     }
-    // SAFETY: the map is private and only read. A file that is being run cannot be written to (ETXTBSY); one that
-    // somebody truncates meanwhile would end grtmon, not the target.
-    let bytes = unsafe { Mmap::map(&file) }.with_context(|| format!("cannot map {shown}"))?;
+    let bytes = MappedFile::new(&file).with_context(|| format!("cannot map {shown}"))?;
     Ok((bytes, metadata))
 }
 

@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::Result;
-use memmap2::Mmap;
 use procfs::process::Process;
 
 use crate::go::Anatomy;
@@ -29,6 +28,7 @@ use crate::go::Image;
 use super::FileId;
 use super::Scope;
 use super::Target;
+use super::mapped::MappedFile;
 use super::process::ProcessId;
 
 /// Sections that only Go's linker makes (cmd/link/internal/ld, Go 1.13 to 1.27).
@@ -176,9 +176,7 @@ enum Sections {
 /// Reads only the headers of a file; `None` if it is no program.
 fn sections(path: &Path) -> Option<Sections> {
     let file = File::open(path).ok()?;
-    // SAFETY: as in `map` of target: private and only read.
-    let bytes = unsafe { Mmap::map(&file) }.ok()?;
-    let image = Image::parse(bytes).ok()?;
+    let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
     Some(match image.sections() {
         [] => Sections::Missing,
