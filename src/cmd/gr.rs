@@ -252,6 +252,7 @@ impl Gr<'_> {
     fn finish(&mut self) -> Result<()> {
         let mut losses = Vec::new();
         let (mut created, mut exited) = (0, 0);
+        let sites = self.observed.iter().map(|one| one.probes.sites()).sum();
         for one in &mut self.observed {
             one.probes.close()?;
             while one.take(&mut self.printer)? == BATCH {
@@ -263,8 +264,21 @@ impl Gr<'_> {
             exited += passed.1;
         }
         let cost = self.cost.end(spent(&self.observed)?);
-        self.printer.end(created, exited, &losses, &cost)
+        let passed = Passed {
+            sites,
+            created,
+            exited,
+        };
+        self.printer.end(&passed, &losses, &cost)
     }
+}
+
+/// What the probes saw, whether it could be recorded or not.
+struct Passed {
+    /// At how many places they were.
+    sites: usize,
+    created: u64,
+    exited: u64,
 }
 
 /// Decides which events are shown, and writes them.
@@ -358,11 +372,17 @@ impl Printer {
     }
 
     /// The last lines: what passed, what was seen of it, what was lost.
-    fn end(&mut self, created: u64, exited: u64, losses: &[loss::Loss], cost: &Cost) -> Result<()> {
+    fn end(&mut self, passed: &Passed, losses: &[loss::Loss], cost: &Cost) -> Result<()> {
+        let Passed {
+            sites,
+            created,
+            exited,
+        } = *passed;
         if self.json {
             let mut object = Object::begin(&mut self.output.text);
             object
                 .text("event", "end")
+                .number("sites", u64::try_from(sites).unwrap_or(u64::MAX))
                 .number("alive_before", self.elders)
                 .number("created", created)
                 .number("exited", exited);

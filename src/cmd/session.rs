@@ -32,6 +32,8 @@ pub(super) struct Session {
     /// How probes are attached.
     pub(super) method: Method,
     command: Option<Waiting>,
+    /// Says when to stop; never if there is a command: that ends by itself, and gets the signals.
+    stop: Receiver<()>,
 }
 
 impl Session {
@@ -48,10 +50,15 @@ impl Session {
             Attach::Auto if Kernel::current()?.has_uprobe_multi() => Method::Multi,
             Attach::Auto => Method::Perf,
         };
+        let stop = match &resolved.command {
+            Some(_) => never(),
+            None => stop_on_signals()?,
+        };
         Ok((
             Self {
                 method,
                 command: resolved.command,
+                stop,
             },
             resolved.targets,
         ))
@@ -63,12 +70,11 @@ impl Session {
         timing: Timing,
         observer: &mut impl Observer,
     ) -> Result<Ending> {
-        let (stop, command) = match self.command.take() {
-            // The command ends by itself; it gets the signals.
-            Some(waiting) => (never(), Some(waiting.start()?.ended)),
-            None => (stop_on_signals()?, None),
+        let command = match self.command.take() {
+            Some(waiting) => Some(waiting.start()?.ended),
+            None => None,
         };
-        event_loop::run(timing, &stop, observer)?;
+        event_loop::run(timing, &self.stop, observer)?;
         Ok(Ending { command })
     }
 }

@@ -218,21 +218,39 @@ impl Image {
 
     /// Aligned words in one segment that hold `value` in place and are not replaced by a relocation.
     fn in_place<'a>(&'a self, segment: &'a Segment, value: u64) -> impl Iterator<Item = u64> + 'a {
-        let end = segment.vaddr.saturating_add(segment.filesz);
-        let all = segment
-            .vaddr
-            .saturating_add(segment.vaddr.wrapping_neg() % 8)..end;
         let wanted = value.to_le_bytes();
-        let hits = self.pieces(all).flat_map(move |(vaddr, bytes)| {
-            let (words, _) = bytes.as_chunks::<8>();
-            let hits = words
-                .iter()
-                .enumerate()
-                .filter(move |(_, it)| **it == wanted);
-            hits.map(move |(index, _)| vaddr.wrapping_add(8 * index as u64))
-        });
+        let hits = self.words_that(segment, move |word| *word == wanted);
         hits.filter(move |vaddr| {
             !self.relocations().contains(*vaddr) && self.pointer(*vaddr) == Some(value)
+        })
+    }
+
+    /// Addresses of the aligned words of one segment that are wanted as they lie in the file.
+    pub(super) fn words_that<'a>(
+        &'a self,
+        segment: &Segment,
+        is_wanted: impl Fn(&[u8; 8]) -> bool + Copy + 'a,
+    ) -> impl Iterator<Item = u64> + 'a {
+        let end = segment.vaddr.saturating_add(segment.filesz);
+        let first = segment
+            .vaddr
+            .saturating_add(segment.vaddr.wrapping_neg() % 8);
+        self.pieces(first..end).flat_map(move |(vaddr, piece)| {
+            let words = piece.as_chunks::<8>().0.iter().enumerate();
+            let wanted = words.filter(move |(_, word)| is_wanted(word));
+            wanted.map(move |(index, _)| vaddr.wrapping_add(8 * index as u64))
+        })
+    }
+
+    /// Whether these bytes lie somewhere in a segment.
+    pub(super) fn holds(&self, segment: &Segment, wanted: &[u8]) -> bool {
+        let finder = memchr::memmem::Finder::new(wanted);
+        let all = segment.vaddr..segment.vaddr.saturating_add(segment.filesz);
+        self.pieces(all).any(|(vaddr, piece)| {
+            // They may begin in one piece and end in the next.
+            let bytes = self.slice_from(vaddr).unwrap_or_default();
+            let size = piece.len().saturating_add(wanted.len()).min(bytes.len());
+            finder.find(bytes.get(..size).unwrap_or_default()).is_some()
         })
     }
 

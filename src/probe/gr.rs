@@ -86,6 +86,8 @@ pub struct GrProbes<'object> {
     starts: Starts,
     /// Everything but the start functions. Links detach when dropped.
     links: Vec<Link>,
+    /// Sites of `links`.
+    sites: usize,
 }
 
 /// Events taken from the ring buffer and not yet handed on.
@@ -293,6 +295,7 @@ impl<'object> GrProbes<'object> {
             place: place.clone(),
             starts: Starts::default(),
             links: Vec::new(),
+            sites: plan.steps.iter().map(|step| step.sites.len()).sum(),
         };
         for step in &plan.steps {
             let links = probes.place.attach(probes.skel.object(), step)?;
@@ -433,6 +436,11 @@ impl<'object> GrProbes<'object> {
             self.renew_starts()?;
         }
         Ok(hot)
+    }
+
+    /// At how many places there are probes.
+    pub fn sites(&self) -> usize {
+        self.sites + self.starts.sites.len()
     }
 
     /// Whether the first execution of goroutines with this start function is being watched.

@@ -18,7 +18,7 @@ impl MappedFile {
     /// # Errors
     /// Those of mmap(2).
     pub fn new(file: &File) -> std::io::Result<Self> {
-        // SAFETY: the map is private and only read. A file that is being run cannot be written to (ETXTBSY); one that
+        // SAFETY: the map is only read. A file that is being run cannot be written to (ETXTBSY); one that
         // somebody truncates meanwhile would end grtmon, not the target.
         Ok(Self(unsafe { Mmap::map(file) }?))
     }
