@@ -5,7 +5,6 @@
 
 mod compressed;
 mod elf;
-mod prologue;
 mod quoted;
 mod relocation;
 mod symbol;
@@ -30,7 +29,9 @@ pub mod version;
 pub mod wrapped;
 
 pub mod allocators;
+pub mod amd64;
 pub mod anatomy;
+pub mod arm64;
 mod block;
 pub mod body;
 pub mod code;
@@ -47,6 +48,7 @@ pub mod goroutines;
 pub mod heap_counters;
 mod heap_goal;
 pub mod heap_stats;
+pub mod instruction;
 pub mod layout;
 pub mod memory;
 pub mod metrics;

@@ -8,19 +8,20 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use iced_x86::{OpKind, Register};
-
 use super::binary::Binary;
 use super::body::Body;
-use super::code::{Code, stored_register};
+use super::code::{Code, called_from, possible_calls};
 use super::dataflow::{Dataflow, Origin};
-use super::image::Machine;
+use super::instruction::Register;
 use super::pclntab::Function;
 use super::runtime::{Runtime, decode};
 use super::sites::{NoSite, Site};
 
 /// Within how many instructions after the allocation of a closure the address of its code is stored.
 const CLOSURE_CODE: usize = 256;
+
+/// Bytes of the longest direct call.
+const LONGEST_CALL: usize = 5;
 
 /// A function that goroutines start with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +33,9 @@ pub struct StartFunction {
 }
 
 impl StartFunction {
-    /// Where its start is seen. The goroutine is just starting if rbp is 0 there and rbx holds an address in the
-    /// function, as `runtime.gogo` leaves them (runtime/asm_amd64.s, Go 1.18 to 1.27); otherwise it is an ordinary call.
+    /// Where its start is seen. The goroutine is just starting if the frame pointer (rbp, x29) is 0 there and the register
+    /// through which `runtime.gogo` jumps (rbx, x6) holds an address in the function (runtime/asm_*.s, Go 1.18 to 1.27);
+    /// otherwise it is an ordinary call.
     ///
     /// # Errors
     /// As for [`Body::function_site`].
@@ -63,14 +65,9 @@ pub struct Starts {
 /// Looks at every `go` statement of the program.
 ///
 /// # Errors
-/// The program is not for x86-64, or has no `runtime.newproc`.
+/// The program has no `runtime.newproc`.
 pub fn start_functions(runtime: &Runtime<'_>) -> Result<Starts, NoSite> {
     let binary = runtime.binary();
-    if binary.image().machine() != Machine::X86_64 {
-        return Err(NoSite::new(
-            "start functions are known for x86-64 programs only",
-        ));
-    }
     let newproc = runtime.entries("runtime.newproc");
     if newproc.is_empty() {
         return Err(NoSite::new("this program has no function runtime.newproc"));
@@ -97,19 +94,14 @@ fn each_caller<'b>(binary: &'b Binary, targets: &[u64], mut each: impl FnMut(&Fu
     let text = binary.text();
     let mut done = text.start;
     for (start, piece) in image.pieces(text) {
-        for at in memchr::memchr_iter(0xe8, piece) {
+        for at in possible_calls(image.machine(), piece) {
             let call = start.wrapping_add(at as u64);
-            let distance = match piece.get(at + 1..at + 5) {
-                Some(inside) => Some(inside),
-                None => image.slice(call.wrapping_add(1), 4),
+            let bytes = match piece.get(at..at + LONGEST_CALL) {
+                Some(inside) => inside,
+                None => image.slice_from(call).unwrap_or_default(),
             };
-            let Some(distance) = distance.and_then(|bytes| bytes.try_into().ok()) else {
-                break;
-            };
-            let target = call
-                .wrapping_add(5)
-                .wrapping_add_signed(i32::from_le_bytes(distance).into());
-            if call < done || !targets.contains(&target) {
+            let target = called_from(image.machine(), call, bytes);
+            if call < done || !target.is_some_and(|target| targets.contains(&target)) {
                 continue;
             }
             if let Some(function) = binary.functions().at(call) {
@@ -158,7 +150,7 @@ impl Search<'_> {
             if self.resolve(&code, &mut dataflow, call) {
                 self.starts.resolved += 1;
             } else if let Some(instruction) = code.get(call) {
-                self.starts.unknown.push(instruction.next_ip());
+                self.starts.unknown.push(instruction.end());
             }
         }
         self.keeping = keeping;
@@ -177,9 +169,9 @@ impl Search<'_> {
         }
     }
 
-    /// Notes the functions that rax can stand for at `call`; whether these are all.
+    /// Notes the functions that the first argument of the call at `call` can stand for; whether these are all.
     fn resolve(&mut self, code: &Code<'_>, dataflow: &mut Dataflow<'_>, call: usize) -> bool {
-        let origins = dataflow.origins(Register::RAX, call);
+        let origins = dataflow.origins(Register::FIRST, call);
         let mut all = !origins.is_empty();
         for origin in origins {
             let entry = match origin {
@@ -207,19 +199,11 @@ impl Search<'_> {
     ) -> Option<u64> {
         (made + 1..made + CLOSURE_CODE).find_map(|at| {
             let store = code.get(at)?;
-            let value = stored_register(store)?;
-            if store.op0_kind() != OpKind::Memory
-                || store.memory_displacement64() != 0
-                || store.memory_index() != Register::None
-                || !store.memory_base().is_gpr64()
-                || store.memory_base() == Register::RSP
-            {
-                return None;
-            }
+            let (object, value) = store.stored_at_pointer()?;
             let &[Origin::Address(entry)] = dataflow.origins(value, at).as_slice() else {
                 return None;
             };
-            let is_object = dataflow.origins(store.memory_base(), at) == [Origin::Call(made)];
+            let is_object = dataflow.origins(object, at) == [Origin::Call(made)];
             (self.is_function(entry) && is_object).then_some(entry)
         })
     }

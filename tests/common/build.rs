@@ -68,6 +68,21 @@ impl Build {
         cgo: true,
         ..Self::STRIPPED_PIE
     };
+    /// For ARM, which this machine need not be.
+    pub(crate) const ARM64: Self = Self {
+        arch: "arm64",
+        ..Self::DEFAULT
+    };
+    /// For ARM, as Debian ships Go programs.
+    pub(crate) const ARM64_STRIPPED_PIE: Self = Self {
+        arch: "arm64",
+        ..Self::STRIPPED_PIE
+    };
+    /// For ARM and position-independent.
+    pub(crate) const ARM64_PIE: Self = Self {
+        arch: "arm64",
+        ..Self::PIE
+    };
     /// The builds of the full matrix.
     pub(crate) const ALL: [Self; 6] = [
         Self::DEFAULT,
@@ -109,6 +124,16 @@ pub(crate) fn builds() -> &'static [Build] {
     } else {
         &[Build::DEFAULT, Build::STRIPPED_PIE]
     }
+}
+
+/// The builds of this run, and those for the other machine that take no C compiler: to be read, not to be run.
+pub(crate) fn builds_of_all_machines() -> Vec<Build> {
+    let arm64: &[Build] = if full_matrix() {
+        &[Build::ARM64, Build::ARM64_PIE, Build::ARM64_STRIPPED_PIE]
+    } else {
+        &[Build::ARM64, Build::ARM64_STRIPPED_PIE]
+    };
+    [builds(), arm64].concat()
 }
 
 /// The fixture `testgo` (see testgo/README.md).

@@ -39,7 +39,7 @@ mod toolchain;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{
-    build::{Build, builds, copy_program, fixture, program},
+    build::{Build, builds, builds_of_all_machines, copy_program, fixture, program},
     grtmon::{Grtmon, Output, grtmon},
     process::{Fixture, PATIENCE, Process},
     require::{require_capabilities_or_skip, require_root_or_skip, skip, tool},
