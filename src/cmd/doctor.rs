@@ -91,6 +91,7 @@ fn binary(checked: &Checked<'_>) -> Section {
             format!("{} {}", info.main_module, info.main_version),
         );
     }
+    section.fine("machine", image.machine().to_string());
     let yes = |condition, yes: &'static str, no: &'static str| if condition { yes } else { no };
     let build = [
         yes(image.has_symbols(), "symbol table", "no symbol table"),

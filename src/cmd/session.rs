@@ -43,6 +43,9 @@ impl Session {
         let selection = selection(args);
         // First what is wrong with the arguments: it needs no privilege to be said.
         let resolved = target::resolve(&selection)?;
+        for target in &resolved.targets {
+            target.require_this_machine()?;
+        }
         kernel::require_probes()?;
         let method = match attach {
             Attach::Multi => Method::Multi,

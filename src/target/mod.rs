@@ -25,6 +25,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::go::Binary;
+use crate::go::Machine;
 
 use self::child::Waiting;
 use self::mapped::MappedFile;
@@ -173,6 +174,19 @@ fn map(path: &Path, instead: &str) -> Result<(MappedFile, Metadata)> {
 }
 
 impl Target {
+    /// Refuses a program that cannot run here.
+    pub fn require_this_machine(&self) -> Result<()> {
+        let machine = self.binary.image().machine();
+        if machine != Machine::HERE {
+            anyhow::bail!(
+                "{} is a program for {machine} and cannot run on this machine ({}); grtmon doctor says what could be seen of it",
+                self.path.display(),
+                Machine::HERE
+            );
+        }
+        Ok(())
+    }
+
     /// Reads the binary at `path`.
     fn open(path: &Path, scope: Scope) -> Result<Self> {
         let shown = path.display();
