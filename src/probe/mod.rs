@@ -3,6 +3,7 @@
 
 mod alive;
 pub mod attach;
+mod by_address;
 pub mod counters;
 pub mod floor;
 pub mod gc;
@@ -10,7 +11,10 @@ pub mod gm;
 pub mod gr;
 pub mod kernel;
 pub mod memory;
+mod older;
+pub mod refusal;
 pub mod spent;
+mod trace_event;
 pub mod trap;
 
 use std::io::Write;
