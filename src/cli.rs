@@ -87,7 +87,7 @@ pub struct Common {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub max_overhead: Option<f64>,
     /// How probes are attached
-    #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf")]
+    #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf|tracefs")]
     pub attach: Attach,
 }
 
@@ -103,12 +103,14 @@ pub enum Output {
 /// Ways of attaching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Attach {
-    /// uprobe.multi where the kernel has it (6.6 and later), else perf
+    /// uprobe.multi where the kernel has it (6.6 and later), else tracefs for many sites and perf for few
     Auto,
     /// One uprobe.multi link for many sites
     Multi,
     /// One perf event per site: slow to detach, needs CAP_SYS_ADMIN
     Perf,
+    /// One tracefs event for many sites: needs CAP_SYS_ADMIN
+    Tracefs,
 }
 
 /// `gr`

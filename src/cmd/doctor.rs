@@ -12,9 +12,11 @@ use crate::go::runtime::Runtime;
 use crate::go::starts;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
+use crate::probe::attach;
 use crate::probe::kernel::Capability;
 use crate::probe::kernel::Kernel;
 use crate::probe::memory;
+use crate::probe::refusal;
 use crate::render::report;
 use crate::target;
 use crate::target::Selection;
@@ -176,20 +178,36 @@ fn describe(kernel: &Kernel) -> Section {
         }
     };
     offer("ring buffer", kernel.has_ring_buffer(), "needs Linux 5.8");
-    offer("uprobe cookies", kernel.has_cookies(), "needs Linux 5.15");
     offer(
-        "uprobe.multi",
-        kernel.has_uprobe_multi(),
-        "needs Linux 6.6; probes are attached one by one instead, which detaches slowly and needs CAP_SYS_ADMIN",
+        "uprobe cookies",
+        kernel.has_cookies(),
+        "needs Linux 5.15; sites are told apart by their addresses",
     );
-    offer("BTF", kernel.has_btf(), "not needed by grtmon");
+    offer("uprobe.multi", kernel.has_uprobe_multi(), "needs Linux 6.6");
+    offer(
+        "BTF",
+        kernel.has_btf(),
+        "needed only before Linux 5.15 and with --attach tracefs, for position-independent programs",
+    );
     offer(
         "CAP_SYS_PTRACE",
         kernel.may(Capability::SysPtrace),
         "only processes of one's own user can be looked at",
     );
     match kernel.obstacle() {
-        None => section.fine("probes", "can be used"),
+        None if refusal::locked_down() => section.lacking(
+            "probes",
+            "cannot be used: the kernel is locked down (lockdown=confidentiality)",
+        ),
+        None => {
+            section.fine("probes", "can be used");
+            match attach::best(kernel) {
+                (method, None) => section.fine("attaching", method.describe()),
+                (method, Some(why)) => {
+                    section.lacking("attaching", format!("{}: {why:#}", method.describe()));
+                }
+            }
+        }
         Some(obstacle) => section.lacking("probes", format!("cannot be used: {obstacle}")),
     }
     section

@@ -20,7 +20,6 @@ use crate::model::gc::gctrace::GcTrace;
 use crate::model::loss;
 use crate::model::loss::Loss;
 use crate::probe;
-use crate::probe::attach::Place;
 use crate::probe::gc::GcProbes;
 use crate::probe::gc::Passed;
 use crate::probe::gc::Plan;
@@ -55,7 +54,7 @@ pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
         plan.shortcomings
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
-        let place = Place::of(target, session.method);
+        let place = session.place(target, plan.sites().len())?;
         let changes = Changes::of(target, &place);
         let probes = GcProbes::attach(slot, target, &plan, &place)?;
         observed.push(Observed {

@@ -17,7 +17,6 @@ use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::What;
 use crate::model::loss;
 use crate::probe;
-use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
@@ -65,7 +64,7 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         plan.shortcomings
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
-        let place = Place::of(target, session.method);
+        let place = session.place(target, plan.sites().len())?;
         let changes = Changes::of(target, &place);
         let mut probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
         let elders = elders(&checked, args.rows.alive)?;

@@ -16,7 +16,6 @@ use crate::model::histogram::Histogram;
 use crate::model::loss;
 use crate::model::loss::Loss;
 use crate::probe;
-use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
@@ -56,7 +55,7 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
         let known = plan.start_entries().collect();
-        let place = Place::of(target, session.method);
+        let place = session.place(target, plan.sites().len())?;
         let changes = Changes::of(target, &place);
         let probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
         observed.push(Observed {

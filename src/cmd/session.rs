@@ -15,7 +15,9 @@ use crate::cli::TargetArgs;
 use crate::event_loop;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
+use crate::probe::attach;
 use crate::probe::attach::Method;
+use crate::probe::attach::Place;
 use crate::probe::kernel;
 use crate::probe::kernel::Kernel;
 use crate::target;
@@ -29,8 +31,10 @@ use super::output;
 /// An observation about to begin.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// How probes are attached.
+    /// How many probes are attached.
     pub(super) method: Method,
+    /// Whether few may be attached in another way.
+    choose: bool,
     command: Option<Waiting>,
     /// Says when to stop; never if there is a command: that ends by itself, and gets the signals.
     stop: Receiver<()>,
@@ -39,7 +43,7 @@ pub(super) struct Session {
 impl Session {
     /// Finds what the arguments mean (one target for each distinct binary), and that probes can be used at all. Nothing
     /// of a target is touched.
-    pub(super) fn open(args: &TargetArgs, attach: Attach) -> Result<(Self, Vec<Target>)> {
+    pub(super) fn open(args: &TargetArgs, wanted: Attach) -> Result<(Self, Vec<Target>)> {
         let selection = selection(args);
         // First what is wrong with the arguments: it needs no privilege to be said.
         let resolved = target::resolve(&selection)?;
@@ -47,12 +51,13 @@ impl Session {
             target.require_this_machine()?;
         }
         kernel::require_probes()?;
-        let method = match attach {
+        let method = match wanted {
             Attach::Multi => Method::Multi,
             Attach::Perf => Method::Perf,
-            Attach::Auto if Kernel::current()?.has_uprobe_multi() => Method::Multi,
-            Attach::Auto => Method::Perf,
+            Attach::Tracefs => Method::Tracefs,
+            Attach::Auto => attach::best(&Kernel::current()?).0,
         };
+        method.check()?;
         let stop = match &resolved.command {
             Some(_) => never(),
             None => stop_on_signals()?,
@@ -60,11 +65,22 @@ impl Session {
         Ok((
             Self {
                 method,
+                choose: wanted == Attach::Auto,
                 command: resolved.command,
                 stop,
             },
             resolved.targets,
         ))
+    }
+
+    /// Where the probes of a target go that has so many sites, and how.
+    pub(super) fn place(&self, target: &Target, sites: usize) -> Result<Place> {
+        let method = if self.choose {
+            self.method.for_sites(sites)
+        } else {
+            self.method
+        };
+        Place::of(target, method)
     }
 
     /// Starts the command, if there is one, and observes until the end. `observer` has its probes attached and open.

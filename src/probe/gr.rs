@@ -9,7 +9,6 @@ use std::rc::Rc;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use libbpf_rs::Link;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
 use libbpf_rs::OpenObject;
@@ -47,12 +46,13 @@ use crate::target::checked::Checked;
 
 use super::alive;
 use super::attach;
-use super::attach::Filter;
+use super::attach::Attached;
 use super::attach::Method;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
 use super::detach::detach;
+use super::kernel::Kernel;
 use super::spent;
 use super::spent::Spent;
 
@@ -85,7 +85,7 @@ pub struct GrProbes<'object> {
     place: Place,
     starts: Starts,
     /// Everything but the start functions. Links detach when dropped.
-    links: Vec<Link>,
+    links: Vec<Attached>,
     /// Sites of `links`.
     sites: usize,
 }
@@ -106,7 +106,7 @@ struct Starts {
     given_up: BTreeSet<u64>,
     /// Direct calls by site at the last look.
     direct: BTreeMap<u64, u64>,
-    links: Vec<Link>,
+    links: Vec<Attached>,
 }
 
 /// Where the probes go, decided from the binary before anything is loaded.
@@ -223,7 +223,11 @@ pub(super) fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<
         .gr_events
         .set_max_entries(options.ring_bytes)
         .context("cannot size the ring buffer")?;
-    let size = alive::Size::for_goroutines(options.max_goroutines);
+    let size = if Kernel::current()?.has_compare_and_swap() {
+        alive::Size::for_goroutines(options.max_goroutines)
+    } else {
+        alive::Size::without_table(options.max_goroutines)
+    };
     open.maps
         .gr_alive
         .set_max_entries(size.buckets)
@@ -267,13 +271,12 @@ impl<'object> GrProbes<'object> {
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gr_cfg = plan.config;
-        let filter = Filter::of(place, &target.scope);
-        rodata.go_only = filter.only;
-        rodata.go_listed_only = filter.listed_only;
+        attach::configure!(rodata, place, target);
         size_maps(&mut open, options)?;
         let mut programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         programs.push(START);
         attach::select(open.open_object_mut(), &programs, place.method());
+        attach::prepare(open.open_object_mut(), place)?;
         let skel = open.load().map_err(attach::cannot_load)?;
 
         attach::list(&skel.maps.go_listed, &target.scope)?;
@@ -306,7 +309,7 @@ impl<'object> GrProbes<'object> {
         Ok(probes)
     }
 
-    fn attach_starts(&self, sites: &BTreeMap<u64, Site>) -> Result<Vec<Link>> {
+    fn attach_starts(&self, sites: &BTreeMap<u64, Site>) -> Result<Vec<Attached>> {
         let step = Step {
             program: START,
             sites: sites.values().cloned().collect(),
@@ -516,6 +519,7 @@ impl<'object> GrProbes<'object> {
             meaning: "records of an unknown kind; this is a bug in grtmon",
             events: self.batch.borrow().undecodable,
         });
+        losses.push(counters::strays(&self.skel.maps.go_strays)?);
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
     }

@@ -6,6 +6,8 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
+use crate::target::limits;
+
 use super::attach::Method;
 
 /// Capabilities by number (include/uapi/linux/capability.h).
@@ -35,6 +37,17 @@ pub struct Kernel {
 const COOKIES: (u16, u16) = (5, 15);
 /// Ring buffer: Linux 5.8 ("bpf: Implement BPF ring buffer and verifier support for it").
 const RING_BUFFER: (u16, u16) = (5, 8);
+/// A compare-and-swap in BPF programs: Linux 5.12 ("bpf: Add instructions for atomic_[cmp]xchg"); on arm64 5.18 ("bpf,
+/// arm64: support more atomic operations").
+const COMPARE_AND_SWAP: (u16, u16) = if cfg!(target_arch = "aarch64") {
+    (5, 18)
+} else {
+    (5, 12)
+};
+/// Maps are no longer counted as locked memory: Linux 5.11 ("bpf: Eliminate rlimit-based memory accounting").
+const NOT_LOCKED_MEMORY: (u16, u16) = (5, 11);
+/// The oldest kernel that grtmon has been tried on.
+const OLDEST: (u16, u16) = (5, 10);
 /// `uprobe.multi`: Linux 6.6 ("bpf: Add multi uprobe link").
 const MULTI: (u16, u16) = (6, 6);
 /// Before Linux 6.10 a `uprobe.multi` link confined to a process saw only its main thread
@@ -72,6 +85,16 @@ impl Kernel {
         self.at_least(COOKIES)
     }
 
+    /// An atomic instruction that takes a place only if it is free.
+    pub fn has_compare_and_swap(&self) -> bool {
+        self.at_least(COMPARE_AND_SWAP)
+    }
+
+    /// Whether RLIMIT_MEMLOCK limits maps and programs.
+    pub fn counts_locked_memory(&self) -> bool {
+        !self.at_least(NOT_LOCKED_MEMORY)
+    }
+
     /// Many sites with one link.
     pub fn has_uprobe_multi(&self) -> bool {
         self.at_least(MULTI)
@@ -89,10 +112,10 @@ impl Kernel {
 
     /// Why probes cannot be used here, if they cannot.
     pub fn obstacle(&self) -> Option<String> {
-        if !self.has_ring_buffer() || !self.has_cookies() {
+        if !self.has_ring_buffer() || !self.at_least(OLDEST) {
             return Some(format!(
                 "this kernel is too old: {} (probes need Linux {}.{} or later)",
-                self.release, COOKIES.0, COOKIES.1
+                self.release, OLDEST.0, OLDEST.1
             ));
         }
         if self.may(Capability::SysAdmin) {
@@ -145,15 +168,19 @@ fn our_path() -> String {
 
 /// Ends with the reason when probes cannot be used here. To be asked before anything is loaded or started.
 pub fn require_probes() -> Result<()> {
-    match Kernel::current()?.obstacle() {
-        Some(obstacle) => bail!("{obstacle}"),
-        None => Ok(()),
+    let kernel = Kernel::current()?;
+    if let Some(obstacle) = kernel.obstacle() {
+        bail!("{obstacle}");
     }
+    if kernel.counts_locked_memory() {
+        limits::raise_locked_memory();
+    }
+    Ok(())
 }
 
 /// Whether the kernel itself keeps probes away from the other processes that run the same binary.
 pub fn confines_probes(method: Method) -> bool {
-    method == Method::Perf || Kernel::current().is_ok_and(|kernel| kernel.at_least(MULTI_CONFINES))
+    method != Method::Multi || Kernel::current().is_ok_and(|kernel| kernel.at_least(MULTI_CONFINES))
 }
 
 /// What to say when the kernel answered "permission denied" although [`require_probes`] found nothing.

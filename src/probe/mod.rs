@@ -3,6 +3,7 @@
 
 mod alive;
 pub mod attach;
+mod by_address;
 pub mod counters;
 mod detach;
 pub mod floor;
@@ -11,7 +12,10 @@ pub mod gm;
 pub mod gr;
 pub mod kernel;
 pub mod memory;
+mod older;
+pub mod refusal;
 pub mod spent;
+mod trace_event;
 pub mod trap;
 
 use std::io::Write;

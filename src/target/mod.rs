@@ -5,6 +5,7 @@ pub mod child;
 pub mod clock;
 pub mod core_dump;
 pub mod cpu;
+pub mod limits;
 pub mod live;
 pub mod mapped;
 pub mod memory;

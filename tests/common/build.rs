@@ -6,11 +6,11 @@ use std::{
     hash::{Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
-    sync::Mutex,
     sync::atomic::{AtomicU32, Ordering},
+    sync::{Mutex, OnceLock},
 };
 
-use super::toolchain::{Toolchain, full_matrix};
+use super::toolchain::{Toolchain, full_matrix, prebuilt};
 
 /// How a Go program is built.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -93,6 +93,15 @@ impl Build {
         Self::STRIPPED_PIE_CGO,
     ];
 
+    /// This one, unless the programs of this run are built already.
+    pub(crate) fn or_prebuilt(self) -> Self {
+        let Some(prebuilt) = prebuilt() else {
+            return self;
+        };
+        let named = |build: &Self| build.name() == prebuilt.build;
+        Self::ALL.into_iter().find(named).expect("no such build")
+    }
+
     /// A word for directories and messages: `stripped+pie`.
     pub(crate) fn name(self) -> String {
         let mut words = Vec::new();
@@ -119,7 +128,10 @@ impl Build {
 
 /// The builds of this run: all of them, or two that differ most.
 pub(crate) fn builds() -> &'static [Build] {
-    if full_matrix() {
+    static PREBUILT: OnceLock<[Build; 1]> = OnceLock::new();
+    if prebuilt().is_some() {
+        PREBUILT.get_or_init(|| [Build::DEFAULT.or_prebuilt()])
+    } else if full_matrix() {
         &Build::ALL
     } else {
         &[Build::DEFAULT, Build::STRIPPED_PIE]
@@ -138,6 +150,9 @@ pub(crate) fn builds_of_all_machines() -> Vec<Build> {
 
 /// The fixture `testgo` (see testgo/README.md).
 pub(crate) fn fixture(toolchain: &Toolchain, build: Build) -> PathBuf {
+    if let Some(prebuilt) = prebuilt() {
+        return prebuilt.directory.join("testgo");
+    }
     built(
         toolchain,
         build,

@@ -39,7 +39,8 @@ const LAYERS: [(&str, &[&str]); 10] = [
 ];
 
 /// Foreign crates that are known in these modules only.
-const FOREIGN: [(&str, &[&str]); 10] = [
+const FOREIGN: [(&str, &[&str]); 11] = [
+    ("libc", &["probe"]),
     ("libbpf_rs", &["probe", "bpf"]),
     ("plain", &["probe", "bpf"]),
     ("goblin", &["go"]),
