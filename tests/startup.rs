@@ -96,7 +96,7 @@ fn checking_a_layout_takes_few_reads() {
     let reads = counted.reads.get();
     eprintln!("{reads} reads for {votes} answers");
     assert!(
-        reads < 3 * votes as usize,
+        reads < 2 * votes as usize,
         "{reads} reads for {votes} answers"
     );
 }
