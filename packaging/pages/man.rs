@@ -111,7 +111,7 @@ fn highlighted(command: &Command, line: &str) -> Vec<Inline> {
     }
 }
 
-/// What `--help` ends with. Indented lines are examples or tables and stay as they are.
+/// What `--help` ends with. Indented lines are examples or tables, which keep their form; the page has an indent of its own.
 fn after_help(command: &Command) -> String {
     let Some(text) = command.get_after_help() else {
         return String::new();
@@ -128,7 +128,7 @@ fn after_help(command: &Command) -> String {
             _ => {}
         }
         indented = line.starts_with(' ');
-        roff.text([roman(line)]);
+        roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
     }
     if indented {
         roff.control("fi", []);
