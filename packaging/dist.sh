@@ -20,6 +20,13 @@ fi
 # Neither this machine's paths nor what its user has set for other builds gets into the executable.
 unset CARGO_ENCODED_RUSTFLAGS CFLAGS CXXFLAGS LDFLAGS
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+case "$PWD$target" in
+    *[[:space:]]*)
+        # RUSTFLAGS are separated by spaces.
+        echo "packaging/dist.sh: neither the checkout's path nor the target directory's may have a space in it" >&2
+        exit 1
+        ;;
+esac
 RUSTFLAGS="-C strip=symbols"
 for path in "${CARGO_HOME:-$HOME/.cargo}/registry/src=cargo" "$PWD=grtmon" "$target=target"; do
     RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$path"

@@ -67,7 +67,7 @@ fn another_build_makes_the_same_bytes() {
     };
     assert_eq!(git(&["status", "--porcelain"]), "", "commit first");
     let scratch = Scratch::new();
-    let clone = scratch.0.join("another place");
+    let clone = scratch.0.join("another/place");
     git(&["clone", "--quiet", ".", clone.to_str().unwrap()]);
     let mut dist = Command::new(clone.join("packaging/dist.sh"));
     dist.args(architectures())
