@@ -24,6 +24,7 @@ dist: setup-dist
 
 # Builds it all a second time and compares; installs the package in fresh Debians. Needs root and some minutes.
 test-dist: setup-test dist
+	@tests/setup/packages.sh test-dist
 	$(CARGO) test --locked --test dist -- --ignored --test-threads=1
 
 lint:

@@ -1,7 +1,8 @@
 #!/bin/sh
-# tests/setup/packages.sh [test | static | dist]: what it takes to build grtmon (to test it, to link it statically, to make packages) and
-# does not come through cargo. Looks for each thing itself, not for the package, so other distributions work too;
-# installs what is missing through apt-get when root, else prints the command and stops.
+# tests/setup/packages.sh [test | static | dist | test-dist]: what it takes to build grtmon (to test it, to link it
+# statically, to make packages, to test those) and does not come through cargo. Looks for each thing itself, not for the
+# package, so other distributions work too; installs what is missing through apt-get when root, else prints the command
+# and stops.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cache.sh"
@@ -30,6 +31,11 @@ if [ "${1:-}" = test ] || [ "${1:-}" = dist ]; then
     # For packaging/pack.sh.
     need dpkg command -v dpkg-deb
     need git command -v git
+fi
+if [ "${1:-}" = test-dist ]; then
+    need debootstrap command -v debootstrap
+    need util-linux command -v unshare
+    need binutils command -v readelf
 fi
 if [ "${1:-}" = test ]; then
     # For tests/dist: what reads the man page and the completions.
