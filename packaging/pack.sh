@@ -35,8 +35,8 @@ put() {
 # What is in both.
 name=grtmon-$version-linux-$arch
 mkdir -p "$stage/$name/licences"
-built_using=$("$here/linked.sh" "$arch" "$stage/$name/licences" | sort -u)
-chmod 644 "$stage/$name/licences"/*
+built_using=$("$here/linked.sh" "$arch" "$stage/$name/licences")
+built_using=$(echo "$built_using" | sort -u)
 install -m 755 "$executable" "$stage/$name/grtmon"
 for file in README.md LICENSE LICENSE-APACHE LICENSE-MIT; do
     put "$root/$file" "$name/$file"
@@ -45,6 +45,9 @@ put "$pages/THIRD-PARTY" "$name/THIRD-PARTY"
 put "$pages/grtmon.8" "$name/man/grtmon.8"
 for completion in grtmon.bash _grtmon grtmon.fish; do
     put "$pages/$completion" "$name/completions/$completion"
+done
+for example in Containerfile kubernetes systemd; do
+    [ ! -e "$here/$example" ] || (mkdir -p "$stage/$name/examples" && cp -R "$here/$example" "$stage/$name/examples/")
 done
 rust=$(rustc --version | cut -d' ' -f2)
 notices=$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html
@@ -57,6 +60,7 @@ while IFS= read -r line; do
     esac
 done <"$here/static-linking.in" |
     sed "s/@REVISION@/$revision/; s/@RUST@/$rust/; s/@ARCH@/$arch/" >"$stage/$name/static-linking"
+chmod -R u=rwX,go=rX "$stage/$name"
 find "$stage/$name" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 mkdir -p "$out"
 tar -C "$stage" --sort=name --format=ustar --owner=0 --group=0 --numeric-owner -cf - "$name" |
@@ -73,6 +77,7 @@ put "$pages/_grtmon" deb/usr/share/zsh/vendor-completions/_grtmon
 put "$pages/grtmon.fish" deb/usr/share/fish/vendor_completions.d/grtmon.fish
 put "$here/lintian-overrides" deb/usr/share/lintian/overrides/grtmon
 cp -R "$stage/$name/licences" "$stage/$name/static-linking" "$pages/THIRD-PARTY" "$root/README.md" "$doc/"
+[ ! -d "$stage/$name/examples" ] || cp -R "$stage/$name/examples" "$doc/"
 rm "$doc"/licences/*GPL-*
 put "$root/LICENSE" deb/usr/share/doc/grtmon/copyright
 {

@@ -31,7 +31,7 @@ pub(crate) fn notices(targets: &[&str]) -> Result<String, Error> {
     let mut texts: Vec<String> = Vec::new();
     for ((name, version), package) in &crates {
         let mut numbers = Vec::new();
-        for text in licences(&package.directory)? {
+        for text in licences(package)? {
             let known = texts.iter().position(|it| *it == text);
             let number = known.unwrap_or(texts.len());
             if known.is_none() {
@@ -56,6 +56,7 @@ pub(crate) fn notices(targets: &[&str]) -> Result<String, Error> {
 struct Package {
     /// SPDX expression.
     licence: String,
+    authors: String,
     directory: PathBuf,
 }
 
@@ -108,6 +109,11 @@ fn linked(metadata: &Value, found: &mut BTreeMap<(String, String), Package>) {
             let manifest = PathBuf::from(text(&package["manifest_path"]));
             let package_found = Package {
                 licence: text(&package["license"]),
+                authors: all(&package["authors"])
+                    .iter()
+                    .map(text)
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 directory: manifest.parent().map(Path::to_owned).unwrap_or_default(),
             };
             found.insert(
@@ -124,8 +130,9 @@ fn linked(metadata: &Value, found: &mut BTreeMap<(String, String), Package>) {
     }
 }
 
-/// The licence texts of a package. Where it has none: the copyright that its source states.
-fn licences(directory: &Path) -> Result<Vec<String>, Error> {
+/// The licence texts of a package. Where it has none: what its source states, and its authors.
+fn licences(package: &Package) -> Result<Vec<String>, Error> {
+    let directory = &package.directory;
     let mut texts = Vec::new();
     // libbpf-sys carries libbpf.
     for folder in [directory.to_owned(), directory.join("libbpf")] {
@@ -149,10 +156,11 @@ fn licences(directory: &Path) -> Result<Vec<String>, Error> {
         }
     }
     if texts.is_empty() {
-        let source = fs::read_to_string(directory.join("src/lib.rs"))?;
+        let source = fs::read_to_string(directory.join("src/lib.rs")).unwrap_or_default();
         let stated = source.lines().take_while(|it| it.starts_with("//"));
-        let stated: Vec<&str> = stated.map(|it| it.trim_start_matches(['/', ' '])).collect();
-        texts.push(stated.join("\n"));
+        let mut stated: Vec<&str> = stated.map(|it| it.trim_start_matches(['/', ' '])).collect();
+        stated.push(&package.authors);
+        texts.push(stated.join("\n").trim().to_owned());
     }
     Ok(texts)
 }
