@@ -268,7 +268,7 @@ pub enum Source {
   GOROS    goroutines                RUN    those waiting for a processor
   THR      threads of the runtime
   OBJ/S    objects allocated per second, and their bytes (B/S)
-  LIVE     heap, live or not yet swept; GOAL: where the next collection ends
+  LIVE     heap, live or unswept; GOAL: where the next collection ends
   GC       collections               STW99  99th percentile of their pauses
   GC%      share of the CPU time they took, as of the last one
   LAT99    99th percentile of the time from runnable to running

@@ -1,7 +1,8 @@
 #!/bin/sh
-# tests/setup/packages.sh [test | static]: what it takes to build grtmon (and to test it, or to link it statically) and
-# does not come through cargo. Looks for each thing itself, not for the package, so other distributions work too;
-# installs what is missing through apt-get when root, else prints the command and stops.
+# tests/setup/packages.sh [test | static | dist | test-dist]: what it takes to build grtmon (to test it, to link it
+# statically, to make packages, to test those) and does not come through cargo. Looks for each thing itself, not for the
+# package, so other distributions work too; installs what is missing through apt-get when root, else prints the command
+# and stops.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cache.sh"
@@ -26,7 +27,24 @@ if [ "${1:-}" != "" ]; then
     need gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
     need libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/lib/libc.a
 fi
+if [ "${1:-}" = test ] || [ "${1:-}" = dist ]; then
+    # For packaging/pack.sh.
+    need dpkg command -v dpkg-deb
+    need git command -v git
+fi
+if [ "${1:-}" = test-dist ]; then
+    need debootstrap command -v debootstrap
+    need util-linux command -v unshare
+    need binutils command -v readelf
+fi
 if [ "${1:-}" = test ]; then
+    # For tests/dist: what reads the man page and the completions.
+    need mandoc command -v mandoc
+    if [ -n "${CI:-}" ]; then
+        need fish command -v fish
+        need zsh command -v zsh
+        need groff-base command -v groff
+    fi
     # For tests/kernels.
     need qemu-system-x86 command -v qemu-system-x86_64
     need qemu-system-arm command -v qemu-system-aarch64
