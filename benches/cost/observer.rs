@@ -104,7 +104,7 @@ pub(crate) fn observe(
             let pids = Selection::Pids(vec![i32::try_from(pid).unwrap()]);
             let target = target::resolve(&pids).unwrap().targets.pop().unwrap();
             let mut object = MaybeUninit::uninit();
-            let place = Place::of(&target, Method::Multi);
+            let place = Place::of(&target, Method::Multi).unwrap();
             let floor = Floor::attach(&mut object, &place, probes.sites(&target)).unwrap();
             work();
             drop(floor);
