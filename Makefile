@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build demo test test-dist bench dist lint setup setup-dist setup-test clean
+.PHONY: build demo test test-kernels test-dist bench dist lint setup setup-dist setup-test clean
 
 build: setup
 	$(CARGO) build --release --locked
@@ -13,6 +13,12 @@ demo: setup-test build
 # The whole matrix of Go versions and builds where CI or GRTMON_TEST_MATRIX=full is set.
 test: setup-test lint
 	$(CARGO) test --locked
+
+# Debian's kernels from 5.10 to the newest on amd64 and arm64, in QEMU without KVM. Writes tests/kernels/results.tsv, and
+# from it the table in README.md.
+test-kernels: setup-test
+	GRTMON_TEST_KERNELS=full $(CARGO) test --locked --test kernels -- --include-ignored --skip readme
+	GRTMON_README=write $(CARGO) test --locked --test kernels readme
 
 # What watching costs. Needs root and a quiet machine; with bpftrace installed, that too is measured.
 bench: setup-test

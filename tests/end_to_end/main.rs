@@ -19,5 +19,6 @@ mod gc;
 mod goroutines;
 mod histograms;
 mod lifecycle;
+mod older;
 mod real;
 mod subject;

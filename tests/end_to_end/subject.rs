@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use crate::common::{
-    Build, Fixture, Grtmon, Output, Toolchain, builds, fixture, newest, prebuilt,
+    Build, Fixture, Grtmon, Output, Toolchain, builds, fixture, full_matrix, newest, prebuilt,
     require_capabilities_or_skip, toolchains,
 };
 
@@ -76,7 +76,11 @@ impl Subject {
     /// tests/kernels the way that the kernel needs, and the one that this machine may not have.
     pub(crate) fn methods(&self) -> &'static [&'static str] {
         if prebuilt().is_some() {
-            &["auto", "tracefs"]
+            if full_matrix() {
+                &["auto", "tracefs"]
+            } else {
+                &["auto"]
+            }
         } else if self.build == Build::STRIPPED_PIE {
             &["multi", "perf"]
         } else {

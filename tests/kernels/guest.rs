@@ -1,7 +1,8 @@
 //! The first process of a virtual machine that tries another kernel: mounts what programs expect, runs the checks that
 //! the file /plan lists, tells on the console what came of each, and turns the machine off.
 //!
-//! A line of /plan is `EXECUTABLE<TAB>TEST<TAB>GO/BUILD/DIRECTORY`; the answer is `check<TAB>ok|FAILED<TAB>` and the line.
+//! A line of /plan is `EXECUTABLE<TAB>TEST<TAB>GO/BUILD/DIRECTORY<TAB>MATRIX`; the answer is `check<TAB>ok|FAILED<TAB>`,
+//! the line, and the seconds since the kernel was started.
 #![allow(clippy::print_stdout, reason = "the console is all there is")]
 
 use std::{
@@ -44,12 +45,14 @@ fn main() -> ExitCode {
     let plan = fs::read_to_string("/plan").unwrap_or_default();
     for line in plan.lines() {
         let words: Vec<&str> = line.split('\t').collect();
-        let &[executable, test, prebuilt] = words.as_slice() else {
+        let &[executable, test, prebuilt, matrix] = words.as_slice() else {
             println!("not understood: {line}");
             continue;
         };
         let output = Command::new(executable)
-            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .args(["--exact", test, "--include-ignored"])
+            .args(["--nocapture", "--test-threads=1"])
+            .env("GRTMON_TEST_MATRIX", matrix)
             .env("GRTMON_TEST_PREBUILT", prebuilt)
             .env("GRTMON_TEST_BINARY", "/grtmon")
             .env("GRTMON_REQUIRE_ALL", "1")

@@ -51,7 +51,20 @@ fn arm64_6_12() {
 #[test]
 #[ignore = "in make test-kernels"]
 fn amd64_5_10() {
-    cells::run(&Kernel::cloud(AMD64, "5.10"));
+    cells::run(&Kernel {
+        special: Some(cells::LOCKED_MEMORY),
+        ..Kernel::cloud(AMD64, "5.10")
+    });
+}
+
+#[test]
+#[ignore = "in make test-kernels"]
+fn amd64_locked_down() {
+    cells::run(&Kernel {
+        arguments: "lockdown=confidentiality",
+        special: Some(cells::LOCKED_DOWN),
+        ..Kernel::cloud(AMD64, "6.12")
+    });
 }
 
 #[test]
@@ -70,4 +83,9 @@ fn arm64_newest() {
 #[ignore = "in make test-kernels"]
 fn arm64_pages_of_16_kib() {
     cells::run(&Kernel::flavour(ARM64, "newest", "16k"));
+}
+
+#[test]
+fn the_readme_shows_the_results() {
+    results::compare_with_readme();
 }

@@ -7,6 +7,13 @@ use crate::{
     common::{Build, Toolchain},
 };
 
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+/// Between these lines README.md has the table.
+const MARKS: [&str; 2] = [
+    "<!-- kernels: made by make test-kernels -->",
+    "<!-- kernels end -->",
+];
+
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernels/results.tsv");
 
 /// One line of the file.
@@ -20,9 +27,15 @@ pub(crate) struct Cell {
     verdict: String,
 }
 
-/// Whether this run is the whole matrix and its results are to be kept.
-pub(crate) fn recording() -> bool {
+/// Whether this run is the whole matrix: `GRTMON_TEST_KERNELS=full`.
+pub(crate) fn whole_matrix() -> bool {
     env::var("GRTMON_TEST_KERNELS").is_ok_and(|it| it == "full")
+}
+
+/// Whether the results of this run are to be kept: those of the whole matrix, and with `GRTMON_TEST_KERNELS=record`
+/// those of the slice.
+fn recording() -> bool {
+    whole_matrix() || env::var("GRTMON_TEST_KERNELS").is_ok_and(|it| it == "record")
 }
 
 impl Cell {
@@ -88,4 +101,59 @@ pub(crate) fn record(cells: &[Cell]) {
 
 fn read() -> String {
     fs::read_to_string(FILE).unwrap_or_default()
+}
+
+/// The results as README.md shows them: a line for each kernel.
+fn table() -> String {
+    let mut rows: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+    for line in read().lines().skip(1) {
+        let [arch, series, flavour, go, build, release, verdict] =
+            line.split('\t').collect::<Vec<_>>()[..]
+        else {
+            panic!("{FILE}: {line}");
+        };
+        let shown = if release == "-" {
+            format!("{series} {flavour}")
+        } else {
+            let options = flavour.split_once(' ').map(|(_, options)| options);
+            format!("{release} {}", options.unwrap_or_default())
+        };
+        let row = [arch, shown.trim_end(), verdict].map(str::to_owned);
+        let program = if go == "-" {
+            "-".to_owned()
+        } else {
+            format!("{go} {build}")
+        };
+        rows.entry(row.to_vec()).or_default().push(program);
+    }
+    let mut table =
+        "| machine | Debian's kernel | Go programs | result |\n|---|---|---|---|\n".to_owned();
+    for (row, programs) in rows {
+        table += &format!(
+            "| {} | {} | {} | {} |\n",
+            row[0],
+            row[1],
+            programs.join(", "),
+            row[2]
+        );
+    }
+    table
+}
+
+/// Fails if README.md has another table; `GRTMON_README=write` puts it there.
+pub(crate) fn compare_with_readme() {
+    let readme = fs::read_to_string(README).unwrap();
+    let [begin, end] = MARKS.map(|mark| readme.find(mark).expect(mark));
+    let begin = begin + MARKS[0].len();
+    let wanted = format!("\n{}", table());
+    if env::var("GRTMON_README").is_ok_and(|it| it == "write") {
+        let new = [&readme[..begin], &wanted, &readme[end..]].concat();
+        fs::write(README, new).unwrap();
+        return;
+    }
+    assert_eq!(
+        readme[begin..end],
+        wanted,
+        "write it anew: GRTMON_README=write cargo test --test kernels readme"
+    );
 }
