@@ -239,7 +239,8 @@ fn start_functions_include_what_really_starts() {
     }
 }
 
-/// The program for ARM starts what the same program for x86-64 starts, apart from what only one of them has.
+/// What the code for x86-64 says of the same program, the code for ARM says too. (It may say more: where a value is kept
+/// over a call is up to the compiler.)
 #[test]
 fn start_functions_are_the_same_on_all_machines() {
     for toolchain in toolchains() {
@@ -249,13 +250,14 @@ fn start_functions_are_the_same_on_all_machines() {
         let names = |found: &Starts| -> BTreeSet<String> {
             found.functions.iter().map(|f| f.name.clone()).collect()
         };
-        assert_eq!(names(&here), names(&arm64), "Go {}", toolchain.version);
+        let missing: Vec<String> = names(&here).difference(&names(&arm64)).cloned().collect();
+        assert!(missing.is_empty(), "Go {}: {missing:?}", toolchain.version);
         assert_eq!(
             here.statements, arm64.statements,
             "Go {}",
             toolchain.version
         );
-        assert_eq!(here.resolved, arm64.resolved, "Go {}", toolchain.version);
+        assert!(arm64.resolved >= here.resolved, "Go {}", toolchain.version);
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::body::Body;
 use super::code::Code;
 use super::dataflow::{Dataflow, Origin};
-use super::instruction::{Effects, Instruction, Register};
+use super::instruction::{Access, Effects, Instruction, Register};
 use super::runtime::Runtime;
 use super::string_table::StringTable;
 
@@ -194,18 +194,17 @@ impl<'b> Search<'_, 'b> {
             .filter_map(Instruction::address_set)
             .map(|(_, address)| address)
             .collect();
-        only(words.intersection(&pointed_to).copied())
+        let both = only(words.intersection(&pointed_to).copied());
+        // Where all variables are pointed to, to be read.
+        both.or_else(|| self.argument("runtime.mcommoninit", "runtime.atomicwb"))
     }
 
     /// `main`: `runtimeInitTime = nanotime()`; `gcMarkTermination`: `work.tSweepTerm - runtimeInitTime`.
     fn init_time(&self) -> Option<u64> {
         let used = words(self.body("runtime.gcMarkTermination")?.code());
         let main = self.body("runtime.main")?;
-        let set = main
-            .code()
-            .instructions()
-            .iter()
-            .filter_map(Instruction::access)
+        let set = accesses(main.code())
+            .into_iter()
             .filter(|access| access.stores && used.contains(&access.address));
         only(set.map(|access| access.address))
     }
@@ -241,11 +240,23 @@ fn only(mut values: impl Iterator<Item = u64>) -> Option<u64> {
 
 /// The addresses of the variables that are read or written as whole machine words.
 fn words(code: &Code<'_>) -> BTreeSet<u64> {
-    let accesses = code.instructions().iter().filter_map(Instruction::access);
-    accesses
+    accesses(code)
+        .iter()
         .flat_map(|access| {
             let words = (access.address..).step_by(8);
             words.take(access.words)
+        })
+        .collect()
+}
+
+/// The variables that are read or written.
+fn accesses(code: &Code<'_>) -> Vec<Access> {
+    let mut dataflow = Dataflow::new(code, &[]);
+    let instructions = code.instructions().iter().enumerate();
+    instructions
+        .filter_map(|(at, i)| {
+            i.access()
+                .or_else(|| i.access_by_pointer(|pointer| address(&mut dataflow, pointer, at)))
         })
         .collect()
 }

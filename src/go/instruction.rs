@@ -136,6 +136,18 @@ impl Instruction {
         ask!(self, i => i.access())
     }
 
+    /// The variable that it reads or writes through a register, of whose value `address` says which address it is.
+    /// Code of x86-64 names variables itself.
+    pub fn access_by_pointer(
+        &self,
+        address: impl FnOnce(Register) -> Option<u64>,
+    ) -> Option<Access> {
+        match self {
+            Instruction::Amd64(_) => None,
+            Instruction::Arm64(i) => i.access_by_pointer(address),
+        }
+    }
+
     /// If it stores a register into the eight bytes that another one, which is not the stack pointer, points to: that
     /// pointer, and the register stored.
     pub fn stored_at_pointer(&self) -> Option<(Register, Register)> {

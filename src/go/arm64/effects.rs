@@ -189,6 +189,7 @@ impl Instruction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::arm64::Before;
 
     /// The registers that an instruction changes.
     fn changed(word: u32) -> Vec<u8> {
@@ -236,8 +237,12 @@ mod tests {
     #[test]
     fn slots() {
         let on = |word, slot| {
-            let before = Some((SCRATCH, Known::Stack(0x1000)));
-            Instruction::new(0x1000, word, before).effect_on(Place::Slot(slot))
+            let before = Before {
+                register: SCRATCH,
+                known: Known::Stack(0x1000),
+                is_page: false,
+            };
+            Instruction::new(0x1000, word, Some(before)).effect_on(Place::Slot(slot))
         };
         let copied = |register| Effect::Copied(Place::Register(Register(register)));
         assert_eq!(on(0xf900_37e0, 104), copied(0)); // str x0, [sp, #104]

@@ -7,7 +7,8 @@
 //!
 //! An address takes two instructions, `adrp` for its page and `add`, or a load or store, for the rest; the assembler puts
 //! them next to each other (cmd/internal/obj/arm64/asm7.go). Where that takes a third one (Go 1.19), or the distance from
-//! the stack pointer is large, the sum of the first two goes through x27.
+//! the stack pointer is large, the sum of the first two goes through x27; or, in position-independent programs of
+//! Go 1.19, through any register.
 
 mod constants;
 mod effects;
@@ -65,6 +66,21 @@ impl Known {
     }
 }
 
+/// What the instruction before left in a register.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    register: Register,
+    known: Known,
+    is_page: bool,
+}
+
+impl Before {
+    /// Whether it is for nothing but the next instruction. (What is not can be reached by a jump.)
+    fn is_part(&self) -> bool {
+        self.is_page || self.register == SCRATCH
+    }
+}
+
 /// Decodes code that lies at the link-time address `entry`.
 pub(super) fn decode(bytes: &[u8], entry: u64) -> Vec<Any> {
     let mut instructions = Vec::with_capacity(bytes.len() / 4);
@@ -100,9 +116,9 @@ const BL: u32 = 0b10_0101;
 
 impl Instruction {
     /// `before` is what the instruction before left in a register, if this one may go on with it.
-    fn new(address: u64, word: u32, before: Option<(Register, Known)>) -> Self {
-        let of = |register| match before {
-            Some((known, what)) if known == register => what,
+    fn new(address: u64, word: u32, before: Option<Before>) -> Self {
+        let of = |register, goes_on: fn(&Before) -> bool| match before {
+            Some(before) if before.register == register && goes_on(&before) => before.known,
             _ if register == SP => Known::Stack(0),
             _ => Known::Nothing,
         };
@@ -119,20 +135,25 @@ impl Instruction {
                 (address & !0xfff).wrapping_add_signed(distance << 12)
             })
         } else if let Some(constant) = new.adds() {
-            of(new.rn()).plus(constant)
+            of(new.rn(), Before::is_part).plus(constant)
         } else if Memory::of(word).is_some() {
-            of(new.rn())
+            of(new.rn(), |_| true)
         } else {
             Known::Nothing
         };
         new
     }
 
-    /// What it leaves in a register for the next instruction of the same sequence.
-    fn goes_on_with(&self) -> Option<(Register, Known)> {
+    /// What it leaves in a register for the next instruction.
+    fn goes_on_with(&self) -> Option<Before> {
         let is_page = self.is_adr() && self.word >> 31 == 1;
-        let is_sum = self.adds().is_some() && self.rd() == SCRATCH;
-        (is_page || is_sum).then(|| (self.rd(), self.known))
+        let is_sum = self.adds().is_some()
+            && (self.rd() == SCRATCH || matches!(self.known, Known::Address(_)));
+        (is_page || is_sum).then(|| Before {
+            register: self.rd(),
+            known: self.known,
+            is_page,
+        })
     }
 
     /// `adr` or `adrp`.
@@ -247,8 +268,26 @@ impl Instruction {
     }
 
     pub(super) fn access(&self) -> Option<Access> {
+        match self.known {
+            Known::Address(base) => self.access_from(base),
+            _ => None,
+        }
+    }
+
+    pub(super) fn access_by_pointer(
+        &self,
+        address: impl FnOnce(Register) -> Option<u64>,
+    ) -> Option<Access> {
+        Memory::of(self.word)?;
+        match self.known {
+            Known::Nothing => self.access_from(address(self.rn())?),
+            _ => None,
+        }
+    }
+
+    fn access_from(&self, base: u64) -> Option<Access> {
         let memory = Memory::of(self.word)?;
-        let (Known::Address(base), Offset::Constant(offset)) = (self.known, memory.offset) else {
+        let Offset::Constant(offset) = memory.offset else {
             return None;
         };
         Some(Access {
@@ -272,9 +311,13 @@ impl Instruction {
         matches!(self.word & 0xffe0_fc00, 0x8b00_1000 | 0xf860_6800).then(|| self.rn())
     }
 
-    /// `cmp reg, #…`.
+    /// `cmp reg, #…`, and for 0 also `cmp reg, zr` (Go 1.19).
     pub(super) fn compared_with(&self) -> Option<u64> {
-        (self.word & 0x7f00_001f == 0x7100_001f).then(|| self.immediate())
+        match self.word {
+            word if word & 0x7f00_001f == 0x7100_001f => Some(self.immediate()),
+            word if word & 0x7fff_fc1f == 0x6b1f_001f => Some(0),
+            _ => None,
+        }
     }
 
     pub(super) fn constant_set(&self) -> Option<(Register, u64)> {
@@ -397,10 +440,15 @@ mod tests {
             0x9000_1ad1, // adrp x17, …
             0x7100_003f, // cmp w1, #0
             0x5400_2c4d, // b.le: not on a variable
+            0xb000_10db, // adrp x27, …: of Go 1.19
+            0x910d_a37b, // add x27, x27, #0x368
+            0xb980_0361, // ldrsw x1, [x27]
+            0x6b1f_003f, // cmp w1, wzr
+            0x5400_00ad, // b.le
         ]);
         let code = Code::decode(Machine::Aarch64, &code, 0x3_a630);
-        let found: Vec<usize> = (0..7).filter(|i| code.branches_on_global(*i)).collect();
-        assert_eq!(found, [3]);
+        let found: Vec<usize> = (0..12).filter(|i| code.branches_on_global(*i)).collect();
+        assert_eq!(found, [3, 11]);
     }
 
     #[test]
