@@ -12,7 +12,6 @@ use crate::go::runtime::Runtime;
 use crate::go::starts;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
-use crate::probe::kernel::Capability;
 use crate::probe::kernel::Kernel;
 use crate::probe::memory;
 use crate::render::report;
@@ -40,6 +39,7 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
     let kernel = Kernel::current()?;
     let can_probe = kernel.obstacle().is_none();
     sections.push(describe(&kernel));
+    sections.push(kernel.rights.describe(kernel.has_uprobe_multi()));
     if can_probe {
         sections.push(memory());
     }
@@ -121,12 +121,15 @@ fn binary(checked: &Checked<'_>) -> Section {
         .iter()
         .map(|process| process.pid.to_string())
         .collect();
-    let running = if pids.is_empty() {
-        "none".to_owned()
-    } else {
-        pids.join(", ")
+    let running = match pids.as_slice() {
+        [] => "none".to_owned(),
+        _ => pids.join(", "),
     };
-    section.fine("processes", running);
+    if let Some(unseen) = target.unseen_processes() {
+        section.lacking("processes", format!("{running} that can be seen; {unseen}"));
+    } else {
+        section.fine("processes", running);
+    }
     section
 }
 
@@ -183,11 +186,6 @@ fn describe(kernel: &Kernel) -> Section {
         "needs Linux 6.6; probes are attached one by one instead, which detaches slowly and needs CAP_SYS_ADMIN",
     );
     offer("BTF", kernel.has_btf(), "not needed by grtmon");
-    offer(
-        "CAP_SYS_PTRACE",
-        kernel.may(Capability::SysPtrace),
-        "only processes of one's own user can be looked at",
-    );
     match kernel.obstacle() {
         None => section.fine("probes", "can be used"),
         Some(obstacle) => section.lacking("probes", format!("cannot be used: {obstacle}")),

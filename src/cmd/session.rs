@@ -46,13 +46,13 @@ impl Session {
         for target in &resolved.targets {
             target.require_this_machine()?;
         }
-        kernel::require_probes()?;
         let method = match attach {
             Attach::Multi => Method::Multi,
             Attach::Perf => Method::Perf,
             Attach::Auto if Kernel::current()?.has_uprobe_multi() => Method::Multi,
             Attach::Auto => Method::Perf,
         };
+        kernel::require_probes(method)?;
         let stop = match &resolved.command {
             Some(_) => never(),
             None => stop_on_signals()?,

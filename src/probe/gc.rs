@@ -27,10 +27,10 @@ use crate::model::loss::Loss;
 use crate::target::Target;
 
 use super::attach;
-use super::attach::Filter;
 use super::attach::Place;
 use super::counters;
 use super::detach::detach;
+use super::process_number::look_at;
 use super::spent;
 use super::spent::Spent;
 
@@ -108,9 +108,7 @@ impl<'object> GcProbes<'object> {
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gc_cfg = plan.config;
-        let filter = Filter::of(place, &target.scope);
-        rodata.go_only = filter.only;
-        rodata.go_listed_only = filter.listed_only;
+        look_at!(&mut *rodata, place, &target.scope);
         size_maps(&mut open)?;
         let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         attach::select(open.open_object_mut(), &programs, place.method());

@@ -47,12 +47,12 @@ use crate::target::checked::Checked;
 
 use super::alive;
 use super::attach;
-use super::attach::Filter;
 use super::attach::Method;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
 use super::detach::detach;
+use super::process_number::look_at;
 use super::spent;
 use super::spent::Spent;
 
@@ -122,6 +122,7 @@ pub struct Plan {
 impl Plan {
     /// What `options` need from the binary of a target; an error when the essence cannot be had.
     pub fn of(checked: &Checked<'_>, options: &Options) -> Result<Self> {
+        checked.require(&FIELDS)?;
         let (runtime, layout) = (&checked.runtime, &checked.anatomy.layout);
         let binary = runtime.binary();
         let mut shortcomings = Vec::new();
@@ -207,6 +208,18 @@ impl Plan {
     }
 }
 
+/// What the programs read.
+const FIELDS: [Field; 8] = [
+    Field::GGoid,
+    Field::GM,
+    Field::MP,
+    Field::MCurg,
+    Field::PId,
+    Field::GGopc,
+    Field::GStartpc,
+    Field::GParentGoid,
+];
+
 /// Offset of the words parentGoid, gopc, ancestors, startpc in g, and whether parentGoid is among them. They have been
 /// neighbours in this order since Go 1.21 (the last three since 1.5; runtime/runtime2.go): the programs read them with
 /// one access, so anything else counts as unknown.
@@ -267,9 +280,7 @@ impl<'object> GrProbes<'object> {
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gr_cfg = plan.config;
-        let filter = Filter::of(place, &target.scope);
-        rodata.go_only = filter.only;
-        rodata.go_listed_only = filter.listed_only;
+        look_at!(&mut *rodata, place, &target.scope);
         size_maps(&mut open, options)?;
         let mut programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         programs.push(START);

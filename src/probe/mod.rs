@@ -11,6 +11,8 @@ pub mod gm;
 pub mod gr;
 pub mod kernel;
 pub mod memory;
+mod process_number;
+pub mod rights;
 pub mod spent;
 pub mod trap;
 
