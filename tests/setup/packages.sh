@@ -22,6 +22,9 @@ need clang command -v clang
 need libelf-dev pkg-config --exists libelf
 need zlib1g-dev pkg-config --exists zlib
 if [ "${1:-}" = test ]; then
+    # For the tests without root.
+    need libcap2-bin command -v setcap
+    need util-linux command -v setpriv
     # For tests/setup/go.sh.
     need python3 command -v python3
     need python3-venv python3 -c 'import venv, ensurepip'
