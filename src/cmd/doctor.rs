@@ -196,12 +196,15 @@ fn describe(kernel: &Kernel) -> Section {
         "only processes of one's own user can be looked at",
     );
     match kernel.obstacle() {
-        None if refusal::locked_down() => section.lacking(
-            "probes",
-            "cannot be used: the kernel is locked down (lockdown=confidentiality)",
-        ),
         None => {
-            section.fine("probes", "can be used");
+            if refusal::locked_down() {
+                section.lacking(
+                    "probes",
+                    "of gm only, if at all: the kernel is locked down (lockdown=confidentiality), so that no BPF program may read memory",
+                );
+            } else {
+                section.fine("probes", "can be used");
+            }
             match attach::best(kernel) {
                 (method, None) => section.fine("attaching", method.describe()),
                 (method, Some(why)) => {
