@@ -193,7 +193,14 @@ fn describe(kernel: &Kernel) -> Section {
     );
     match kernel.obstacle() {
         None => {
-            section.fine("probes", "can be used");
+            if refusal::locked_down() {
+                section.lacking(
+                    "probes",
+                    "of gm only, if at all: the kernel is locked down (lockdown=confidentiality), so that no BPF program may read memory",
+                );
+            } else {
+                section.fine("probes", "can be used");
+            }
             match attach::best(kernel) {
                 (method, None) => section.fine("attaching", method.describe()),
                 (method, Some(why)) => {

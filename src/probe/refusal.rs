@@ -47,6 +47,9 @@ fn has_multi() -> bool {
 pub fn cannot_load(error: libbpf_rs::Error) -> anyhow::Error {
     let kind = error.kind();
     let error = anyhow::Error::new(error);
+    if locked_down() {
+        return error.context(LOCKED_DOWN);
+    }
     match kind {
         ErrorKind::PermissionDenied => {
             error.context(too_little_memory().unwrap_or_else(kernel::missing_privileges))
@@ -57,6 +60,17 @@ pub fn cannot_load(error: libbpf_rs::Error) -> anyhow::Error {
         _ => error
             .context("the kernel refused to load the probes (grtmon doctor says what it offers)"),
     }
+}
+
+/// What is said where the kernel is locked down.
+const LOCKED_DOWN: &str = "the kernel is locked down (lockdown=confidentiality): it lets no BPF program read memory, as this \
+                           command's must; stat, dump, ps and gm --source counters need none";
+
+/// Whether the kernel lets BPF programs read no memory (`LOCKDOWN_BPF_READ_KERNEL`, include/linux/security.h). Where
+/// securityfs is not mounted nobody knows.
+fn locked_down() -> bool {
+    fs::read_to_string("/sys/kernel/security/lockdown")
+        .is_ok_and(|modes| modes.contains("[confidentiality]"))
 }
 
 /// Why a map could not be made, on kernels that count maps as locked memory of the user (before Linux 5.11, "bpf:

@@ -75,12 +75,6 @@ impl Rights {
 
     /// Why probes cannot be used by us, if they cannot. `bpf_is_enough`: this kernel attaches them without CAP_SYS_ADMIN.
     pub(super) fn obstacle(&self, release: &str, bpf_is_enough: bool) -> Option<String> {
-        if self.lockdown == Lockdown::Confidentiality {
-            return Some(
-                "kernel lockdown is in confidentiality mode, which forbids BPF programs to read memory: boot without lockdown=confidentiality (stat, dump, ps and gm --source counters need no probes)"
-                    .to_owned(),
-            );
-        }
         if self.in_user_namespace {
             return Some(
                 "grtmon runs in a user namespace (a rootless container has one), where capabilities do not count for probes: run it outside of that namespace"
@@ -207,7 +201,7 @@ impl Rights {
             Lockdown::Integrity => section.fine("lockdown", "integrity: grtmon can do all it does"),
             Lockdown::Confidentiality => section.lacking(
                 "lockdown",
-                "confidentiality: BPF programs may read no memory, so there are no probes",
+                "lockdown=confidentiality: no BPF program may read memory; of the probes only gm's work",
             ),
         }
         if self.filtered {
@@ -330,11 +324,6 @@ mod tests {
             ..NOTHING
         };
         assert_eq!(all.obstacle("6.18", true), None);
-        let locked = Rights {
-            lockdown: Lockdown::Confidentiality,
-            ..all.clone()
-        };
-        assert!(obstacle(&locked, true).contains("confidentiality"));
         let confined = Rights {
             in_user_namespace: true,
             ..all.clone()
@@ -375,7 +364,7 @@ mod tests {
         };
         assert_eq!(said(&NOTHING, "lockdown"), "none");
         assert!(said(&locked(Lockdown::Integrity), "lockdown").contains("integrity"));
-        assert!(said(&locked(Lockdown::Confidentiality), "lockdown").contains("no probes"));
+        assert!(said(&locked(Lockdown::Confidentiality), "lockdown").contains("only gm's"));
         let hidden = Rights {
             hidden: true,
             ..NOTHING
