@@ -193,14 +193,7 @@ fn describe(kernel: &Kernel) -> Section {
     );
     match kernel.obstacle() {
         None => {
-            if refusal::locked_down() {
-                section.lacking(
-                    "probes",
-                    "of gm only, if at all: the kernel is locked down (lockdown=confidentiality), so that no BPF program may read memory",
-                );
-            } else {
-                section.fine("probes", "can be used");
-            }
+            section.fine("probes", "can be used");
             match attach::best(kernel) {
                 (method, None) => section.fine("attaching", method.describe()),
                 (method, Some(why)) => {
