@@ -34,6 +34,19 @@ pub enum Event {
     QueueGetGlobal,
     /// A P tried to steal from another one. eax = how many goroutines it got: 0 for most tries.
     QueueSteal,
+    /// A goroutine changes from one state to another, ebx to ecx (`_Grunnable` …, runtime/runtime2.go). rax = its g. The
+    /// changes that are not made here are the next four. Some are no changes of what the goroutine does: see
+    /// [`StateChanges`](super::state_changes::StateChanges).
+    GoroutineState,
+    /// A goroutine begins a system call, or a call of C. r14 = its g. Until Go 1.25 it also passes
+    /// [`Event::GoroutineState`].
+    SyscallEnter,
+    /// The system call is over. r14 = its g. The goroutine may yet have to wait for a P.
+    SyscallExit,
+    /// A running goroutine is stopped for the collector. rax = its g. It goes on as one that was waiting.
+    PreemptPark,
+    /// A coroutine hands over to another goroutine. rax = its g; `g.coroarg` leads to the other one.
+    CoroutineSwitch,
     /// Stopping the world begins. al = the reason (Go ≥ 1.21).
     StwBegin,
     /// The world has stopped. Same goroutine, thus same r14, as [`Event::StwBegin`].
@@ -54,7 +67,7 @@ pub enum Event {
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::GoroutineCreate,
         Self::CoroutineCreate,
         Self::GoroutineStart,
@@ -62,6 +75,11 @@ impl Event {
         Self::QueuePutGlobal,
         Self::QueueGetGlobal,
         Self::QueueSteal,
+        Self::GoroutineState,
+        Self::SyscallEnter,
+        Self::SyscallExit,
+        Self::PreemptPark,
+        Self::CoroutineSwitch,
         Self::StwBegin,
         Self::StwStopped,
         Self::StwRestart,
@@ -82,6 +100,11 @@ impl Event {
             Self::QueuePutGlobal => "put to the global run queue",
             Self::QueueGetGlobal => "get from the global run queue",
             Self::QueueSteal => "steal from another P",
+            Self::GoroutineState => "goroutine changes state",
+            Self::SyscallEnter => "system call begins",
+            Self::SyscallExit => "system call ends",
+            Self::PreemptPark => "stopped for the collector",
+            Self::CoroutineSwitch => "coroutine switch",
             Self::StwBegin => "stop of the world begins",
             Self::StwStopped => "world stopped",
             Self::StwRestart => "start of the world begins",
@@ -139,6 +162,16 @@ pub fn sites(runtime: &Runtime<'_>, event: Event) -> Result<Vec<Site>, NoSite> {
         Event::QueueSteal => runtime
             .body("runtime.runqsteal")?
             .branches_after_call(&runtime.entries("runtime.runqgrab"), "runtime.runqgrab"),
+        // Without a stack check; until Go 1.20 its frame is set up before anything cheap comes.
+        Event::GoroutineState => Ok(vec![runtime.body("runtime.casgstatus")?.framed_site()?]),
+        // `entersyscall`, and what comes back from C, end there.
+        Event::SyscallEnter => function("runtime.reentersyscall"),
+        Event::SyscallExit => function("runtime.exitsyscall"),
+        Event::PreemptPark => function("runtime.preemptPark"),
+        Event::CoroutineSwitch if runtime.has("runtime.coroswitch_m") => {
+            function("runtime.coroswitch_m")
+        }
+        Event::CoroutineSwitch => Ok(Vec::new()),
         Event::StwBegin => function("runtime.stopTheWorldWithSema"),
         Event::StwStopped => Ok(vec![
             runtime

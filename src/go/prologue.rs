@@ -68,6 +68,28 @@ pub(super) fn choose(code: &Code<'_>) -> Option<(usize, SiteKind)> {
     }
 }
 
+/// A place behind the set-up of the frame, for functions of Go ≤ 1.20 without a stack check: the first emulated instruction
+/// after `lea rbp, [rsp+N]`, if rax, rbx, rcx and r14 are still what the caller passed and nothing leads there twice.
+pub(super) fn framed(code: &Code<'_>) -> Option<usize> {
+    const KEPT: [Register; 4] = [Register::RAX, Register::RBX, Register::RCX, Register::R14];
+    let mut changes = Changes::default();
+    let mut has_frame = false;
+    for (index, instruction) in code.instructions().iter().enumerate() {
+        if has_frame && code.is_emulated(index) {
+            return code.jumped_to(0..index + 1).is_empty().then_some(index);
+        }
+        if instruction.flow_control() != FlowControl::Next
+            || KEPT.iter().any(|it| changes.changes(instruction, *it))
+        {
+            return None;
+        }
+        has_frame |= instruction.mnemonic() == Mnemonic::Lea
+            && instruction.op0_register() == Register::RBP
+            && instruction.memory_base() == Register::RSP;
+    }
+    None
+}
+
 fn is_push_rbp(instruction: &Instruction) -> bool {
     instruction.mnemonic() == Mnemonic::Push
         && instruction.op0_kind() == OpKind::Register
@@ -202,6 +224,24 @@ mod tests {
     fn entry_if_nothing_else() {
         let bytes = [0x48, 0x83, 0xec, 0x40, 0x48, 0x89, 0x6c, 0x24, 0x38];
         assert_eq!(chosen(&bytes), Some((0, SiteKind::Entry)));
+    }
+
+    /// The same function, further on: `bt eax, 12; jb` with the arguments where they were.
+    #[test]
+    fn in_the_frame() {
+        let bytes = [
+            0x48, 0x83, 0xec, 0x40, // sub rsp, 0x40
+            0x48, 0x89, 0x6c, 0x24, 0x38, // mov [rsp+0x38], rbp
+            0x48, 0x8d, 0x6c, 0x24, 0x38, // lea rbp, [rsp+0x38]
+            0x0f, 0xba, 0xe3, 0x0c, // bt ebx, 12
+            0x72, 0x10, // jb
+        ];
+        assert_eq!(framed(&Code::decode(&bytes, 0)), Some(4));
+        let overwritten = [
+            0x48, 0x83, 0xec, 0x40, 0x48, 0x8d, 0x6c, 0x24, 0x38, // frame
+            0x31, 0xc9, 0x72, 0x10, // xor ecx, ecx; jb
+        ];
+        assert_eq!(framed(&Code::decode(&overwritten, 0)), None);
     }
 
     /// `runtime.runqputbatch` of Go 1.25 begins with a `nop`, which is emulated.

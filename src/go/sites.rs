@@ -22,6 +22,9 @@ pub enum SiteKind {
     StackCheckBranch,
     /// The first instruction: intact, once per call (a function with a stack check always has the branch).
     Entry,
+    /// An emulated instruction behind the set-up of the frame: once per call; arguments and r14 are intact, and the
+    /// return address is at `[rbp+8]`.
+    Framed,
     /// A `call` in the function: argument registers are those of the callee; `[rsp]` is *not* a return address.
     Call,
     /// The first conditional branch after a call: rax still holds the callee's first result.
@@ -42,6 +45,7 @@ impl SiteKind {
             Self::Early => "before the frame is set up",
             Self::StackCheckBranch => "stack check branch",
             Self::Entry => "entry",
+            Self::Framed => "in the frame",
             Self::Call => "call",
             Self::BranchAfterCall => "branch after a call",
             Self::Branch => "branch",

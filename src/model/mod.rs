@@ -12,4 +12,5 @@ pub mod loss;
 pub mod metric;
 pub mod ps;
 pub mod report;
+pub mod sched;
 pub mod stat;

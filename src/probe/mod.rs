@@ -10,6 +10,7 @@ pub mod gm;
 pub mod gr;
 pub mod kernel;
 pub mod memory;
+pub mod sched;
 pub mod spent;
 pub mod trap;
 

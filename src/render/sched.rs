@@ -1,0 +1,187 @@
+//! Where the time of goroutines goes, for people.
+
+pub mod json;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use crate::model::histogram::Histogram;
+use crate::model::sched::Blocking;
+use crate::model::sched::Report;
+use crate::model::sched::Row as Times;
+use crate::model::sched::latency;
+use crate::model::sched::total_ns;
+
+use super::dump;
+use super::histogram;
+use super::style::Colour;
+use super::style::Style;
+use super::table::Column;
+use super::table::Row;
+use super::table::heading;
+use super::table::human_duration;
+
+/// Start functions, and stacks, that are shown.
+const SHOWN: usize = 10;
+
+const COLUMNS: [Column; 8] = [
+    column("STATE", 22),
+    column("SHARE", 6),
+    column("TOTAL", 7),
+    column("COUNT", 8),
+    column("P50", 7),
+    column("P99", 7),
+    column("MAX", 8),
+    column("NOW", 5),
+];
+
+const fn column(heading: &'static str, width: usize) -> Column {
+    Column { heading, width }
+}
+
+/// The whole report, and an empty line.
+pub fn report(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
+    let totals = report.totals(false);
+    let latency = latency(&totals);
+    let _ = writeln!(out, "   from runnable to running:");
+    histogram::text(out, &latency, style, false);
+    out.push(b'\n');
+    if report.by_fn {
+        functions(out, report, false, style);
+        let _ = writeln!(out, "   all");
+    }
+    table(out, &totals, style);
+    let own = report.totals(true);
+    if system && !own.is_empty() {
+        let _ = writeln!(out, "\n   the runtime's own goroutines");
+        table(out, &own, style);
+    }
+    if let Some(blocking) = &report.blocking {
+        places(out, blocking, system);
+    }
+    notes(out, report, &own, system);
+    out.push(b'\n');
+}
+
+fn functions(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
+    let functions = report.by_function(system);
+    let all = total_ns(functions.iter().flat_map(|(_, rows)| rows));
+    for (name, rows) in functions.iter().take(SHOWN) {
+        let name = name.as_deref().unwrap_or("?");
+        let share = percent(total_ns(rows), all);
+        let _ = writeln!(out, "   {name}: {share} of the time of goroutines");
+        table(out, rows, style);
+        out.push(b'\n');
+    }
+    if functions.len() > SHOWN {
+        let more = functions.len() - SHOWN;
+        let _ = writeln!(out, "   and {more} more start functions (--fn REGEX, --output json)\n");
+    }
+}
+
+/// The times of some goroutines, state by state.
+fn table(out: &mut Vec<u8>, rows: &[Times], style: Style) {
+    let all = total_ns(rows);
+    heading(out, &COLUMNS, style);
+    for row in rows {
+        let times = &row.times;
+        let mut cells = Row::begin(out, &COLUMNS, style);
+        match row.waits {
+            true => cells.cell(&row.state),
+            false => cells.coloured(&row.state, Colour::Green),
+        };
+        cells.cell(&percent(times.total_ns(), all));
+        cells.cell(&duration(Some(times.total_ns())));
+        cells.number(Some(times.ended()));
+        cells.cell(&quantile(&times.whole, 0.5));
+        cells.cell(&quantile(&times.whole, 0.99));
+        match times.longest() {
+            None => cells.cell("-"),
+            Some((ns, false)) => cells.cell(&duration(Some(ns))),
+            Some((ns, true)) => cells.cell(&format!(">{}", duration(Some(ns)))),
+        };
+        let now = Some(times.open.count).filter(|count| *count > 0);
+        cells.number(now).end();
+    }
+    if rows.is_empty() {
+        let _ = writeln!(out, "   nothing happened");
+    }
+}
+
+fn duration(ns: Option<u64>) -> String {
+    ns.map_or_else(
+        || "-".to_owned(),
+        |ns| human_duration(ns, &mut [0; 16]).to_owned(),
+    )
+}
+
+fn quantile(histogram: &Histogram, q: f64) -> String {
+    duration(histogram.quantile_ns(q))
+}
+
+/// `34.5%`; small shares as `<0.1%`.
+fn percent(part: u64, whole: u64) -> String {
+    let percent = part as f64 / whole.max(1) as f64 * 100.0;
+    if part > 0 && percent < 0.1 {
+        "<0.1%".to_owned()
+    } else {
+        format!("{percent:.1}%")
+    }
+}
+
+/// The places where most time was spent waiting.
+fn places(out: &mut Vec<u8>, blocking: &[Blocking], system: bool) {
+    let mut places: Vec<&Blocking> = blocking
+        .iter()
+        .filter(|place| system || !place.system)
+        .collect();
+    places.sort_by_key(|place| std::cmp::Reverse(place.total_ns()));
+    for place in places.iter().take(SHOWN) {
+        let (ended, open) = (place.ended, place.open);
+        let _ = write!(
+            out,
+            "\n{} in {}: {} wait{}",
+            duration(Some(place.total_ns())),
+            place.reason,
+            ended.count,
+            if ended.count == 1 { "" } else { "s" }
+        );
+        if ended.count > 0 {
+            let _ = write!(out, " of at most {}", duration(Some(ended.max_ns)));
+        }
+        if open.count > 0 {
+            let _ = write!(out, ", {} still waiting", open.count);
+        }
+        out.push(b'\n');
+        match &place.stack {
+            Some(stack) => dump::frames(out, stack, false),
+            None => {
+                let _ = writeln!(out, "\tstack not known");
+            }
+        }
+        if place.deeper {
+            let _ = writeln!(out, "...more frames...");
+        }
+    }
+    if places.len() > SHOWN {
+        let more = places.len() - SHOWN;
+        let _ = writeln!(out, "\nand {more} more places (--output json)");
+    }
+}
+
+/// What the tables do not say.
+fn notes(out: &mut Vec<u8>, report: &Report, own: &[Times], system: bool) {
+    let mut notes: Vec<Arc<str>> = Vec::new();
+    if report.sample > 1 {
+        notes.push(format!("of a sample: about one in {} goroutines", report.sample).into());
+    }
+    if !system && !own.is_empty() {
+        notes.push("without the runtime's own goroutines (--system shows them)".into());
+    }
+    if !report.has_unmoved {
+        notes.push("without goroutines that did not change their state".into());
+    }
+    for note in notes {
+        let _ = writeln!(out, "   {note}");
+    }
+}
