@@ -250,14 +250,14 @@ pub struct Gm {
     pub common: Common,
 }
 
-/// Where `gm` gets its counts from.
+/// Where `gm` and `sched` get their counts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Source {
-    /// The counters where they can be read, else probes
+    /// `gm`: the counters where they can be read, else probes; `sched`: probes
     Auto,
-    /// The runtime's own counters, read from outside: exact, free, with totals since the process began
+    /// The runtime's own counters, read from outside: free, and of `gm` exact, with totals since the process began
     Counters,
-    /// Probes on the allocation functions
+    /// Probes on the runtime's functions
     Probes,
 }
 
@@ -278,6 +278,9 @@ pub struct Sched {
     /// What to observe
     #[command(flatten)]
     pub target: TargetArgs,
+    /// Where the answer comes from: probes, or what the runtime counts anyway
+    #[arg(long, value_name = "auto|counters|probes", value_enum, default_value_t = Source::Auto, hide_possible_values = true)]
+    pub source: Source,
     /// The times of each start function, those with most time first
     #[arg(long, value_enum)]
     pub by: Option<By>,

@@ -1,5 +1,6 @@
 //! `grtmon sched`: where the time of goroutines goes.
 
+mod counters;
 mod forecast;
 mod stacks;
 mod still;
@@ -57,6 +58,9 @@ const MAX_FUNCTIONS: u32 = 4096;
 const MAX_STACKS: u32 = 8192;
 
 pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
+    if args.source == cli::Source::Counters {
+        return counters::run(args);
+    }
     let (mut session, targets) = Session::open(&args.target, args.common.attach)?;
     let options = options(args);
     let mut slots = probe::slots(targets.len());
@@ -101,7 +105,11 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         begun_ns = clock::monotonic_ns()?;
         one.probes.open_gate(begun_ns)?;
         one.still = Still::of(one.target, &one.system, args.stacks, begun_ns)
-            .map_err(|why| output::warn(&format!("goroutines that do not change their state are not shown: {why:#}")))
+            .map_err(|why| {
+                output::warn(&format!(
+                    "goroutines that do not change their state are not shown: {why:#}"
+                ))
+            })
             .ok();
     }
     session::announce("what goroutines do", &targets);

@@ -12,5 +12,6 @@ pub mod loss;
 pub mod metric;
 pub mod ps;
 pub mod report;
+pub mod run_queue;
 pub mod sched;
 pub mod stat;

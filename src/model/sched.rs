@@ -186,7 +186,10 @@ pub const RUNNABLE: &str = "runnable";
 /// The times from runnable to running.
 pub fn latency(rows: &[Row]) -> Histogram {
     let mut latency = Histogram::default();
-    for row in rows.iter().filter(|row| !row.waits && &*row.state == RUNNABLE) {
+    for row in rows
+        .iter()
+        .filter(|row| !row.waits && &*row.state == RUNNABLE)
+    {
         latency.merge(&row.times.whole);
     }
     latency

@@ -249,7 +249,10 @@ impl<'object> SchedProbes<'object> {
         let [_, since, start_pc, stack, rest, ..] = life.words;
         let [state, reason, flags, ..] = rest.to_ne_bytes();
         // What was there before an exec is not there any more.
-        if images.get(&life.process).is_some_and(|begun| since < *begun) {
+        if images
+            .get(&life.process)
+            .is_some_and(|begun| since < *begun)
+        {
             return None;
         }
         let by_fn = self.options.by_fn;
@@ -353,7 +356,7 @@ impl<'object> SchedProbes<'object> {
 /// As `left_out` in `sched.bpf.c`.
 fn is_sampled(g: u64, sample: u32) -> bool {
     let spread = (g ^ g >> 21).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32;
-    sample <= 1 || spread * u64::from(sample) >> 32 == 0
+    sample <= 1 || (spread * u64::from(sample)) >> 32 == 0
 }
 
 /// What a slot of `sched_totals` stands for (`slot_of` in `sched.bpf.c`).

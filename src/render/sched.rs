@@ -1,5 +1,6 @@
 //! Where the time of goroutines goes, for people.
 
+pub mod counters;
 pub mod json;
 
 use std::io::Write;
@@ -75,7 +76,10 @@ fn functions(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
     }
     if functions.len() > SHOWN {
         let more = functions.len() - SHOWN;
-        let _ = writeln!(out, "   and {more} more start functions (--fn REGEX, --output json)\n");
+        let _ = writeln!(
+            out,
+            "   and {more} more start functions (--fn REGEX, --output json)\n"
+        );
     }
 }
 
@@ -108,7 +112,7 @@ fn table(out: &mut Vec<u8>, rows: &[Times], style: Style) {
     }
 }
 
-fn duration(ns: Option<u64>) -> String {
+pub(super) fn duration(ns: Option<u64>) -> String {
     ns.map_or_else(
         || "-".to_owned(),
         |ns| human_duration(ns, &mut [0; 16]).to_owned(),

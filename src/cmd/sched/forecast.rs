@@ -2,6 +2,7 @@
 
 use std::thread;
 use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Result;
 
@@ -41,12 +42,15 @@ pub(super) fn measure(observed: &mut [Observed<'_>], method: Method) -> Result<O
         }
     };
     look(observed);
+    let begun = Instant::now();
     for one in observed.iter_mut() {
         one.probes.count_hits()?;
     }
     thread::sleep(LOOK);
-    look(observed);
     let hits = super::spent(observed)?.hits;
+    // It may have taken longer than was asked for.
+    let seconds = begun.elapsed().as_secs_f64();
+    look(observed);
     let cost = Cost {
         hits,
         trap_ns: trap::cost_ns(method).ok(),
@@ -54,7 +58,7 @@ pub(super) fn measure(observed: &mut [Observed<'_>], method: Method) -> Result<O
         // What the programs will add is not in it yet.
         cpu_ns: cpu.used_ns() + (hits as f64 * PROGRAM_NS) as u64,
     };
-    let per_second = hits as f64 / LOOK.as_secs_f64();
+    let per_second = hits as f64 / seconds;
     Ok(Some(Forecast {
         per_second,
         cpus: cost.per_hit_ns().map(|ns| ns * per_second / 1e9),

@@ -51,25 +51,33 @@ type Place = (Arc<str>, bool, Option<Vec<(String, u32)>>);
 pub(super) fn blocking(one: &mut Observed<'_>, now_ns: u64) -> Result<Vec<Blocking>> {
     let pcs = one.probes.stacks()?;
     let mut all: HashMap<Place, Blocking> = HashMap::new();
-    let mut add = |reason: Arc<str>, system, stack: Option<Stack>, deeper, ended: Open, open: Open| {
-        let place = (reason.clone(), system, stack.as_ref().map(lines));
-        let blocking = all.entry(place).or_insert_with(|| Blocking {
-            reason,
-            system,
-            stack,
-            deeper,
-            ended: Open::default(),
-            open: Open::default(),
-        });
-        blocking.ended.merge(&ended);
-        blocking.open.merge(&open);
-    };
+    let mut add =
+        |reason: Arc<str>, system, stack: Option<Stack>, deeper, ended: Open, open: Open| {
+            let place = (reason.clone(), system, stack.as_ref().map(lines));
+            let blocking = all.entry(place).or_insert_with(|| Blocking {
+                reason,
+                system,
+                stack,
+                deeper,
+                ended: Open::default(),
+                open: Open::default(),
+            });
+            blocking.ended.merge(&ended);
+            blocking.open.merge(&open);
+        };
     for (stack, key, ended) in one.probes.blocks()? {
         let known = pcs.get(&stack);
         let described = known.and_then(|pcs| one.stacks.describe(pcs));
         let deeper = known.is_some_and(|pcs| pcs.deeper);
         let (reason, _) = one.word(key.doing);
-        add(reason, key.system, described, deeper, ended, Open::default());
+        add(
+            reason,
+            key.system,
+            described,
+            deeper,
+            ended,
+            Open::default(),
+        );
     }
     for known in one.probes.known()? {
         let Some((key, since, stack)) = known.now else {
@@ -91,7 +99,14 @@ pub(super) fn blocking(one: &mut Observed<'_>, now_ns: u64) -> Result<Vec<Blocki
         let stack = elder.stack.map(|stack| Stack::clone(&stack));
         let mut open = Open::default();
         open.add(unmoved_ns);
-        add(elder.state, elder.system, stack, false, Open::default(), open);
+        add(
+            elder.state,
+            elder.system,
+            stack,
+            false,
+            Open::default(),
+            open,
+        );
     }
     Ok(all.into_values().collect())
 }
