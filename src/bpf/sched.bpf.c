@@ -26,6 +26,9 @@ const volatile struct sched_config sched_cfg = {};
 /* When the gate was opened, CLOCK_MONOTONIC in ns. */
 volatile __u64 sched_begin_ns = 0;
 
+/* A goroutine could not be remembered: from now on, one of which nothing is known need not be older than the gate. */
+volatile __u32 sched_was_full = 0;
+
 /* Times by class and slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -179,10 +182,16 @@ static __always_inline void leave(const struct alive_life *life, __u64 now)
 		add_block(life->stack, slot, ns);
 }
 
+static __always_inline void no_room(void)
+{
+	count(SCHED_N_MAP_FULL);
+	sched_was_full = 1;
+}
+
 /* The state that a goroutine was in is over; when it began was not seen. */
 static __always_inline void leave_cut(const struct alive_life *life, __u64 now)
 {
-	__u64 ns = now > sched_begin_ns ? now - sched_begin_ns : 0;
+	__u64 ns = now > sched_begin_ns && !sched_was_full ? now - sched_begin_ns : 0;
 	struct sched_times *times = times_of(life->start_pc, slot_of(life));
 
 	if (!times)
@@ -232,7 +241,7 @@ static __always_inline void born(__u64 g, __u8 state, const struct go_site *site
 	struct alive_life *life = alive_place(process, g);
 
 	if (!life) {
-		count(SCHED_N_MAP_FULL);
+		no_room();
 		return;
 	}
 	learn(life, g, site);
@@ -249,7 +258,7 @@ static __always_inline struct alive_life *leaving(__u64 g, __u8 state, __u8 reas
 	struct alive_life *life = alive_place(go_process(), g);
 
 	if (!life) {
-		count(SCHED_N_MAP_FULL);
+		no_room();
 		return 0;
 	}
 	if (life->state == SCHED_UNKNOWN) {
