@@ -5,6 +5,7 @@ mod forecast;
 mod stacks;
 mod still;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,7 +169,7 @@ struct Observed<'a> {
     changes: Changes,
     watch: Watch,
     /// What the runtime's own goroutines start with.
-    system: std::collections::BTreeSet<u64>,
+    system: BTreeSet<u64>,
     /// The goroutines that were there when it began; `None` if they could not be read.
     still: Option<Still>,
 }

@@ -119,9 +119,16 @@ pub struct Blocking {
     pub ended: Open,
     /// Waits that have not.
     pub open: Open,
+    /// How many of these were under way before the observation began.
+    pub unmoved: u64,
 }
 
 impl Blocking {
+    /// Whether all that is known is that goroutines waited there all the time.
+    pub fn is_idle(&self) -> bool {
+        self.ended.count == 0 && self.open.count == self.unmoved
+    }
+
     /// The time within the observation, in ns.
     pub fn total_ns(&self) -> u64 {
         self.ended.sum_ns.saturating_add(self.open.sum_ns)
@@ -160,7 +167,7 @@ impl Report {
         totals
     }
 
-    /// The same for each start function, most time first.
+    /// The same for each start function, most time first; those whose goroutines did nothing at all come last.
     pub fn by_function(&self, system: bool) -> Vec<(Option<Arc<str>>, Vec<Row>)> {
         let mut all: Vec<(Option<Arc<str>>, Vec<Row>)> = Vec::new();
         for row in self.rows.iter().filter(|row| row.system == system) {
@@ -172,9 +179,12 @@ impl Report {
         for (_, rows) in &mut all {
             sort(rows);
         }
+        // What never did anything comes last, however long that took.
+        let is_idle = |rows: &[Row]| rows.iter().all(|row| row.times.ended() == 0);
         all.sort_by(|(a, one), (b, other)| {
+            let idle = is_idle(one).cmp(&is_idle(other));
             let times = total_ns(other).cmp(&total_ns(one));
-            times.then_with(|| a.cmp(b))
+            idle.then(times).then_with(|| a.cmp(b))
         });
         all
     }

@@ -139,7 +139,9 @@ fn places(out: &mut Vec<u8>, blocking: &[Blocking], system: bool) {
         .iter()
         .filter(|place| system || !place.system)
         .collect();
-    places.sort_by_key(|place| std::cmp::Reverse(place.total_ns()));
+    places.sort_by_key(|place| (place.is_idle(), std::cmp::Reverse(place.total_ns())));
+    let idle = places.iter().filter(|place| place.is_idle()).count();
+    places.truncate(places.len() - idle);
     for place in places.iter().take(SHOWN) {
         let (ended, open) = (place.ended, place.open);
         let _ = write!(
@@ -171,6 +173,13 @@ fn places(out: &mut Vec<u8>, blocking: &[Blocking], system: bool) {
         let more = places.len() - SHOWN;
         let _ = writeln!(out, "\nand {more} more places (--output json)");
     }
+    if idle > 0 {
+        let _ = writeln!(
+            out,
+            "\nin {idle} more places goroutines waited all the time (--output json)"
+        );
+    }
+    out.push(b'\n');
 }
 
 /// What the tables do not say.
@@ -187,5 +196,99 @@ fn notes(out: &mut Vec<u8>, report: &Report, own: &[Times], system: bool) {
     }
     for note in notes {
         let _ = writeln!(out, "   {note}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sched::Open;
+    use crate::model::sched::Times as Spent;
+
+    fn row(state: &str, waits: bool, system: bool, function: Option<&str>, ns: &[u64]) -> Times {
+        let sum = ns.iter().sum();
+        let max = ns.iter().copied().max().unwrap_or(0);
+        let mut slots = vec![0; 336];
+        slots[40] = ns.len() as u64;
+        Times {
+            state: state.into(),
+            waits,
+            system,
+            function: function.map(Arc::from),
+            times: Spent {
+                whole: Histogram::from_parts(ns.len() as u64, sum, max, &slots),
+                ..Spent::default()
+            },
+        }
+    }
+
+    fn sample() -> Report {
+        let mut idle = row("select", true, false, Some("main.idle"), &[]);
+        idle.times.open = Open {
+            count: 2,
+            sum_ns: 20_000_000_000,
+            max_ns: 10_000_000_000,
+        };
+        Report {
+            elapsed_ns: 10_000_000_000,
+            sample: 16,
+            rows: vec![
+                row("running", false, false, Some("main.busy"), &[8_000, 8_100]),
+                row("runnable", false, false, Some("main.busy"), &[8_200]),
+                row("GC sweep wait", true, true, None, &[8_300]),
+                idle,
+            ],
+            by_fn: true,
+            blocking: None,
+            has_unmoved: false,
+        }
+    }
+
+    fn text(report_: &Report, system: bool, width: Option<usize>) -> String {
+        let style = Style {
+            width,
+            human: true,
+            ..Style::PLAIN
+        };
+        let mut out = Vec::new();
+        report(&mut out, report_, system, style);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn all_that_happened_is_in_the_table() {
+        let text = text(&sample(), false, None);
+        let all = text.split("   all\n").nth(1).unwrap();
+        let expected = "   \
+STATE                  SHARE  TOTAL   COUNT    P50     P99     MAX      NOW
+   select                 100.0% 20.0s   0        -       -       >10.0s   2
+   running                <0.1%  16.1µs  2        8.10µs  8.10µs  8.10µs   -
+   runnable               <0.1%  8.20µs  1        8.20µs  8.20µs  8.20µs   -
+   of a sample: about one in 16 goroutines
+   without the runtime's own goroutines (--system shows them)
+   without goroutines that did not change their state
+
+";
+        assert_eq!(all, expected);
+        // Who does something comes before who waits all the time.
+        let (busy, idle) = (text.find("main.busy"), text.find("main.idle"));
+        assert!(busy.unwrap() < idle.unwrap(), "{text}");
+    }
+
+    #[test]
+    fn the_runtime_s_own_goroutines_are_apart() {
+        let text = text(&sample(), true, Some(80));
+        let own = text.split("the runtime's own goroutines\n").nth(1).unwrap();
+        assert!(own.contains("GC sweep wait"), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_observation_of_nothing_is_a_report_too() {
+        let text = text(&Report::default(), false, Some(80));
+        assert!(text.contains("nothing happened"), "{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! Where goroutines block: the stacks in words, and how long.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -10,7 +11,9 @@ use crate::go::trace_table::TraceTable;
 use crate::go::unwind::Trace;
 use crate::model::dump::Stack;
 use crate::model::sched::Blocking;
+use crate::model::sched::Doing;
 use crate::model::sched::Open;
+use crate::probe::sched::Key;
 use crate::probe::sched::Pcs;
 use crate::target::Target;
 
@@ -51,64 +54,70 @@ type Place = (Arc<str>, bool, Option<Vec<(String, u32)>>);
 pub(super) fn blocking(one: &mut Observed<'_>, now_ns: u64) -> Result<Vec<Blocking>> {
     let pcs = one.probes.stacks()?;
     let mut all: HashMap<Place, Blocking> = HashMap::new();
-    let mut add =
-        |reason: Arc<str>, system, stack: Option<Stack>, deeper, ended: Open, open: Open| {
-            let place = (reason.clone(), system, stack.as_ref().map(lines));
-            let blocking = all.entry(place).or_insert_with(|| Blocking {
-                reason,
-                system,
-                stack,
-                deeper,
-                ended: Open::default(),
-                open: Open::default(),
-            });
-            blocking.ended.merge(&ended);
-            blocking.open.merge(&open);
-        };
-    for (stack, key, ended) in one.probes.blocks()? {
-        let known = pcs.get(&stack);
-        let described = known.and_then(|pcs| one.stacks.describe(pcs));
-        let deeper = known.is_some_and(|pcs| pcs.deeper);
-        let (reason, _) = one.word(key.doing);
-        add(
-            reason,
-            key.system,
-            described,
-            deeper,
-            ended,
-            Open::default(),
+    let mut add = |found: Blocking| {
+        let place = (
+            found.reason.clone(),
+            found.system,
+            found.stack.as_ref().map(lines),
         );
+        match all.entry(place) {
+            Entry::Vacant(free) => {
+                free.insert(found);
+            }
+            Entry::Occupied(taken) => {
+                let known = taken.into_mut();
+                known.ended.merge(&found.ended);
+                known.open.merge(&found.open);
+                known.unmoved += found.unmoved;
+            }
+        }
+    };
+    for (stack, key, ended) in one.probes.blocks()? {
+        let place = one.place(key, pcs.get(&stack));
+        add(Blocking { ended, ..place });
     }
     for known in one.probes.known()? {
-        let Some((key, since, stack)) = known.now else {
-            continue;
-        };
-        let (reason, waits) = one.word(key.doing);
-        if !waits {
-            continue;
+        if let Some((key, since, stack)) = known.now
+            && let Doing::Waiting(_) = key.doing
+        {
+            let mut place = one.place(key, stack.and_then(|stack| pcs.get(&stack)));
+            place.open.add(now_ns.saturating_sub(since));
+            add(place);
         }
-        let known = stack.and_then(|stack| pcs.get(&stack));
-        let described = known.and_then(|pcs| one.stacks.describe(pcs));
-        let deeper = known.is_some_and(|pcs| pcs.deeper);
-        let mut open = Open::default();
-        open.add(now_ns.saturating_sub(since));
-        add(reason, key.system, described, deeper, Open::default(), open);
     }
     let unmoved_ns = still::unmoved_ns(one, now_ns);
-    for elder in still::unmoved(one)?.into_iter().filter(|elder| elder.waits) {
-        let stack = elder.stack.map(|stack| Stack::clone(&stack));
-        let mut open = Open::default();
-        open.add(unmoved_ns);
-        add(
-            elder.state,
-            elder.system,
-            stack,
-            false,
-            Open::default(),
-            open,
-        );
+    for elder in still::unmoved(one)? {
+        if elder.waits {
+            let mut place = Blocking {
+                reason: elder.state,
+                system: elder.system,
+                stack: elder.stack.as_deref().cloned(),
+                deeper: false,
+                ended: Open::default(),
+                open: Open::default(),
+                unmoved: 1,
+            };
+            place.open.add(unmoved_ns);
+            add(place);
+        }
     }
     Ok(all.into_values().collect())
+}
+
+impl Observed<'_> {
+    /// A place where nobody has waited yet.
+    fn place(&mut self, key: Key, pcs: Option<&Pcs>) -> Blocking {
+        let (reason, _) = self.word(key.doing);
+        Blocking {
+            reason,
+            system: key.system,
+            stack: pcs.and_then(|pcs| self.stacks.describe(pcs)),
+            deeper: pcs.is_some_and(|pcs| pcs.deeper),
+            ended: Open::default(),
+            open: Open::default(),
+            unmoved: 0,
+        }
+    }
 }
 
 /// What a reader sees of a stack. The reader of goroutines and the programs may see more or less of the runtime below.

@@ -16,6 +16,7 @@ use crate::go::ReadError;
 use crate::go::goroutines::GoroutineReader;
 use crate::model::dump::Goroutine;
 use crate::model::dump::Stack;
+use crate::model::dump::StackState;
 use crate::model::dump::State;
 use crate::model::sched as model;
 use crate::model::sched::Row;
@@ -32,8 +33,6 @@ use super::Observed;
 pub(super) struct Still {
     begun_ns: u64,
     elders: Vec<Elder>,
-    /// Processes that were running then.
-    pub(super) processes: HashSet<u32>,
 }
 
 /// One of them.
@@ -63,7 +62,6 @@ impl Still {
         let mut still = Self {
             begun_ns,
             elders: Vec::new(),
-            processes: HashSet::new(),
         };
         let processes = target.processes();
         // Of a command that is yet to begin there is nothing to read.
@@ -103,12 +101,11 @@ impl Still {
         let dump = dump.map_err(explain)?;
         let known: Vec<Arc<Stack>> = dump.stacks.iter().cloned().map(Arc::new).collect();
         let process = u32::try_from(pid).context("a process has a negative number")?;
-        self.processes.insert(process);
         for goroutine in &dump.goroutines {
             let (state, waits) = word(goroutine);
             let start = goroutine.start.as_deref().map(|start| start.pc);
             let stack = match goroutine.stack {
-                crate::model::dump::StackState::Read(number) => known.get(number).cloned(),
+                StackState::Read(number) => known.get(number).cloned(),
                 _ => None,
             };
             self.elders.push(Elder {

@@ -89,6 +89,7 @@ fn place(object: &mut Object<'_>, place: &Blocking) {
         .number("total_ns", place.total_ns());
     open(object, "ended", &place.ended);
     open(object, "open", &place.open);
+    object.number("unmoved", place.unmoved);
     let frames = place.stack.as_ref().map(|stack| stack.frames.as_slice());
     object
         .truth("stack_known", frames.is_some())
