@@ -2,12 +2,12 @@
 
 use crate::{
     common::{Fixture, Grtmon},
-    support::{each, number},
+    support::{each_toolchain, number},
 };
 
 #[test]
 fn counters_are_those_of_the_runtime() {
-    each(|toolchain, _, program, what| {
+    each_toolchain(|toolchain, _, program, what| {
         let mut target = Fixture::start(program, &["sched"]);
         let pid = target.pid_arg();
         let tool = Grtmon::start(&[

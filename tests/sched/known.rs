@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     common::{Build, newest},
-    support::{Observed, by_fn, count, each, number, observe},
+    support::{Observed, by_fn, count, each, each_toolchain, number, observe},
 };
 
 fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {
@@ -111,10 +111,7 @@ fn every_wait_is_counted_once_for_its_reason() {
 /// The sum over all start functions is the total, and without start functions it is the same.
 #[test]
 fn totals_are_of_the_same_waits() {
-    each(|_, build, program, what| {
-        if build != Build::STRIPPED_PIE {
-            return;
-        }
+    each_toolchain(|_, _, program, what| {
         let Observed { truth, end } = observe(program, &[], &[]);
         assert_eq!(end["lost"], Value::Array(Vec::new()), "{what}: {end}");
         for waiting in list(&truth, "waits") {
@@ -136,8 +133,8 @@ fn totals_are_of_the_same_waits() {
 
 #[test]
 fn a_sample_has_whole_goroutines() {
-    each(|toolchain, build, program, what| {
-        if build != Build::STRIPPED_PIE || toolchain.version != newest().version {
+    each_toolchain(|toolchain, _, program, what| {
+        if toolchain.version != newest().version {
             return;
         }
         let observed = observe(program, &[], &["--by", "fn", "--sample", "1/3"]);
@@ -165,10 +162,7 @@ fn a_sample_has_whole_goroutines() {
 
 #[test]
 fn stacks_say_where_goroutines_block() {
-    each(|_, build, program, what| {
-        if build != Build::STRIPPED_PIE {
-            return;
-        }
+    each_toolchain(|_, _, program, what| {
         let Observed { truth, end } = observe(program, &[], &["--stacks"]);
         assert_eq!(end["lost"], Value::Array(Vec::new()), "{what}: {end}");
         let places = list(&end, "blocking");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::{
     common::{newest, skip},
     parsed_trace::{Left, ParsedTrace},
-    support::{Done, by_fn, count, each, number, observe},
+    support::{Done, by_fn, count, each_toolchain, number, observe},
 };
 
 /// What the tracer calls a reason for waiting (`traceBlockReason`, runtime/traceruntime.go).
@@ -48,7 +48,7 @@ fn the_runtime_s_own_trace_says_the_same() {
     if newest().minor() < 25 {
         return skip("needs the trace tool of Go 1.25 or later");
     }
-    each(|toolchain, build, program, what| {
+    each_toolchain(|toolchain, build, program, what| {
         // Until Go 1.21 traces have another form, which the tool does not read any more.
         if toolchain.minor() < 22 {
             return;
