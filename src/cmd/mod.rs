@@ -18,6 +18,7 @@ mod gr_seq;
 mod names;
 mod output;
 mod ps;
+mod sched;
 mod session;
 mod stat;
 mod version;
@@ -60,6 +61,7 @@ fn run(command: Command) -> Result<ExitCode> {
         },
         Command::Gc(gc) => gc::run(&gc),
         Command::Gm(gm) => gm::run(&gm),
+        Command::Sched(sched) => sched::run(&sched),
         Command::Dump(dump) => dump::run(&dump),
         Command::Stat(stat) => stat::run(&stat),
         Command::Ps(ps) => ps::run(&ps),
