@@ -2,7 +2,7 @@
 /*
  * What every program here knows about running inside a Go function: where the register ABI keeps g and the
  * arguments (cmd/compile/abi-internal.md), whether a stack check is about to fail, and how far the image was
- * moved by the loader.
+ * moved by the loader; process.bpf.h has the process.
  */
 #ifndef __GO_BPF_H
 #define __GO_BPF_H
@@ -10,6 +10,8 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+
+#include "process.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
 #define go_regs pt_regs
@@ -146,11 +148,6 @@ static __always_inline int go_site_of(struct go_regs *ctx, struct go_site *site)
 	return (cookie & GO_COOKIE_STACK_CHECK) && go_stack_check_fails(ctx);
 }
 
-static __always_inline __u32 go_process(void)
-{
-	return bpf_get_current_pid_tgid() >> 32;
-}
-
 /*
  * Gate: programs do nothing while it is closed. Attaching and detaching several sites is not one step for the
  * kernel, so user space opens the gate after the last attach and closes it before the first detach.
@@ -191,24 +188,5 @@ static __always_inline int go_hit(void)
 		return go_hit() ? name##_body(ctx) : 0;                  \
 	}                                                                \
 	static __always_inline int name##_body(struct go_regs *ctx)
-
-/* The process to look at, when it is one and the kernel does not confine the probes to it; otherwise 0. */
-const volatile __u32 go_only = 0;
-/* Processes to look at, when they are several (user space sets go_listed_only). */
-const volatile __u8 go_listed_only = 0;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, __u32); /* process id */
-	__type(value, __u8);
-} go_listed SEC(".maps");
-
-static __always_inline int go_ignored(__u32 process)
-{
-	if (go_only)
-		return process != go_only;
-	return go_listed_only && !bpf_map_lookup_elem(&go_listed, &process);
-}
 
 #endif

@@ -13,10 +13,8 @@ use crate::go::starts;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
 use crate::probe::attach;
-use crate::probe::kernel::Capability;
 use crate::probe::kernel::Kernel;
 use crate::probe::memory;
-use crate::probe::refusal;
 use crate::render::report;
 use crate::target;
 use crate::target::Selection;
@@ -42,6 +40,7 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
     let kernel = Kernel::current()?;
     let can_probe = kernel.obstacle().is_none();
     sections.push(describe(&kernel));
+    sections.push(kernel.rights.describe(kernel.has_uprobe_multi()));
     if can_probe {
         sections.push(memory());
     }
@@ -123,12 +122,15 @@ fn binary(checked: &Checked<'_>) -> Section {
         .iter()
         .map(|process| process.pid.to_string())
         .collect();
-    let running = if pids.is_empty() {
-        "none".to_owned()
-    } else {
-        pids.join(", ")
+    let running = match pids.as_slice() {
+        [] => "none".to_owned(),
+        _ => pids.join(", "),
     };
-    section.fine("processes", running);
+    if let Some(unseen) = target.unseen_processes() {
+        section.lacking("processes", format!("{running} that can be seen; {unseen}"));
+    } else {
+        section.fine("processes", running);
+    }
     section
 }
 
@@ -189,16 +191,7 @@ fn describe(kernel: &Kernel) -> Section {
         kernel.has_btf(),
         "needed only before Linux 5.15 and with --attach tracefs, for position-independent programs",
     );
-    offer(
-        "CAP_SYS_PTRACE",
-        kernel.may(Capability::SysPtrace),
-        "only processes of one's own user can be looked at",
-    );
     match kernel.obstacle() {
-        None if refusal::locked_down() => section.lacking(
-            "probes",
-            "cannot be used: the kernel is locked down (lockdown=confidentiality)",
-        ),
         None => {
             section.fine("probes", "can be used");
             match attach::best(kernel) {

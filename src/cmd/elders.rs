@@ -28,6 +28,8 @@ pub(super) struct Elders {
     pub(super) starts: BTreeSet<u64>,
     /// Process and id of those that had begun to run.
     begun: HashSet<(u32, u64)>,
+    /// Whether these are of every process that runs the binary.
+    pub(super) are_all: bool,
     read_ns: u64,
 }
 
@@ -37,11 +39,12 @@ impl Elders {
     /// # Errors
     /// A process may not be read, or what was read makes no sense.
     pub(super) fn of(checked: &Checked<'_>) -> Result<Self> {
+        let target = checked.target;
         let mut elders = Self {
             read_ns: clock::monotonic_ns()?,
+            are_all: target.unseen_processes().is_none(),
             ..Self::default()
         };
-        let target = checked.target;
         let processes = target.processes();
         // Of a command that is yet to begin there is nothing to read.
         for process in processes.iter().filter(|it| target.runs(it)) {

@@ -33,6 +33,7 @@ use crate::target::Target;
 use crate::target::clock;
 use crate::target::watch::Watch;
 
+use super::changes;
 use super::changes::Changes;
 use super::cost::CostWatch;
 use super::output;
@@ -142,6 +143,7 @@ impl Observer for Gc<'_> {
                 self.printer.triggers.remove(&process);
             }
             one.changes.warn(one.target);
+            changes::tell_of_strangers(&mut one.watch);
         }
         let spent = || spent(&self.observed);
         if self.cost.check(spent)? == Flow::End {

@@ -31,6 +31,7 @@ use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::watch::Watch;
 
+use super::changes;
 use super::changes::Changes;
 use super::cost::CostWatch;
 use super::elders::Elders;
@@ -86,9 +87,10 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     }
     session::announce("goroutines", &targets);
     printer.heading()?;
-    let mut elders = 0;
+    let mut elders = Some(0);
     for one in &mut observed {
-        elders += one.show_elders(&mut printer, args.rows.alive);
+        let more = one.show_elders(&mut printer, args.rows.alive);
+        elders = elders.zip(more).map(|(sum, more)| sum + more);
     }
     printer.elders = elders;
     printer.output.flush()?;
@@ -107,11 +109,16 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     ending.exit_code()
 }
 
-/// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without, unless
-/// they were asked for.
+/// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without and says
+/// so, unless they were asked for.
 fn elders(checked: &Checked<'_>, wanted: bool) -> Result<Elders> {
     match Elders::of(checked) {
-        Err(_) if !wanted => Ok(Elders::default()),
+        Err(why) if !wanted => {
+            output::note(&format!(
+                "The goroutines that are there already are not known: {why:#}"
+            ));
+            Ok(Elders::default())
+        }
         elders => elders,
     }
 }
@@ -148,8 +155,8 @@ struct Observed<'a> {
 }
 
 impl Observed<'_> {
-    /// Shows the goroutines that were there already, if that is wanted. Returns how many there were.
-    fn show_elders(&mut self, printer: &mut Printer, wanted: bool) -> u64 {
+    /// Shows the goroutines that were there already, if that is wanted. Returns how many there were, if that is known.
+    fn show_elders(&mut self, printer: &mut Printer, wanted: bool) -> Option<u64> {
         let elders = std::mem::take(&mut self.elders.alive);
         for event in elders.iter().filter(|_| wanted) {
             let goroutine = event.goroutine();
@@ -158,7 +165,7 @@ impl Observed<'_> {
             let words = self.names.of(&self.target.binary, start, created);
             printer.event(event, start, words);
         }
-        elders.len() as u64
+        self.elders.are_all.then_some(elders.len() as u64)
     }
 
     /// Takes one batch of events. Returns how many there were.
@@ -236,6 +243,7 @@ impl Observer for Gr<'_> {
                 ));
             });
             one.changes.warn(one.target);
+            changes::tell_of_strangers(&mut one.watch);
         }
         let spent = || spent(&self.observed);
         if self.cost.check(spent)? == Flow::End {
@@ -294,7 +302,8 @@ struct Printer {
     shown: u64,
     created: u64,
     exited: u64,
-    elders: u64,
+    /// `None`: not known.
+    elders: Option<u64>,
     place: String,
 }
 
@@ -314,7 +323,7 @@ impl Printer {
             shown: 0,
             created: 0,
             exited: 0,
-            elders: 0,
+            elders: None,
             place: String::new(),
         })
     }
@@ -382,7 +391,7 @@ impl Printer {
             object
                 .text("event", "end")
                 .number("sites", u64::try_from(sites).unwrap_or(u64::MAX))
-                .number("alive_before", self.elders)
+                .number_or_null("alive_before", self.elders)
                 .number("created", created)
                 .number("exited", exited);
             object
@@ -399,9 +408,12 @@ impl Printer {
         }
         self.output.flush()?;
         if !self.json {
+            let elders = self
+                .elders
+                .map_or("?".to_owned(), |elders| elders.to_string());
             output::note(&format!(
-                "{} goroutines were there already, {created} created, {exited} exited; {} rows shown",
-                self.elders, self.shown
+                "{elders} goroutines were there already, {created} created, {exited} exited; {} rows shown",
+                self.shown
             ));
         }
         output::report_cost(cost);

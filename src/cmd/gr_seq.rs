@@ -29,6 +29,7 @@ use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::watch::Watch;
 
+use super::changes;
 use super::changes::Changes;
 use super::cost::CostWatch;
 use super::names::NameCache;
@@ -161,6 +162,7 @@ impl Observer for GrSeq<'_> {
                 .learn(one.target, unseen.into_iter().map(|(entry, _)| entry))?;
             one.probes.drop_hot()?;
             one.changes.warn(one.target);
+            changes::tell_of_strangers(&mut one.watch);
             for process in one.watch.take_ended() {
                 one.probes.forget(process)?;
             }

@@ -50,13 +50,13 @@ impl Session {
         for target in &resolved.targets {
             target.require_this_machine()?;
         }
-        kernel::require_probes()?;
         let method = match wanted {
             Attach::Multi => Method::Multi,
             Attach::Perf => Method::Perf,
             Attach::Tracefs => Method::Tracefs,
             Attach::Auto => attach::best(&Kernel::current()?).0,
         };
+        kernel::require_probes(method)?;
         method.check()?;
         let stop = match &resolved.command {
             Some(_) => never(),

@@ -23,6 +23,8 @@ pub struct Anatomy {
     pub globals: Globals,
     /// Link-time address of the program's first instruction.
     pub entry: u64,
+    /// Link-time address of the end of the program's code.
+    pub code_end: u64,
     /// The N of Go 1.N, if the binary says it.
     pub minor: Option<u16>,
     /// Link-time addresses of the Go code.
@@ -49,6 +51,7 @@ impl Anatomy {
             text: binary.text(),
             main: runtime.entries("runtime.main"),
             entry: image.entry(),
+            code_end: image.code_end(),
             minor: binary.version().map(|version| version.minor),
             is_pie: image.is_pie(),
         }

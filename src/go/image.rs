@@ -93,6 +93,13 @@ impl Image {
         self.headers.entry
     }
 
+    /// Where the code ends: after the last byte of the executable segments that is in the file.
+    pub fn code_end(&self) -> u64 {
+        let code = self.segments().iter().filter(|segment| segment.exec);
+        let ends = code.map(|segment| segment.vaddr.saturating_add(segment.filesz));
+        ends.max().unwrap_or_default()
+    }
+
     /// The loadable segments, in file order.
     pub fn segments(&self) -> &[Segment] {
         &self.headers.segments

@@ -10,6 +10,7 @@ pub mod groups;
 pub mod histogram;
 pub mod loss;
 pub mod metric;
+pub mod process;
 pub mod ps;
 pub mod report;
 pub mod stat;

@@ -145,12 +145,11 @@ pub(super) fn prepare(object: &mut OpenObject, place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Tells the programs of a skeleton about the place: which processes to leave out, and how to tell sites apart.
+/// Tells the programs of a skeleton about the place: which processes to leave out and how to number them, and how to
+/// tell sites apart.
 macro_rules! configure {
     ($rodata:expr, $place:expr, $target:expr) => {{
-        let filter = $crate::probe::attach::Filter::of($place, &$target.scope);
-        $rodata.go_only = filter.only;
-        $rodata.go_listed_only = filter.listed_only;
+        $crate::probe::process_number::look_at!($rodata, $place, &$target.scope);
         if let Some(by_address) = $place.by_address() {
             $rodata.go_by_address.wanted = 1;
             $rodata.go_by_address.start_code = by_address.start_code;

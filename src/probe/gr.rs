@@ -122,6 +122,7 @@ pub struct Plan {
 impl Plan {
     /// What `options` need from the binary of a target; an error when the essence cannot be had.
     pub fn of(checked: &Checked<'_>, options: &Options) -> Result<Self> {
+        checked.require(&FIELDS)?;
         let (runtime, layout) = (&checked.runtime, &checked.anatomy.layout);
         let binary = runtime.binary();
         let mut shortcomings = Vec::new();
@@ -206,6 +207,18 @@ impl Plan {
         self.start_sites.keys().copied()
     }
 }
+
+/// What the programs read.
+const FIELDS: [Field; 8] = [
+    Field::GGoid,
+    Field::GM,
+    Field::MP,
+    Field::MCurg,
+    Field::PId,
+    Field::GGopc,
+    Field::GStartpc,
+    Field::GParentGoid,
+];
 
 /// Offset of the words parentGoid, gopc, ancestors, startpc in g, and whether parentGoid is among them. They have been
 /// neighbours in this order since Go 1.21 (the last three since 1.5; runtime/runtime2.go): the programs read them with

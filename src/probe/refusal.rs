@@ -63,12 +63,12 @@ pub fn cannot_load(error: libbpf_rs::Error) -> anyhow::Error {
 }
 
 /// What is said where the kernel is locked down.
-const LOCKED_DOWN: &str = "the kernel is locked down (lockdown=confidentiality): its BPF programs may read no memory, so \
+pub(super) const LOCKED_DOWN: &str = "the kernel is locked down (lockdown=confidentiality): its BPF programs may read no memory, so \
                            there are no probes; stat, dump, ps and gm --source counters need none";
 
 /// Whether the kernel lets BPF programs read no memory (`LOCKDOWN_BPF_READ_KERNEL`, include/linux/security.h). Where
 /// securityfs is not mounted nobody knows.
-pub fn locked_down() -> bool {
+pub(super) fn locked_down() -> bool {
     fs::read_to_string("/sys/kernel/security/lockdown")
         .is_ok_and(|modes| modes.contains("[confidentiality]"))
 }

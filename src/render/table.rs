@@ -1,5 +1,7 @@
 //! Rows of left-aligned columns, written without allocating: the same buffer serves every row.
 
+use crate::model::process;
+
 use super::style::Colour;
 use super::style::RESET;
 use super::style::Style;
@@ -62,6 +64,14 @@ impl<'a> Row<'a> {
                 self.write(digits.format(value), None)
             }
             None => self.write("-", None),
+        }
+    }
+
+    /// The next cell: the process of a record, or `?` when it has no number that we could know.
+    pub fn process(&mut self, number: u32) -> &mut Self {
+        match process::id(number) {
+            Some(id) => self.number(Some(u64::from(id))),
+            None => self.coloured("?", Colour::Yellow),
         }
     }
 

@@ -2,8 +2,10 @@
 //! some tens of milliseconds, and so is done once for all who need it.
 
 use anyhow::Result;
+use anyhow::bail;
 
 use crate::go::anatomy::Anatomy;
+use crate::go::layout::Field;
 use crate::go::runtime::Runtime;
 use crate::go::verify::Report;
 
@@ -25,6 +27,8 @@ pub struct Checked<'t> {
     pub check: Result<Report, String>,
     /// The process on which it was done.
     process: Option<ProcessId>,
+    /// Whether there is a process, or may be, that could have been asked and we may not.
+    refused: bool,
 }
 
 impl<'t> Checked<'t> {
@@ -38,14 +42,26 @@ impl<'t> Checked<'t> {
             runtime,
             check: Err("no process runs this program now".to_owned()),
             process: target.running_process(),
+            refused: false,
         };
+        if checked.process.is_none()
+            && let Some(unseen) = target.unseen_processes()
+        {
+            checked.refused = true;
+            checked.check = Err(format!(
+                "no process that can be looked at runs this program now ({unseen})"
+            ));
+        }
         if let Some(process) = &checked.process {
             match Live::open(process, &checked.anatomy) {
                 Ok(mut live) => {
                     checked.check = Ok(live.settle());
                     checked.anatomy = live.anatomy;
                 }
-                Err(why) => checked.check = Err(format!("{why:#}")),
+                Err(why) => {
+                    checked.refused = true;
+                    checked.check = Err(format!("{why:#}"));
+                }
             }
         }
         checked
@@ -62,6 +78,23 @@ impl<'t> Checked<'t> {
                 Some(why) => Err(live::explain(process.pid, why)),
             },
             _ => Live::checked(process, &self.anatomy),
+        }
+    }
+
+    /// What is merely assumed of these fields must hold in a process before it is used.
+    ///
+    /// # Errors
+    /// No process may be asked, and one of them is assumed.
+    pub fn require(&self, fields: &[Field]) -> Result<()> {
+        let Err(why) = &self.check else {
+            return Ok(());
+        };
+        let layout = &self.anatomy.layout;
+        match fields.iter().find(|field| layout.is_assumed(**field)) {
+            Some(field) if self.refused => bail!(
+                "where this Go version keeps {field} is only assumed ({layout}) and must be checked on the process: {why}"
+            ),
+            _ => Ok(()),
         }
     }
 }

@@ -25,10 +25,12 @@ use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::Image;
 
-use super::FileId;
 use super::Scope;
 use super::Target;
+use super::file_id::FileId;
 use super::mapped::MappedFile;
+use super::namespace;
+use super::proc_mount;
 use super::process::ProcessId;
 
 /// Sections that only Go's linker makes (cmd/link/internal/ld, Go 1.13 to 1.27).
@@ -77,13 +79,16 @@ pub struct Survey {
     pub programs: Vec<Program>,
     /// Further processes whose binary may not be looked at: they may be Go programs or not.
     pub closed: usize,
+    /// Whether /proc hides still others.
+    pub hidden: bool,
 }
 
 /// Looks at every process.
 ///
 /// # Errors
-/// There is no /proc.
+/// There is no /proc, or it is not ours.
 pub fn survey() -> Result<Survey> {
+    namespace::require_own_proc()?;
     let mut pids: Vec<i32> = fs::read_dir("/proc")
         .context("cannot list processes")?
         .flatten()
@@ -127,6 +132,7 @@ pub fn survey() -> Result<Survey> {
         processes: processes.collect(),
         programs,
         closed,
+        hidden: proc_mount::hides_processes(),
     })
 }
 

@@ -78,6 +78,11 @@ impl Grtmon {
         Self { process }
     }
 
+    /// One that was started in a way of the test's own.
+    pub(crate) fn of(process: Process) -> Self {
+        Self { process }
+    }
+
     /// Starts one that says nothing before its first data.
     pub(crate) fn start_silent(arguments: &[&str]) -> Self {
         let mut command = command();
