@@ -48,6 +48,9 @@ if [ "${1:-}" = test ]; then
     # For tests/kernels.
     need qemu-system-x86 command -v qemu-system-x86_64
     need qemu-system-arm command -v qemu-system-aarch64
+    # For the tests without root.
+    need libcap2-bin command -v setcap
+    need util-linux command -v setpriv
     # For tests/setup/go.sh.
     need python3 command -v python3
     need python3-venv python3 -c 'import venv, ensurepip'
