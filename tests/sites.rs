@@ -39,7 +39,9 @@ fn expected(event: Event, minor: u32, machine: Machine) -> SiteKind {
         (Event::SweepDone, _) => SiteKind::Branch,
         (Event::GoroutineState, Machine::X86_64) if minor < 21 => SiteKind::Framed,
         // Not used there: system calls pass casgstatus.
-        (Event::SyscallEnter | Event::SyscallExit, Machine::X86_64) if minor < 21 => SiteKind::Entry,
+        (Event::SyscallEnter | Event::SyscallExit, Machine::X86_64) if minor < 21 => {
+            SiteKind::Entry
+        }
         // None of these checks the stack.
         (Event::GoroutineState | Event::SyscallEnter | Event::SyscallExit, Machine::Aarch64) => {
             SiteKind::Entry

@@ -256,7 +256,10 @@ mod tests {
             0x48, 0x83, 0xec, 0x40, 0x48, 0x8d, 0x6c, 0x24, 0x38, // frame
             0x31, 0xc9, 0x72, 0x10, // xor ecx, ecx; jb
         ];
-        assert_eq!(framed(&Code::decode(Machine::X86_64, &overwritten, 0)), None);
+        assert_eq!(
+            framed(&Code::decode(Machine::X86_64, &overwritten, 0)),
+            None
+        );
     }
 
     /// `runtime.runqputbatch` of Go 1.25 begins with a `nop`, which is emulated.

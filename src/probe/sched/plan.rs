@@ -57,8 +57,7 @@ impl Plan {
             })
         };
         let see = |event: Event| {
-            events::sites(runtime, event)
-                .with_context(|| format!("cannot see this event: {event}"))
+            events::sites(runtime, event).with_context(|| format!("cannot see this event: {event}"))
         };
         let changes = StateChanges::of(runtime).context("cannot tell when goroutines block")?;
         let names = anatomy.globals.wait_reason_strings.as_ref();
