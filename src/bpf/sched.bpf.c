@@ -169,33 +169,31 @@ static __always_inline void add_block(__u64 stack, __u32 slot, __u64 ns)
 		block->max_ns = ns;
 }
 
-/* The state that a goroutine was in is over. */
-static __always_inline void leave(const struct alive_life *life, __u64 now)
-{
-	__u64 ns = now > life->since_ns ? now - life->since_ns : 0;
-	__u32 slot = slot_of(life);
-	struct sched_times *times = times_of(life->start_pc, slot);
-
-	if (times)
-		hist_add(&times->whole, ns);
-	if (sched_cfg.stacks && life->state == SCHED_WAITING && life->stack)
-		add_block(life->stack, slot, ns);
-}
-
 static __always_inline void no_room(void)
 {
 	count(SCHED_N_MAP_FULL);
 	sched_was_full = 1;
 }
 
-/* The state that a goroutine was in is over; when it began was not seen. */
-static __always_inline void leave_cut(const struct alive_life *life, __u64 now)
+/* The state that a goroutine was in is over. Cut: when it began was not seen. */
+static __always_inline void leave(const struct alive_life *life, int cut, __u64 now)
 {
-	__u64 ns = now > sched_begin_ns && !sched_was_full ? now - sched_begin_ns : 0;
-	struct sched_times *times = times_of(life->start_pc, slot_of(life));
+	__u64 since = cut ? sched_begin_ns : life->since_ns;
+	__u64 ns = now > since ? now - since : 0;
+	__u32 slot = slot_of(life);
+	struct sched_times *times = times_of(life->start_pc, slot);
 
+	if (!cut) {
+		if (times)
+			hist_add(&times->whole, ns);
+		if (sched_cfg.stacks && life->state == SCHED_WAITING && life->stack)
+			add_block(life->stack, slot, ns);
+		return;
+	}
 	if (!times)
 		return;
+	if (sched_was_full)
+		ns = 0;
 	__sync_fetch_and_add(&times->cut, 1);
 	__sync_fetch_and_add(&times->cut_ns, ns);
 	if (ns > times->cut_max_ns)
@@ -234,83 +232,49 @@ static __always_inline void begin(struct alive_life *life, __u8 state, __u8 reas
 	life->since_ns = now;
 }
 
-/* A goroutine is made, in a state. */
-static __always_inline void born(__u64 g, __u8 state, const struct go_site *site, __u64 now)
+/* Where a goroutine goes over from and to; for waiting also what for, and on which stack. SCHED_GONE on the left: it is
+ * made; on the right: it ends. */
+struct change {
+	__u8 from;
+	__u8 to;
+	__u8 reason;
+	__u64 stack;
+};
+
+static __always_inline void change(__u64 g, const struct change *c, const struct go_site *site, __u64 now)
 {
 	__u32 process = go_process();
 	struct alive_life *life = alive_place(process, g);
+	int made = c->from == SCHED_GONE, cut;
 
 	if (!life) {
 		no_room();
 		return;
 	}
-	learn(life, g, site);
-	begin(life, state, state == SCHED_WAITING ? reason_of(g) : 0, 0, now);
-	if (life->start_pc && life->start_pc == sched_cfg.main_entry)
-		bpf_map_update_elem(&sched_images, &process, &now, BPF_ANY);
-}
-
-/* The place of a goroutine that is about to leave a state; 0 if there is no room. If it is not known since when it has
- * been in that state, `state` and `reason` say in which: the interval is counted here as one that was cut. */
-static __always_inline struct alive_life *leaving(__u64 g, __u8 state, __u8 reason, const struct go_site *site,
-						  __u64 now)
-{
-	struct alive_life *life = alive_place(go_process(), g);
-
-	if (!life) {
-		no_room();
-		return 0;
-	}
-	if (life->state == SCHED_UNKNOWN) {
+	/* It was there before us: the interval is counted as one that was cut. */
+	cut = !made && life->state == SCHED_UNKNOWN;
+	if (cut)
 		life->flags = SCHED_ELDER;
+	if (made || cut)
 		learn(life, g, site);
-		begin(life, state, reason, 0, now);
-		leave_cut(life, now);
-		life->state = SCHED_UNKNOWN;
+	if (made) {
+		if (life->start_pc && life->start_pc == sched_cfg.main_entry)
+			bpf_map_update_elem(&sched_images, &process, &now, BPF_ANY);
+	} else {
+		/* A change may be told twice: at the system call and, where the state could not be changed at once, by
+		 * runtime.casgstatus. */
+		if (life->state == c->to && c->to != SCHED_WAITING)
+			return;
+		if (cut)
+			begin(life, c->from, c->from == SCHED_WAITING ? reason_of(g) : 0, 0, now);
+		/* A coroutine that ends has handed over just before. */
+		if (cut || c->to != SCHED_GONE || life->state != SCHED_WAITING)
+			leave(life, cut, now);
 	}
-	return life;
-}
-
-/* A goroutine goes over into a state other than waiting. */
-static __always_inline void enter(__u64 g, __u8 from, __u8 to, const struct go_site *site, __u64 now)
-{
-	struct alive_life *life = leaving(g, from, from == SCHED_WAITING ? reason_of(g) : 0, site, now);
-
-	/* A change may be told twice: at the system call and, where the state could not be changed at once, by
-	 * runtime.casgstatus. */
-	if (!life || life->state == to)
-		return;
-	if (life->state != SCHED_UNKNOWN)
-		leave(life, now);
-	begin(life, to, 0, 0, now);
-}
-
-static __always_inline void wait(__u64 g, __u8 reason, __u64 stack, const struct go_site *site, __u64 now)
-{
-	struct alive_life *life = leaving(g, SCHED_RUNNING, 0, site, now);
-
-	if (!life)
-		return;
-	if (life->state != SCHED_UNKNOWN)
-		leave(life, now);
-	begin(life, SCHED_WAITING, reason, stack, now);
-}
-
-/* A goroutine ends. */
-static __always_inline void gone(__u64 g, __u8 from, const struct go_site *site, __u64 now)
-{
-	__u32 process = go_process();
-	struct alive_life *life = leaving(g, from, 0, site, now);
-
-	if (!life)
-		return;
-	/* A coroutine that ends has handed over just before. */
-	if (life->state != SCHED_UNKNOWN && life->state != SCHED_WAITING)
-		leave(life, now);
-	if (life->flags & SCHED_ELDER)
-		life->state = SCHED_GONE;
-	else
+	if (c->to == SCHED_GONE && !(life->flags & SCHED_ELDER))
 		alive_forget(process, g, life);
+	else
+		begin(life, c->to, c->reason, c->stack, now);
 }
 
 /* Where casgstatus returns to, as a link-time address. */
@@ -381,13 +345,6 @@ static __always_inline __u64 stack_of(__u64 g, const struct go_site *site)
 	return key;
 }
 
-static __always_inline void becomes_waiting(struct go_regs *ctx, __u64 g, const struct go_site *site, __u64 now)
-{
-	if (!parks(ctx, site))
-		return; /* it goes on running, and only passes for one that waits */
-	wait(g, reason_of(g), sched_cfg.stacks ? stack_of(g, site) : 0, site, now);
-}
-
 /* The goroutine was in a system call until a moment ago, and finds no P. */
 static __always_inline int ends_syscall(struct go_regs *ctx, const struct go_site *site)
 {
@@ -399,70 +356,76 @@ static __always_inline int ends_syscall(struct go_regs *ctx, const struct go_sit
 	return to >= sched_cfg.no_p_begin && to < sched_cfg.no_p_end;
 }
 
-static __always_inline void becomes_runnable(struct go_regs *ctx, __u64 g, __u32 old, const struct go_site *site,
-					     __u64 now)
+/* What a goroutine of this status does; SCHED_GONE if there is none, SCHED_UNKNOWN for a status in passing. */
+static __always_inline __u8 state_of(__u32 status)
 {
-	struct alive_life *life;
-
-	switch (old) {
-	case G_DEAD:
-		born(g, SCHED_RUNNABLE, site, now);
-		break;
-	case G_WAITING:
-		enter(g, SCHED_WAITING, SCHED_RUNNABLE, site, now);
-		break;
-	case G_SYSCALL:
-		enter(g, SCHED_SYSCALL, SCHED_RUNNABLE, site, now);
-		break;
+	switch (status) {
+	case G_RUNNABLE:
+		return SCHED_RUNNABLE;
 	case G_RUNNING:
-		life = ends_syscall(ctx, site) ? alive_find(go_process(), g) : 0;
-		if (life && life->state == SCHED_RUNNING)
-			life->state = SCHED_RUNNABLE; /* since the end of the system call */
-		else
-			enter(g, SCHED_RUNNING, SCHED_RUNNABLE, site, now);
+		return SCHED_RUNNING;
+	case G_SYSCALL:
+		return SCHED_SYSCALL;
+	case G_WAITING:
+		return SCHED_WAITING;
+	case G_DEAD:
+	case G_DEADEXTRA:
+		return SCHED_GONE;
+	}
+	return SCHED_UNKNOWN;
+}
+
+#define FROM(state) (1U << (state))
+
+/* Whether a goroutine can go over so. One that was to wait and goes on running never waited. */
+static __always_inline int is_change(const struct change *c)
+{
+	__u32 from = 0;
+
+	switch (c->to) {
+	case SCHED_RUNNABLE:
+		from = FROM(SCHED_GONE) | FROM(SCHED_WAITING) | FROM(SCHED_SYSCALL) | FROM(SCHED_RUNNING);
+		break;
+	case SCHED_RUNNING:
+		from = FROM(SCHED_RUNNABLE) | FROM(SCHED_SYSCALL);
+		break;
+	case SCHED_SYSCALL:
+	case SCHED_WAITING:
+		from = FROM(SCHED_RUNNING) | FROM(SCHED_GONE);
+		break;
+	case SCHED_GONE:
+		from = FROM(SCHED_RUNNING) | FROM(SCHED_SYSCALL);
 		break;
 	}
+	return from >> (c->from & 7) & 1;
 }
 
 /* runtime.casgstatus(gp, old, new). */
 GO_PROBE(sched_status)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
-	__u32 old = GO_ARG1(ctx), new = GO_ARG2(ctx);
+	struct change c = { .from = state_of(GO_ARG1(ctx)), .to = state_of(GO_ARG2(ctx)) };
+	struct alive_life *life;
 	struct go_site site;
 
-	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
+	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site) || !is_change(&c))
 		return 0;
-	switch (new) {
-	case G_RUNNABLE:
-		becomes_runnable(ctx, g, old, &site, now);
-		break;
-	case G_RUNNING:
-		if (old == G_RUNNABLE)
-			enter(g, SCHED_RUNNABLE, SCHED_RUNNING, &site, now);
-		else if (old == G_SYSCALL)
-			enter(g, SCHED_SYSCALL, SCHED_RUNNING, &site, now);
-		break;
-	case G_SYSCALL:
-		if (old == G_RUNNING)
-			enter(g, SCHED_RUNNING, SCHED_SYSCALL, &site, now);
-		else if (old == G_DEAD || old == G_DEADEXTRA)
-			born(g, SCHED_SYSCALL, &site, now);
-		break;
-	case G_WAITING:
-		if (old == G_RUNNING)
-			becomes_waiting(ctx, g, &site, now);
-		else if (old == G_DEAD)
-			born(g, SCHED_WAITING, &site, now);
-		break;
-	case G_DEAD:
-	case G_DEADEXTRA:
-		if (old == G_RUNNING)
-			gone(g, SCHED_RUNNING, &site, now);
-		else if (old == G_SYSCALL)
-			gone(g, SCHED_SYSCALL, &site, now);
-		break;
+	if (c.to == SCHED_WAITING) {
+		if (c.from == SCHED_RUNNING) {
+			if (!parks(ctx, &site))
+				return 0; /* it goes on running, and only passes for one that waits */
+			c.stack = sched_cfg.stacks ? stack_of(g, &site) : 0;
+		}
+		c.reason = reason_of(g);
 	}
+	if (c.to == SCHED_RUNNABLE && c.from == SCHED_RUNNING && ends_syscall(ctx, &site)) {
+		life = alive_find(go_process(), g);
+		if (life && life->state == SCHED_RUNNING) {
+			life->state = SCHED_RUNNABLE; /* since the end of the system call */
+			return 0;
+		}
+	}
+	change(g, &c, &site, now);
 	return 0;
 }
 
@@ -470,11 +433,12 @@ GO_PROBE(sched_status)
 GO_PROBE(sched_syscall_enter)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_G(ctx);
+	struct change c = { .from = SCHED_RUNNING, .to = SCHED_SYSCALL };
 	struct go_site site;
 
 	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
 		return 0;
-	enter(g, SCHED_RUNNING, SCHED_SYSCALL, &site, now);
+	change(g, &c, &site, now);
 	return 0;
 }
 
@@ -482,11 +446,12 @@ GO_PROBE(sched_syscall_enter)
 GO_PROBE(sched_syscall_exit)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_G(ctx);
+	struct change c = { .from = SCHED_SYSCALL, .to = SCHED_RUNNING };
 	struct go_site site;
 
 	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
 		return 0;
-	enter(g, SCHED_SYSCALL, SCHED_RUNNING, &site, now);
+	change(g, &c, &site, now);
 	return 0;
 }
 
@@ -494,11 +459,13 @@ GO_PROBE(sched_syscall_exit)
 GO_PROBE(sched_preempt)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
+	struct change c = { .from = SCHED_RUNNING, .to = SCHED_WAITING, .reason = sched_cfg.preempted };
 	struct go_site site;
 
 	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
 		return 0;
-	wait(g, sched_cfg.preempted, sched_cfg.stacks ? stack_of(g, &site) : 0, &site, now);
+	c.stack = sched_cfg.stacks ? stack_of(g, &site) : 0;
+	change(g, &c, &site, now);
 	return 0;
 }
 
@@ -506,18 +473,22 @@ GO_PROBE(sched_preempt)
 GO_PROBE(sched_coroswitch)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx), coro = 0, next = 0;
+	struct change waits = { .from = SCHED_RUNNING, .to = SCHED_WAITING, .reason = sched_cfg.coroutine };
+	struct change runs = { .from = SCHED_WAITING, .to = SCHED_RUNNING };
 	struct go_site site;
 
 	if (go_ignored(go_process()) || go_site_of(ctx, &site))
 		return 0;
-	if (!left_out(g))
-		wait(g, sched_cfg.coroutine, sched_cfg.stacks ? stack_of(g, &site) : 0, &site, now);
+	if (!left_out(g)) {
+		waits.stack = sched_cfg.stacks ? stack_of(g, &site) : 0;
+		change(g, &waits, &site, now);
+	}
 	if (bpf_probe_read_user(&coro, sizeof(coro), (void *)(g + sched_cfg.g_coroarg)) ||
 	    bpf_probe_read_user(&next, sizeof(next), (void *)(coro + sched_cfg.coro_gp))) {
 		count(SCHED_N_UNREADABLE);
 		return 0;
 	}
 	if (!left_out(next))
-		enter(next, SCHED_WAITING, SCHED_RUNNING, &site, now);
+		change(next, &runs, &site, now);
 	return 0;
 }
