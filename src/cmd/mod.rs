@@ -18,8 +18,10 @@ mod gr_seq;
 mod names;
 mod output;
 mod ps;
+mod sampler;
 mod session;
 mod stat;
+mod top;
 mod version;
 
 use std::io::Write;
@@ -62,6 +64,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Gm(gm) => gm::run(&gm),
         Command::Dump(dump) => dump::run(&dump),
         Command::Stat(stat) => stat::run(&stat),
+        Command::Top(top) => top::run(&top),
         Command::Ps(ps) => ps::run(&ps),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Version => version::run(),

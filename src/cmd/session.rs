@@ -42,15 +42,9 @@ impl Session {
         // First what is wrong with the arguments: it needs no privilege to be said.
         let resolved = target::resolve(&selection)?;
         kernel::require_probes()?;
-        let method = match attach {
-            Attach::Multi => Method::Multi,
-            Attach::Perf => Method::Perf,
-            Attach::Auto if Kernel::current()?.has_uprobe_multi() => Method::Multi,
-            Attach::Auto => Method::Perf,
-        };
         Ok((
             Self {
-                method,
+                method: method(attach)?,
                 command: resolved.command,
             },
             resolved.targets,
@@ -71,6 +65,16 @@ impl Session {
         event_loop::run(timing, &stop, observer)?;
         Ok(Ending { command })
     }
+}
+
+/// How probes are attached here.
+pub(super) fn method(attach: Attach) -> Result<Method> {
+    Ok(match attach {
+        Attach::Multi => Method::Multi,
+        Attach::Perf => Method::Perf,
+        Attach::Auto if Kernel::current()?.has_uprobe_multi() => Method::Multi,
+        Attach::Auto => Method::Perf,
+    })
 }
 
 /// The line that says what is being done to whom.
@@ -111,10 +115,18 @@ pub(super) fn selection(args: &TargetArgs) -> Selection {
 
 /// A message on Ctrl-C, SIGTERM or SIGHUP. The second one ends grtmon at once; the kernel then detaches the probes.
 pub(super) fn stop_on_signals() -> Result<Receiver<()>> {
+    stop_on_signals_or(|| {})
+}
+
+/// As [`stop_on_signals`]; `at_once` is done before the second signal ends grtmon.
+pub(super) fn stop_on_signals_or(
+    mut at_once: impl FnMut() + Send + 'static,
+) -> Result<Receiver<()>> {
     let (sender, stop) = bounded(1);
     let mut asked = false;
     ctrlc::set_handler(move || {
         if asked {
+            at_once();
             std::process::exit(130);
         }
         asked = true;

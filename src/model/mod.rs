@@ -2,14 +2,17 @@
 //! terminals.
 
 pub mod allocation;
+pub mod census;
 pub mod cost;
 pub mod dump;
 pub mod gc;
 pub mod goroutine;
 pub mod groups;
 pub mod histogram;
+pub mod human;
 pub mod loss;
 pub mod metric;
 pub mod ps;
 pub mod report;
 pub mod stat;
+pub mod top;

@@ -1,0 +1,97 @@
+//! The line between the halves: what the lower one shows, and what the probes cost.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::text::Span;
+use ratatui::widgets::Widget;
+
+use crate::model::human::compact;
+use crate::model::human::duration;
+use crate::model::top::Probes;
+use crate::model::top::Running;
+use crate::tui::look::Look;
+use crate::tui::process::Panel;
+use crate::tui::process::ProcessView;
+use crate::tui::process::Tab;
+
+/// Draws it.
+pub(super) fn draw(look: Look, view: &ProcessView, area: Rect, buffer: &mut Buffer) {
+    let mut spans = Vec::new();
+    for (number, tab) in (1..).zip(Tab::ALL) {
+        let style = match tab == view.tab {
+            true => look.selected(),
+            false => look.dim(),
+        };
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(format!("{number} {}", name(tab)), style));
+    }
+    let left = Line::from(spans);
+    let (text, dear) = cost(view);
+    let style = if dear { look.warning() } else { look.dim() };
+    let right = Line::styled(text + " ", style).right_aligned();
+    let used = left.width() + right.width() + 1;
+    left.render(area, buffer);
+    if used <= usize::from(area.width) {
+        right.render(area, buffer);
+    }
+}
+
+fn name(tab: Tab) -> &'static str {
+    match tab {
+        Tab::Sites => "created by",
+        Tab::Functions => "functions",
+        Tab::Lifetimes => "lifetimes",
+        Tab::Collector => "gc events",
+    }
+}
+
+/// What all probes cost, and whether there are any.
+fn cost(view: &ProcessView) -> (String, bool) {
+    let panels = [Probes::Lifetimes, Probes::Collector].map(|probes| view.panel(probes));
+    if panels.iter().any(|panel| **panel == Panel::Starting) {
+        return ("setting probes…".to_owned(), true);
+    }
+    let running: Vec<&Running> = panels
+        .iter()
+        .filter_map(|panel| match panel {
+            Panel::On(Some(cost)) => Some(cost),
+            _ => None,
+        })
+        .collect();
+    if !panels.iter().any(|panel| panel.is_running()) {
+        return ("no probe set: no cost".to_owned(), false);
+    }
+    let seconds: Vec<_> = running.iter().filter_map(|it| it.last_second).collect();
+    let hits = seconds.iter().map(|cost| cost.hits).sum();
+    let share = seconds
+        .iter()
+        .map(|cost| cost.share())
+        .try_fold(0.0, |sum, share| Some(sum + share?));
+    let share = match share.filter(|_| !seconds.is_empty()) {
+        Some(share) => format!("{:.1} %", share * 100.0),
+        None => "? %".to_owned(),
+    };
+    (
+        format!("{} hits/s, {share} of its CPU", compact(Some(hits), 5)),
+        true,
+    )
+}
+
+/// What probes have cost since they were set.
+pub(super) fn since_set(panel: &Panel) -> String {
+    let Panel::On(Some(cost)) = panel else {
+        return String::new();
+    };
+    let whole = cost.whole;
+    let each = whole.per_hit_ns();
+    let each = each.map_or("?".to_owned(), |ns| duration(ns as u64));
+    format!("{} hits of about {each}", whole.hits)
+}
+
+/// `2m`: how long.
+pub(super) fn time(elapsed: Duration) -> String {
+    crate::model::human::uptime(elapsed)
+}
