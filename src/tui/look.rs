@@ -40,9 +40,12 @@ impl Look {
         self.fg(Color::Cyan).add_modifier(Modifier::BOLD)
     }
 
-    /// What is selected.
+    /// What is selected: all in one colour, whatever it was before.
     pub fn selected(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        Style::new()
+            .fg(Color::Reset)
+            .add_modifier(Modifier::REVERSED)
+            .remove_modifier(Modifier::DIM)
     }
 
     /// What went wrong, or grows.

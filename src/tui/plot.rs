@@ -143,7 +143,8 @@ fn each(values: &[Option<f64>], area: Rect, mut draw: impl FnMut(u16, f64)) {
 /// Writes what an end of an axis is called, right-aligned in the gutter.
 pub fn label(text: &str, look: Look, area: Rect, line: u16, buffer: &mut Buffer) {
     let room = usize::from(GUTTER) - 1;
-    let text: String = text.chars().take(room).collect();
-    let text = format!("{text:>room$}");
+    // Half a number would be another number.
+    let fits = text.chars().count() <= room;
+    let text = format!("{:>room$}", if fits { text } else { "…" });
     buffer.set_stringn(area.x, area.y + line, text, room, look.dim());
 }

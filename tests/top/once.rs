@@ -100,7 +100,7 @@ fn goroutines_are_counted_by_origin() {
     assert_eq!(after(&frame, "GOROUTINES")[0], "10008", "{frame}");
     assert_eq!(after(&frame, "STATES")[..2], ["of", "10008"], "{frame}");
     let rows = rows(&frame);
-    // Count, growth, rate, longest wait, what most do, function, place.
+    // Count, growth, rate, longest wait, what they do, function, place.
     let first = &rows[0];
     assert_eq!(first[..3], ["10007", "+0", "0"], "{frame}");
     assert!(first.ends_with(&["chan", "receive", "main.park", first.last().unwrap()]));

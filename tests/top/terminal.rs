@@ -23,7 +23,7 @@ fn keys_are_obeyed_until_one_quits() {
     screen.press("x", &["GOROUTINES"]);
     screen.press("/main", &["filter:"]);
     screen.press("\r", &["[main]"]);
-    screen.press("\r", &["goroutines on", "lines 1-"]);
+    screen.press("\r", &["goroutine", "lines 1-"]);
     screen.press("\x1b", &["GOROUTINES"]);
     screen.press("3", &["starts it."]);
     screen.press("1p", &["paused"]);
@@ -87,8 +87,8 @@ fn probes_are_set_and_taken_away() {
     screen.press("l", &["probes are set; l takes them away"]);
     screen.shows(&["hits/s"]);
     target.work();
-    // Among the fixture's many functions.
-    screen.shows(&["ENDED", "main.named"]);
+    // One of the fixture's many functions.
+    screen.press("/named$\r", &["ENDED", "main.named"]);
     screen.press("g", &["probes are set; g takes them away"]);
     screen.press("g", &["stopped; g starts it anew"]);
     screen.type_in("q");

@@ -44,6 +44,8 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
             state.open(watched.who());
             watched.refresh(&mut state);
             while wait() {
+                // For so short a time.
+                watched.hurry();
                 watched.refresh(&mut state);
             }
         }

@@ -91,6 +91,11 @@ impl<'t> Watched<'t> {
         }
     }
 
+    /// Lists the goroutines at the next refresh, however dear that was a moment ago.
+    pub(super) fn hurry(&mut self) {
+        self.list_at = Instant::now();
+    }
+
     /// Reads everything once more.
     pub(super) fn refresh(&mut self, state: &mut State) {
         let interval = state.interval;
@@ -183,7 +188,11 @@ impl<'t> Watched<'t> {
             lines.push("there are none of them any more".to_owned());
         }
         Ok(Page {
-            title: format!("{name}: {count} goroutines on {} stacks", groups.len()),
+            title: format!(
+                "{name}: {} on {}",
+                number(count, "goroutine"),
+                number(groups.len(), "stack")
+            ),
             lines,
             top: 0,
         })
@@ -193,4 +202,10 @@ impl<'t> Watched<'t> {
 /// In which slot of the history a moment lies.
 fn slot(at: Duration, interval: Duration) -> u64 {
     (at.as_secs_f64() / interval.as_secs_f64()).round() as u64
+}
+
+/// `1 stack`, `2 stacks`.
+fn number(count: usize, of: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {of}{plural}")
 }

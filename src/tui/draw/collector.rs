@@ -49,12 +49,12 @@ pub(super) fn draw(look: Look, view: &ProcessView, area: Rect, buffer: &mut Buff
     };
     let columns = [
         column("EVENT", 5, Set::Left),
-        column("CYCLE", 7, Set::Right),
-        column("TIME", 8, Set::Right),
+        column("CYCLE", 6, Set::Right),
+        column("TIME", 7, Set::Right),
         column("STOPPING", 8, Set::Right),
-        column("STOPPED", 8, Set::Right),
-        column("TRIGGER/REASON", 22, Set::Left),
-        column("HEAP", 24, Set::Left),
+        column("STOPPED", 7, Set::Right),
+        column("TRIGGER/REASON", 20, Set::Left),
+        column("HEAP", 21, Set::Left),
     ];
     // The latest first: that is what one waits for.
     let rows: Vec<Vec<Cell>> = seen

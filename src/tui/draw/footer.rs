@@ -23,7 +23,7 @@ const LIST: [(&str, &str); 7] = [
 const PROCESS: [(&str, &str); 7] = [
     ("q", "quit"),
     ("?", "help"),
-    ("Enter", "stacks"),
+    ("↵", "stacks"),
     ("/", "filter"),
     ("s", "sort"),
     ("space", "pause"),

@@ -22,6 +22,9 @@ use super::plots::change;
 
 /// Columns of everything but the names, spaces included.
 const FIXED: usize = 41;
+/// Columns of what they do, and how many more where there is room.
+const MOSTLY: usize = 14;
+const MORE: usize = 8;
 /// From here on the creating function is shown too.
 const WIDE: usize = 110;
 /// Columns of `server.go:142`.
@@ -46,6 +49,10 @@ pub(super) fn table(
     let width = usize::from(area.width);
     let names = width.saturating_sub(FIXED);
     let is_wide = width >= WIDE;
+    let (mostly, names) = match is_wide {
+        true => (MOSTLY + MORE, names - MORE),
+        false => (MOSTLY, names),
+    };
     let place = PLACE.min(names / 2);
     let column = |heading, width, set, sort: Option<Sort>| Column {
         heading,
@@ -58,7 +65,7 @@ pub(super) fn table(
         column("GROWN", 6, Set::Right, Some(Sort::Growth)),
         column("/S", 5, Set::Right, Some(Sort::Rate)),
         column("WAIT", 4, Set::Right, Some(Sort::Waiting)),
-        column("MOSTLY", 14, Set::Left, Some(Sort::Activity)),
+        column("MOSTLY", mostly, Set::Left, Some(Sort::Activity)),
     ];
     let start = if is_wide { names / 2 } else { names - place };
     columns.push(column("FUNCTION", start, Set::Name, Some(Sort::Function)));
@@ -92,7 +99,7 @@ fn cells(look: Look, tab: Tab, row: &Row, now_ns: Option<u64>, is_wide: bool) ->
         "running" | "runnable" => "-",
         _ => "?",
     };
-    let mostly = match *active == row.count {
+    let mostly = match *active == row.count || !is_wide {
         true => activity.to_string(),
         // Not all of them.
         false => format!("{} {activity}", compact(Some(*active), 4)),

@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::text::Span;
 use ratatui::widgets::Widget;
+use unicode_width::UnicodeWidthStr;
 
 use crate::model::human::compact;
 use crate::model::human::uptime;
@@ -16,6 +17,9 @@ use crate::tui::process::ProcessView;
 use crate::tui::table::beginning;
 
 use super::split_top;
+
+/// Columns of the name at least.
+const NAME: usize = 10;
 
 /// Draws them, and gives what is left of the area.
 pub(super) fn draw(
@@ -41,14 +45,15 @@ pub(super) fn draw(
         facts.push(format!("{} threads", known(point.threads)));
         facts.push(format!("{} runnable", known(point.runnable)));
     }
-    let facts = facts.join("  ");
-    let room = usize::from(area.width).saturating_sub(facts.chars().count() + 4);
-    let name = beginning(&who.name, room.max(8));
+    // The last ones are left out where there is no room for them, and before that the end of the name.
+    let width = usize::from(area.width);
+    let name = beginning(&who.name, width.saturating_sub(total(&facts)).max(NAME));
+    while total(&facts) + name.width() > width && facts.pop().is_some() {}
     Line::from(vec![
         Span::raw(" "),
         Span::styled(name, look.title()),
         Span::raw("  "),
-        Span::raw(facts),
+        Span::raw(facts.join("  ")),
     ])
     .render(line, buffer);
     if let Some(text) = banner(view, interval) {
@@ -62,6 +67,11 @@ pub(super) fn draw(
         buffer.set_stringn(line.x, line.y, format!(" {text}"), line.width.into(), style);
     }
     rest
+}
+
+/// Columns that these take, with the spaces before them and the one before the name.
+fn total(facts: &[String]) -> usize {
+    facts.iter().map(|fact| fact.width() + 2).sum::<usize>() + 1
 }
 
 /// `0.3 %` of one processor; more than 100 if it uses several.

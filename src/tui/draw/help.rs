@@ -38,7 +38,7 @@ const LINES: [(&str, &str); 21] = [
     ("HEAP", "live or not yet swept; the line is the goal"),
     (
         "GC",
-        "bars: the longest pause; below them: cycles that ended",
+        "bars, title: the longest pause; below: cycles that ended",
     ),
     (
         "LATENCY",

@@ -7,6 +7,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 use ratatui::widgets::Widget;
 use ratatui::widgets::Wrap;
+use unicode_width::UnicodeWidthStr;
 
 use crate::model::human::compact;
 use crate::model::human::duration;
@@ -20,6 +21,7 @@ use crate::tui::table;
 use crate::tui::table::Cell;
 use crate::tui::table::Column;
 use crate::tui::table::Set;
+use crate::tui::table::beginning;
 
 use super::goroutines::without_path;
 use super::split_top;
@@ -152,6 +154,10 @@ pub(super) fn status(look: Look, panel: &Panel, facts: &[String], line: Rect, bu
         Panel::On(_) => look.warning(),
         _ => look.dim(),
     };
-    let text = format!(" {}", known.join("  "));
+    let width = usize::from(line.width);
+    let mut text = format!(" {}", known.join("  "));
+    if text.width() > width {
+        text = beginning(&text, width - 1) + "…";
+    }
     buffer.set_stringn(line.x, line.y, text, line.width.into(), style);
 }

@@ -134,9 +134,16 @@ impl Canvas<'_> {
         buffer: &mut Buffer,
     ) -> Rect {
         let mut spans = vec![Span::styled(format!(" {name}"), self.look.title())];
+        let mut left = usize::from(area.width).saturating_sub(name.len() + 1);
         for (text, style) in rest {
+            let text = Span::styled(text, style);
+            // Half a number would be another number.
+            let Some(rest) = left.checked_sub(text.width() + 1) else {
+                break;
+            };
+            left = rest;
             spans.push(Span::raw(" "));
-            spans.push(Span::styled(text, style));
+            spans.push(text);
         }
         let (title, plot) = super::split_top(area, 1);
         Line::from(spans).render(title, buffer);
@@ -236,17 +243,20 @@ impl Canvas<'_> {
     /// Pauses as bars, and below them how many collections ended.
     fn collector(&self, area: Rect, buffer: &mut Buffer) {
         let known = self.last.is_some_and(|point| point.pauses_known);
-        let pause = self.last.and_then(|point| point.pause_max_ns);
+        let values = self.values(|point| point.pause_max_ns.map(|ns| ns as f64));
+        let longest = values.iter().copied().flatten().reduce(f64::max);
         let cycles = self.last.and_then(|point| point.gc_in_all);
         let more = self.last.and_then(|point| point.gc_cycles);
         let more = more.map_or("?".to_owned(), |more| compact(Some(more), 5));
-        let share = self.last.and_then(|point| point.gc_cpu);
+        // As of the last cycle.
+        let share = self.values(|point| point.gc_cpu);
+        let share = share.into_iter().rev().flatten().next();
         let share = share.map_or("-".to_owned(), |share| format!("{:.1} %", share * 100.0));
         let title = vec![
             (format!("cycle {}", compact(cycles, 6)), self.look.strong()),
             (format!("(+{more})"), Style::new()),
             (
-                format!("pause {}", at_most(pause, known)),
+                format!("pauses {}", at_most(longest.map(|ns| ns as u64), known)),
                 self.look.strong(),
             ),
             (format!("CPU {share}"), self.look.dim()),
@@ -256,7 +266,6 @@ impl Canvas<'_> {
             return;
         }
         let (bars, marks) = super::split_bottom(plot, u16::from(plot.height > 1));
-        let values = self.values(|point| point.pause_max_ns.map(|ns| ns as f64));
         let scale = Scale::from_zero(values.iter().copied().flatten(), Round::Decimal);
         Plot {
             ends: (duration(scale.high as u64), String::new()),

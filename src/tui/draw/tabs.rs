@@ -17,6 +17,9 @@ use crate::tui::process::Panel;
 use crate::tui::process::ProcessView;
 use crate::tui::process::Tab;
 
+/// CPU time of which a share can be told: the kernel counts it in steps of 10 ms.
+const TELLING_NS: u64 = 200_000_000;
+
 /// Draws it.
 pub(super) fn draw(look: Look, view: &ProcessView, area: Rect, buffer: &mut Buffer) {
     let mut spans = Vec::new();
@@ -64,13 +67,13 @@ fn cost(view: &ProcessView) -> (String, bool) {
     if !panels.iter().any(|panel| panel.is_running()) {
         return ("no probe set: no cost".to_owned(), false);
     }
-    let seconds: Vec<_> = running.iter().filter_map(|it| it.last_second).collect();
-    let hits = seconds.iter().map(|cost| cost.hits).sum();
-    let share = seconds
+    let last = running.iter().filter_map(|it| it.last_second);
+    let hits = last.map(|cost| cost.hits).sum();
+    let share = running
         .iter()
-        .map(|cost| cost.share())
+        .map(|cost| share(cost))
         .try_fold(0.0, |sum, share| Some(sum + share?));
-    let share = match share.filter(|_| !seconds.is_empty()) {
+    let share = match share.filter(|_| !running.is_empty()) {
         Some(share) => format!("{:.1} %", share * 100.0),
         None => "? %".to_owned(),
     };
@@ -78,6 +81,12 @@ fn cost(view: &ProcessView) -> (String, bool) {
         format!("{} hits/s, {share} of its CPU", compact(Some(hits), 5)),
         true,
     )
+}
+
+/// The part of the CPU time of the process, lately; since they were set if it uses so little that a second does not tell.
+fn share(cost: &Running) -> Option<f64> {
+    let last = cost.last_second.filter(|last| last.cpu_ns >= TELLING_NS);
+    last.unwrap_or(cost.whole).share()
 }
 
 /// What probes have cost since they were set.
