@@ -11,7 +11,7 @@ fn target(mode: &[&str]) -> Fixture {
 
 fn top(target: &Fixture) -> Screen {
     let screen = Screen::grtmon(&["top", "--interval", "100ms", "--pid", &target.pid_arg()]);
-    screen.shows(&["GOROUTINES", "no probe set", "main."]);
+    screen.shows(&["GOROUTINES", "no probe set", "runtime.main"]);
     screen
 }
 
@@ -90,7 +90,7 @@ fn probes_are_set_and_taken_away() {
     // One of the fixture's many functions.
     screen.press("/named$\r", &["ENDED", "main.named"]);
     screen.press("g", &["probes are set; g takes them away"]);
-    screen.press("g", &["stopped; g starts it anew"]);
+    screen.press("g", &["g starts it."]);
     screen.type_in("q");
     assert!(screen.end().0.success());
     target.finish();

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -31,19 +32,14 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
     let width = width.and_then(|width| u16::try_from(width).ok());
     let width = width.unwrap_or(WIDTH).clamp(draw::LEAST.0, MOST);
     let duration = args.duration.unwrap_or(args.interval);
-    let begun = Instant::now();
-    let wait = || {
-        let left = duration.saturating_sub(begun.elapsed());
-        thread::sleep(left.min(args.interval));
-        !left.is_zero()
-    };
     match args.pid {
         Some(pid) => {
             let target = watched::find(pid)?;
             let mut watched = Watched::open(&target)?;
             state.open(watched.who());
             watched.refresh(&mut state);
-            while wait() {
+            let begun = Instant::now();
+            while wait(begun, duration, args.interval) {
                 // For so short a time.
                 watched.hurry();
                 watched.refresh(&mut state);
@@ -52,7 +48,8 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
         None => {
             let mut list = List::default();
             list.renew(&mut state)?;
-            while wait() {
+            let begun = Instant::now();
+            while wait(begun, duration, args.interval) {
                 list.renew(&mut state)?;
             }
         }
@@ -67,4 +64,11 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
         .extend_from_slice(draw::once(&state, width).as_bytes());
     output.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for the next reading; there is none once `duration` has passed since the first.
+fn wait(begun: Instant, duration: Duration, interval: Duration) -> bool {
+    let left = duration.saturating_sub(begun.elapsed());
+    thread::sleep(left.min(interval));
+    !left.is_zero()
 }

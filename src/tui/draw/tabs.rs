@@ -8,6 +8,7 @@ use ratatui::text::Line;
 use ratatui::text::Span;
 use ratatui::widgets::Widget;
 
+use crate::model::cost::Cost;
 use crate::model::human::compact;
 use crate::model::human::duration;
 use crate::model::top::Probes;
@@ -85,7 +86,8 @@ fn cost(view: &ProcessView) -> (String, bool) {
 
 /// The part of the CPU time of the process, lately; since they were set if it uses so little that a second does not tell.
 fn share(cost: &Running) -> Option<f64> {
-    let last = cost.last_second.filter(|last| last.cpu_ns >= TELLING_NS);
+    let tells = |last: &Cost| last.hits == 0 || last.cpu_ns >= TELLING_NS;
+    let last = cost.last_second.filter(tells);
     last.unwrap_or(cost.whole).share()
 }
 

@@ -274,7 +274,7 @@ fn probes_are_offered_and_their_cost_is_shown() {
         "{text}"
     );
     assert!(text.contains("no probe set"), "{text}");
-    assert!(text.contains("net/http.(*conn).serve"), "{text}");
+    assert!(text.contains("http.(*conn).serve"), "{text}");
 }
 
 #[test]
