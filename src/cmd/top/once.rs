@@ -38,8 +38,8 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
             let mut watched = Watched::open(&target)?;
             state.open(watched.who());
             watched.refresh(&mut state);
-            let begun = Instant::now();
-            while wait(begun, duration, args.interval) {
+            for moment in moments(duration, args.interval) {
+                sleep_until(moment);
                 // For so short a time.
                 watched.hurry();
                 watched.refresh(&mut state);
@@ -48,8 +48,8 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
         None => {
             let mut list = List::default();
             list.renew(&mut state)?;
-            let begun = Instant::now();
-            while wait(begun, duration, args.interval) {
+            for moment in moments(duration, args.interval) {
+                sleep_until(moment);
                 list.renew(&mut state)?;
             }
         }
@@ -66,9 +66,29 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for the next reading; there is none once `duration` has passed since the first.
-fn wait(begun: Instant, duration: Duration, interval: Duration) -> bool {
-    let left = duration.saturating_sub(begun.elapsed());
-    thread::sleep(left.min(interval));
-    !left.is_zero()
+/// When to read after the first reading, which is now: every interval, and at least once.
+fn moments(duration: Duration, interval: Duration) -> impl Iterator<Item = Instant> {
+    let begun = Instant::now();
+    let interval = interval.min(duration);
+    let readings = (duration.as_secs_f64() / interval.as_secs_f64()).round() as u32;
+    (1..=readings.max(1)).map(move |reading| begun + interval.saturating_mul(reading))
+}
+
+fn sleep_until(moment: Instant) {
+    thread::sleep(moment.saturating_duration_since(Instant::now()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_is_made_each_interval_and_at_least_once() {
+        let count = |duration, interval| {
+            let ms = Duration::from_millis;
+            moments(ms(duration), ms(interval)).count()
+        };
+        assert_eq!([count(1000, 1000), count(10_000, 1000)], [1, 10]);
+        assert_eq!([count(10, 1000), count(1600, 1000)], [1, 2]);
+    }
 }

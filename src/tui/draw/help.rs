@@ -13,10 +13,7 @@ use crate::tui::look::Look;
 /// Key and meaning; a line without a key explains a figure.
 const LINES: [(&str, &str); 21] = [
     ("↑ ↓ PgUp PgDn Home End", "select a row (j k G too)"),
-    (
-        "Enter",
-        "open a process; read the stacks of a group of goroutines",
-    ),
+    ("Enter", "open a process; read the stacks of a row"),
     ("Esc", "back; drop the filter"),
     ("1 2 3 4  Tab", "what the lower half shows"),
     ("s  r", "sort by the next column; the other way round"),
@@ -29,33 +26,21 @@ const LINES: [(&str, &str); 21] = [
     ("", ""),
     (
         "GROWN  /S",
-        "since top was started; per second over ten refreshes",
+        "since top began; per second over ten refreshes",
     ),
-    (
-        "WAIT",
-        "of the one that waits longest, about: the collector notes it",
-    ),
+    ("WAIT", "the longest, about: the collector notes it"),
     ("HEAP", "live or not yet swept; the line is the goal"),
-    (
-        "GC",
-        "bars, title: the longest pause; below: cycles that ended",
-    ),
+    ("GC", "the longest pause; below: cycles that ended"),
     (
         "LATENCY",
         "from runnable to running; in front p50, behind it p99",
     ),
-    (
-        "CPU",
-        "100 % is one processor; of GC: its share of all CPU time",
-    ),
-    (
-        "blank  ·",
-        "it could not be read then; it was read, and was nothing",
-    ),
+    ("CPU", "100 % is one processor; of GC: its share of all"),
+    ("blank  ·", "it was not read; it was read, and was nothing"),
     ("?  -  ≤", "not known; there was none; no more than this"),
     (
         "no probe set",
-        "all this is read from its memory, and costs it nothing",
+        "all is read from its memory and costs it nothing",
     ),
 ];
 
@@ -89,5 +74,18 @@ pub(super) fn draw(look: Look, area: Rect, buffer: &mut Buffer) {
             ..inner
         };
         line.render(row, buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_fits_into_eighty_columns() {
+        for (key, meaning) in LINES {
+            assert!(key.chars().count() < KEYS, "{key}");
+            assert!(meaning.chars().count() + KEYS < 78, "{meaning}");
+        }
     }
 }

@@ -183,8 +183,7 @@ impl Canvas<'_> {
         let limit = self.last.and_then(|point| point.memory_limit);
         let mut title = vec![
             (bytes(live), self.look.strong()),
-            ("of goal".to_owned(), self.look.dim()),
-            (bytes(goal), self.look.goal()),
+            (format!("of goal {}", bytes(goal)), self.look.goal()),
         ];
         if let Some(limit) = limit {
             title.push((format!("limit {}", human_bytes(limit)), self.look.dim()));
@@ -310,10 +309,8 @@ impl Canvas<'_> {
         let p50 = self.last.and_then(|point| point.latency_p50_ns);
         let p99 = self.last.and_then(|point| point.latency_p99_ns);
         let title = vec![
-            ("p50".to_owned(), self.look.dim()),
-            (at_most(p50, known), Style::new()),
-            ("p99".to_owned(), self.look.dim()),
-            (at_most(p99, known), self.look.strong()),
+            (format!("p50 {}", at_most(p50, known)), Style::new()),
+            (format!("p99 {}", at_most(p99, known)), self.look.strong()),
         ];
         let plot = self.title("LATENCY", title, area, buffer);
         let p50 = self.values(|point| point.latency_p50_ns.map(|ns| ns as f64));
