@@ -11,7 +11,7 @@ fn target(mode: &[&str]) -> Fixture {
 
 fn top(target: &Fixture) -> Screen {
     let screen = Screen::grtmon(&["top", "--interval", "100ms", "--pid", &target.pid_arg()]);
-    screen.shows(&["GOROUTINES", "no probe set", "runtime.main"]);
+    screen.shows(&["GOROUTINES", "no probe set", "STATES of "]);
     screen
 }
 

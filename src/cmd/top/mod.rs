@@ -81,7 +81,11 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
     let ended = look(args, &mut ui, first);
     // Before anything is said, and before anybody waits for probes to be taken away.
     drop(ui);
-    ended.map(|()| ExitCode::SUCCESS)
+    match ended {
+        // Whoever closed it does not want to know.
+        Err(why) if !ui::is_terminal_gone(&why) => Err(why),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// What is looked at next.
@@ -107,21 +111,23 @@ fn look(args: &cli::Top, ui: &mut Ui, mut first: Option<Target>) -> Result<()> {
                     Some(target) => Ok(target),
                     None => watched::find(pid),
                 };
-                let opened = target.and_then(|target| look_at_one(args, ui, &target));
-                match opened {
-                    Ok(next) => next,
-                    // The terminal is gone, or there is no list to say it in.
-                    Err(why) if ui::is_terminal_gone(&why) => return Ok(()),
-                    Err(why) if ui.state.alone => return Err(why),
-                    Err(why) => {
-                        ui.state.process = None;
-                        ui.state.message = Some(format!("{why:#}"));
-                        Next::List
-                    }
+                match target {
+                    Ok(target) => look_at_one(args, ui, &target)?,
+                    Err(why) => cannot_open(ui, why)?,
                 }
             }
         };
     }
+}
+
+/// A process that cannot be opened is said where there is a list to go back to.
+fn cannot_open(ui: &mut Ui, why: anyhow::Error) -> Result<Next> {
+    if ui.state.alone {
+        return Err(why);
+    }
+    ui.state.process = None;
+    ui.state.message = Some(format!("{why:#}"));
+    Ok(Next::List)
 }
 
 /// The list of all Go processes.
@@ -152,7 +158,10 @@ fn look_at_all(ui: &mut Ui, list: &mut List) -> Result<Next> {
 
 /// One process.
 fn look_at_one(args: &cli::Top, ui: &mut Ui, target: &Target) -> Result<Next> {
-    let mut watched = Watched::open(target)?;
+    let mut watched = match Watched::open(target) {
+        Ok(watched) => watched,
+        Err(why) => return cannot_open(ui, why),
+    };
     ui.state.open(watched.who());
     thread::scope(|scope| {
         let mut runner = Runner::new(scope, target, args);
