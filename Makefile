@@ -1,8 +1,8 @@
-# make demo: see grtmon at work.  make test: see it proven.  Both set up what they need.
+# make demo: see grtmon at work.  make test: see it proven.  make dist: what is released.  They set up what they need.
 
 CARGO ?= cargo
 
-.PHONY: build demo test bench lint setup setup-test clean
+.PHONY: build demo test test-kernels test-dist bench dist lint setup setup-dist setup-test clean
 
 build: setup
 	$(CARGO) build --release --locked
@@ -14,9 +14,24 @@ demo: setup-test build
 test: setup-test lint
 	$(CARGO) test --locked
 
+# Debian's kernels from 5.10 to the newest on amd64 and arm64, in QEMU without KVM. Writes tests/kernels/results.tsv, and
+# from it the table in README.md.
+test-kernels: setup-test
+	GRTMON_TEST_KERNELS=full $(CARGO) test --locked --test kernels -- --include-ignored --skip readme
+	GRTMON_README=write $(CARGO) test --locked --test kernels readme
+
 # What watching costs. Needs root and a quiet machine; with bpftrace installed, that too is measured.
 bench: setup-test
 	$(CARGO) bench --locked --bench cost
+
+# Static executables for x86_64 and aarch64, .tar.gz, .deb and checksums, in target/dist.
+dist: setup-dist
+	packaging/dist.sh
+
+# Builds it all a second time and compares; installs the package in fresh Debians. Needs root and some minutes.
+test-dist: setup-test dist
+	@tests/setup/packages.sh test-dist
+	$(CARGO) test --locked --test dist -- --ignored --test-threads=1
 
 lint:
 	$(CARGO) fmt --check
@@ -25,6 +40,10 @@ lint:
 
 setup:
 	@tests/setup/packages.sh
+
+setup-dist:
+	@tests/setup/packages.sh dist
+	@tests/setup/arm64.sh >/dev/null
 
 setup-test:
 	@tests/setup/packages.sh test

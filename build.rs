@@ -34,12 +34,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `-mcpu=v3` works on every kernel from 5.1 on; clang's own default changes with its version.
+/// `-mcpu=v3` works on every kernel from 5.1 on; clang's own default changes with its version. Names of source files, which
+/// the kernel shows beside instructions, are relative: the object does not depend on where the checkout lies.
 fn build_skeleton(source: &Path, skeleton: &Path) -> Result<(), Box<dyn Error>> {
     let arguments = [
         "-Ivmlinux",
         "-Isrc/bpf",
         "-mcpu=v3",
+        "-fdebug-compilation-dir=.",
         "-Wall",
         "-Wextra",
         "-Werror",

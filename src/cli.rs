@@ -90,7 +90,7 @@ pub struct Common {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub max_overhead: Option<f64>,
     /// How probes are attached
-    #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf")]
+    #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf|tracefs")]
     pub attach: Attach,
 }
 
@@ -106,12 +106,14 @@ pub enum Output {
 /// Ways of attaching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Attach {
-    /// uprobe.multi where the kernel has it (6.6 and later), else perf
+    /// uprobe.multi where the kernel has it (6.6 and later), else tracefs for many sites and perf for few
     Auto,
     /// One uprobe.multi link for many sites
     Multi,
     /// One perf event per site: slow to detach, needs CAP_SYS_ADMIN
     Perf,
+    /// One tracefs event for many sites: needs CAP_SYS_ADMIN
+    Tracefs,
 }
 
 /// `gr`
@@ -269,7 +271,7 @@ pub enum Source {
   GOROS    goroutines                RUN    those waiting for a processor
   THR      threads of the runtime
   OBJ/S    objects allocated per second, and their bytes (B/S)
-  LIVE     heap, live or not yet swept; GOAL: where the next collection ends
+  LIVE     heap, live or unswept; GOAL: where the next collection ends
   GC       collections               STW99  99th percentile of their pauses
   GC%      share of the CPU time they took, as of the last one
   LAT99    99th percentile of the time from runnable to running
@@ -321,7 +323,7 @@ pub struct Top {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub max_overhead: Option<f64>,
     /// How probes are attached
-    #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf")]
+    #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf|tracefs")]
     pub attach: Attach,
 }
 

@@ -20,7 +20,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{Build, Toolchain, builds, program, toolchains};
+use common::{Build, Toolchain, builds, builds_of_all_machines, program, toolchains};
 use edit::{replaced, without_sections};
 use grtmon::go::{Binary, BuildInfo, Frame, Function, GoVersion, VersionRange, VersionSource};
 
@@ -47,6 +47,23 @@ fn oracles() -> Vec<(&'static Toolchain, Build, PathBuf)> {
                     toolchain,
                     *build,
                     program(toolchain, *build, "coracle", &text),
+                ));
+            }
+        }
+    }
+    all
+}
+
+/// Besides, the oracle for the other machine, which can be read here but not be run.
+fn oracles_of_all_machines() -> Vec<(&'static Toolchain, Build, PathBuf)> {
+    let mut all = oracles();
+    for toolchain in toolchains() {
+        for build in builds_of_all_machines() {
+            if !build.arch.is_empty() {
+                all.push((
+                    toolchain,
+                    build,
+                    program(toolchain, build, "oracle", ORACLE),
                 ));
             }
         }
@@ -87,7 +104,7 @@ fn short_all(fields: &str) -> String {
 /// The functions are those that `go tool nm` lists.
 #[test]
 fn functions_are_those_of_go_tool_nm() {
-    for (toolchain, build, path) in oracles() {
+    for (toolchain, build, path) in oracles_of_all_machines() {
         if build.strip {
             continue;
         }
@@ -137,7 +154,7 @@ fn functions_are_those_of_go_tool_nm() {
 /// Every function is found by its name and by its addresses; nothing is found outside.
 #[test]
 fn functions_are_found_by_name_and_address() {
-    for (_, _, path) in oracles() {
+    for (_, _, path) in oracles_of_all_machines() {
         let binary = parse(&path);
         let functions = binary.functions();
         let all: Vec<Function<'_>> = functions.iter().collect();
@@ -267,7 +284,7 @@ fn lines_and_inlining_are_those_of_the_runtime() {
 /// Build information is what `go version -m` says.
 #[test]
 fn build_information_is_that_of_go_version() {
-    for (toolchain, build, path) in oracles() {
+    for (toolchain, build, path) in oracles_of_all_machines() {
         let binary = parse(&path);
         let output = toolchain
             .command()
@@ -323,7 +340,7 @@ fn version_m(info: &BuildInfo) -> String {
 /// trace of the version.
 #[test]
 fn nothing_depends_on_sections_or_build_information() {
-    for (toolchain, build, path) in oracles() {
+    for (toolchain, build, path) in oracles_of_all_machines() {
         let whole = parse(&path);
         let file = fs::read(&path).unwrap();
         let label = |what: &str| format!("{} {what}", path.display());

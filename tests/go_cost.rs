@@ -7,20 +7,19 @@ mod common;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use grtmon::go::Binary;
+use grtmon::go::{Anatomy, Binary, runtime::Runtime, starts::start_functions};
+use grtmon::target::mapped::MappedFile;
 
-/// Debian's prometheus, if it is there: no symbols, no DWARF, 60,000 functions.
+/// Debian's prometheus, if it is there: no symbols, no DWARF, 60,000 functions, 22 MB of code.
 #[test]
 fn a_large_stripped_program_costs_little() {
     let Some(path) = common::tool("prometheus") else {
         return;
     };
     let size = fs::metadata(&path).unwrap().len();
-    let file = fs::File::open(&path).unwrap();
-    // SAFETY: nobody changes an installed program during this test.
-    let map = unsafe { memmap2::Mmap::map(&file) }.unwrap();
+    let map = MappedFile::new(&fs::File::open(&path).unwrap()).unwrap();
     let started = Instant::now();
-    let before = anonymous_memory();
+    let (before, mapped) = (resident("RssAnon:"), resident("RssFile:"));
     let binary = Binary::parse(map).unwrap();
     let functions = binary.functions();
     assert_eq!(functions.by_name("runtime.newproc").len(), 2);
@@ -33,19 +32,28 @@ fn a_large_stripped_program_costs_little() {
             .file
             .ends_with("cmd/prometheus/main.go")
     );
-    let (took, grown) = (started.elapsed(), anonymous_memory() - before);
+    let (took, grown) = (started.elapsed(), resident("RssAnon:") - before);
     // It takes milliseconds; but a hundred times that without optimisation, and more on a busy machine.
     let limit = Duration::from_millis(if cfg!(debug_assertions) { 10_000 } else { 200 });
     assert!(took < limit, "{took:?} for {size} bytes");
     assert!(grown < 1 << 20, "{grown} bytes for a file of {size}");
+
+    // What the probes of gr need: all code is looked through for go statements, and a part of that stays.
+    let runtime = Runtime::of(&binary);
+    let anatomy = Anatomy::of_runtime(&runtime);
+    let starts = start_functions(&runtime).unwrap();
+    assert!(anatomy.globals.allgs.is_some() && starts.functions.len() > 100);
+    let (grown, mapped) = (resident("RssAnon:") - before, resident("RssFile:") - mapped);
+    assert!(grown < 3 << 20, "{grown} bytes for a file of {size}");
+    assert!(mapped < size / 3, "{mapped} bytes of a file of {size}");
 }
 
-/// Memory of this process that is not backed by a file, in bytes.
-fn anonymous_memory() -> u64 {
+/// Memory of this process of one kind, in bytes: `RssAnon:` is not backed by a file, `RssFile:` is.
+fn resident(kind: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .find_map(|line| line.strip_prefix(kind))
         .unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }

@@ -11,13 +11,14 @@ mod common;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use common::{Build, Fixture, builds, fixture, program, toolchains};
+use common::{Build, Fixture, builds, builds_of_all_machines, fixture, program, toolchains};
 use grtmon::go::{
     Binary,
-    allocators::{AllocKind, allocators, has_headers},
+    allocators::{AllocKind, Allocator, allocators, has_headers},
     code::Code,
     events::{Event, RestartArguments, restart_arguments, sites, stop_has_reason},
     globals::Globals,
+    image::Machine,
     runtime::Runtime,
     sites::{Cost, Site, SiteKind},
     starts::{Starts, start_functions},
@@ -28,14 +29,15 @@ fn binary(path: &Path) -> Binary {
 }
 
 /// The kind of site that an event has in a version.
-fn expected(event: Event, minor: u32) -> SiteKind {
-    match event {
-        Event::GoroutineCreate | Event::StwEnd => SiteKind::Call,
-        Event::CoroutineCreate | Event::QueueSteal => SiteKind::BranchAfterCall,
-        Event::StwStopped => SiteKind::BeforeReturn,
-        Event::SweepDone if minor >= 25 => SiteKind::Call,
-        Event::SweepDone => SiteKind::Branch,
-        _ if minor >= 21 => SiteKind::PushRbp,
+fn expected(event: Event, minor: u32, machine: Machine) -> SiteKind {
+    match (event, machine) {
+        (Event::GoroutineCreate | Event::StwEnd, _) => SiteKind::Call,
+        (Event::CoroutineCreate | Event::QueueSteal, _) => SiteKind::BranchAfterCall,
+        (Event::StwStopped, Machine::X86_64) => SiteKind::BeforeReturn,
+        (Event::StwStopped, Machine::Aarch64) => SiteKind::Return,
+        (Event::SweepDone, _) if minor >= 25 => SiteKind::Call,
+        (Event::SweepDone, _) => SiteKind::Branch,
+        (_, Machine::X86_64) if minor >= 21 => SiteKind::PushRbp,
         _ => SiteKind::StackCheckBranch,
     }
 }
@@ -46,7 +48,7 @@ fn check_site(binary: &Binary, site: &Site) {
     assert_eq!(function.name, site.function);
     assert_eq!(function.entry + site.offset, site.vaddr);
     let code = function.code(binary.image()).unwrap();
-    let decoded = Code::decode(code, function.entry);
+    let decoded = Code::decode(binary.image().machine(), code, function.entry);
     let index = decoded.index_of(site.vaddr).expect("no instruction");
     assert_eq!(decoded.refused(index), None, "{site}");
     assert_eq!(decoded.is_emulated(index), site.cost == Cost::OneTrap);
@@ -59,15 +61,18 @@ fn check_site(binary: &Binary, site: &Site) {
 fn every_event_has_a_site_of_the_expected_kind() {
     for toolchain in toolchains() {
         let minor = toolchain.minor();
-        for build in builds() {
-            let binary = binary(&fixture(toolchain, *build));
+        for build in builds_of_all_machines() {
+            let binary = binary(&fixture(toolchain, build));
             let runtime = Runtime::of(&binary);
+            let machine = binary.image().machine();
             for event in Event::ALL {
                 let what = format!("{event}, Go {}, {}", toolchain.version, build.name());
                 let sites = sites(&runtime, event).unwrap_or_else(|e| panic!("{what}: {e}"));
                 match event {
                     Event::CoroutineCreate if minor < 23 => assert!(sites.is_empty(), "{what}"),
                     Event::GoroutineStart | Event::Allocate => assert!(!sites.is_empty(), "{what}"),
+                    // On ARM every return is a site.
+                    Event::StwStopped => assert!(!sites.is_empty(), "{what}"),
                     _ => assert_eq!(sites.len(), 1, "{what}"),
                 }
                 for site in sites {
@@ -75,7 +80,7 @@ fn every_event_has_a_site_of_the_expected_kind() {
                     let tiny = event == Event::GoroutineStart
                         && matches!(site.kind, SiteKind::Early | SiteKind::Entry);
                     assert!(
-                        tiny || site.kind == expected(event, minor),
+                        tiny || site.kind == expected(event, minor, machine),
                         "{what}: {site}"
                     );
                     assert!(tiny || site.cost == Cost::OneTrap, "{what}: {site}");
@@ -90,17 +95,18 @@ fn every_event_has_a_site_of_the_expected_kind() {
 fn versions_differ_as_documented() {
     for toolchain in toolchains() {
         let minor = toolchain.minor();
-        for build in builds() {
-            let binary = binary(&fixture(toolchain, *build));
+        for build in builds_of_all_machines() {
+            let what = format!("Go {}, {}", toolchain.version, build.name());
+            let binary = binary(&fixture(toolchain, build));
             let runtime = Runtime::of(&binary);
             let arguments = match minor {
                 ..=21 => RestartArguments::None,
                 22 => RestartArguments::Began,
                 _ => RestartArguments::BeganAndStopped,
             };
-            assert_eq!(restart_arguments(&runtime), Ok(arguments));
-            assert_eq!(stop_has_reason(&runtime), Ok(minor >= 21));
-            assert_eq!(has_headers(&runtime), minor >= 22);
+            assert_eq!(restart_arguments(&runtime), Ok(arguments), "{what}");
+            assert_eq!(stop_has_reason(&runtime), Ok(minor >= 21), "{what}");
+            assert_eq!(has_headers(&runtime), minor >= 22, "{what}");
         }
     }
 }
@@ -108,8 +114,13 @@ fn versions_differ_as_documented() {
 #[test]
 fn allocators_are_leaves() {
     for toolchain in toolchains() {
-        let binary = binary(&fixture(toolchain, Build::DEFAULT));
-        let found = allocators(&Runtime::of(&binary)).unwrap();
+        let found = |build| allocators(&Runtime::of(&binary(&fixture(toolchain, build)))).unwrap();
+        let names = |found: &[Allocator]| -> BTreeSet<String> {
+            found.iter().map(|a| a.site.function.clone()).collect()
+        };
+        let arm64 = found(Build::ARM64);
+        let found = found(Build::DEFAULT);
+        assert_eq!(names(&arm64), names(&found));
         let kinds: BTreeSet<String> = found.iter().map(|a| format!("{:?}", a.kind)).collect();
         if toolchain.minor() <= 23 {
             assert_eq!(found.len(), 1);
@@ -140,9 +151,9 @@ fn without_symbols(path: &Path) -> Vec<u8> {
 #[test]
 fn globals_are_found_without_symbols() {
     for toolchain in toolchains() {
-        for build in builds() {
+        for build in builds_of_all_machines() {
             let what = format!("Go {}, {}", toolchain.version, build.name());
-            let path = fixture(toolchain, *build);
+            let path = fixture(toolchain, build);
             let image = binary(&path);
             let image = image.image();
             let stripped = Binary::parse(without_symbols(&path)).unwrap();
@@ -228,6 +239,28 @@ fn start_functions_include_what_really_starts() {
     }
 }
 
+/// What the code for x86-64 says of the same program, the code for ARM says too. (It may say more: where a value is kept
+/// over a call is up to the compiler.)
+#[test]
+fn start_functions_are_the_same_on_all_machines() {
+    for toolchain in toolchains() {
+        let found =
+            |build| start_functions(&Runtime::of(&binary(&fixture(toolchain, build)))).unwrap();
+        let (here, arm64) = (found(Build::DEFAULT), found(Build::ARM64));
+        let names = |found: &Starts| -> BTreeSet<String> {
+            found.functions.iter().map(|f| f.name.clone()).collect()
+        };
+        let missing: Vec<String> = names(&here).difference(&names(&arm64)).cloned().collect();
+        assert!(missing.is_empty(), "Go {}: {missing:?}", toolchain.version);
+        assert_eq!(
+            here.statements, arm64.statements,
+            "Go {}",
+            toolchain.version
+        );
+        assert!(arm64.resolved >= here.resolved, "Go {}", toolchain.version);
+    }
+}
+
 /// One `go` statement a line; the mark says whether what it starts can be known.
 const STATEMENTS: &str = r#"package main
 
@@ -302,8 +335,8 @@ func main() {
 #[test]
 fn only_what_cannot_be_known_is_unknown() {
     for toolchain in toolchains() {
-        for build in builds() {
-            let path = program(toolchain, *build, "statements", STATEMENTS);
+        for build in builds_of_all_machines() {
+            let path = program(toolchain, build, "statements", STATEMENTS);
             let binary = binary(&path);
             let found = start_functions(&Runtime::of(&binary)).unwrap();
             assert_eq!(

@@ -51,6 +51,12 @@ enum {
 	BPF_RB_FORCE_WAKEUP = 1 << 1,
 };
 
+/* What bpf_get_ns_current_pid_tgid fills in (Linux 5.7). */
+struct bpf_pidns_info {
+	__u32 pid;
+	__u32 tgid;
+};
+
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
 	unsigned long r15;

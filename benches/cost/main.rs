@@ -3,8 +3,8 @@
 //! root, a quiet machine, and bpftrace for those rows.
 //!
 //! The rounds are interleaved and every ratio is taken within one round, so that a machine that becomes slower makes
-//! all rows slower. `GRTMON_BENCH_ROUNDS` (5), `GRTMON_BENCH_ONLY` (a part of a subject's name, or `dump`) and
-//! `GRTMON_BENCH_WITHOUT` (a part of an observer's name) change what is run.
+//! all rows slower. `GRTMON_BENCH_ROUNDS` (5), `GRTMON_BENCH_ONLY` (a part of a subject's name, `dump` or
+//! `startup`) and `GRTMON_BENCH_WITHOUT` (a part of an observer's name) change what is run.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -17,6 +17,7 @@
 mod common;
 mod dump;
 mod observer;
+mod startup;
 mod table;
 
 use std::{env, fs, path::Path, process::Command};
@@ -234,6 +235,9 @@ fn main() {
     if "dump".contains(&only) {
         all["dump"] = dump::run(&program, rounds);
         all["ps"] = dump::ps(&program, rounds);
+    }
+    if "startup".contains(&only) {
+        all["startup"] = startup::table(rounds);
     }
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cost.json");
     fs::write(&file, format!("{all:#}\n")).unwrap();

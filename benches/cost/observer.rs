@@ -17,7 +17,7 @@ use grtmon::{
         floor::Floor,
         gc, gm, gr,
     },
-    target::{self, Selection, Target},
+    target::{self, Selection, Target, checked::Checked},
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -64,7 +64,9 @@ impl Probes {
             max_functions: 1,
         };
         match self {
-            Self::Gr | Self::GrSeq => gr::Plan::of(target, &options).unwrap().sites(),
+            Self::Gr | Self::GrSeq => gr::Plan::of(&Checked::of(target), &options)
+                .unwrap()
+                .sites(),
             Self::Gm => gm::Plan::of(target).unwrap().sites(),
             Self::Gc => gc::Plan::of(target, gc::Wanted::Everything)
                 .unwrap()
@@ -104,7 +106,7 @@ pub(crate) fn observe(
             let pids = Selection::Pids(vec![i32::try_from(pid).unwrap()]);
             let target = target::resolve(&pids).unwrap().targets.pop().unwrap();
             let mut object = MaybeUninit::uninit();
-            let place = Place::of(&target, Method::Multi);
+            let place = Place::of(&target, Method::Multi).unwrap();
             let floor = Floor::attach(&mut object, &place, probes.sites(&target)).unwrap();
             work();
             drop(floor);
@@ -234,7 +236,7 @@ fn cpu_s(pid: u32) -> f64 {
     ticks / 100.0
 }
 
-fn peak_kib(pid: u32) -> Option<u64> {
+pub(crate) fn peak_kib(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|it| it.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()

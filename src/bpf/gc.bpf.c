@@ -90,7 +90,7 @@ static __always_inline __u32 sweepers_left(__u64 bias)
 	return state & ~GC_DRAINED_MASK;
 }
 
-static __always_inline int sweep_moment(const struct go_site *site, __u8 kind)
+static __always_inline int sweep_moment(__u32 process, const struct go_site *site, __u8 kind)
 {
 	__u64 bias = site->bias;
 	struct gc_sweep *e;
@@ -101,7 +101,7 @@ static __always_inline int sweep_moment(const struct go_site *site, __u8 kind)
 		count(GC_N_LOST_SWEEP);
 		return 0;
 	}
-	e->head.process = go_process();
+	e->head.process = process;
 	e->head.kind = kind;
 	e->head.why = 0;
 	e->head.text_len = 0;
@@ -331,7 +331,7 @@ GO_PROBE(gc_cycle_end)
 	if (open)
 		bpf_map_delete_elem(&gc_cycles, &process);
 	if (gc_cfg.end_is_flush)
-		sweep_moment(&site, GC_SWEEP_FLUSHED);
+		sweep_moment(process, &site, GC_SWEEP_FLUSHED);
 	return 0;
 }
 
@@ -339,11 +339,12 @@ GO_PROBE(gc_cycle_end)
 
 static __always_inline int sweep_probe(struct go_regs *ctx, __u8 kind)
 {
+	__u32 process = go_process();
 	struct go_site site;
 
-	if (go_ignored(go_process()) || go_site_of(ctx, &site))
+	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	return sweep_moment(&site, kind);
+	return sweep_moment(process, &site, kind);
 }
 
 /* In runtime.sweepone, on the branch only the sweeper takes that found the last span gone; it has signed off. */

@@ -2,7 +2,7 @@
 /*
  * What every program here knows about running inside a Go function: where the register ABI keeps g and the
  * arguments (cmd/compile/abi-internal.md), whether a stack check is about to fail, and how far the image was
- * moved by the loader.
+ * moved by the loader; process.bpf.h has the process.
  */
 #ifndef __GO_BPF_H
 #define __GO_BPF_H
@@ -10,6 +10,8 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+
+#include "process.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
 #define go_regs pt_regs
@@ -68,20 +70,82 @@ struct go_site {
 	__u64 bias; /* what the loader added to link-time addresses in this process */
 };
 
+/*
+ * Where the kernel gives no cookie (before Linux 5.15, and from a tracefs event, which has one for all its sites), the
+ * site is found by its address.
+ */
+struct go_by_address {
+	__u64 start_code; /* link-time address where the program's code begins */
+	__u32 mm; /* offset of mm in task_struct; 0: the loader does not move the program */
+	__u32 mm_start_code; /* offset of start_code in mm_struct */
+	__u32 wanted; /* there are no cookies */
+	__u32 unused;
+};
+
+const volatile struct go_by_address go_by_address = {};
+
+/* What the cookie would be, by link-time address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set by user space */
+	__type(key, __u64);
+	__type(value, __u64);
+} go_sites SEC(".maps");
+
+/* Hits at addresses that are no site's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} go_strays SEC(".maps");
+
+/*
+ * What the loader added to link-time addresses in this process: the kernel remembers where it has put the code
+ * (load_elf_binary, fs/binfmt_elf.c).
+ */
+static __always_inline __u64 go_bias(void)
+{
+	__u64 task = bpf_get_current_task(), mm = 0, start_code = 0;
+
+	if (!go_by_address.mm)
+		return 0;
+	bpf_probe_read_kernel(&mm, sizeof(mm), (void *)(task + go_by_address.mm));
+	bpf_probe_read_kernel(&start_code, sizeof(start_code), (void *)(mm + go_by_address.mm_start_code));
+	return start_code - go_by_address.start_code;
+}
+
+/* 0 if the address is no site's, which is counted. */
+static __always_inline __u64 go_cookie_by_address(struct go_regs *ctx)
+{
+	__u64 vaddr = GO_PC(ctx) - go_bias(), *cookie, *strays;
+	__u32 zero = 0;
+
+	cookie = bpf_map_lookup_elem(&go_sites, &vaddr);
+	if (cookie)
+		return *cookie;
+	strays = bpf_map_lookup_elem(&go_strays, &zero);
+	if (strays)
+		*strays += 1;
+	return 0;
+}
+
 /* Returns non-zero when this hit is not a call (the function will start again on a larger stack). */
 static __always_inline int go_site_of(struct go_regs *ctx, struct go_site *site)
 {
-	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u64 cookie;
 
+	if (go_by_address.wanted) {
+		cookie = go_cookie_by_address(ctx);
+		if (!cookie)
+			return 1;
+	} else {
+		cookie = bpf_get_attach_cookie(ctx);
+	}
 	site->vaddr = cookie & ((1ULL << GO_COOKIE_OFFSET_SHIFT) - 1);
 	site->offset = cookie >> GO_COOKIE_OFFSET_SHIFT & GO_COOKIE_OFFSET_MASK;
 	site->bias = GO_PC(ctx) - site->vaddr;
 	return (cookie & GO_COOKIE_STACK_CHECK) && go_stack_check_fails(ctx);
-}
-
-static __always_inline __u32 go_process(void)
-{
-	return bpf_get_current_pid_tgid() >> 32;
 }
 
 /*
@@ -112,7 +176,7 @@ static __always_inline int go_hit(void)
 	return 1;
 }
 
-/* Programs come twice: for uprobe.multi (kernel 6.6 on) and for one perf event per site. */
+/* Programs come twice: for uprobe.multi (kernel 6.6 on), and for perf events, of one site or of tracefs. */
 #define GO_PROBE(name)                                                   \
 	static __always_inline int name##_body(struct go_regs *ctx);     \
 	SEC("uprobe.multi") int name(struct go_regs *ctx)                \
@@ -124,24 +188,5 @@ static __always_inline int go_hit(void)
 		return go_hit() ? name##_body(ctx) : 0;                  \
 	}                                                                \
 	static __always_inline int name##_body(struct go_regs *ctx)
-
-/* The process to look at, when it is one and the kernel does not confine the probes to it; otherwise 0. */
-const volatile __u32 go_only = 0;
-/* Processes to look at, when they are several (user space sets go_listed_only). */
-const volatile __u8 go_listed_only = 0;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, __u32); /* process id */
-	__type(value, __u8);
-} go_listed SEC(".maps");
-
-static __always_inline int go_ignored(__u32 process)
-{
-	if (go_only)
-		return process != go_only;
-	return go_listed_only && !bpf_map_lookup_elem(&go_listed, &process);
-}
 
 #endif

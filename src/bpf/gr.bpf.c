@@ -152,10 +152,9 @@ static __always_inline __u64 current_goid(__u64 g0)
 	return curg ? word_at(curg + gr_cfg.g_goid) : 0;
 }
 
-static __always_inline int created(struct go_regs *ctx, const struct go_site *site, __u64 newg, __u16 p)
+static __always_inline int created(struct go_regs *ctx, const struct go_site *site, __u32 process, __u64 newg, __u16 p)
 {
 	__u64 now = bpf_ktime_get_ns(), creator = 0;
-	__u32 process = go_process();
 	struct gr_life *life;
 	struct gr_event *e;
 
@@ -201,25 +200,27 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 /* At `call runtime.runqput` in runtime.newproc.func1: runqput(pp, newg, next), everything in newg is final. */
 GO_PROBE(gr_create)
 {
+	__u32 process = go_process();
 	struct go_site site;
 
-	if (go_ignored(go_process()) || go_site_of(ctx, &site))
+	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	return created(ctx, &site, GO_ARG1(ctx), p_id(GO_ARG0(ctx)));
+	return created(ctx, &site, process, GO_ARG1(ctx), p_id(GO_ARG0(ctx)));
 }
 
-/* At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (Go 1.23 and later): AX = the coroutine's g. */
+/* At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (Go 1.23 and later): the result is the coroutine's g. */
 GO_PROBE(gr_create_coro)
 {
+	__u32 process = go_process();
 	struct go_site site;
 
-	if (go_ignored(go_process()) || go_site_of(ctx, &site))
+	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	return created(ctx, &site, GO_ARG0(ctx), p_of(GO_G(ctx)));
+	return created(ctx, &site, process, GO_ARG0(ctx), p_of(GO_G(ctx)));
 }
 
 /* A new program image: what is remembered of this process belongs to the one before. */
-static __always_inline void image_begins(__u64 now)
+static __always_inline void image_begins(__u32 process, __u64 now)
 {
 	struct gr_event *e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
 
@@ -229,7 +230,7 @@ static __always_inline void image_begins(__u64 now)
 	}
 	__builtin_memset(e, 0, sizeof(*e));
 	e->time_ns = now;
-	e->process = go_process();
+	e->process = process;
 	e->p = GR_NO_P;
 	e->kind = GR_IMAGE;
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
@@ -250,7 +251,7 @@ GO_PROBE(gr_start)
 		return 0;
 	}
 	if (site.vaddr == gr_cfg.main_site)
-		image_begins(now);
+		image_begins(process, now);
 	life = alive_place(process, GO_G(ctx));
 	if (!life) {
 		count(GR_N_MAP_FULL);
@@ -292,12 +293,13 @@ static __always_inline __u64 start_pc_of(__u64 g, const struct go_site *site)
 	return pc - site->bias;
 }
 
-static __always_inline int exited_in_histogram(__u64 g, const struct go_site *site, struct gr_life *life, __u64 now)
+static __always_inline int exited_in_histogram(__u32 process, __u64 g, const struct go_site *site, struct gr_life *life,
+					       __u64 now)
 {
 	__u64 started = life ? life->started_ns : 0;
 
 	if (life)
-		alive_forget(go_process(), g, life);
+		alive_forget(process, g, life);
 	if (started) {
 		add_duration(gr_cfg.by_fn ? start_pc_of(g, site) : 0, now - started);
 	} else {
@@ -321,7 +323,7 @@ GO_PROBE(gr_exit)
 	count(GR_N_EXITED);
 	life = alive_find(process, g);
 	if (gr_cfg.seq)
-		return exited_in_histogram(g, &site, life, now);
+		return exited_in_histogram(process, g, &site, life, now);
 
 	e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
 	if (!e) {
@@ -360,7 +362,7 @@ GO_PROBE(gr_exit)
 	return 0;
 }
 
-static __always_inline int queue_event(struct go_regs *ctx, enum gr_kind kind, __u64 g, __u64 moved,
+static __always_inline int queue_event(struct go_regs *ctx, __u32 process, enum gr_kind kind, __u64 g, __u64 moved,
 				       const struct go_site *site)
 {
 	struct gr_event *e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
@@ -379,7 +381,7 @@ static __always_inline int queue_event(struct go_regs *ctx, enum gr_kind kind, _
 	}
 	e->time_ns = bpf_ktime_get_ns();
 	e->creator = moved;
-	e->process = go_process();
+	e->process = process;
 	e->p = p_of(GO_G(ctx));
 	e->kind = kind;
 	e->known = 0;
@@ -390,30 +392,33 @@ static __always_inline int queue_event(struct go_regs *ctx, enum gr_kind kind, _
 /* runtime.runqputslow(pp, gp, h, t): half of the local queue [h, t) and gp move to the global queue. */
 GO_PROBE(gr_put_global)
 {
+	__u32 process = go_process();
 	struct go_site site;
 
-	if (go_ignored(go_process()) || go_site_of(ctx, &site))
+	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	return queue_event(ctx, GR_PUT_GLOBAL, GO_ARG1(ctx), ((__u32)GO_ARG3(ctx) - (__u32)GO_ARG2(ctx)) / 2 + 1,
+	return queue_event(ctx, process, GR_PUT_GLOBAL, GO_ARG1(ctx), ((__u32)GO_ARG3(ctx) - (__u32)GO_ARG2(ctx)) / 2 + 1,
 			   &site);
 }
 
 /* runtime.globrunqget up to Go 1.24, runtime.globrunqgetbatch since. */
 GO_PROBE(gr_get_global)
 {
+	__u32 process = go_process();
 	struct go_site site;
 
-	if (go_ignored(go_process()) || go_site_of(ctx, &site))
+	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	return queue_event(ctx, GR_GET_GLOBAL, 0, 0, &site);
+	return queue_event(ctx, process, GR_GET_GLOBAL, 0, 0, &site);
 }
 
-/* The branch after `call runtime.runqgrab` in runtime.runqsteal: AX = goroutines grabbed, 0 when the try failed. */
+/* The branch after `call runtime.runqgrab` in runtime.runqsteal: the result is how many goroutines were grabbed, 0 when the try failed. */
 GO_PROBE(gr_steal)
 {
+	__u32 process = go_process();
 	struct go_site site;
 
-	if (go_ignored(go_process()) || go_site_of(ctx, &site) || !(__u32)GO_ARG0(ctx))
+	if (go_ignored(process) || go_site_of(ctx, &site) || !(__u32)GO_ARG0(ctx))
 		return 0;
-	return queue_event(ctx, GR_STEAL, 0, (__u32)GO_ARG0(ctx), &site);
+	return queue_event(ctx, process, GR_STEAL, 0, (__u32)GO_ARG0(ctx), &site);
 }

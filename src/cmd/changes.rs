@@ -2,7 +2,9 @@
 
 use crate::probe::attach::Place;
 use crate::target::Target;
+use crate::target::process::Loaded;
 use crate::target::process::ProcessId;
+use crate::target::watch::Watch;
 
 use super::output;
 
@@ -17,8 +19,8 @@ pub(super) struct Changes {
 #[derive(Debug)]
 struct Confined {
     process: ProcessId,
-    /// The program it runs (see [`ProcessId::image`]).
-    image: Option<Vec<u8>>,
+    /// The program it runs (see [`ProcessId::loaded`]).
+    image: Option<Loaded>,
     said: bool,
 }
 
@@ -26,7 +28,7 @@ impl Changes {
     /// Nothing has happened yet.
     pub(super) fn of(target: &Target, place: &Place) -> Self {
         // A command that has not begun has no image of the target's yet.
-        let image = |process: &ProcessId| target.runs(process).then(|| process.image()).flatten();
+        let image = |process: &ProcessId| target.runs(process).then(|| process.loaded()).flatten();
         let confined = |process: &ProcessId| Confined {
             process: process.clone(),
             image: image(process),
@@ -53,16 +55,25 @@ impl Changes {
     }
 }
 
+/// Says, once, that a process showed itself which is outside of grtmon's PID namespace.
+pub(super) fn tell_of_strangers(watch: &mut Watch) {
+    if watch.take_stranger() {
+        output::note(
+            "Processes outside of grtmon's PID namespace run this file too: they are observed, but have no number here (?).",
+        );
+    }
+}
+
 impl Confined {
     /// The kernel confines probes to a task. An exec by a thread that is not the main one puts another in its place.
     fn warn(&mut self, target: &Target) {
         if self.said || !target.runs(&self.process) {
             return;
         }
-        let Some(image) = self.process.image() else {
+        let Some(image) = self.process.loaded() else {
             return;
         };
-        if self.image.get_or_insert_with(|| image.clone()) == &image {
+        if *self.image.get_or_insert(image) == image {
             return;
         }
         self.said = true;

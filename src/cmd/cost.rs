@@ -91,7 +91,19 @@ impl<'a> CostWatch<'a> {
             running: None,
         };
         watch.look();
+        if watch.limit.is_some()
+            && let Some(unseen) = watch.unseen()
+        {
+            output::warn(&format!(
+                "--max-overhead goes by the CPU time of the processes that can be seen: {unseen}"
+            ));
+        }
         watch
+    }
+
+    /// Why the CPU time is not that of all the observed, if it is not.
+    fn unseen(&self) -> Option<&'static str> {
+        self.targets.iter().find_map(Target::unseen_processes)
     }
 
     fn look(&mut self) {
@@ -184,7 +196,11 @@ impl<'a> CostWatch<'a> {
     pub(super) fn end(&mut self, spent: Spent) -> Cost {
         self.timed = None;
         self.look();
-        self.cost(spent)
+        let known = self.cost(spent);
+        match self.unseen() {
+            Some(_) => Cost { cpu_ns: 0, ..known },
+            None => known,
+        }
     }
 }
 

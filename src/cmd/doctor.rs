@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cli;
-use crate::go::Binary;
 use crate::go::VersionSource;
 use crate::go::events;
 use crate::go::events::Event;
@@ -13,14 +12,13 @@ use crate::go::runtime::Runtime;
 use crate::go::starts;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
-use crate::probe::kernel::Capability;
+use crate::probe::attach;
 use crate::probe::kernel::Kernel;
 use crate::probe::memory;
 use crate::render::report;
 use crate::target;
 use crate::target::Selection;
-use crate::target::Target;
-use crate::target::checked::CheckedLayout;
+use crate::target::checked::Checked;
 
 use super::gr;
 use super::gr_seq;
@@ -34,13 +32,15 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
     let mut sections = Vec::new();
     if let Some(selection) = selection(args) {
         for target in target::resolve(&selection)?.targets {
-            sections.push(binary(&target));
-            sections.push(sites(&target.binary));
+            let checked = Checked::of(&target);
+            sections.push(binary(&checked));
+            sections.push(sites(&checked.runtime));
         }
     }
     let kernel = Kernel::current()?;
     let can_probe = kernel.obstacle().is_none();
     sections.push(describe(&kernel));
+    sections.push(kernel.rights.describe(kernel.has_uprobe_multi()));
     if can_probe {
         sections.push(memory());
     }
@@ -62,7 +62,8 @@ fn selection(args: &cli::Doctor) -> Option<Selection> {
     }
 }
 
-fn binary(target: &Target) -> Section {
+fn binary(checked: &Checked<'_>) -> Section {
+    let target = checked.target;
     let binary = &target.binary;
     let image = binary.image();
     let mut section = Section::new("Binary");
@@ -91,6 +92,7 @@ fn binary(target: &Target) -> Section {
             format!("{} {}", info.main_module, info.main_version),
         );
     }
+    section.fine("machine", image.machine().to_string());
     let yes = |condition, yes: &'static str, no: &'static str| if condition { yes } else { no };
     let build = [
         yes(image.has_symbols(), "symbol table", "no symbol table"),
@@ -107,8 +109,7 @@ fn binary(target: &Target) -> Section {
         "function table",
         format!("{} functions", binary.functions().iter().count()),
     );
-    let checked = CheckedLayout::of(target);
-    section.fine("struct layouts", checked.layout.to_string());
+    section.fine("struct layouts", checked.anatomy.layout.to_string());
     match &checked.check {
         Ok(report) if report.failures().next().is_none() => {
             section.fine("layout check", report.to_string());
@@ -121,20 +122,22 @@ fn binary(target: &Target) -> Section {
         .iter()
         .map(|process| process.pid.to_string())
         .collect();
-    let running = if pids.is_empty() {
-        "none".to_owned()
-    } else {
-        pids.join(", ")
+    let running = match pids.as_slice() {
+        [] => "none".to_owned(),
+        _ => pids.join(", "),
     };
-    section.fine("processes", running);
+    if let Some(unseen) = target.unseen_processes() {
+        section.lacking("processes", format!("{running} that can be seen; {unseen}"));
+    } else {
+        section.fine("processes", running);
+    }
     section
 }
 
-fn sites(binary: &Binary) -> Section {
+fn sites(runtime: &Runtime<'_>) -> Section {
     let mut section = Section::new("Events");
-    let runtime = Runtime::of(binary);
     for event in Event::ALL {
-        match events::sites(&runtime, event) {
+        match events::sites(runtime, event) {
             Ok(sites) if sites.is_empty() => {
                 section.fine(event.describe(), "cannot happen in this program");
             }
@@ -152,7 +155,7 @@ fn sites(binary: &Binary) -> Section {
             Err(why) => section.lacking(event.describe(), format!("not available: {why}")),
         }
     }
-    match starts::start_functions(&runtime) {
+    match starts::start_functions(runtime) {
         Ok(starts) => section.fine(
             "go statements",
             format!(
@@ -177,20 +180,27 @@ fn describe(kernel: &Kernel) -> Section {
         }
     };
     offer("ring buffer", kernel.has_ring_buffer(), "needs Linux 5.8");
-    offer("uprobe cookies", kernel.has_cookies(), "needs Linux 5.15");
     offer(
-        "uprobe.multi",
-        kernel.has_uprobe_multi(),
-        "needs Linux 6.6; probes are attached one by one instead, which detaches slowly and needs CAP_SYS_ADMIN",
+        "uprobe cookies",
+        kernel.has_cookies(),
+        "needs Linux 5.15; sites are told apart by their addresses",
     );
-    offer("BTF", kernel.has_btf(), "not needed by grtmon");
+    offer("uprobe.multi", kernel.has_uprobe_multi(), "needs Linux 6.6");
     offer(
-        "CAP_SYS_PTRACE",
-        kernel.may(Capability::SysPtrace),
-        "only processes of one's own user can be looked at",
+        "BTF",
+        kernel.has_btf(),
+        "needed only before Linux 5.15 and with --attach tracefs, for position-independent programs, and in nested containers",
     );
     match kernel.obstacle() {
-        None => section.fine("probes", "can be used"),
+        None => {
+            section.fine("probes", "can be used");
+            match attach::best(kernel) {
+                (method, None) => section.fine("attaching", method.describe()),
+                (method, Some(why)) => {
+                    section.lacking("attaching", format!("{}: {why:#}", method.describe()));
+                }
+            }
+        }
         Some(obstacle) => section.lacking("probes", format!("cannot be used: {obstacle}")),
     }
     section

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use anyhow::Context;
 use anyhow::Result;
 
-use crate::go::Anatomy;
 use crate::go::ReadError;
 use crate::go::goroutines::GoroutineReader;
 use crate::model::dump::Goroutine;
@@ -15,10 +14,9 @@ use crate::model::dump::State;
 use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::Identity;
 use crate::model::goroutine::What;
-use crate::target::Target;
+use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::live;
-use crate::target::live::Live;
 use crate::target::process::ProcessId;
 
 /// The elders of one binary's processes.
@@ -30,6 +28,8 @@ pub(super) struct Elders {
     pub(super) starts: BTreeSet<u64>,
     /// Process and id of those that had begun to run.
     begun: HashSet<(u32, u64)>,
+    /// Whether these are of every process that runs the binary.
+    pub(super) are_all: bool,
     read_ns: u64,
 }
 
@@ -38,20 +38,17 @@ impl Elders {
     ///
     /// # Errors
     /// A process may not be read, or what was read makes no sense.
-    pub(super) fn of(target: &Target) -> Result<Self> {
+    pub(super) fn of(checked: &Checked<'_>) -> Result<Self> {
+        let target = checked.target;
         let mut elders = Self {
             read_ns: clock::monotonic_ns()?,
+            are_all: target.unseen_processes().is_none(),
             ..Self::default()
         };
         let processes = target.processes();
         // Of a command that is yet to begin there is nothing to read.
-        let mut running = processes.iter().filter(|it| target.runs(it)).peekable();
-        if running.peek().is_none() {
-            return Ok(elders);
-        }
-        let anatomy = Anatomy::of(&target.binary);
-        for process in running {
-            match elders.read(target, process, &anatomy) {
+        for process in processes.iter().filter(|it| target.runs(it)) {
+            match elders.read(checked, process) {
                 // What has ended leaves no elders.
                 Err(_) if !process.is_alive() => {}
                 read => read?,
@@ -60,14 +57,15 @@ impl Elders {
         Ok(elders)
     }
 
-    fn read(&mut self, target: &Target, process: &ProcessId, anatomy: &Anatomy) -> Result<()> {
+    fn read(&mut self, checked: &Checked<'_>, process: &ProcessId) -> Result<()> {
         let pid = process.pid;
         let explain = |error: ReadError| match error {
             ReadError::Memory(why) => live::explain(pid, &why),
             other => anyhow::anyhow!("cannot read the goroutines of process {pid}: {other}"),
         };
-        let live = Live::checked(process, anatomy)?;
-        let mut reader = GoroutineReader::new(&target.binary, &live.subject()).map_err(explain)?;
+        let live = checked.open(process)?;
+        let binary = &checked.target.binary;
+        let mut reader = GoroutineReader::new(binary, &live.subject()).map_err(explain)?;
         let list = reader.list(&live.memory).map_err(explain)?;
         let process = u32::try_from(pid).context("a process has a negative number")?;
         for goroutine in &list.goroutines {

@@ -20,7 +20,6 @@ use crate::model::gc::gctrace::GcTrace;
 use crate::model::loss;
 use crate::model::loss::Loss;
 use crate::probe;
-use crate::probe::attach::Place;
 use crate::probe::gc::GcProbes;
 use crate::probe::gc::Passed;
 use crate::probe::gc::Plan;
@@ -34,6 +33,7 @@ use crate::target::Target;
 use crate::target::clock;
 use crate::target::watch::Watch;
 
+use super::changes;
 use super::changes::Changes;
 use super::cost::CostWatch;
 use super::output;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
         plan.shortcomings
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
-        let place = Place::of(target, session.method);
+        let place = session.place(target, plan.sites().len())?;
         let changes = Changes::of(target, &place);
         let probes = GcProbes::attach(slot, target, &plan, &place)?;
         observed.push(Observed {
@@ -143,6 +143,7 @@ impl Observer for Gc<'_> {
                 self.printer.triggers.remove(&process);
             }
             one.changes.warn(one.target);
+            changes::tell_of_strangers(&mut one.watch);
         }
         let spent = || spent(&self.observed);
         if self.cost.check(spent)? == Flow::End {

@@ -17,7 +17,6 @@ use crate::model::cost::Cost;
 use crate::model::loss;
 use crate::model::loss::Loss;
 use crate::probe;
-use crate::probe::attach::Place;
 use crate::probe::gm::GmProbes;
 use crate::probe::gm::Plan;
 use crate::probe::spent::Spent;
@@ -58,7 +57,7 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
         let plan = Plan::of(target).with_context(|| format!("cannot observe {}", target.name))?;
-        let place = Place::of(target, session.method);
+        let place = session.place(target, plan.sites().len())?;
         let changes = Changes::of(target, &place);
         let probes = GmProbes::attach(slot, target, &plan, &place)?;
         observed.push(Observed {

@@ -17,7 +17,6 @@ use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::What;
 use crate::model::loss;
 use crate::probe;
-use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
@@ -28,9 +27,11 @@ use crate::render::goroutine::Names;
 use crate::render::goroutine::Table;
 use crate::render::json::Object;
 use crate::target::Target;
+use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::watch::Watch;
 
+use super::changes;
 use super::changes::Changes;
 use super::cost::CostWatch;
 use super::elders::Elders;
@@ -58,15 +59,16 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(target, &options)
+        let checked = Checked::of(target);
+        let plan = Plan::of(&checked, &options)
             .with_context(|| format!("cannot observe {}", target.name))?;
         plan.shortcomings
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
-        let place = Place::of(target, session.method);
+        let place = session.place(target, plan.sites().len())?;
         let changes = Changes::of(target, &place);
         let mut probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
-        let elders = elders(target, args.rows.alive)?;
+        let elders = elders(&checked, args.rows.alive)?;
         probes.learn(target, elders.starts.iter().copied())?;
         observed.push(Observed {
             target,
@@ -85,9 +87,10 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     }
     session::announce("goroutines", &targets);
     printer.heading()?;
-    let mut elders = 0;
+    let mut elders = Some(0);
     for one in &mut observed {
-        elders += one.show_elders(&mut printer, args.rows.alive);
+        let more = one.show_elders(&mut printer, args.rows.alive);
+        elders = elders.zip(more).map(|(sum, more)| sum + more);
     }
     printer.elders = elders;
     printer.output.flush()?;
@@ -106,11 +109,16 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     ending.exit_code()
 }
 
-/// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without, unless
-/// they were asked for.
-fn elders(target: &Target, wanted: bool) -> Result<Elders> {
-    match Elders::of(target) {
-        Err(_) if !wanted => Ok(Elders::default()),
+/// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without and says
+/// so, unless they were asked for.
+fn elders(checked: &Checked<'_>, wanted: bool) -> Result<Elders> {
+    match Elders::of(checked) {
+        Err(why) if !wanted => {
+            output::note(&format!(
+                "The goroutines that are there already are not known: {why:#}"
+            ));
+            Ok(Elders::default())
+        }
         elders => elders,
     }
 }
@@ -147,8 +155,8 @@ struct Observed<'a> {
 }
 
 impl Observed<'_> {
-    /// Shows the goroutines that were there already, if that is wanted. Returns how many there were.
-    fn show_elders(&mut self, printer: &mut Printer, wanted: bool) -> u64 {
+    /// Shows the goroutines that were there already, if that is wanted. Returns how many there were, if that is known.
+    fn show_elders(&mut self, printer: &mut Printer, wanted: bool) -> Option<u64> {
         let elders = std::mem::take(&mut self.elders.alive);
         for event in elders.iter().filter(|_| wanted) {
             let goroutine = event.goroutine();
@@ -157,7 +165,7 @@ impl Observed<'_> {
             let words = self.names.of(&self.target.binary, start, created);
             printer.event(event, start, words);
         }
-        elders.len() as u64
+        self.elders.are_all.then_some(elders.len() as u64)
     }
 
     /// Takes one batch of events. Returns how many there were.
@@ -235,6 +243,7 @@ impl Observer for Gr<'_> {
                 ));
             });
             one.changes.warn(one.target);
+            changes::tell_of_strangers(&mut one.watch);
         }
         let spent = || spent(&self.observed);
         if self.cost.check(spent)? == Flow::End {
@@ -250,6 +259,7 @@ impl Gr<'_> {
     fn finish(&mut self) -> Result<()> {
         let mut losses = Vec::new();
         let (mut created, mut exited) = (0, 0);
+        let sites = self.observed.iter().map(|one| one.probes.sites()).sum();
         for one in &mut self.observed {
             one.probes.close()?;
             while one.take(&mut self.printer)? == BATCH {
@@ -261,8 +271,21 @@ impl Gr<'_> {
             exited += passed.1;
         }
         let cost = self.cost.end(spent(&self.observed)?);
-        self.printer.end(created, exited, &losses, &cost)
+        let passed = Passed {
+            sites,
+            created,
+            exited,
+        };
+        self.printer.end(&passed, &losses, &cost)
     }
+}
+
+/// What the probes saw, whether it could be recorded or not.
+struct Passed {
+    /// At how many places they were.
+    sites: usize,
+    created: u64,
+    exited: u64,
 }
 
 /// Decides which events are shown, and writes them.
@@ -279,7 +302,8 @@ struct Printer {
     shown: u64,
     created: u64,
     exited: u64,
-    elders: u64,
+    /// `None`: not known.
+    elders: Option<u64>,
     place: String,
 }
 
@@ -299,7 +323,7 @@ impl Printer {
             shown: 0,
             created: 0,
             exited: 0,
-            elders: 0,
+            elders: None,
             place: String::new(),
         })
     }
@@ -356,12 +380,18 @@ impl Printer {
     }
 
     /// The last lines: what passed, what was seen of it, what was lost.
-    fn end(&mut self, created: u64, exited: u64, losses: &[loss::Loss], cost: &Cost) -> Result<()> {
+    fn end(&mut self, passed: &Passed, losses: &[loss::Loss], cost: &Cost) -> Result<()> {
+        let Passed {
+            sites,
+            created,
+            exited,
+        } = *passed;
         if self.json {
             let mut object = Object::begin(&mut self.output.text);
             object
                 .text("event", "end")
-                .number("alive_before", self.elders)
+                .number("sites", u64::try_from(sites).unwrap_or(u64::MAX))
+                .number_or_null("alive_before", self.elders)
                 .number("created", created)
                 .number("exited", exited);
             object
@@ -378,9 +408,12 @@ impl Printer {
         }
         self.output.flush()?;
         if !self.json {
+            let elders = self
+                .elders
+                .map_or("?".to_owned(), |elders| elders.to_string());
             output::note(&format!(
-                "{} goroutines were there already, {created} created, {exited} exited; {} rows shown",
-                self.elders, self.shown
+                "{elders} goroutines were there already, {created} created, {exited} exited; {} rows shown",
+                self.shown
             ));
         }
         output::report_cost(cost);

@@ -16,7 +16,6 @@ use crate::model::histogram::Histogram;
 use crate::model::loss;
 use crate::model::loss::Loss;
 use crate::probe;
-use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
@@ -26,9 +25,11 @@ use crate::render::histogram;
 use crate::render::json::Object;
 use crate::render::style::Style;
 use crate::target::Target;
+use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::watch::Watch;
 
+use super::changes;
 use super::changes::Changes;
 use super::cost::CostWatch;
 use super::names::NameCache;
@@ -49,13 +50,13 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
     let mut slots = probe::slots(targets.len());
     let mut observed = Vec::new();
     for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(target, &options)
+        let plan = Plan::of(&Checked::of(target), &options)
             .with_context(|| format!("cannot observe {}", target.name))?;
         plan.shortcomings
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
         let known = plan.start_entries().collect();
-        let place = Place::of(target, session.method);
+        let place = session.place(target, plan.sites().len())?;
         let changes = Changes::of(target, &place);
         let probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
         observed.push(Observed {
@@ -161,6 +162,7 @@ impl Observer for GrSeq<'_> {
                 .learn(one.target, unseen.into_iter().map(|(entry, _)| entry))?;
             one.probes.drop_hot()?;
             one.changes.warn(one.target);
+            changes::tell_of_strangers(&mut one.watch);
             for process in one.watch.take_ended() {
                 one.probes.forget(process)?;
             }

@@ -55,6 +55,11 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
             "what {many} processes run may not be looked at, Go or not; run as root or with CAP_SYS_PTRACE"
         )),
     }
+    if survey.hidden {
+        output::warn(
+            "/proc is mounted with hidepid: processes of other users are not listed; run as root or with CAP_SYS_PTRACE",
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 

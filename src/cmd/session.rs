@@ -15,7 +15,9 @@ use crate::cli::TargetArgs;
 use crate::event_loop;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
+use crate::probe::attach;
 use crate::probe::attach::Method;
+use crate::probe::attach::Place;
 use crate::probe::kernel;
 use crate::probe::kernel::Kernel;
 use crate::target;
@@ -29,26 +31,44 @@ use super::output;
 /// An observation about to begin.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// How probes are attached.
+    /// How many probes are attached.
     pub(super) method: Method,
+    /// Whether few may be attached in another way.
+    choose: bool,
     command: Option<Waiting>,
+    /// Says when to stop; never if there is a command: that ends by itself, and gets the signals.
+    stop: Receiver<()>,
 }
 
 impl Session {
     /// Finds what the arguments mean (one target for each distinct binary), and that probes can be used at all. Nothing
     /// of a target is touched.
-    pub(super) fn open(args: &TargetArgs, attach: Attach) -> Result<(Self, Vec<Target>)> {
+    pub(super) fn open(args: &TargetArgs, wanted: Attach) -> Result<(Self, Vec<Target>)> {
         let selection = selection(args);
         // First what is wrong with the arguments: it needs no privilege to be said.
         let resolved = target::resolve(&selection)?;
-        kernel::require_probes()?;
+        for target in &resolved.targets {
+            target.require_this_machine()?;
+        }
+        let method = method(wanted)?;
+        let stop = match &resolved.command {
+            Some(_) => never(),
+            None => stop_on_signals()?,
+        };
         Ok((
             Self {
-                method: method(attach)?,
+                method,
+                choose: wanted == Attach::Auto,
                 command: resolved.command,
+                stop,
             },
             resolved.targets,
         ))
+    }
+
+    /// Where the probes of a target go that has so many sites, and how.
+    pub(super) fn place(&self, target: &Target, sites: usize) -> Result<Place> {
+        place(target, sites, self.method, self.choose)
     }
 
     /// Starts the command, if there is one, and observes until the end. `observer` has its probes attached and open.
@@ -57,24 +77,39 @@ impl Session {
         timing: Timing,
         observer: &mut impl Observer,
     ) -> Result<Ending> {
-        let (stop, command) = match self.command.take() {
-            // The command ends by itself; it gets the signals.
-            Some(waiting) => (never(), Some(waiting.start()?.ended)),
-            None => (stop_on_signals()?, None),
+        let command = match self.command.take() {
+            Some(waiting) => Some(waiting.start()?.ended),
+            None => None,
         };
-        event_loop::run(timing, &stop, observer)?;
+        event_loop::run(timing, &self.stop, observer)?;
         Ok(Ending { command })
     }
 }
 
-/// How probes are attached here.
-pub(super) fn method(attach: Attach) -> Result<Method> {
-    Ok(match attach {
+/// How many probes are attached here.
+///
+/// # Errors
+/// They cannot be: what is missing.
+pub(super) fn method(wanted: Attach) -> Result<Method> {
+    let method = match wanted {
         Attach::Multi => Method::Multi,
         Attach::Perf => Method::Perf,
-        Attach::Auto if Kernel::current()?.has_uprobe_multi() => Method::Multi,
-        Attach::Auto => Method::Perf,
-    })
+        Attach::Tracefs => Method::Tracefs,
+        Attach::Auto => attach::best(&Kernel::current()?).0,
+    };
+    kernel::require_probes(method)?;
+    method.check()?;
+    Ok(method)
+}
+
+/// Where the probes of a target go that has so many sites; few may be attached in another way, if `choose`.
+pub(super) fn place(target: &Target, sites: usize, method: Method, choose: bool) -> Result<Place> {
+    let method = if choose {
+        method.for_sites(sites)
+    } else {
+        method
+    };
+    Place::of(target, method)
 }
 
 /// The line that says what is being done to whom.

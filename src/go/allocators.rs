@@ -6,7 +6,7 @@
 //! Which of them exist depends on version, experiment and `-race`, so the set is read off the binary: each function
 //! `runtime.mallocgcTiny…`, `…Small…` and `…Large…`. Functions `…SlowPath` are called by those.
 //!
-//! In all of them rax is the size in bytes that was asked for and rbx the type descriptor or 0; `mallocgc` itself
+//! In all of them the first argument is the size in bytes that was asked for and the second the type descriptor or 0; `mallocgc` itself
 //! (kind [`AllocKind::Generic`]) also sees allocations of size 0, which allocate nothing.
 
 use super::runtime::Runtime;

@@ -23,6 +23,8 @@ pub struct Anatomy {
     pub globals: Globals,
     /// Link-time address of the program's first instruction.
     pub entry: u64,
+    /// Link-time address of the end of the program's code.
+    pub code_end: u64,
     /// The N of Go 1.N, if the binary says it.
     pub minor: Option<u16>,
     /// Link-time addresses of the Go code.
@@ -34,16 +36,22 @@ pub struct Anatomy {
 }
 
 impl Anatomy {
-    /// Finds everything out. Takes some tens of milliseconds.
+    /// Finds everything out. Takes some milliseconds, and more if the binary has DWARF.
     pub fn of(binary: &Binary) -> Self {
+        Self::of_runtime(&Runtime::of(binary))
+    }
+
+    /// The same where the functions of the runtime are known already.
+    pub fn of_runtime(runtime: &Runtime<'_>) -> Self {
+        let binary = runtime.binary();
         let image: &Image = binary.image();
-        let runtime = Runtime::of(binary);
         Self {
             layout: Layout::of(binary),
-            globals: Globals::of(&runtime),
+            globals: Globals::of(runtime),
             text: binary.text(),
             main: runtime.entries("runtime.main"),
             entry: image.entry(),
+            code_end: image.code_end(),
             minor: binary.version().map(|version| version.minor),
             is_pie: image.is_pie(),
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::buildinfo::BuildInfo;
 use super::error::GoError;
+use super::file_bytes::FileBytes;
 use super::image::Image;
 use super::implied::{VersionRange, implied};
 use super::moduledata::ModuleData;
@@ -31,7 +32,7 @@ impl Binary {
     ///
     /// # Errors
     /// Everything in [`GoError`].
-    pub fn parse(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, GoError> {
+    pub fn parse(bytes: impl FileBytes) -> Result<Self, GoError> {
         let image = Image::parse(bytes)?;
         let headers = pclntab_header::find(&image)?;
         let with_moduledata = headers

@@ -1,10 +1,8 @@
-//! One x86-64 function, and the probe sites in it.
+//! One function, and the probe sites in it.
 
-use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
-
-use super::code::{Changes, Code};
+use super::code::Code;
 use super::image::Image;
-use super::prologue;
+use super::instruction::{Effects, Flow, Register};
 use super::sites::{Cost, NoSite, Site, SiteKind};
 
 /// A function in which sites are looked for.
@@ -31,8 +29,10 @@ impl<'i> Body<'i> {
     /// # Errors
     /// The function has no cheap site, and its entry is the head of a loop or refused by the kernel.
     pub fn function_site(&self) -> Result<Site, NoSite> {
-        let (index, kind) =
-            prologue::choose(&self.code).ok_or_else(|| self.none("a loop at its very start"))?;
+        let (index, kind) = self
+            .code
+            .function_site()
+            .ok_or_else(|| self.none("a loop at its very start"))?;
         self.site(index, kind)
     }
 
@@ -47,7 +47,8 @@ impl<'i> Body<'i> {
             .collect()
     }
 
-    /// The first conditional branch after each call of one of `callees`, where rax is still the callee's result.
+    /// The first conditional branch after each call of one of `callees`, where the first result of the callee is still in
+    /// its register.
     ///
     /// # Errors
     /// There is no such call, or one of them is not followed by such a branch.
@@ -73,52 +74,45 @@ impl<'i> Body<'i> {
     /// # Errors
     /// There is none, or several.
     pub fn branch_on_global(&self) -> Result<Site, NoSite> {
-        let mut branches = self
-            .code
-            .instructions()
-            .iter()
-            .enumerate()
-            .filter(|(_, i)| compares_global_with_zero(i))
-            .filter_map(|(index, _)| next_branch(&self.code, index));
+        let places = 0..self.code.instructions().len();
+        let mut branches = places.filter(|index| self.code.branches_on_global(*index));
         match (branches.next(), branches.next()) {
             (Some(branch), None) => self.site(branch, SiteKind::Branch),
             _ => Err(self.none("no single branch on a global variable")),
         }
     }
 
-    /// The last emulated instruction before the function's only `ret`, on a way that all returns take; the `ret`
-    /// itself if there is no such instruction.
+    /// Where the function ends, each time it does: its `ret` instructions, if the kernel emulates them. Else there must be
+    /// one only, and it is the last emulated instruction before it, on a way that all returns take; or the `ret` itself if
+    /// there is no such instruction.
     ///
     /// # Errors
-    /// The function never returns, or in several places.
-    pub fn before_return(&self) -> Result<Site, NoSite> {
+    /// The function never returns; or in several places, and `ret` is not emulated.
+    pub fn before_return(&self) -> Result<Vec<Site>, NoSite> {
         let returns: Vec<usize> = self.code.returns().collect();
+        if returns
+            .iter()
+            .all(|the_return| self.code.is_emulated(*the_return))
+        {
+            return self.return_sites();
+        }
         let [the_return] = returns[..] else {
             return Err(self.none(&format!("{} returns instead of one", returns.len())));
         };
-        let candidate = (0..the_return)
-            .rev()
-            .take_while(|index| {
-                !self.code.get(*index).is_none_or(|i| {
-                    matches!(
-                        i.flow_control(),
-                        FlowControl::UnconditionalBranch | FlowControl::Return
-                    )
-                })
-            })
-            .find(|index| {
-                self.code.is_emulated(*index)
-                    && self
-                        .code
-                        .get(*index)
-                        .is_some_and(|i| i.mnemonic() != Mnemonic::Nop)
-            });
-        match candidate {
+        let goes_on = |index: &usize| {
+            let flow = self.code.get(*index).map(|i| i.flow());
+            flow.is_some_and(|flow| !matches!(flow, Flow::Jump(Some(_)) | Flow::Return))
+        };
+        let candidate = (0..the_return).rev().take_while(goes_on).find(|index| {
+            self.code.is_emulated(*index) && self.code.get(*index).is_some_and(|i| !i.is_nop())
+        });
+        let site = match candidate {
             Some(index) if self.code.jumped_to(index + 1..the_return + 1).is_empty() => {
                 self.site(index, SiteKind::BeforeReturn)
             }
             _ => self.site(the_return, SiteKind::Return),
-        }
+        };
+        Ok(vec![site?])
     }
 
     /// All `ret` instructions.
@@ -140,7 +134,7 @@ impl<'i> Body<'i> {
     /// How many arguments the function takes in integer registers, counted where the stack check's slow path saves
     /// them. 0 also for a function without stack check.
     pub fn saved_arguments(&self) -> usize {
-        prologue::saved_arguments(&self.code)
+        self.code.saved_arguments()
     }
 
     /// An error of this function: `what` it lacks.
@@ -150,7 +144,7 @@ impl<'i> Body<'i> {
 
     pub(super) fn site(&self, index: usize, kind: SiteKind) -> Result<Site, NoSite> {
         let instruction = self.code.get(index).ok_or_else(|| self.none("no code"))?;
-        let vaddr = instruction.ip();
+        let vaddr = instruction.address();
         let offset = vaddr.saturating_sub(self.code.entry());
         if let Some(why) = self.code.refused(index) {
             return Err(NoSite::new(format!("{}+{offset:#x}: {why}", self.name)));
@@ -173,59 +167,39 @@ impl<'i> Body<'i> {
     }
 }
 
-/// The first conditional branch after the call at `call`, if nothing else happens to control flow and rax before it.
+/// The first conditional branch after the call at `call`, if nothing else happens to control flow and the result before
+/// it.
 fn branch_after(code: &Code<'_>, call: usize) -> Option<usize> {
-    let mut changes = Changes::default();
+    let mut effects = Effects::default();
     for index in call + 1.. {
         let instruction = code.get(index)?;
-        if instruction.is_jcc_short_or_near() {
+        if instruction.is_branch() {
             return code
                 .jumped_to(call + 1..index + 1)
                 .is_empty()
                 .then_some(index);
         }
-        if instruction.flow_control() != FlowControl::Next
-            || changes.changes(instruction, Register::RAX)
-        {
+        if instruction.flow() != Flow::Next || effects.changes(instruction, Register::FIRST) {
             return None;
         }
     }
     None
 }
 
-/// `cmp dword [rip+…], 0`.
-fn compares_global_with_zero(instruction: &Instruction) -> bool {
-    instruction.mnemonic() == Mnemonic::Cmp
-        && instruction.is_ip_rel_memory_operand()
-        && matches!(
-            instruction.op1_kind(),
-            OpKind::Immediate8 | OpKind::Immediate8to32 | OpKind::Immediate32
-        )
-        && instruction.immediate(1) == 0
-}
-
-/// The conditional branch that uses the flags set at `compare`.
-fn next_branch(code: &Code<'_>, compare: usize) -> Option<usize> {
-    (compare + 1..compare + 4)
-        .find(|index| {
-            code.get(*index)
-                .is_none_or(|i| i.mnemonic() != Mnemonic::Nop)
-        })
-        .filter(|index| {
-            code.get(*index)
-                .is_some_and(Instruction::is_jcc_short_or_near)
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::image::Machine;
+
+    fn found(bytes: &[u8], call: usize) -> Option<usize> {
+        branch_after(&Code::decode(Machine::X86_64, bytes, 0), call)
+    }
 
     /// `runtime.runqsteal` of Go 1.21: `call runqgrab; test eax, eax; je`.
     #[test]
     fn branch_sees_the_result() {
         let bytes = [0xe8, 0, 0, 0, 0, 0x85, 0xc0, 0x74, 0x10];
-        assert_eq!(branch_after(&Code::decode(&bytes, 0), 0), Some(2));
+        assert_eq!(found(&bytes, 0), Some(2));
     }
 
     /// `runtime.newcoro.func1` of Go 1.23: a comparison in memory and padding are between call and branch.
@@ -237,33 +211,17 @@ mod tests {
             0x66, 0x90, // xchg ax, ax
             0x75, 0x07, // jne
         ];
-        assert_eq!(branch_after(&Code::decode(&bytes, 0), 0), Some(3));
+        assert_eq!(found(&bytes, 0), Some(3));
     }
 
     /// Something else in rax, another call, or a way around the call.
     #[test]
     fn branch_that_does_not_see_the_result() {
         let overwritten = [0xe8, 0, 0, 0, 0, 0x31, 0xc0, 0x74, 0x10];
-        assert_eq!(branch_after(&Code::decode(&overwritten, 0), 0), None);
+        assert_eq!(found(&overwritten, 0), None);
         let called = [0xe8, 0, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0x74, 0x10];
-        assert_eq!(branch_after(&Code::decode(&called, 0), 0), None);
+        assert_eq!(found(&called, 0), None);
         let joined = [0x74, 0x05, 0xe8, 0, 0, 0, 0, 0x85, 0xc0, 0x74, 0x10];
-        assert_eq!(branch_after(&Code::decode(&joined, 0), 1), None);
-    }
-
-    /// `runtime.sweepone` of Go 1.22: `cmp dword [rip+debug.scavtrace], 0; jle`.
-    #[test]
-    fn comparison_with_a_global() {
-        let bytes = [
-            0x84, 0xd2, 0x74, 0x36, // test dl, dl; je
-            0x83, 0x3d, 0xc7, 0x1e, 0x4c, 0x00, 0x00, // cmp dword [rip+…], 0
-            0x7e, 0x1d, // jle
-        ];
-        let code = Code::decode(&bytes, 0);
-        let compares: Vec<usize> = (0..4)
-            .filter(|i| compares_global_with_zero(code.get(*i).unwrap()))
-            .collect();
-        assert_eq!(compares, [2]);
-        assert_eq!(next_branch(&code, 2), Some(3));
+        assert_eq!(found(&joined, 1), None);
     }
 }

@@ -1,17 +1,17 @@
-//! Where a value in a register comes from, within one x86-64 function.
+//! Where a value in a register comes from, within one function.
 //!
 //! Walks backwards from a use over copies between registers and stack slots, and over all ways through the function's
 //! jumps, to the instructions that made the value. Good for what the Go compiler emits: every local is addressed
-//! relative to rsp, which does not move between prologue and epilogue, and every call clobbers all registers
-//! (src/cmd/compile/abi-internal.md), except a few helpers written in assembly: the write barriers (`gcWriteBarrier` in
-//! runtime/asm_amd64.s) and block clearing and copying (runtime/duff_amd64.s). Stores through other pointers are taken not to change stack slots.
+//! relative to the stack pointer, which does not move between prologue and epilogue, and every call clobbers all
+//! registers (src/cmd/compile/abi-internal.md), except a few helpers written in assembly: the write barriers
+//! (`gcWriteBarrier` in runtime/asm_*.s) and block clearing and copying (runtime/duff_*.s). Stores through other pointers
+//! are taken not to change stack slots.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
-use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
-
-use super::code::{Changes, Code, jump_target, lea_rip};
+use super::code::Code;
+use super::instruction::{Effect, Effects, Flow, Instruction, Place, Register};
 
 /// How many instructions are looked at for one question.
 const PATIENCE: usize = 20_000;
@@ -19,21 +19,12 @@ const PATIENCE: usize = 20_000;
 /// What made a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Origin {
-    /// The address of something in the program (`lea reg, [rip+…]`), a link-time address.
+    /// The address of something in the program, a link-time address.
     Address(u64),
     /// The result of the call at this place in the code.
     Call(usize),
     /// Something else: an argument, a load from memory, arithmetic, or a way that was not followed to the end.
     Unknown,
-}
-
-/// Something that holds a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place {
-    /// A 64-bit register.
-    Register(Register),
-    /// Eight bytes at this distance from rsp.
-    Slot(u64),
 }
 
 /// Answers questions about one function.
@@ -44,24 +35,25 @@ pub struct Dataflow<'c> {
     keeping: &'c [Range<u64>],
     /// (place of the target, place of the jump), sorted.
     jumps: Vec<(usize, usize)>,
-    changes: Changes,
+    effects: Effects,
 }
 
 impl<'c> Dataflow<'c> {
-    /// Prepares for questions. `keeping` is the code of functions that keep all registers but rdi, rsi and r11.
+    /// Prepares for questions. `keeping` is the code of functions that keep most registers
+    /// (see [`Code::is_not_kept`]).
     pub fn new(code: &'c Code<'c>, keeping: &'c [Range<u64>]) -> Self {
         let mut jumps: Vec<_> = code
             .instructions()
             .iter()
             .enumerate()
-            .filter_map(|(from, i)| Some((code.index_of(jump_target(i)?)?, from)))
+            .filter_map(|(from, i)| Some((code.index_of(i.jump_target()?)?, from)))
             .collect();
         jumps.sort_unstable();
         Self {
             code,
             keeping,
             jumps,
-            changes: Changes::default(),
+            effects: Effects::default(),
         }
     }
 
@@ -89,12 +81,9 @@ impl<'c> Dataflow<'c> {
                     found.insert(Origin::Unknown);
                     break;
                 };
-                if !falls_through(before) {
+                if !before.falls_through() {
                     // Padding behind a jump is never run; other code is reached in a way that is not seen here.
-                    let padding = self
-                        .code
-                        .get(at)
-                        .is_some_and(|i| i.mnemonic() == Mnemonic::Nop);
+                    let padding = self.code.get(at).is_some_and(Instruction::is_nop);
                     if !joined && !padding {
                         found.insert(Origin::Unknown);
                     }
@@ -125,63 +114,22 @@ impl<'c> Dataflow<'c> {
 
     /// What the instruction at `at` does to `place`.
     fn step(&mut self, instruction: &Instruction, at: usize, place: Place) -> Step {
-        match place {
-            Place::Register(register) => self.step_register(instruction, at, register),
-            Place::Slot(slot) => self.step_slot(instruction, slot),
-        }
-    }
-
-    fn step_register(&mut self, i: &Instruction, at: usize, register: Register) -> Step {
-        if i.flow_control() == FlowControl::Call || i.flow_control() == FlowControl::IndirectCall {
-            let keeps = i.is_call_near()
-                && !matches!(register, Register::RDI | Register::RSI | Register::R11)
-                && self
-                    .keeping
-                    .iter()
-                    .any(|code| code.contains(&i.near_branch_target()));
+        if let (Flow::Call(callee), Place::Register(register)) = (instruction.flow(), place) {
+            let keeps = || {
+                let callee = callee.filter(|_| !self.code.is_not_kept(register));
+                callee.is_some_and(|callee| self.keeping.iter().any(|code| code.contains(&callee)))
+            };
             return match register {
-                _ if keeps => Step::Unchanged,
-                Register::RAX => Step::Made(Origin::Call(at)),
+                _ if keeps() => Step::Unchanged,
+                Register::FIRST => Step::Made(Origin::Call(at)),
                 _ => Step::Made(Origin::Unknown),
             };
         }
-        if !self.changes.changes(i, register) {
-            return Step::Unchanged;
-        }
-        if let Some((_, address)) = lea_rip(i).filter(|(target, _)| *target == register) {
-            return Step::Made(Origin::Address(address));
-        }
-        if i.mnemonic() == Mnemonic::Mov && i.op0_register() == register {
-            if i.op1_kind() == OpKind::Register && i.op1_register().is_gpr64() {
-                return Step::Copied(Place::Register(i.op1_register()));
-            }
-            if let Some(slot) = slot_of(i, 1) {
-                return Step::Copied(Place::Slot(slot));
-            }
-        }
-        Step::Made(Origin::Unknown)
-    }
-
-    fn step_slot(&mut self, i: &Instruction, slot: u64) -> Step {
-        if self.changes.changes(i, Register::RSP) && i.flow_control() == FlowControl::Next {
-            return Step::Made(Origin::Unknown);
-        }
-        if i.op0_kind() != OpKind::Memory
-            || i.memory_base() != Register::RSP
-            || matches!(i.mnemonic(), Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Nop)
-        {
-            return Step::Unchanged;
-        }
-        let (from, size) = (i.memory_displacement64(), i.memory_size().size() as u64);
-        let apart = from >= slot.saturating_add(8) || from.saturating_add(size) <= slot;
-        if apart && i.memory_index() == Register::None {
-            return Step::Unchanged;
-        }
-        match super::code::stored_register(i) {
-            Some(register) if slot_of(i, 0) == Some(slot) => {
-                Step::Copied(Place::Register(register))
-            }
-            _ => Step::Made(Origin::Unknown),
+        match self.effects.on(instruction, place) {
+            Effect::Unchanged => Step::Unchanged,
+            Effect::Address(address) => Step::Made(Origin::Address(address)),
+            Effect::Copied(from) => Step::Copied(from),
+            Effect::Other => Step::Made(Origin::Unknown),
         }
     }
 }
@@ -192,36 +140,18 @@ enum Step {
     Made(Origin),
 }
 
-/// The distance from rsp of a 64-bit operand on the stack.
-fn slot_of(i: &Instruction, operand: u32) -> Option<u64> {
-    (i.op_kind(operand) == OpKind::Memory
-        && i.memory_base() == Register::RSP
-        && i.memory_index() == Register::None
-        && i.memory_size().size() == 8)
-        .then(|| i.memory_displacement64())
-}
-
-fn falls_through(i: &Instruction) -> bool {
-    !matches!(
-        i.flow_control(),
-        FlowControl::UnconditionalBranch
-            | FlowControl::IndirectBranch
-            | FlowControl::Return
-            | FlowControl::Exception
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::image::Machine;
 
     /// Origins of rax at the last call of the code, which lies at 0x61c1e0; the write barriers at 0x46c200 keep
     /// registers.
     fn origins(bytes: &[u8]) -> Vec<Origin> {
-        let code = Code::decode(bytes, 0x61_c1e0);
+        let code = Code::decode(Machine::X86_64, bytes, 0x61_c1e0);
         let last = code.calls().last().unwrap().0;
         let keeping = vec![0x46_c200..0x46_c220; 1];
-        Dataflow::new(&code, &keeping).origins(Register::RAX, last)
+        Dataflow::new(&code, &keeping).origins(Register::FIRST, last)
     }
 
     /// `main.main` of Go 1.22: `go plain()`.

@@ -3,6 +3,8 @@
 //! goblin decodes them, one table at a time: its own parser of whole files reads all names and symbols at once. The
 //! format is in the System V gABI.
 
+use std::fmt;
+
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::{Elf, ProgramHeader, SectionHeader, header, program_header};
 
@@ -15,6 +17,24 @@ pub enum Machine {
     X86_64,
     /// 64-bit little-endian ARM ("arm64" in Go).
     Aarch64,
+}
+
+impl Machine {
+    /// The one that grtmon itself was built for, thus that of all processes here.
+    pub const HERE: Self = if cfg!(target_arch = "aarch64") {
+        Self::Aarch64
+    } else {
+        Self::X86_64
+    };
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::X86_64 => "x86-64",
+            Self::Aarch64 => "arm64",
+        })
+    }
 }
 
 /// A loadable segment (`PT_LOAD`). Addresses are link-time addresses, sizes are bytes.

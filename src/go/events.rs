@@ -3,7 +3,8 @@
 //! Choices are made by the functions that a binary has, not by its version number: that is what changes when the
 //! runtime changes, and it holds for development versions too. What is said of registers was read from
 //! src/cmd/compile/abi-internal.md and the functions' signatures in runtime/proc.go, runtime/coro.go, runtime/mgc.go,
-//! runtime/mgcpacer.go and runtime/mgcsweep.go of Go 1.19 to 1.27. At all sites r14 is the running g.
+//! runtime/mgcpacer.go and runtime/mgcsweep.go of Go 1.19 to 1.27. The first four arguments are in rax, rbx, rcx and
+//! rdi, on ARM in x0, x1, x2 and x3; a result is where the first argument is. At all sites r14 (x28) is the running g.
 
 use std::fmt;
 
@@ -16,39 +17,39 @@ use super::starts::start_functions;
 /// Something that happens in the runtime and that a probe can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Event {
-    /// A `go` statement made a goroutine. rbx = the new g with its final goid, start function and creation site; not
-    /// yet runnable. Runs on g0, so the creator is `r14.m.curg` (0 for the main goroutine).
+    /// A `go` statement made a goroutine. Second argument: the new g with its final goid, start function and creation site; not
+    /// yet runnable. Runs on g0, so the creator is `g.m.curg` (0 for the main goroutine).
     GoroutineCreate,
-    /// `iter.Pull` made a goroutine (a coroutine). rax = the new g, as above; it is never put into a run queue.
+    /// `iter.Pull` made a goroutine (a coroutine). Result: the new g, as above; it is never put into a run queue.
     CoroutineCreate,
     /// A goroutine runs its first instruction: one site per start function that [`start_functions`] finds. Other calls
     /// of these functions hit too; see [`StartFunction::site`](super::starts::StartFunction::site) for how a start is told.
     GoroutineStart,
-    /// A goroutine ends. rax = its g, whose goid and start function still stand. Runs on g0.
+    /// A goroutine ends. First argument: its g, whose goid and start function still stand. Runs on g0.
     GoroutineExit,
-    /// A goroutine moved half of its P's full run queue to the global one. rax = the P, rbx = the goroutine that did
-    /// not fit.
+    /// A goroutine moved half of its P's full run queue to the global one. First argument: the P; second: the
+    /// goroutine that did not fit.
     QueuePutGlobal,
-    /// A P fetches goroutines from the global queue. The P is `r14.m.p`. Until Go 1.24 all of them, since Go 1.25
+    /// A P fetches goroutines from the global queue. The P is `g.m.p`. Until Go 1.24 all of them, since Go 1.25
     /// without those single ones that every 61st scheduling round takes.
     QueueGetGlobal,
-    /// A P tried to steal from another one. eax = how many goroutines it got: 0 for most tries.
+    /// A P tried to steal from another one. Result, 32 bits: how many goroutines it got; 0 for most tries.
     QueueSteal,
-    /// Stopping the world begins. al = the reason (Go ≥ 1.21).
+    /// Stopping the world begins. First argument, 8 bits: the reason (Go ≥ 1.21).
     StwBegin,
-    /// The world has stopped. Same goroutine, thus same r14, as [`Event::StwBegin`].
+    /// The world has stopped. Same goroutine as [`Event::StwBegin`].
     StwStopped,
     /// Starting the world begins: for the arguments see [`restart_arguments`].
     StwRestart,
     /// The world is running again.
     StwEnd,
-    /// A GC cycle begins. edi = what triggered it: 0 heap size, 1 time, 2 a call. `work.cycles` is its number.
+    /// A GC cycle begins. Fourth argument: what triggered it: 0 heap size, 1 time, 2 a call. `work.cycles` is its number.
     GcTrigger,
     /// A GC cycle's mark phase is over and its record is complete. Once per cycle, on g0, the world running.
     GcCycle,
     /// The last sweeper of a cycle is done (Go ≥ 1.25), or no span is left to be swept (Go ≤ 1.24). Once per cycle.
     SweepDone,
-    /// An object is allocated; see [`allocators::allocators`] for the kind of each site. rax = size, rbx = type.
+    /// An object is allocated; see [`allocators::allocators`] for the kind of each site. Arguments: size, type.
     Allocate,
 }
 
@@ -140,11 +141,9 @@ pub fn sites(runtime: &Runtime<'_>, event: Event) -> Result<Vec<Site>, NoSite> {
             .body("runtime.runqsteal")?
             .branches_after_call(&runtime.entries("runtime.runqgrab"), "runtime.runqgrab"),
         Event::StwBegin => function("runtime.stopTheWorldWithSema"),
-        Event::StwStopped => Ok(vec![
-            runtime
-                .body("runtime.stopTheWorldWithSema")?
-                .before_return()?,
-        ]),
+        Event::StwStopped => runtime
+            .body("runtime.stopTheWorldWithSema")?
+            .before_return(),
         Event::StwRestart => function("runtime.startTheWorldWithSema"),
         Event::StwEnd => only_call(runtime, "runtime.startTheWorldWithSema", "runtime.wakep"),
         Event::GcTrigger => function("runtime.(*gcControllerState).startCycle"),
@@ -202,10 +201,9 @@ fn sweep_done(runtime: &Runtime<'_>) -> Result<Site, NoSite> {
 pub enum RestartArguments {
     /// Nothing about the stop (Go ≤ 1.21).
     None,
-    /// bl = the reason, rcx = when stopping began (Go 1.22).
+    /// Second argument, 8 bits: the reason; third: when stopping began (Go 1.22).
     Began,
-    /// bl = the reason, rcx = when stopping began, rdi = when the world stood (Go ≥ 1.23). Nanoseconds of
-    /// `CLOCK_MONOTONIC`.
+    /// As before, and fourth: when the world stood (Go ≥ 1.23). Nanoseconds of `CLOCK_MONOTONIC`.
     BeganAndStopped,
 }
 
@@ -223,7 +221,7 @@ pub fn restart_arguments(runtime: &Runtime<'_>) -> Result<RestartArguments, NoSi
     })
 }
 
-/// Whether `runtime.stopTheWorldWithSema` is told a reason (al at [`Event::StwBegin`]): since Go 1.21.
+/// Whether `runtime.stopTheWorldWithSema` is told a reason (at [`Event::StwBegin`]): since Go 1.21.
 ///
 /// # Errors
 /// There is no such function.

@@ -3,6 +3,7 @@
 use super::binary::Binary;
 use super::layout::constant;
 use super::layout::{Field, Layout, LayoutError};
+use super::unwind::WalkFrom;
 
 /// A stack is never larger (1 GB is the default limit, `runtime/debug.SetMaxStack` sets it).
 const MAX_STACK: u64 = 1 << 36;
@@ -16,6 +17,7 @@ pub struct GLayout {
     stack_hi: usize,
     sched_sp: usize,
     sched_pc: usize,
+    sched_lr: Option<usize>,
     syscallsp: usize,
     syscallpc: usize,
     atomicstatus: usize,
@@ -53,11 +55,15 @@ impl GLayout {
             Some(true) => Some(at(Field::GParentGoid)?),
             _ => None,
         };
+        // In `gobuf`, `lr` has been the word before `bp` since Go 1.12 (runtime/runtime2.go).
+        let bp = layout.exists(Field::GSchedBp) == Some(true);
+        let sched_bp = if bp { at(Field::GSchedBp).ok() } else { None };
         Ok(Self {
             stack_lo: at(Field::GStackLo)?,
             stack_hi: at(Field::GStackHi)?,
             sched_sp: at(Field::GSchedSp)?,
             sched_pc: at(Field::GSchedPc)?,
+            sched_lr: sched_bp.and_then(|bp| bp.checked_sub(8)),
             syscallsp: at(Field::GSyscallsp)?,
             syscallpc: at(Field::GSyscallpc)?,
             atomicstatus: at(Field::GAtomicstatus)?,
@@ -84,6 +90,7 @@ impl GLayout {
             stack_hi: word(self.stack_hi)?,
             sched_sp: word(self.sched_sp)?,
             sched_pc: word(self.sched_pc)?,
+            sched_lr: self.sched_lr.and_then(word).unwrap_or(0),
             syscallsp: word(self.syscallsp)?,
             syscallpc: word(self.syscallpc)?,
             status: u32::from_le_bytes(status.try_into().ok()?),
@@ -109,6 +116,9 @@ pub struct RawG {
     pub sched_sp: u64,
     /// Program counter while it does not run.
     pub sched_pc: u64,
+    /// Link register while it does not run, where it matters: of the machines supported, on ARM only. 0 if it does not,
+    /// or where it is saved is not known.
+    pub sched_lr: u64,
     /// Stack pointer at a system call; 0 otherwise.
     pub syscallsp: u64,
     /// Program counter at a system call.
@@ -145,12 +155,20 @@ impl RawG {
         )
     }
 
-    /// Program counter and stack pointer to walk from, as `unwinder.initAt` of runtime/traceback.go takes them.
-    pub fn walk_from(&self) -> (u64, u64) {
+    /// Where to walk from, as `unwinder.initAt` of runtime/traceback.go takes it.
+    pub fn walk_from(&self) -> WalkFrom {
         if self.syscallsp != 0 {
-            (self.syscallpc, self.syscallsp)
+            WalkFrom {
+                pc: self.syscallpc,
+                sp: self.syscallsp,
+                lr: 0,
+            }
         } else {
-            (self.sched_pc, self.sched_sp)
+            WalkFrom {
+                pc: self.sched_pc,
+                sp: self.sched_sp,
+                lr: self.sched_lr,
+            }
         }
     }
 

@@ -3,13 +3,13 @@
 //! Read from runtime/proc.go, runtime/mgc.go and runtime/mgcsweep.go of Go 1.18 to 1.27. What is here besides
 //! [`super::events`] are the differences between versions that decide how the events fit together.
 
-use iced_x86::Instruction;
-use iced_x86::Register;
-
-use super::code::lea_rip;
+use super::dataflow::Dataflow;
+use super::dataflow::Origin;
 use super::events;
 use super::events::Event;
 use super::events::RestartArguments;
+use super::instruction::Flow;
+use super::instruction::Register;
 use super::runtime::Runtime;
 use super::sites::NoSite;
 use super::sites::Site;
@@ -83,7 +83,7 @@ pub fn is_gc_reason(reason: &str) -> bool {
 /// Where cycles are seen.
 #[derive(Debug, Clone)]
 pub struct Cycles {
-    /// A cycle begins; edi = `gcTriggerKind`.
+    /// A cycle begins; the fourth argument is `gcTriggerKind`.
     pub begin: Vec<Site>,
     /// It also looks for leaked goroutines; none before Go 1.26.
     pub leak_check: Vec<Site>,
@@ -170,13 +170,11 @@ pub fn sweep_end(runtime: &Runtime<'_>) -> Result<SweepEnd, NoSite> {
 fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
     let body = runtime.body(MARK_TERMINATION)?;
     let code = body.code();
-    let is_branch = |index: &usize| {
-        code.get(*index)
-            .is_some_and(Instruction::is_jcc_short_or_near)
-    };
+    let goes_on = |index: &usize| code.get(*index).is_some_and(|i| i.flow() == Flow::Next);
     let sites: Vec<Site> = code
         .calls_to(&runtime.entries(ACTIVE_END))
-        .filter_map(|call| (call + 1..call + 4).find(is_branch))
+        .filter_map(|call| (call + 1..call + 8).find(|index| !goes_on(index)))
+        .filter(|end| code.get(*end).is_some_and(|i| i.is_branch()))
         .map(|branch| body.site(branch, SiteKind::Branch))
         .collect::<Result<_, _>>()?;
     if sites.len() != 1 {
@@ -201,10 +199,8 @@ pub fn sweepers(runtime: &Runtime<'_>) -> Option<u64> {
     let body = runtime.body(MARK_TERMINATION).ok()?;
     let code = body.code();
     let call = code.calls_to(&runtime.entries(ACTIVE_END)).next()?;
-    (0..call)
-        .rev()
-        .take(8)
-        .filter_map(|index| lea_rip(code.get(index)?))
-        .find(|(register, _)| *register == Register::RAX)
-        .map(|(_, address)| address)
+    match Dataflow::new(code, &[]).origins(Register::FIRST, call)[..] {
+        [Origin::Address(address)] => Some(address),
+        _ => None,
+    }
 }

@@ -7,11 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use iced_x86::{Instruction, Mnemonic, OpKind, Register};
-
 use super::body::Body;
-use super::code::{Code, lea_rip, rip_operand, stored_register};
+use super::code::Code;
 use super::dataflow::{Dataflow, Origin};
+use super::instruction::{Access, Effects, Instruction, Register};
 use super::runtime::Runtime;
 use super::string_table::StringTable;
 
@@ -105,7 +104,7 @@ impl<'b> Search<'_, 'b> {
         let body = self.body(caller)?;
         let callees = self.runtime.entries(callee);
         let call = body.code().calls_to(&callees).next()?;
-        address(&mut Dataflow::new(body.code(), &[]), Register::RAX, call)
+        address(&mut Dataflow::new(body.code(), &[]), Register::FIRST, call)
     }
 
     /// `refill` and `allocLarge` call `memstats.heapStats.acquire()`; heapStats is the first field.
@@ -144,12 +143,12 @@ impl<'b> Search<'_, 'b> {
         let body = self.body("runtime.newproc1")?;
         let code = body.code();
         let mut dataflow = Dataflow::new(code, &[]);
-        let additions = code.instructions().iter().enumerate().filter(|(at, i)| {
-            i.mnemonic() == Mnemonic::Xadd
-                && i.op0_kind() == OpKind::Memory
-                && constant_before(code, *at, i.op1_register()) == Some(16)
-        });
-        only(additions.filter_map(|(at, i)| address(&mut dataflow, i.memory_base(), at)))
+        let additions = code.instructions().iter().enumerate();
+        only(additions.filter_map(|(at, i)| {
+            let (pointer, added) = i.atomic_addition()?;
+            let is_it = constant_before(code, at, added) == Some(16);
+            is_it.then(|| address(&mut dataflow, pointer, at))?
+        }))
     }
 
     /// `stopm`: `lock(&sched.lock)`.
@@ -192,23 +191,22 @@ impl<'b> Search<'_, 'b> {
             .code()
             .instructions()
             .iter()
-            .filter_map(lea_rip)
+            .filter_map(Instruction::address_set)
             .map(|(_, address)| address)
             .collect();
-        only(words.intersection(&pointed_to).copied())
+        let both = only(words.intersection(&pointed_to).copied());
+        // Where all variables are pointed to, to be read.
+        both.or_else(|| self.argument("runtime.mcommoninit", "runtime.atomicwb"))
     }
 
     /// `main`: `runtimeInitTime = nanotime()`; `gcMarkTermination`: `work.tSweepTerm - runtimeInitTime`.
     fn init_time(&self) -> Option<u64> {
         let used = words(self.body("runtime.gcMarkTermination")?.code());
         let main = self.body("runtime.main")?;
-        let set = main
-            .code()
-            .instructions()
-            .iter()
-            .filter(|i| stored_register(i).is_some())
-            .filter_map(rip_operand);
-        only(set.filter(|address| used.contains(address)))
+        let set = accesses(main.code())
+            .into_iter()
+            .filter(|access| access.stores && used.contains(&access.address));
+        only(set.map(|access| access.address))
     }
 
     /// The table of strings that one of `functions` indexes.
@@ -240,25 +238,36 @@ fn only(mut values: impl Iterator<Item = u64>) -> Option<u64> {
     values.all(|value| value == first).then_some(first)
 }
 
-/// The addresses of the variables that are read or written as a whole machine word.
+/// The addresses of the variables that are read or written as whole machine words.
 fn words(code: &Code<'_>) -> BTreeSet<u64> {
-    code.instructions()
+    accesses(code)
         .iter()
-        .filter(|i| i.mnemonic() != Mnemonic::Lea && i.memory_size().size() == 8)
-        .filter_map(rip_operand)
+        .flat_map(|access| {
+            let words = (access.address..).step_by(8);
+            words.take(access.words)
+        })
+        .collect()
+}
+
+/// The variables that are read or written.
+fn accesses(code: &Code<'_>) -> Vec<Access> {
+    let mut dataflow = Dataflow::new(code, &[]);
+    let instructions = code.instructions().iter().enumerate();
+    instructions
+        .filter_map(|(at, i)| {
+            i.access()
+                .or_else(|| i.access_by_pointer(|pointer| address(&mut dataflow, pointer, at)))
+        })
         .collect()
 }
 
 /// The constant that was put into a register a few instructions before `at`.
 fn constant_before(code: &Code<'_>, at: usize, register: Register) -> Option<u64> {
-    let is_set = |i: &&Instruction| {
-        i.mnemonic() == Mnemonic::Mov
-            && i.op0_register().full_register() == register.full_register()
-    };
+    let mut effects = Effects::default();
     let set = (at.saturating_sub(4)..at)
         .rev()
         .filter_map(|index| code.get(index))
-        .find(is_set)?;
-    (set.op1_kind() != OpKind::Register && set.op1_kind() != OpKind::Memory)
-        .then(|| set.immediate(1))
+        .find(|i| effects.changes(i, register))?;
+    let (_, constant) = set.constant_set().filter(|(set, _)| *set == register)?;
+    Some(constant)
 }

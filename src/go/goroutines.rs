@@ -79,7 +79,7 @@ impl<'b> GoroutineReader<'b> {
                 .into_iter()
                 .map(Arc::from)
                 .collect(),
-            unwinder: Unwinder::new(binary.functions(), bias),
+            unwinder: Unwinder::new(binary.image().machine(), binary.functions(), bias),
             traces: TraceTable::new(binary),
         })
     }
@@ -224,7 +224,7 @@ impl<'b> GoroutineReader<'b> {
     ) -> Result<(), ReadError> {
         let wanted: Vec<(u64, usize)> = slots
             .iter()
-            .map(|(_, g)| (g.walk_from().1, in_use(g)))
+            .map(|(_, g)| (g.walk_from().sp, in_use(g)))
             .collect();
         let first = copy(memory, &wanted)?;
         let second = copy(memory, &wanted)?;
@@ -236,10 +236,10 @@ impl<'b> GoroutineReader<'b> {
             let part = |copy: &'_ Copy| copy.bytes.get(at..to).unwrap_or_default().to_vec();
             let (a, b) = (part(&first), part(&second));
             at = to;
-            let (pc, end) = (g.walk_from().0, g.stack_hi);
+            let (from, end) = (g.walk_from(), g.stack_hi);
             let mut walk = |bytes: &[u8], trace: &mut Trace| {
                 let mut stack = StackCopy::new(*sp, bytes, end, memory, allowance);
-                self.unwinder.walk(pc, *sp, &mut stack, trace)
+                self.unwinder.walk(from, &mut stack, trace)
             };
             let arrived = *read && *len > 0 && walk(&a, &mut one);
             let same = arrived && walk(&b, &mut other) && one == other;
@@ -387,7 +387,7 @@ fn copy(memory: &dyn ReadMemory, wanted: &[(u64, usize)]) -> Result<Copy, Memory
 /// How many bytes of a stack to copy at first: what is in use, if it is not much. None if the stack pointer is not on
 /// the stack.
 fn in_use(g: &RawG) -> usize {
-    let sp = g.walk_from().1;
+    let sp = g.walk_from().sp;
     let used = g.stack_hi.checked_sub(sp).filter(|_| sp >= g.stack_lo);
     usize::try_from(used.unwrap_or(0).min(stack_copy::FIRST)).unwrap_or(0)
 }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use goblin::elf::section_header;
@@ -13,12 +14,16 @@ use goblin::elf::section_header;
 use super::elf::Headers;
 pub use super::elf::{Machine, Section, Segment};
 use super::error::GoError;
+use super::file_bytes::FileBytes;
 use super::relocation::Relocations;
 use super::{compressed, symbol};
 
+/// Bytes that are looked through before they are given back.
+const PIECE: usize = 1 << 20;
+
 /// An ELF file for one of the supported machines.
 pub struct Image {
-    bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+    bytes: Box<dyn FileBytes>,
     headers: Headers,
     relocations: OnceLock<Relocations>,
 }
@@ -41,7 +46,7 @@ impl Image {
     ///
     /// # Errors
     /// Not ELF, not 64-bit, another processor, not an executable, or a segment that reaches beyond the file.
-    pub fn parse(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, GoError> {
+    pub fn parse(bytes: impl FileBytes) -> Result<Self, GoError> {
         let headers = Headers::parse(bytes.as_ref())?;
         Ok(Self {
             bytes: Box::new(bytes),
@@ -53,6 +58,18 @@ impl Image {
     /// The whole file.
     pub fn bytes(&self) -> &[u8] {
         (*self.bytes).as_ref()
+    }
+
+    /// Says that this range of link-time addresses will not be looked at again soon; see [`FileBytes::release`].
+    pub fn release(&self, range: Range<u64>) {
+        let size = range.end.saturating_sub(range.start);
+        let place = self.file_offset(range.start).and_then(|start| {
+            let end = start.saturating_add(size);
+            Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+        });
+        if let Some(place) = place {
+            self.bytes.release(place);
+        }
     }
 
     /// The processor it is for.
@@ -74,6 +91,13 @@ impl Image {
     /// Link-time address of the first instruction of the program.
     pub fn entry(&self) -> u64 {
         self.headers.entry
+    }
+
+    /// Where the code ends: after the last byte of the executable segments that is in the file.
+    pub fn code_end(&self) -> u64 {
+        let code = self.segments().iter().filter(|segment| segment.exec);
+        let ends = code.map(|segment| segment.vaddr.saturating_add(segment.filesz));
+        ends.max().unwrap_or_default()
     }
 
     /// The loadable segments, in file order.
@@ -166,13 +190,11 @@ impl Image {
     /// Like [`Image::pointers_to`], but lazily and only in writable segments and by RELA: where initialised
     /// variables are.
     pub(super) fn variables_pointing_to(&self, value: u64) -> impl Iterator<Item = u64> + '_ {
-        let in_place = self
-            .headers
-            .segments
-            .iter()
-            .filter(|s| s.write)
-            .flat_map(move |s| self.in_place(s, value));
-        in_place.chain(self.relocations().holding(self, value))
+        let written = self.headers.segments.iter().filter(|s| s.write);
+        let in_place = written.flat_map(move |s| self.in_place(s, value));
+        // The relocations come first: where there are many, there is little of use in place, and much of it.
+        let relocated = self.relocations().holding(self, value);
+        relocated.chain(in_place)
     }
 
     /// The pointers in writable segments, as (address of the word, value at bias 0): all aligned words that have a
@@ -203,22 +225,55 @@ impl Image {
 
     /// Aligned words in one segment that hold `value` in place and are not replaced by a relocation.
     fn in_place<'a>(&'a self, segment: &'a Segment, value: u64) -> impl Iterator<Item = u64> + 'a {
-        let bytes = self.slice_from(segment.vaddr).unwrap_or_default();
-        let needle = value.to_le_bytes();
-        let mut from = 0;
-        std::iter::from_fn(move || {
-            loop {
-                let at = from + memchr::memmem::find(bytes.get(from..)?, &needle)?;
-                from = at + 1;
-                let vaddr = segment.vaddr.checked_add(at as u64)?;
-                let relocations = self.relocations();
-                if vaddr % 8 == 0
-                    && !relocations.contains(vaddr)
-                    && self.pointer(vaddr) == Some(value)
-                {
-                    return Some(vaddr);
-                }
-            }
+        let wanted = value.to_le_bytes();
+        let hits = self.words_that(segment, move |word| *word == wanted);
+        hits.filter(move |vaddr| {
+            !self.relocations().contains(*vaddr) && self.pointer(*vaddr) == Some(value)
+        })
+    }
+
+    /// Addresses of the aligned words of one segment that are wanted as they lie in the file.
+    pub(super) fn words_that<'a>(
+        &'a self,
+        segment: &Segment,
+        is_wanted: impl Fn(&[u8; 8]) -> bool + Copy + 'a,
+    ) -> impl Iterator<Item = u64> + 'a {
+        let end = segment.vaddr.saturating_add(segment.filesz);
+        let first = segment
+            .vaddr
+            .saturating_add(segment.vaddr.wrapping_neg() % 8);
+        self.pieces(first..end).flat_map(move |(vaddr, piece)| {
+            let words = piece.as_chunks::<8>().0.iter().enumerate();
+            let wanted = words.filter(move |(_, word)| is_wanted(word));
+            wanted.map(move |(index, _)| vaddr.wrapping_add(8 * index as u64))
+        })
+    }
+
+    /// Whether these bytes lie somewhere in a segment.
+    pub(super) fn holds(&self, segment: &Segment, wanted: &[u8]) -> bool {
+        let finder = memchr::memmem::Finder::new(wanted);
+        let all = segment.vaddr..segment.vaddr.saturating_add(segment.filesz);
+        self.pieces(all).any(|(vaddr, piece)| {
+            // They may begin in one piece and end in the next.
+            let bytes = self.slice_from(vaddr).unwrap_or_default();
+            let size = piece.len().saturating_add(wanted.len()).min(bytes.len());
+            finder.find(bytes.get(..size).unwrap_or_default()).is_some()
+        })
+    }
+
+    /// What the file has of a range of link-time addresses, piece by piece, each with its address. A piece is given back
+    /// ([`FileBytes::release`]) when the next one is asked for. All but the last have a multiple of 8 bytes.
+    pub(super) fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = (u64, &[u8])> {
+        let bytes = self.slice_from(range.start).unwrap_or_default();
+        let size = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..size.min(bytes.len())).unwrap_or_default();
+        let mut start = range.start;
+        let mut before = start..start;
+        bytes.chunks(PIECE).map(move |piece| {
+            self.release(before.clone());
+            before = start..start.wrapping_add(piece.len() as u64);
+            start = before.end;
+            (before.start, piece)
         })
     }
 

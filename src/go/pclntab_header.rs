@@ -113,42 +113,32 @@ pub(super) fn find(image: &Image) -> Result<Vec<Header>, GoError> {
             Err(error) => unusable = Some(error),
         }
     }
-    let found = search(image, &[0xf1, 0xf0]);
-    let headers: Vec<Header> = found
-        .into_iter()
-        .filter_map(|vaddr| parse(image, vaddr).ok())
-        .collect();
-    if !headers.is_empty() {
-        return Ok(headers);
-    }
-    let old = search(image, &[0xfa, 0xfb]);
-    Err(unusable
-        .or_else(|| {
-            old.into_iter().find_map(|vaddr| {
-                parse(image, vaddr)
-                    .err()
-                    .filter(|e| matches!(e, GoError::TooOld(_)))
-            })
-        })
-        .unwrap_or(GoError::NotGo))
-}
-
-/// Addresses of aligned words that begin like a header. Executable segments come last: they hold read-only data only
-/// in programs linked in unusual ways.
-fn search(image: &Image, magics: &[u8]) -> Vec<u64> {
-    let mut segments: Vec<_> = image.segments().iter().collect();
-    segments.sort_by_key(|s| s.exec);
-    let mut found = Vec::new();
-    for magic in magics {
-        let needle = [*magic, 0xff, 0xff, 0xff, 0, 0, quantum(image), 8];
-        for segment in &segments {
-            let bytes = image.slice_from(segment.vaddr).unwrap_or_default();
-            let hits = memchr::memmem::find_iter(bytes, &needle)
-                .filter_map(|at| segment.vaddr.checked_add(at as u64));
-            found.extend(hits.filter(|vaddr| vaddr % 8 == 0).take(64));
+    // Executable segments come last: they hold read-only data only in programs linked in unusual ways.
+    let mut too_old = None;
+    for exec in [false, true] {
+        let mut headers = Vec::new();
+        for vaddr in search(image, exec) {
+            match parse(image, vaddr) {
+                Ok(header) => headers.push(header),
+                Err(error @ GoError::TooOld(_)) => too_old = too_old.or(Some(error)),
+                Err(_) => {}
+            }
+        }
+        if !headers.is_empty() {
+            return Ok(headers);
         }
     }
-    found
+    Err(unusable.or(too_old).unwrap_or(GoError::NotGo))
+}
+
+/// Addresses of aligned words that begin like a header, of whatever version, in the segments that are executable or not.
+fn search(image: &Image, exec: bool) -> impl Iterator<Item = u64> + '_ {
+    let like = [0xff, 0xff, 0xff, 0, 0, quantum(image), 8];
+    let is_header = move |[magic, rest @ ..]: &[u8; 8]| {
+        *rest == like && matches!(magic, 0xf0 | 0xf1 | 0xfa | 0xfb)
+    };
+    let segments = image.segments().iter().filter(move |s| s.exec == exec);
+    segments.flat_map(move |segment| image.words_that(segment, is_header).take(64))
 }
 
 fn quantum(image: &Image) -> u8 {

@@ -24,8 +24,17 @@ pub(super) struct Relocations {
     vaddr: u64,
     size: usize,
     symbols: Option<u64>,
-    /// Entry numbers by ascending offset, or `None` if the table is in that order already; made when first needed.
-    order: OnceLock<Option<Vec<u32>>>,
+    /// Made when first needed.
+    order: OnceLock<Order>,
+}
+
+/// The entries by ascending offset. Linkers put the relative relocations first, by offset, and all others behind them.
+#[derive(Debug, Default)]
+struct Order {
+    /// So many entries are in that order where they lie.
+    sorted: usize,
+    /// The numbers of the others.
+    others: Vec<u32>,
 }
 
 impl Relocations {
@@ -65,26 +74,11 @@ impl Relocations {
     /// The pointer that the loader writes at `vaddr` at bias 0, if it writes one there.
     pub(super) fn at(&self, image: &Image, vaddr: u64) -> Option<u64> {
         let table = self.table(image);
-        let count = table.len() / RELA;
-        let entry = |i: usize| table.get(i * RELA..)?.get(..RELA);
-        let order = self.order.get_or_init(|| sort(table));
-        let nth = |i: usize| match order {
-            None => entry(i),
-            Some(order) => entry(usize::try_from(*order.get(i)?).ok()?),
-        };
-        let (mut low, mut high) = (0, count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if word(nth(middle)?)? < vaddr {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        let entry = nth(low)?;
-        if word(entry)? != vaddr {
-            return None;
-        }
+        let order = self.order.get_or_init(|| Order::of(table));
+        let entry = |i: usize| table.get(i.checked_mul(RELA)?..)?.get(..RELA);
+        let other = |i: usize| entry(usize::try_from(*order.others.get(i)?).ok()?);
+        let found = search(order.sorted, vaddr, entry);
+        let entry = found.or_else(|| search(order.others.len(), vaddr, other))?;
         self.value(image, entry)
     }
 
@@ -128,17 +122,35 @@ impl Relocations {
     }
 }
 
-/// Entry numbers in the order of their offsets; `None` if that is the table's own order.
-fn sort(table: &[u8]) -> Option<Vec<u32>> {
-    let offset = |i: u32| {
-        usize::try_from(i)
-            .ok()
-            .and_then(|i| word(table.get(i * RELA..)?))
-    };
-    if table.chunks_exact(RELA).is_sorted_by_key(word) {
-        return None;
+impl Order {
+    fn of(table: &[u8]) -> Self {
+        let offset = |i: usize| table.get(i.checked_mul(RELA)?..).and_then(word);
+        let count = table.len() / RELA;
+        let falls = |i: &usize| offset(*i) < offset(i - 1);
+        let sorted = (1..count).find(falls).unwrap_or(count);
+        let mut others: Vec<u32> = (sorted..count)
+            .filter_map(|i| u32::try_from(i).ok())
+            .collect();
+        others.sort_by_key(|i| usize::try_from(*i).ok().and_then(offset));
+        Self { sorted, others }
     }
-    let mut order: Vec<u32> = (0..u32::try_from(table.len() / RELA).ok()?).collect();
-    order.sort_by_key(|i| offset(*i));
-    Some(order)
+}
+
+/// The entry with this offset among `count` by ascending offset.
+fn search<'t>(
+    count: usize,
+    vaddr: u64,
+    nth: impl Fn(usize) -> Option<&'t [u8]>,
+) -> Option<&'t [u8]> {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if word(nth(middle)?)? < vaddr {
+            low = middle + 1
+        } else {
+            high = middle
+        }
+    }
+    let entry = nth(low).filter(|_| low < count)?;
+    (word(entry)? == vaddr).then_some(entry)
 }

@@ -6,8 +6,7 @@ use std::collections::HashMap;
 
 use super::binary::Binary;
 use super::body::Body;
-use super::code::{Code, call_target, jump_target};
-use super::image::Machine;
+use super::code::Code;
 use super::pclntab::Function;
 use super::sites::NoSite;
 
@@ -82,14 +81,9 @@ impl<'b> Runtime<'b> {
     /// call, or jump to, the other (cmd/compile/internal/ssagen/abi.go, `makeABIWrapper`).
     ///
     /// # Errors
-    /// There is no such function, its code cannot be told from another of the same name, or it is not x86-64 code.
+    /// There is no such function, or its code cannot be told from another of the same name.
     pub fn body(&self, name: &str) -> Result<Body<'b>, NoSite> {
         let image = self.binary.image();
-        if image.machine() != Machine::X86_64 {
-            return Err(NoSite::new(
-                "probe sites are known for x86-64 programs only",
-            ));
-        }
         let all = self
             .functions
             .get(name)
@@ -101,8 +95,8 @@ impl<'b> Runtime<'b> {
             let code = decode(self.binary, function)
                 .ok_or_else(|| NoSite::new(format!("the file has no code for {name}")))?;
             let wraps = code.instructions().iter().any(|i| {
-                call_target(i)
-                    .or_else(|| jump_target(i))
+                i.call_target()
+                    .or_else(|| i.jump_target())
                     .is_some_and(|to| to != function.entry && entries.contains(&to))
             });
             if wraps {
@@ -121,5 +115,10 @@ impl<'b> Runtime<'b> {
 
 /// The decoded code of a function; `None` if the file does not hold it.
 pub fn decode<'b>(binary: &'b Binary, function: &Function<'b>) -> Option<Code<'b>> {
-    Some(Code::decode(function.code(binary.image())?, function.entry))
+    let image = binary.image();
+    Some(Code::decode(
+        image.machine(),
+        function.code(image)?,
+        function.entry,
+    ))
 }

@@ -1,36 +1,37 @@
 //! Where in a function a probe goes: the cheapest instruction at which the wanted facts are exact.
 //!
-//! A uprobe on an instruction that the kernel emulates costs one trap, on any other a second one for the single step,
-//! about 13 times as much; and a probe on a function's entry is hit twice when the stack is grown, since
-//! `runtime.morestack` restarts the function (runtime/asm_amd64.s, `gogo(newg.sched)` in `newstack`).
+//! A uprobe on an instruction that the kernel emulates (on ARM: simulates) costs one trap, on any other a second one for
+//! the single step, on x86-64 about 13 times as much; and a probe on a function's entry is hit twice when the stack is
+//! grown, since `runtime.morestack` restarts the function (runtime/asm_*.s, `gogo(newg.sched)` in `newstack`).
 
 use std::fmt;
 
 /// What kind of place a [`Site`] is: it decides what a probe there may rely on.
 ///
-/// "Intact" means that the argument registers (rax, rbx, rcx, rdi, rsi, r8 to r11), the closure context rdx and r14
-/// (the current g) still hold what the caller passed and that `[rsp]` is the return address. Floating-point arguments
-/// are not looked at.
+/// "Intact" means that the argument registers, the closure context and the register of the current g still hold what the
+/// caller passed, and that the return address is where the call left it. On x86-64 these are rax, rbx, rcx, rdi, rsi and
+/// r8 to r11; rdx; r14; and `[rsp]`. On ARM: x0 to x15, x26, x28, and x30. Floating-point arguments are not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SiteKind {
-    /// `push rbp` after the stack check: once per call, intact. The kernel's user-stack walk keeps the caller here.
+    /// `push rbp` of x86-64 after the stack check: once per call, intact. The kernel's user-stack walk keeps the caller here.
     PushRbp,
     /// Another emulated instruction, after the stack check or in a function without: once per call, intact.
     Early,
-    /// The `jbe` of the stack check: intact; once per call if hits with the carry or the zero flag set are ignored
-    /// (those jump to `runtime.morestack`, and the function starts anew).
+    /// The branch of the stack check (`jbe`, `b.ls`): intact; once per call if those hits are ignored whose flags say that
+    /// it will be taken (to `runtime.morestack`, and the function starts anew).
     StackCheckBranch,
     /// The first instruction: intact, once per call (a function with a stack check always has the branch).
     Entry,
-    /// A `call` in the function: argument registers are those of the callee; `[rsp]` is *not* a return address.
+    /// A `call` (`bl`) in the function: argument registers are those of the callee; the return address is *not* in its
+    /// place.
     Call,
-    /// The first conditional branch after a call: rax still holds the callee's first result.
+    /// The first conditional branch after a call: rax (x0) still holds the callee's first result.
     BranchAfterCall,
     /// A conditional branch that the function takes its way through at one moment of interest only.
     Branch,
     /// The last emulated instruction on the way to the function's only return.
     BeforeReturn,
-    /// A `ret`: result registers are set, `[rsp]` is the return address.
+    /// A `ret`: result registers are set, the return address is in its place.
     Return,
 }
 
@@ -56,7 +57,7 @@ impl SiteKind {
 pub enum Cost {
     /// The kernel emulates the instruction: one trap.
     OneTrap,
-    /// The kernel runs a copy of the instruction out of line and single-steps it: two traps, about 13 times the cost.
+    /// The kernel runs a copy of the instruction out of line and single-steps it: two traps, several times the cost.
     SingleStepped,
 }
 

@@ -4,8 +4,6 @@
 //! `SizeClassToSize` in internal/runtime/gc/sizeclasses.go). Every binary carries it, so a build with another table is
 //! noticed instead of being counted wrongly.
 
-use memchr::memmem;
-
 use super::binary::Binary;
 
 /// Bytes of an object of each class; class 0 stands for objects too large for any.
@@ -57,9 +55,8 @@ pub fn has_known_classes(binary: &Binary) -> bool {
         .flat_map(|size| size.to_le_bytes())
         .collect();
     let image = binary.image();
-    let data = image.segments().iter().filter(|segment| !segment.exec);
-    data.filter_map(|segment| image.slice_from(segment.vaddr))
-        .any(|bytes| memmem::find(bytes, &table).is_some())
+    let mut data = image.segments().iter().filter(|segment| !segment.exec);
+    data.any(|segment| image.holds(segment, &table))
 }
 
 /// The class of a small object of this many bytes (1 to 32768): the smallest that holds it.

@@ -8,19 +8,20 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use iced_x86::{OpKind, Register};
-
 use super::binary::Binary;
 use super::body::Body;
-use super::code::{Code, stored_register};
+use super::code::{Code, called_from, possible_calls};
 use super::dataflow::{Dataflow, Origin};
-use super::image::Machine;
+use super::instruction::Register;
 use super::pclntab::Function;
 use super::runtime::{Runtime, decode};
 use super::sites::{NoSite, Site};
 
 /// Within how many instructions after the allocation of a closure the address of its code is stored.
 const CLOSURE_CODE: usize = 256;
+
+/// Bytes of the longest direct call.
+const LONGEST_CALL: usize = 5;
 
 /// A function that goroutines start with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +33,9 @@ pub struct StartFunction {
 }
 
 impl StartFunction {
-    /// Where its start is seen. The goroutine is just starting if rbp is 0 there and rbx holds an address in the
-    /// function, as `runtime.gogo` leaves them (runtime/asm_amd64.s, Go 1.18 to 1.27); otherwise it is an ordinary call.
+    /// Where its start is seen. The goroutine is just starting if the frame pointer (rbp, x29) is 0 there and the register
+    /// through which `runtime.gogo` jumps (rbx, x6) holds an address in the function (runtime/asm_*.s, Go 1.18 to 1.27);
+    /// otherwise it is an ordinary call.
     ///
     /// # Errors
     /// As for [`Body::function_site`].
@@ -41,7 +43,9 @@ impl StartFunction {
         let gone = || NoSite::new(format!("the file has no code for {}", self.name));
         let function = binary.functions().at(self.entry).ok_or_else(gone)?;
         let code = decode(binary, &function).ok_or_else(gone)?;
-        Body::new(binary.image(), function.name, code).function_site()
+        let site = Body::new(binary.image(), function.name, code).function_site();
+        binary.image().release(function.entry..function.end);
+        site
     }
 }
 
@@ -61,14 +65,9 @@ pub struct Starts {
 /// Looks at every `go` statement of the program.
 ///
 /// # Errors
-/// The program is not for x86-64, or has no `runtime.newproc`.
+/// The program has no `runtime.newproc`.
 pub fn start_functions(runtime: &Runtime<'_>) -> Result<Starts, NoSite> {
     let binary = runtime.binary();
-    if binary.image().machine() != Machine::X86_64 {
-        return Err(NoSite::new(
-            "start functions are known for x86-64 programs only",
-        ));
-    }
     let newproc = runtime.entries("runtime.newproc");
     if newproc.is_empty() {
         return Err(NoSite::new("this program has no function runtime.newproc"));
@@ -79,41 +78,39 @@ pub fn start_functions(runtime: &Runtime<'_>) -> Result<Starts, NoSite> {
         entries: BTreeSet::new(),
         starts: Starts::default(),
     };
-    let mut callers = callers(binary, &newproc);
-    callers.retain(|caller| caller.name != "runtime.newproc");
-    for caller in &callers {
-        search.look_at(caller, &newproc);
-    }
+    each_caller(binary, &newproc, |caller| {
+        if caller.name != "runtime.newproc" {
+            search.look_at(caller, &newproc);
+        }
+    });
     search.look_at_coroutines(runtime);
     Ok(search.finish())
 }
 
-/// The functions that contain a direct call of one of `targets`, by address. Bytes that only look like a call are
-/// sorted out when the function is decoded.
-fn callers<'b>(binary: &'b Binary, targets: &[u64]) -> Vec<Function<'b>> {
+/// Calls `each` with the functions that contain a direct call of one of `targets`, by address. Bytes that only look like
+/// a call are sorted out when the function is decoded.
+fn each_caller<'b>(binary: &'b Binary, targets: &[u64], mut each: impl FnMut(&Function<'b>)) {
+    let image = binary.image();
     let text = binary.text();
-    let code = binary.image().slice_from(text.start).unwrap_or_default();
-    let size = usize::try_from(text.end.saturating_sub(text.start)).unwrap_or(usize::MAX);
-    let code = code.get(..code.len().min(size)).unwrap_or_default();
-    let mut found: Vec<Function<'b>> = Vec::new();
     let mut done = text.start;
-    for at in memchr::memchr_iter(0xe8, code) {
-        let Some(distance) = code.get(at + 1..at + 5).and_then(|b| b.try_into().ok()) else {
-            break;
-        };
-        let call = text.start.wrapping_add(at as u64);
-        let target = call
-            .wrapping_add(5)
-            .wrapping_add_signed(i32::from_le_bytes(distance).into());
-        if call < done || !targets.contains(&target) {
-            continue;
-        }
-        if let Some(function) = binary.functions().at(call) {
-            done = function.end;
-            found.push(function);
+    for (start, piece) in image.pieces(text) {
+        for at in possible_calls(image.machine(), piece) {
+            let call = start.wrapping_add(at as u64);
+            let bytes = match piece.get(at..at + LONGEST_CALL) {
+                Some(inside) => inside,
+                None => image.slice_from(call).unwrap_or_default(),
+            };
+            let target = called_from(image.machine(), call, bytes);
+            if call < done || !target.is_some_and(|target| targets.contains(&target)) {
+                continue;
+            }
+            if let Some(function) = binary.functions().at(call) {
+                done = function.end;
+                // At once, while the piece is there.
+                each(&function);
+            }
         }
     }
-    found
 }
 
 /// The code of the helpers that keep registers: `runtime.gcWriteBarrier1` to `8`, until Go 1.20 `gcWriteBarrier`,
@@ -153,7 +150,7 @@ impl Search<'_> {
             if self.resolve(&code, &mut dataflow, call) {
                 self.starts.resolved += 1;
             } else if let Some(instruction) = code.get(call) {
-                self.starts.unknown.push(instruction.next_ip());
+                self.starts.unknown.push(instruction.end());
             }
         }
         self.keeping = keeping;
@@ -172,9 +169,9 @@ impl Search<'_> {
         }
     }
 
-    /// Notes the functions that rax can stand for at `call`; whether these are all.
+    /// Notes the functions that the first argument of the call at `call` can stand for; whether these are all.
     fn resolve(&mut self, code: &Code<'_>, dataflow: &mut Dataflow<'_>, call: usize) -> bool {
-        let origins = dataflow.origins(Register::RAX, call);
+        let origins = dataflow.origins(Register::FIRST, call);
         let mut all = !origins.is_empty();
         for origin in origins {
             let entry = match origin {
@@ -202,19 +199,11 @@ impl Search<'_> {
     ) -> Option<u64> {
         (made + 1..made + CLOSURE_CODE).find_map(|at| {
             let store = code.get(at)?;
-            let value = stored_register(store)?;
-            if store.op0_kind() != OpKind::Memory
-                || store.memory_displacement64() != 0
-                || store.memory_index() != Register::None
-                || !store.memory_base().is_gpr64()
-                || store.memory_base() == Register::RSP
-            {
-                return None;
-            }
+            let (object, value) = store.stored_at_pointer()?;
             let &[Origin::Address(entry)] = dataflow.origins(value, at).as_slice() else {
                 return None;
             };
-            let is_object = dataflow.origins(store.memory_base(), at) == [Origin::Call(made)];
+            let is_object = dataflow.origins(object, at) == [Origin::Call(made)];
             (self.is_function(entry) && is_object).then_some(entry)
         })
     }

@@ -3,11 +3,10 @@
 //! The runtime numbers such reasons and keeps their names in arrays of strings, `waitReasonStrings` and
 //! `stwReasonStrings`. Numbers and names change between versions; so they are read from the binary itself.
 
-use iced_x86::{Instruction, Mnemonic, OpKind};
-
 use super::code::Code;
 use super::dataflow::{Dataflow, Origin};
 use super::image::Image;
+use super::instruction::Instruction;
 
 /// No table has as many entries.
 const MAX_ENTRIES: u64 = 256;
@@ -28,25 +27,19 @@ pub struct StringTable {
 }
 
 impl StringTable {
-    /// The table that a function indexes: `cmp index, len; …; lea table, [rip+…]; mov reg, [table+index]`.
+    /// The table that a function indexes: `cmp index, len; …; lea table, [rip+…]; mov reg, [table+index]`, or
+    /// `cmp index, #len; …; adrp table, …; add table, …; add element, table, index, lsl #4`.
     pub(super) fn find(code: &Code<'_>) -> Option<Self> {
         let mut dataflow = Dataflow::new(code, &[]);
         for (at, load) in code.instructions().iter().enumerate() {
-            if !is_indexed_load(load) {
-                continue;
-            }
-            let &[Origin::Address(address)] = dataflow.origins(load.memory_base(), at).as_slice()
-            else {
+            let Some(table) = load.indexed_strings() else {
                 continue;
             };
-            let bound = (0..at)
-                .rev()
-                .filter_map(|index| code.get(index))
-                .find(|i| i.mnemonic() == Mnemonic::Cmp && i.op0_kind() == OpKind::Register)?;
-            if matches!(bound.op1_kind(), OpKind::Register | OpKind::Memory) {
+            let &[Origin::Address(address)] = dataflow.origins(table, at).as_slice() else {
                 continue;
-            }
-            let len = bound.immediate(1);
+            };
+            let before = code.instructions().get(..at).unwrap_or_default();
+            let len = before.iter().rev().find_map(Instruction::compared_with)?;
             if (1..=MAX_ENTRIES).contains(&len) {
                 return Some(Self { address, len });
             }
@@ -76,20 +69,14 @@ impl StringTable {
     }
 }
 
-/// `mov reg, [base+index]` or `mov reg, [base+index+8]`.
-fn is_indexed_load(i: &Instruction) -> bool {
-    i.mnemonic() == Mnemonic::Mov
-        && i.op1_kind() == OpKind::Memory
-        && i.memory_size().size() == 8
-        && i.memory_base().is_gpr64()
-        && i.memory_index().is_gpr64()
-        && i.memory_index_scale() == 1
-        && matches!(i.memory_displacement64(), 0 | 8)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::image::Machine;
+
+    fn found(bytes: &[u8], entry: u64) -> Option<StringTable> {
+        StringTable::find(&Code::decode(Machine::X86_64, bytes, entry))
+    }
 
     /// `runtime.waitReason.String` of Go 1.27.
     #[test]
@@ -108,10 +95,9 @@ mod tests {
             0x48, 0x8b, 0x5c, 0x0a, 0x08, // mov rbx, [rdx+rcx+8]
             0xc3, // ret
         ];
-        let code = Code::decode(&bytes, 0x45_ef00);
-        let table = StringTable::find(&code);
+        let table = found(&bytes, 0x45_ef00);
         let (address, len) = (0x98_9ae0, 47);
         assert_eq!(table, Some(StringTable { address, len }));
-        assert_eq!(StringTable::find(&Code::decode(&bytes[..30], 0)), None);
+        assert_eq!(found(&bytes[..30], 0), None);
     }
 }

@@ -6,16 +6,23 @@
 //! (runtime/traceback.go, `unwinder`, Go 1.21 to 1.27; `gentraceback` before). Looking into the table is slow; each
 //! address is looked up once.
 //!
+//! On x86-64 the return address of a function is the word above its frame, where the call has pushed it. On ARM it is in
+//! the link register, until the function has stored it into the lowest word of its frame.
+//!
 //! A walk that does not arrive at `runtime.goexit`, which is below the first function of every goroutine, was misled by
 //! a stack in motion: it gives nothing.
 
 use std::collections::HashMap;
 
 use super::code_address::CodeAddress;
+use super::image::Machine;
 use super::pclntab::FuncTable;
 
 /// Size of an address in bytes.
 const ADDRESS: u64 = 8;
+
+/// Room that a signal handler takes for a link register: stacks of ARM stay aligned to 16 bytes.
+const SAVED_LINK: u64 = 16;
 
 /// Frames kept at either end of a stack deeper than both together.
 pub const KEPT: usize = 128;
@@ -75,7 +82,7 @@ impl Trace {
 /// What is known of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// The return address lies so many bytes above the stack pointer. `injected`: the function was called by a signal
+    /// The frame has so many bytes: on x86-64 the return address is above it. `injected`: the function was called by a signal
     /// handler on behalf of the one below, which may be at any instruction.
     Up { depth: u64, injected: bool },
     /// It is in `runtime.goexit`.
@@ -84,9 +91,21 @@ enum Step {
     Lost,
 }
 
+/// The registers to walk from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalkFrom {
+    /// Program counter.
+    pub pc: u64,
+    /// Stack pointer.
+    pub sp: u64,
+    /// Link register; 0 if there is nothing in it.
+    pub lr: u64,
+}
+
 /// Walks stacks of one program.
 #[derive(Debug)]
 pub struct Unwinder<'b> {
+    machine: Machine,
     functions: FuncTable<'b>,
     bias: u64,
     steps: HashMap<u64, Step>,
@@ -96,37 +115,36 @@ pub struct Unwinder<'b> {
 const MAX_REMEMBERED: usize = 1 << 20;
 
 impl<'b> Unwinder<'b> {
-    /// For a program whose code lies `bias` bytes above its link-time addresses.
-    pub fn new(functions: FuncTable<'b>, bias: u64) -> Self {
+    /// For a program for `machine` whose code lies `bias` bytes above its link-time addresses.
+    pub fn new(machine: Machine, functions: FuncTable<'b>, bias: u64) -> Self {
         Self {
+            machine,
             functions,
             bias,
             steps: HashMap::new(),
         }
     }
 
-    /// Walks from the saved program counter `pc` and stack pointer `sp` to the bottom of the stack. Returns whether it
-    /// got there; if not, `trace` means nothing. Addresses in `trace` are link-time addresses.
-    pub fn walk(
-        &mut self,
-        pc: u64,
-        sp: u64,
-        stack: &mut impl StackWords,
-        trace: &mut Trace,
-    ) -> bool {
+    /// Walks from the saved registers to the bottom of the stack. Returns whether it got there; if not, `trace` means
+    /// nothing. Addresses in `trace` are link-time addresses.
+    pub fn walk(&mut self, from: WalkFrom, stack: &mut impl StackWords, trace: &mut Trace) -> bool {
         trace.clear();
-        let arrived = self.steps_to_bottom(pc, sp, stack, trace).is_some();
+        let arrived = match self.machine {
+            Machine::X86_64 => self.steps_to_bottom(from, stack, trace),
+            Machine::Aarch64 => self.linked_steps_to_bottom(from, stack, trace),
+        };
+        let arrived = arrived.is_some();
         trace.finish();
         arrived
     }
 
     fn steps_to_bottom(
         &mut self,
-        mut pc: u64,
-        mut sp: u64,
+        from: WalkFrom,
         stack: &mut impl StackWords,
         trace: &mut Trace,
     ) -> Option<()> {
+        let WalkFrom { mut pc, mut sp, .. } = from;
         let mut is_return = true;
         for _ in 0..MAX_STEPS {
             let link_time = pc.wrapping_sub(self.bias);
@@ -142,6 +160,51 @@ impl<'b> Unwinder<'b> {
                     pc = stack.word(at)?;
                     sp = at.checked_add(ADDRESS)?;
                     is_return = !injected;
+                }
+            }
+        }
+        None
+    }
+
+    /// The same where calls leave the return address in a register (`usesLR` of runtime/traceback.go).
+    fn linked_steps_to_bottom(
+        &mut self,
+        from: WalkFrom,
+        stack: &mut impl StackWords,
+        trace: &mut Trace,
+    ) -> Option<()> {
+        let WalkFrom {
+            mut pc,
+            mut sp,
+            mut lr,
+        } = from;
+        let mut is_return = true;
+        for _ in 0..MAX_STEPS {
+            let link_time = pc.wrapping_sub(self.bias);
+            let (depth, injected) = match self.step(link_time) {
+                Step::Bottom => return Some(()),
+                Step::Lost => return None,
+                Step::Up { depth, injected } => (depth, injected),
+            };
+            trace.push(CodeAddress {
+                pc: link_time,
+                is_return,
+            });
+            pc = if depth > 0 || lr == 0 {
+                stack.word(sp)?
+            } else {
+                lr
+            };
+            sp = sp.checked_add(depth)?;
+            lr = 0;
+            is_return = !injected;
+            if injected {
+                // The signal handler has put the link register of the function below onto the stack
+                // (runtime/signal_arm64.go, `pushCall` and `preparePanic`). It matters if that has no frame yet.
+                let saved = stack.word(sp)?;
+                sp = sp.checked_add(SAVED_LINK)?;
+                if let Step::Up { depth: 0, .. } = self.step(pc.wrapping_sub(self.bias)) {
+                    lr = saved;
                 }
             }
         }

@@ -5,7 +5,6 @@
 //! `main.serve.func1` before). Tracebacks leave wrappers out; so does whoever asks here.
 
 use super::binary::Binary;
-use super::code::call_target;
 use super::pclntab::Function;
 use super::runtime::decode;
 
@@ -37,7 +36,7 @@ pub fn wrapped<'b>(binary: &'b Binary, function: &Function<'b>) -> Option<&'b st
     let functions = binary.functions();
     let mut found: Option<&'b str> = None;
     for instruction in decode(binary, function)?.instructions() {
-        let frames = functions.frames(instruction.ip());
+        let frames = functions.frames(instruction.address());
         // The frames end with the wrapper itself: what comes before was inlined into it.
         let inlined = frames
             .len()
@@ -45,7 +44,8 @@ pub fn wrapped<'b>(binary: &'b Binary, function: &Function<'b>) -> Option<&'b st
             .and_then(|index| frames.get(index));
         let callee = match inlined {
             Some(frame) => Some(frame.function),
-            None => call_target(instruction)
+            None => instruction
+                .call_target()
                 .and_then(|target| functions.at(target))
                 .map(|callee| callee.name),
         };

@@ -9,7 +9,7 @@ pub struct Cost {
     pub trap_ns: Option<f64>,
     /// Nanoseconds that the program behind a probe takes on average.
     pub program_ns: Option<f64>,
-    /// CPU time that the observed processes used meanwhile, in nanoseconds.
+    /// CPU time that the observed processes used meanwhile, in nanoseconds; 0 if that is not known.
     pub cpu_ns: u64,
 }
 

@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod human;
 pub mod loss;
 pub mod metric;
+pub mod process;
 pub mod ps;
 pub mod report;
 pub mod stat;

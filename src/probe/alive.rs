@@ -36,6 +36,15 @@ impl Size {
     /// Room for so many goroutines. A bucket then holds two on average and four at most; what does not fit is one in
     /// 27 (the tail of the Poisson distribution), for which the overflow has room several times over.
     pub(super) fn for_goroutines(goroutines: u32) -> Self {
+        Self::of(goroutines, (goroutines / 4).max(LEAST_BUCKETS))
+    }
+
+    /// The same where nothing can be taken in the table (see `older.rs`): the overflow has room for all.
+    pub(super) fn without_table(goroutines: u32) -> Self {
+        Self::of(0, goroutines.max(LEAST_BUCKETS))
+    }
+
+    fn of(goroutines: u32, overflow: u32) -> Self {
         let buckets = goroutines
             .div_ceil(2)
             .max(LEAST_BUCKETS)
@@ -44,7 +53,7 @@ impl Size {
         Self {
             buckets,
             shift: 64 - buckets.ilog2(),
-            overflow: (goroutines / 4).max(LEAST_BUCKETS),
+            overflow,
         }
     }
 }

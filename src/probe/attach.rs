@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use libbpf_rs::ErrorKind;
 use libbpf_rs::Link;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
@@ -22,7 +21,16 @@ use crate::target::Scope;
 use crate::target::Target;
 use crate::target::process::ProcessId;
 
+use super::by_address::ByAddress;
 use super::kernel;
+use super::kernel::Kernel;
+use super::older;
+use super::refusal::cannot_attach;
+use super::trace_event::TraceEvent;
+use super::trace_event::TraceFs;
+
+pub use super::refusal::NoMulti;
+pub use super::refusal::cannot_load;
 
 /// Set in a cookie when the site is the branch of a stack check (`GO_COOKIE_STACK_CHECK` in `go.bpf.h`).
 const STACK_CHECK: u64 = 1 << 63;
@@ -37,6 +45,8 @@ pub enum Method {
     Multi,
     /// One perf event for each site: slow to detach, needs CAP_SYS_ADMIN.
     Perf,
+    /// One tracefs event for many sites: needs CAP_SYS_ADMIN, and tracefs mounted or the right to mount it.
+    Tracefs,
 }
 
 impl Method {
@@ -44,8 +54,52 @@ impl Method {
     fn program(self, name: &str) -> String {
         match self {
             Self::Multi => name.to_owned(),
-            Self::Perf => format!("{name}_perf"),
+            Self::Perf | Self::Tracefs => format!("{name}_perf"),
         }
+    }
+
+    /// What it means, for the user.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Multi => "uprobe.multi: one link for many probes",
+            Self::Perf => {
+                "a perf event for each probe: detaching takes a tenth of a second for each"
+            }
+            Self::Tracefs => {
+                "one tracefs event for many probes, a perf event for each of a few (no uprobe.multi)"
+            }
+        }
+    }
+
+    /// The way for so many sites: a perf event for each of a few leaves nothing behind in tracefs, and gets cookies.
+    pub fn for_sites(self, sites: usize) -> Self {
+        match self {
+            Self::Tracefs if sites <= FEW => Self::Perf,
+            other => other,
+        }
+    }
+
+    /// Whether this way can be used here; the reason if not.
+    pub fn check(self) -> Result<()> {
+        match self {
+            // The kernel says it when it is asked.
+            Self::Multi | Self::Perf => Ok(()),
+            Self::Tracefs => TraceFs::open().map(|_| ()),
+        }
+    }
+}
+
+/// So many perf events are detached in a second or two.
+const FEW: usize = 16;
+
+/// The best way of attaching many probes here, and where it is not the best there is, why.
+pub fn best(kernel: &Kernel) -> (Method, Option<anyhow::Error>) {
+    if kernel.has_uprobe_multi() {
+        return (Method::Multi, None);
+    }
+    match Method::Tracefs.check() {
+        Ok(()) => (Method::Tracefs, None),
+        Err(why) => (Method::Perf, Some(why)),
     }
 }
 
@@ -73,6 +127,48 @@ pub fn select(object: &mut OpenObject, steps: &[&'static str], method: Method) {
     }
 }
 
+/// Room for the sites of one object, where they are told apart by their addresses.
+const MOST_SITES: u32 = 1 << 14;
+
+/// Prepares an object whose programs are selected for the kernel it will be loaded into.
+pub(super) fn prepare(object: &mut OpenObject, place: &Place) -> Result<()> {
+    if place.by_address.is_some()
+        && let Some(mut sites) = object.maps_mut().find(|map| map.name() == SITES)
+    {
+        sites
+            .set_max_entries(MOST_SITES)
+            .context("cannot size a map")?;
+    }
+    if !Kernel::current()?.has_compare_and_swap() {
+        older::fail_compare_and_swap(object)?;
+    }
+    Ok(())
+}
+
+/// Tells the programs of a skeleton about the place: which processes to leave out, and how to tell sites apart.
+macro_rules! configure {
+    ($rodata:expr, $place:expr, $target:expr) => {{
+        $crate::probe::process_number::look_at!(&mut *$rodata, $place, &$target.scope);
+        if let Some(by_address) = $place.by_address() {
+            $rodata.go_by_address.wanted = 1;
+            $rodata.go_by_address.start_code = by_address.start_code;
+            $rodata.go_by_address.mm = by_address.mm;
+            $rodata.go_by_address.mm_start_code = by_address.mm_start_code;
+        }
+    }};
+}
+pub(super) use configure;
+
+/// A program attached to some sites. It detaches when dropped.
+#[derive(Debug)]
+#[expect(dead_code, reason = "to exist is what they do")]
+pub(super) enum Attached {
+    /// By the kernel's link.
+    Link(Link),
+    /// By an event of tracefs.
+    Event(TraceEvent),
+}
+
 /// Where a target's probes go: the binary, and the processes to which the kernel confines them.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -80,7 +176,12 @@ pub struct Place {
     /// The kernel keeps the probes to these; `None`: every process that runs the binary has them.
     confined_to: Option<Vec<ProcessId>>,
     method: Method,
+    /// How the programs tell sites apart where they get no cookies.
+    by_address: Option<ByAddress>,
 }
+
+/// The map of cookies by address (`go_sites` in `go.bpf.h`).
+const SITES: &str = "go_sites";
 
 /// What libbpf takes for "every process".
 const EVERY_PROCESS: i32 = -1;
@@ -91,7 +192,10 @@ impl Place {
     /// The kernel confines probes to a task, which an exec by any thread but the main one replaces: nothing more would
     /// be seen of a program that restarts itself so. Confinement only spares other processes the cost of a hit, so it
     /// is left out where there are none.
-    pub fn of(target: &Target, method: Method) -> Self {
+    ///
+    /// # Errors
+    /// The kernel has no cookies, and does not tell what is needed to do without.
+    pub fn of(target: &Target, method: Method) -> Result<Self> {
         let confined_to = match &target.scope {
             Scope::Only(processes)
                 if kernel::confines_probes(method) && target.runs_elsewhere() =>
@@ -100,11 +204,19 @@ impl Place {
             }
             _ => None,
         };
-        Self {
+        // An event of tracefs has one cookie for all its sites.
+        let has_cookies = method != Method::Tracefs && Kernel::current()?.has_cookies();
+        let by_address = if has_cookies {
+            None
+        } else {
+            Some(ByAddress::of(target.binary.image())?)
+        };
+        Ok(Self {
             path: target.path.clone(),
             confined_to,
             method,
-        }
+            by_address,
+        })
     }
 
     /// Everywhere in a file that is not a target's.
@@ -113,7 +225,13 @@ impl Place {
             path: path.to_owned(),
             confined_to: None,
             method,
+            by_address: None,
         }
+    }
+
+    /// How the programs tell sites apart where they get no cookies.
+    pub(super) fn by_address(&self) -> Option<ByAddress> {
+        self.by_address
     }
 
     /// Whether the kernel keeps the probes away from processes that are not meant.
@@ -131,44 +249,56 @@ impl Place {
         self.method
     }
 
-    /// Attaches one program of the object to its sites. The links detach when dropped.
-    pub fn attach(&self, object: &Object, step: &Step) -> Result<Vec<Link>> {
+    /// Attaches one program of the object to its sites.
+    pub(super) fn attach(&self, object: &Object, step: &Step) -> Result<Vec<Attached>> {
         let name = self.method.program(step.program);
         let program = object
             .progs_mut()
             .find(|program| program.name().to_str() == Some(&name))
             .with_context(|| format!("the BPF object has no program {name}"))?;
-        let mut links = Vec::new();
+        let mut attached = Vec::new();
         if step.sites.is_empty() {
-            return Ok(links);
+            return Ok(attached);
+        }
+        if self.by_address.is_some() {
+            // Before the first hit.
+            tell_sites(object, &step.sites)?;
         }
         let Some(processes) = &self.confined_to else {
-            self.attach_for(&program, EVERY_PROCESS, &step.sites, &mut links)?;
-            return Ok(links);
+            self.attach_for(&program, None, &step.sites, &mut attached)?;
+            return Ok(attached);
         };
         for process in processes {
-            let attached = self.attach_for(&program, process.pid, &step.sites, &mut links);
+            let result = self.attach_for(&program, Some(process), &step.sites, &mut attached);
             // A process that has ended needs no probes any more.
             if process.is_alive() {
-                attached?;
+                result?;
             }
         }
-        Ok(links)
+        Ok(attached)
     }
 
     fn attach_for(
         &self,
         program: &ProgramMut<'_>,
-        pid: i32,
+        process: Option<&ProcessId>,
         sites: &[Site],
-        links: &mut Vec<Link>,
+        attached: &mut Vec<Attached>,
     ) -> Result<()> {
+        let pid = process.map_or(EVERY_PROCESS, |process| process.pid);
         match self.method {
             Method::Multi => {
-                links.push(self.attach_multi(program, pid, sites)?);
+                let link = self.attach_multi(program, pid, sites)?;
+                attached.push(Attached::Link(link));
                 Ok(())
             }
-            Method::Perf => self.attach_perf(program, pid, sites, links),
+            Method::Perf => self.attach_perf(program, pid, sites, attached),
+            Method::Tracefs => {
+                let offsets: Vec<u64> = sites.iter().map(|site| site.file_offset).collect();
+                let event = TraceFs::open()?.attach(program, process, &self.path, &offsets)?;
+                attached.push(Attached::Event(event));
+                Ok(())
+            }
         }
     }
 
@@ -180,7 +310,7 @@ impl Place {
         };
         program
             .attach_uprobe_multi_with_opts(pid, &self.path, "", options)
-            .map_err(|error| cannot_attach(error, &format!("{} sites", sites.len())))
+            .map_err(|error| cannot_attach(error, self.method, &format!("{} sites", sites.len())))
     }
 
     fn attach_perf(
@@ -188,20 +318,42 @@ impl Place {
         program: &ProgramMut<'_>,
         pid: i32,
         sites: &[Site],
-        links: &mut Vec<Link>,
+        attached: &mut Vec<Attached>,
     ) -> Result<()> {
         for site in sites {
+            // libbpf refuses a cookie where the kernel has none.
+            let cookie = match self.by_address {
+                Some(_) => 0,
+                None => cookie(site)?,
+            };
             let options = UprobeOpts {
-                cookie: cookie(site)?,
+                cookie,
                 ..Default::default()
             };
             let link = program
                 .attach_uprobe_with_opts(pid, &self.path, offset(site)?, options)
-                .map_err(|error| cannot_attach(error, &site.to_string()))?;
-            links.push(link);
+                .map_err(|error| cannot_attach(error, self.method, &site.to_string()))?;
+            attached.push(Attached::Link(link));
         }
         Ok(())
     }
+}
+
+/// Tells the programs what the cookies of these sites would be.
+fn tell_sites(object: &Object, sites: &[Site]) -> Result<()> {
+    let map = object
+        .maps()
+        .find(|map| map.name() == SITES)
+        .context("the BPF object has no map of sites")?;
+    for site in sites {
+        map.update(
+            &site.vaddr.to_ne_bytes(),
+            &cookie(site)?.to_ne_bytes(),
+            MapFlags::ANY,
+        )
+        .context("there are too many sites")?;
+    }
+    Ok(())
 }
 
 fn offset(site: &Site) -> Result<usize> {
@@ -221,28 +373,6 @@ fn cookie(site: &Site) -> Result<u64> {
         _ => 0,
     };
     Ok(site.vaddr | offset << OFFSET_SHIFT | kind)
-}
-
-/// The kernel refused because it does not know `uprobe.multi` (Linux before 6.6 answers EINVAL).
-#[derive(Debug)]
-pub struct NoMulti;
-
-impl std::fmt::Display for NoMulti {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("this kernel has no uprobe.multi")
-    }
-}
-
-impl std::error::Error for NoMulti {}
-
-fn cannot_attach(error: libbpf_rs::Error, what: &str) -> anyhow::Error {
-    let kind = error.kind();
-    let error = anyhow::Error::new(error);
-    match kind {
-        ErrorKind::InvalidInput => error.context(NoMulti),
-        ErrorKind::PermissionDenied => error.context(kernel::missing_privileges()),
-        _ => error.context(format!("the kernel refused the probes ({what})")),
-    }
 }
 
 /// Which processes the programs themselves leave out, because the kernel does not.
@@ -281,14 +411,4 @@ pub fn list(listed: &impl MapCore, scope: &Scope) -> Result<()> {
             .context("cannot list a process")?;
     }
     Ok(())
-}
-
-/// Explains a refusal to load.
-pub fn cannot_load(error: libbpf_rs::Error) -> anyhow::Error {
-    let refused = error.kind() == ErrorKind::PermissionDenied;
-    let error = anyhow::Error::new(error);
-    if refused {
-        return error.context(kernel::missing_privileges());
-    }
-    error.context("the kernel refused to load the probes (grtmon doctor says what it offers)")
 }

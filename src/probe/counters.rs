@@ -8,6 +8,7 @@ use libbpf_rs::MapFlags;
 
 use crate::bpf::gr::types::hist;
 use crate::model::histogram::Histogram;
+use crate::model::loss::Loss;
 
 /// The sum over all CPUs of slot `index` of a per-CPU array of 64-bit counters.
 pub fn per_cpu_sum(map: &impl MapCore, index: u32) -> Result<u64> {
@@ -23,6 +24,15 @@ pub fn per_cpu_sum(map: &impl MapCore, index: u32) -> Result<u64> {
         sum = sum.wrapping_add(u64::from_ne_bytes(value));
     }
     Ok(sum)
+}
+
+/// Hits whose site could not be told from their address (`go_strays` in `go.bpf.h`).
+pub(super) fn strays(map: &impl MapCore) -> Result<Loss> {
+    Ok(Loss {
+        cause: "unknown_site",
+        meaning: "events at an address where no probe was set: the process has moved its own code",
+        events: per_cpu_sum(map, 0)?,
+    })
 }
 
 /// The 64-bit key and value pairs of a hash map.

@@ -4,7 +4,6 @@ use std::mem::MaybeUninit;
 
 use anyhow::Context;
 use anyhow::Result;
-use libbpf_rs::Link;
 use libbpf_rs::OpenObject;
 use libbpf_rs::skel::OpenSkel;
 use libbpf_rs::skel::Skel;
@@ -15,6 +14,7 @@ use crate::bpf::floor::FloorSkelBuilder;
 use crate::go::sites::Site;
 
 use super::attach;
+use super::attach::Attached;
 use super::attach::Place;
 use super::attach::Step;
 
@@ -25,7 +25,7 @@ use super::attach::Step;
 )]
 pub struct Floor<'object> {
     // Before the skeleton: links go first.
-    _links: Vec<Link>,
+    _links: Vec<Attached>,
     _skel: FloorSkel<'object>,
 }
 

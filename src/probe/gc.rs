@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use anyhow::Context;
 use anyhow::Result;
-use libbpf_rs::Link;
 use libbpf_rs::OpenObject;
 use libbpf_rs::RingBuffer;
 use libbpf_rs::RingBufferBuilder;
@@ -27,9 +26,10 @@ use crate::model::loss::Loss;
 use crate::target::Target;
 
 use super::attach;
-use super::attach::Filter;
+use super::attach::Attached;
 use super::attach::Place;
 use super::counters;
+use super::detach::detach;
 use super::spent;
 use super::spent::Spent;
 
@@ -51,7 +51,7 @@ pub struct GcProbes<'object> {
     batch: Rc<RefCell<Batch>>,
     sweeps: Sweeps,
     /// They detach when dropped.
-    links: Vec<Link>,
+    links: Vec<Attached>,
 }
 
 /// Records taken from the ring buffer and not yet handed on.
@@ -107,12 +107,11 @@ impl<'object> GcProbes<'object> {
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gc_cfg = plan.config;
-        let filter = Filter::of(place, &target.scope);
-        rodata.go_only = filter.only;
-        rodata.go_listed_only = filter.listed_only;
+        attach::configure!(rodata, place, target);
         size_maps(&mut open)?;
         let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         attach::select(open.open_object_mut(), &programs, place.method());
+        attach::prepare(open.open_object_mut(), place)?;
         let skel = open.load().map_err(attach::cannot_load)?;
         attach::list(&skel.maps.go_listed, &target.scope)?;
 
@@ -157,7 +156,7 @@ impl<'object> GcProbes<'object> {
     /// Records nothing more, detaches, and leaves what was recorded to be read.
     pub fn close(&mut self) -> Result<()> {
         self.set_gate(0)?;
-        self.links.clear();
+        detach(std::mem::take(&mut self.links));
         Ok(())
     }
 
@@ -231,6 +230,7 @@ impl<'object> GcProbes<'object> {
             meaning: "records of an unknown kind; this is a bug in grtmon",
             events: batch.undecodable,
         });
+        losses.push(counters::strays(&self.skel.maps.go_strays)?);
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
     }

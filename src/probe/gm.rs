@@ -5,7 +5,6 @@ use std::mem::MaybeUninit;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use libbpf_rs::Link;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
 use libbpf_rs::OpenObject;
@@ -32,10 +31,11 @@ use crate::model::loss::Loss;
 use crate::target::Target;
 
 use super::attach;
-use super::attach::Filter;
+use super::attach::Attached;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
+use super::detach::detach;
 use super::spent;
 use super::spent::Spent;
 
@@ -47,7 +47,7 @@ use super::spent::Spent;
 pub struct GmProbes<'object> {
     skel: GmSkel<'object>,
     /// They detach when dropped.
-    links: Vec<Link>,
+    links: Vec<Attached>,
 }
 
 /// Where the probes go, decided from the binary before anything is loaded.
@@ -125,12 +125,11 @@ impl<'object> GmProbes<'object> {
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gm_cfg = plan.config;
-        let filter = Filter::of(place, &target.scope);
-        rodata.go_only = filter.only;
-        rodata.go_listed_only = filter.listed_only;
+        attach::configure!(rodata, place, target);
         fill_tables(rodata)?;
         let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         attach::select(open.open_object_mut(), &programs, place.method());
+        attach::prepare(open.open_object_mut(), place)?;
         let skel = open.load().map_err(attach::cannot_load)?;
         attach::list(&skel.maps.go_listed, &target.scope)?;
         let mut probes = Self {
@@ -157,7 +156,7 @@ impl<'object> GmProbes<'object> {
     /// Counts nothing more and detaches.
     pub fn close(&mut self) -> Result<()> {
         self.set_gate(0)?;
-        self.links.clear();
+        detach(std::mem::take(&mut self.links));
         Ok(())
     }
 
@@ -213,11 +212,9 @@ impl<'object> GmProbes<'object> {
             meaning: "allocations counted as pointer-free because their type could not be read",
             events: unreadable,
         };
-        Ok(if unreadable > 0 {
-            vec![loss]
-        } else {
-            Vec::new()
-        })
+        let mut losses = vec![loss, counters::strays(&self.skel.maps.go_strays)?];
+        losses.retain(|loss| loss.events > 0);
+        Ok(losses)
     }
 }
 

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use libbpf_rs::Link;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
 use libbpf_rs::OpenObject;
@@ -34,7 +33,6 @@ use crate::go::events;
 use crate::go::events::Event;
 use crate::go::layout::Field;
 use crate::go::layout::Layout;
-use crate::go::runtime::Runtime;
 use crate::go::sites::Site;
 use crate::go::starts;
 use crate::go::starts::StartFunction;
@@ -44,14 +42,17 @@ use crate::model::goroutine::What;
 use crate::model::histogram::Histogram;
 use crate::model::loss::Loss;
 use crate::target::Target;
-use crate::target::checked::CheckedLayout;
+use crate::target::checked::Checked;
 
 use super::alive;
 use super::attach;
-use super::attach::Filter;
+use super::attach::Attached;
+use super::attach::Method;
 use super::attach::Place;
 use super::attach::Step;
 use super::counters;
+use super::detach::detach;
+use super::kernel::Kernel;
 use super::spent;
 use super::spent::Spent;
 
@@ -84,7 +85,9 @@ pub struct GrProbes<'object> {
     place: Place,
     starts: Starts,
     /// Everything but the start functions. Links detach when dropped.
-    links: Vec<Link>,
+    links: Vec<Attached>,
+    /// Sites of `links`.
+    sites: usize,
 }
 
 /// Events taken from the ring buffer and not yet handed on.
@@ -103,7 +106,7 @@ struct Starts {
     given_up: BTreeSet<u64>,
     /// Direct calls by site at the last look.
     direct: BTreeMap<u64, u64>,
-    links: Vec<Link>,
+    links: Vec<Attached>,
 }
 
 /// Where the probes go, decided from the binary before anything is loaded.
@@ -117,11 +120,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What `options` need from the binary of `target`; an error when the essence cannot be had.
-    pub fn of(target: &Target, options: &Options) -> Result<Self> {
-        let binary = &target.binary;
-        let layout = CheckedLayout::of(target).layout;
-        let runtime = Runtime::of(binary);
+    /// What `options` need from the binary of a target; an error when the essence cannot be had.
+    pub fn of(checked: &Checked<'_>, options: &Options) -> Result<Self> {
+        checked.require(&FIELDS)?;
+        let (runtime, layout) = (&checked.runtime, &checked.anatomy.layout);
+        let binary = runtime.binary();
         let mut shortcomings = Vec::new();
         let mut config = gr_config {
             seq: u8::from(options.seq),
@@ -140,7 +143,7 @@ impl Plan {
         config.m_p = offset(Field::MP)?;
         config.m_curg = offset(Field::MCurg)?;
         config.p_id = offset(Field::PId)?;
-        match origin(&layout) {
+        match origin(layout) {
             Some((first, has_parent)) => {
                 config.g_origin = first;
                 config.has_parent = u8::from(has_parent);
@@ -153,7 +156,7 @@ impl Plan {
         }
         let mut steps = Vec::new();
         let mut essential = |program, event| -> Result<()> {
-            let sites = events::sites(&runtime, event)
+            let sites = events::sites(runtime, event)
                 .with_context(|| format!("cannot see this event: {event}"))?;
             steps.push(Step { program, sites });
             Ok(())
@@ -169,13 +172,13 @@ impl Plan {
             ("gr_steal", Event::QueueSteal),
         ];
         for (program, event) in queue.into_iter().filter(|_| options.queue) {
-            match events::sites(&runtime, event) {
+            match events::sites(runtime, event) {
                 Ok(sites) => steps.push(Step { program, sites }),
                 Err(why) => shortcomings.push(format!("not shown: {event}: {why}")),
             }
         }
         let mut start_sites = BTreeMap::new();
-        let starts = starts::start_functions(&runtime)?;
+        let starts = starts::start_functions(runtime)?;
         for start in &starts.functions {
             if let Ok(site) = start.site(binary) {
                 if start.name == "runtime.main" {
@@ -205,6 +208,18 @@ impl Plan {
     }
 }
 
+/// What the programs read.
+const FIELDS: [Field; 8] = [
+    Field::GGoid,
+    Field::GM,
+    Field::MP,
+    Field::MCurg,
+    Field::PId,
+    Field::GGopc,
+    Field::GStartpc,
+    Field::GParentGoid,
+];
+
 /// Offset of the words parentGoid, gopc, ancestors, startpc in g, and whether parentGoid is among them. They have been
 /// neighbours in this order since Go 1.21 (the last three since 1.5; runtime/runtime2.go): the programs read them with
 /// one access, so anything else counts as unknown.
@@ -221,7 +236,11 @@ pub(super) fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<
         .gr_events
         .set_max_entries(options.ring_bytes)
         .context("cannot size the ring buffer")?;
-    let size = alive::Size::for_goroutines(options.max_goroutines);
+    let size = if Kernel::current()?.has_compare_and_swap() {
+        alive::Size::for_goroutines(options.max_goroutines)
+    } else {
+        alive::Size::without_table(options.max_goroutines)
+    };
     open.maps
         .gr_alive
         .set_max_entries(size.buckets)
@@ -265,13 +284,12 @@ impl<'object> GrProbes<'object> {
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gr_cfg = plan.config;
-        let filter = Filter::of(place, &target.scope);
-        rodata.go_only = filter.only;
-        rodata.go_listed_only = filter.listed_only;
+        attach::configure!(rodata, place, target);
         size_maps(&mut open, options)?;
         let mut programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         programs.push(START);
         attach::select(open.open_object_mut(), &programs, place.method());
+        attach::prepare(open.open_object_mut(), place)?;
         let skel = open.load().map_err(attach::cannot_load)?;
 
         attach::list(&skel.maps.go_listed, &target.scope)?;
@@ -293,23 +311,30 @@ impl<'object> GrProbes<'object> {
             place: place.clone(),
             starts: Starts::default(),
             links: Vec::new(),
+            sites: plan.steps.iter().map(|step| step.sites.len()).sum(),
         };
         for step in &plan.steps {
             let links = probes.place.attach(probes.skel.object(), step)?;
             probes.links.extend(links);
         }
+        probes.starts.links = probes.attach_starts(&plan.start_sites)?;
         probes.starts.sites = plan.start_sites.clone();
-        probes.attach_starts()?;
         Ok(probes)
     }
 
-    fn attach_starts(&mut self) -> Result<()> {
+    fn attach_starts(&self, sites: &BTreeMap<u64, Site>) -> Result<Vec<Attached>> {
         let step = Step {
             program: START,
-            sites: self.starts.sites.values().cloned().collect(),
+            sites: sites.values().cloned().collect(),
         };
-        // The new links are there before the old ones go: no start is missed, and one seen twice counts once.
-        self.starts.links = self.place.attach(self.skel.object(), &step)?;
+        self.place.attach(self.skel.object(), &step)
+    }
+
+    /// Attaches the start functions anew, each once. The new links are there before the old ones go: no start is missed,
+    /// and one seen twice counts once.
+    fn renew_starts(&mut self) -> Result<()> {
+        let links = self.attach_starts(&self.starts.sites)?;
+        detach(std::mem::replace(&mut self.starts.links, links));
         Ok(())
     }
 
@@ -326,8 +351,8 @@ impl<'object> GrProbes<'object> {
     /// Records nothing more, detaches, and leaves what was recorded to be read.
     pub fn close(&mut self) -> Result<()> {
         self.set_gate(0)?;
-        self.starts.links.clear();
-        self.links.clear();
+        self.links.append(&mut self.starts.links);
+        detach(std::mem::take(&mut self.links));
         Ok(())
     }
 
@@ -378,25 +403,31 @@ impl<'object> GrProbes<'object> {
         target: &Target,
         entries: impl IntoIterator<Item = u64>,
     ) -> Result<usize> {
-        let mut learned = 0;
+        let mut learned = BTreeMap::new();
         for entry in entries {
             if self.starts.sites.contains_key(&entry) || self.starts.given_up.contains(&entry) {
                 continue;
             }
             match site_of(&target.binary, entry) {
                 Some(site) => {
-                    self.starts.sites.insert(entry, site);
-                    learned += 1;
+                    learned.insert(entry, site);
                 }
                 None => {
                     self.starts.given_up.insert(entry);
                 }
             }
         }
-        if learned > 0 {
-            self.attach_starts()?;
+        let count = learned.len();
+        if count > 0 {
+            let links = self.attach_starts(&learned)?;
+            self.starts.links.extend(links);
+            self.starts.sites.extend(learned);
         }
-        Ok(learned)
+        // Taking links away takes longer than attaching: it is worth it when there are many.
+        if self.place.method() == Method::Multi && self.starts.links.len() > MAX_START_LINKS {
+            self.renew_starts()?;
+        }
+        Ok(count)
     }
 
     /// Stops watching start functions that are called directly more often than 10,000 times a second, because
@@ -418,9 +449,14 @@ impl<'object> GrProbes<'object> {
             self.starts.given_up.insert(*entry);
         }
         if !hot.is_empty() {
-            self.attach_starts()?;
+            self.renew_starts()?;
         }
         Ok(hot)
+    }
+
+    /// At how many places there are probes.
+    pub fn sites(&self) -> usize {
+        self.sites + self.starts.sites.len()
     }
 
     /// Whether the first execution of goroutines with this start function is being watched.
@@ -496,6 +532,7 @@ impl<'object> GrProbes<'object> {
             meaning: "records of an unknown kind; this is a bug in grtmon",
             events: self.batch.borrow().undecodable,
         });
+        losses.push(counters::strays(&self.skel.maps.go_strays)?);
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
     }
@@ -504,6 +541,9 @@ impl<'object> GrProbes<'object> {
 /// Direct calls of a start function within one look (100 ms) that make it too dear to watch: 10,000 a second cost the
 /// target about 1 % of a CPU.
 const HOT: u64 = 1_000;
+
+/// Links to start functions that were learned one after the other.
+const MAX_START_LINKS: usize = 16;
 
 /// Name of the program for start functions.
 const START: &str = "gr_start";

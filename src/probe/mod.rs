@@ -3,14 +3,21 @@
 
 mod alive;
 pub mod attach;
+mod by_address;
 pub mod counters;
+mod detach;
 pub mod floor;
 pub mod gc;
 pub mod gm;
 pub mod gr;
 pub mod kernel;
 pub mod memory;
+mod older;
+mod process_number;
+pub mod refusal;
+pub mod rights;
 pub mod spent;
+mod trace_event;
 pub mod trap;
 
 use std::io::Write;

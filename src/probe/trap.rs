@@ -1,7 +1,7 @@
 //! What one hit of a probe costs on this machine, measured on ourselves.
 //!
 //! A uprobe replaces an instruction by a breakpoint: a hit is a trap into the kernel, the emulation of the instruction,
-//! and the way back (arch/x86/kernel/uprobes.c). How long that takes is a matter of the processor, the hypervisor and
+//! and the way back (arch/x86/kernel/uprobes.c, arch/arm64/kernel/probes). How long that takes is a matter of the processor, the hypervisor and
 //! the kernel's mitigations, so it is not known in advance. The site here is one that is emulated, as those are that
 //! grtmon chooses in other programs.
 
@@ -32,7 +32,7 @@ extern "C" fn site() {
     #[cfg(target_arch = "x86_64")]
     std::arch::naked_asm!("push rbp", "pop rbp", "ret");
     #[cfg(not(target_arch = "x86_64"))]
-    std::arch::naked_asm!("nop", "ret");
+    std::arch::naked_asm!("b 2f", "2:", "ret");
 }
 
 /// Nanoseconds that one hit of an empty program takes here. Takes some tens of milliseconds.
@@ -43,11 +43,16 @@ pub fn cost_ns(method: Method) -> Result<f64> {
         offset: 0,
         vaddr,
         file_offset: own_code::file_offset(vaddr).context("cannot find grtmon's own code")?,
-        kind: SiteKind::PushRbp,
+        kind: SiteKind::Early,
         cost: Cost::OneTrap,
     };
     let bare = batch_ns();
     let mut object = MaybeUninit::uninit();
+    // The trap is the same, and for one site there is no need of tracefs.
+    let method = match method {
+        Method::Tracefs => Method::Perf,
+        other => other,
+    };
     let place = Place::own(Path::new("/proc/self/exe"), method);
     let probed = {
         let _floor = Floor::attach(&mut object, &place, vec![site])?;
@@ -73,13 +78,17 @@ fn batch_ns() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::code::Code;
+    use crate::go::image::Machine;
 
     #[test]
-    #[cfg(target_arch = "x86_64")]
     fn the_site_is_an_instruction_that_is_emulated() {
-        let offset = own_code::file_offset(site as *const () as u64).unwrap();
+        let vaddr = site as *const () as u64;
         let file = std::fs::read("/proc/self/exe").unwrap();
-        let at = usize::try_from(offset).unwrap();
-        assert_eq!(file[at..at + 3], [0x55, 0x5d, 0xc3]);
+        let at = usize::try_from(own_code::file_offset(vaddr).unwrap()).unwrap();
+        let code = Code::decode(Machine::HERE, &file[at..at + 8], vaddr);
+        assert!(code.is_emulated(0));
+        let end = if cfg!(target_arch = "x86_64") { 2 } else { 1 };
+        assert_eq!(code.returns().next(), Some(end));
     }
 }

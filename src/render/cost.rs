@@ -15,7 +15,7 @@ pub fn text(cost: &Cost) -> String {
         _ => " for the trap alone".to_owned(),
     };
     let share = cost.share().map_or_else(
-        || "the observed used too little CPU time to tell a share".to_owned(),
+        || "the CPU time of the observed is too little, or not known, to tell a share".to_owned(),
         |share| format!("{} of the CPU time of the observed", percent(share)),
     );
     format!(
@@ -76,7 +76,9 @@ mod tests {
             "cost: 2000 hits of about 0.70 µs for the trap alone: <0.1 % of the CPU time of the observed"
         );
         let short = Cost { cpu_ns: 0, ..cost };
-        assert!(text(&short).ends_with("the observed used too little CPU time to tell a share"));
+        assert!(text(&short).ends_with(
+            "the CPU time of the observed is too little, or not known, to tell a share"
+        ));
         let nothing = Cost {
             trap_ns: None,
             ..cost

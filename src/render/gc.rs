@@ -103,7 +103,7 @@ impl Table {
         let mut row = Row::begin(out, &COLUMNS, self.style);
         row.cell("stw")
             .duration(Some(stw.duration_ns()))
-            .number(Some(u64::from(stw.process)));
+            .process(stw.process);
         row.number(stw.cycle.map(u64::from));
         match &stw.reason {
             Some(reason) => row.cell(reason),
@@ -121,7 +121,7 @@ impl Table {
         let mut row = Row::begin(out, &COLUMNS, self.style);
         row.cell("mark")
             .duration(Some(cycle.mark_duration_ns()))
-            .number(Some(u64::from(cycle.process)));
+            .process(cycle.process);
         row.number(Some(u64::from(cycle.cycle)));
         match cycle.known_trigger() {
             Some(trigger) => row.cell(trigger.name()),
@@ -141,7 +141,7 @@ impl Table {
         let mut row = Row::begin(out, &COLUMNS, self.style);
         row.cell("sweep")
             .duration(Some(sweep.duration_ns()))
-            .number(Some(u64::from(sweep.process)));
+            .process(sweep.process);
         row.number(Some(u64::from(sweep.cycle)));
         let name = trigger.map_or("?", Trigger::name);
         match (sweep.finished, sweep.exact) {

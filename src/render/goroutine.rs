@@ -2,6 +2,7 @@
 
 use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::What;
+use crate::model::process;
 
 use super::json::Object;
 use super::style::Colour;
@@ -116,7 +117,7 @@ impl Table {
             (None, _) => row.cell("-"),
         };
         row.number(goroutine.map(|goroutine| goroutine.goid));
-        row.number(Some(u64::from(event.process)));
+        row.process(event.process);
         match event.what {
             What::Create(_) => row.coloured(word(&event.what), Colour::Green),
             What::Exit { .. } | What::Alive { .. } => row.cell(word(&event.what)),
@@ -182,7 +183,7 @@ pub fn json(out: &mut Vec<u8>, event: &GoroutineEvent, names: Names<'_>, unix_of
         .text("event", word(&event.what))
         .number_or_null("time_unix_ns", unix_ns);
     object
-        .number("pid", u64::from(event.process))
+        .number_or_null("pid", process::id(event.process).map(u64::from))
         .number_or_null("p", event.p.map(u64::from));
     if let Some(goroutine) = event.goroutine() {
         object

@@ -19,8 +19,10 @@ impl<'a> Object<'a> {
             self.out.push(b',');
         }
         self.empty = false;
-        string(self.out, key);
-        self.out.push(b':');
+        // A word of our own: nothing in it is special.
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
     }
 
     /// A text.
@@ -123,7 +125,11 @@ impl<'a> Object<'a> {
 fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x7f);
-    if !text.as_bytes().iter().any(is_special) {
+    // All bytes are looked at, which is quicker than to stop at the first: many at a time.
+    let has_special = text
+        .bytes()
+        .fold(false, |has, byte| has | is_special(&byte));
+    if !has_special {
         // Nearly always.
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');

@@ -2,6 +2,8 @@
 
 pub use crate::model::human::human_duration;
 
+use crate::model::process;
+
 use super::style::Colour;
 use super::style::RESET;
 use super::style::Style;
@@ -64,6 +66,14 @@ impl<'a> Row<'a> {
                 self.write(digits.format(value), None)
             }
             None => self.write("-", None),
+        }
+    }
+
+    /// The next cell: the process of a record, or `?` when it has no number that we could know.
+    pub fn process(&mut self, number: u32) -> &mut Self {
+        match process::id(number) {
+            Some(id) => self.number(Some(u64::from(id))),
+            None => self.coloured("?", Colour::Yellow),
         }
     }
 

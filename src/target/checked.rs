@@ -1,45 +1,100 @@
-//! The layout of a target's runtime structures, checked on a process that runs it if there is one.
+//! What is found out about a target before it is observed, checked on a process that runs it if there is one. It takes
+//! some tens of milliseconds, and so is done once for all who need it.
+
+use anyhow::Result;
+use anyhow::bail;
 
 use crate::go::anatomy::Anatomy;
-use crate::go::layout::Layout;
+use crate::go::layout::Field;
+use crate::go::runtime::Runtime;
 use crate::go::verify::Report;
 
 use super::Target;
+use super::live;
 use super::live::Live;
+use super::process::ProcessId;
 
-/// A layout and what is known of its truth.
+/// A target whose runtime is known, and what is known of the truth of that.
 #[derive(Debug)]
-pub struct CheckedLayout {
+pub struct Checked<'t> {
+    /// The target.
+    pub target: &'t Target,
+    /// The runtime's functions in its binary.
+    pub runtime: Runtime<'t>,
     /// Without the fields that turned out to be wrong, with those found in the process.
-    pub layout: Layout,
+    pub anatomy: Anatomy,
     /// What the check found, or why there was none.
     pub check: Result<Report, String>,
+    /// The process on which it was done.
+    process: Option<ProcessId>,
+    /// Whether there is a process, or may be, that could have been asked and we may not.
+    refused: bool,
 }
 
-impl CheckedLayout {
-    /// Reads the layout of the target's binary and checks it on one of its processes. One that has only just begun, or
-    /// is not begun yet, cannot be asked.
-    pub fn of(target: &Target) -> Self {
-        let anatomy = Anatomy::of(&target.binary);
-        let Some(process) = target.running_process() else {
-            let check = Err("no process runs this program now".to_owned());
-            return Self {
-                layout: anatomy.layout,
-                check,
-            };
+impl<'t> Checked<'t> {
+    /// Reads the target's binary and checks that on one of its processes. One that has only just begun, or is not begun
+    /// yet, cannot be asked.
+    pub fn of(target: &'t Target) -> Self {
+        let runtime = Runtime::of(&target.binary);
+        let mut checked = Self {
+            target,
+            anatomy: Anatomy::of_runtime(&runtime),
+            runtime,
+            check: Err("no process runs this program now".to_owned()),
+            process: target.running_process(),
+            refused: false,
         };
-        match Live::open(&process, &anatomy) {
-            Ok(mut live) => {
-                let report = live.settle();
-                Self {
-                    layout: live.anatomy.layout,
-                    check: Ok(report),
+        if checked.process.is_none()
+            && let Some(unseen) = target.unseen_processes()
+        {
+            checked.refused = true;
+            checked.check = Err(format!(
+                "no process that can be looked at runs this program now ({unseen})"
+            ));
+        }
+        if let Some(process) = &checked.process {
+            match Live::open(process, &checked.anatomy) {
+                Ok(mut live) => {
+                    checked.check = Ok(live.settle());
+                    checked.anatomy = live.anatomy;
+                }
+                Err(why) => {
+                    checked.refused = true;
+                    checked.check = Err(format!("{why:#}"));
                 }
             }
-            Err(why) => Self {
-                layout: anatomy.layout,
-                check: Err(format!("{why:#}")),
+        }
+        checked
+    }
+
+    /// Opens a process of the target for reading. The layout holds in it: that is checked unless it has been already.
+    ///
+    /// # Errors
+    /// As [`Live::checked`].
+    pub fn open(&self, process: &ProcessId) -> Result<Live> {
+        match &self.check {
+            Ok(report) if self.process.as_ref() == Some(process) => match &report.ended {
+                None => Live::open(process, &self.anatomy),
+                Some(why) => Err(live::explain(process.pid, why)),
             },
+            _ => Live::checked(process, &self.anatomy),
+        }
+    }
+
+    /// What is merely assumed of these fields must hold in a process before it is used.
+    ///
+    /// # Errors
+    /// No process may be asked, and one of them is assumed.
+    pub fn require(&self, fields: &[Field]) -> Result<()> {
+        let Err(why) = &self.check else {
+            return Ok(());
+        };
+        let layout = &self.anatomy.layout;
+        match fields.iter().find(|field| layout.is_assumed(**field)) {
+            Some(field) if self.refused => bail!(
+                "where this Go version keeps {field} is only assumed ({layout}) and must be checked on the process: {why}"
+            ),
+            _ => Ok(()),
         }
     }
 }

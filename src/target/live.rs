@@ -1,7 +1,7 @@
 //! A running Go process opened for reading, without touching it.
 //!
 //! It takes the right to ptrace-read (ptrace(2), "Ptrace access mode checking"), which the kernel also asks of those who
-//! open /proc/PID/auxv and call process_vm_readv(2). Where it refuses, [`refusal`] says what stands in the way.
+//! want addresses in /proc/PID/stat and call process_vm_readv(2). Where it refuses, [`refusal`] says what stands in the way.
 
 use std::fs;
 use std::thread;
@@ -20,10 +20,9 @@ use crate::go::Subject;
 use crate::go::verify::Report;
 
 use super::memory::ProcessMemory;
+use super::namespace;
+use super::process::Loaded;
 use super::process::ProcessId;
-
-/// `AT_ENTRY` of the auxiliary vector: where the program was entered (include/uapi/linux/auxvec.h).
-const AT_ENTRY: u64 = 9;
 
 /// Bit of CAP_SYS_PTRACE in a set of capabilities (include/uapi/linux/capability.h).
 const CAP_SYS_PTRACE: u64 = 1 << 19;
@@ -52,18 +51,16 @@ impl Live {
     /// It has ended, or may not be read: the message says why, and what to do.
     pub fn open(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
         let pid = process.pid;
-        let auxv = fs::read(format!("/proc/{pid}/auxv")).map_err(|error| match error.kind() {
-            std::io::ErrorKind::PermissionDenied => refusal(pid),
-            std::io::ErrorKind::NotFound => anyhow!("there is no process {pid}"),
-            _ => anyhow!("cannot read process {pid}: {error}"),
-        })?;
-        let entered_at = entry(&auxv).with_context(|| {
+        let loaded = Loaded::of(pid)?.with_context(|| {
             format!("cannot read process {pid}: it is ending, or has just begun")
         })?;
-        let bias = anatomy.bias(entered_at);
+        let moved = loaded.code_end.wrapping_sub(anatomy.code_end);
+        let bias = anatomy.bias(anatomy.entry.wrapping_add(moved));
         let memory = ProcessMemory::new(pid);
-        // Whoever may open auxv may usually read memory too, but a seccomp filter can forbid the call.
-        memory.u8(entered_at).map_err(|why| explain(pid, &why))?;
+        // Whoever may know that may usually read memory too, but a seccomp filter can forbid the call.
+        memory
+            .u8(anatomy.entry.wrapping_add(bias))
+            .map_err(|why| explain(pid, &why))?;
         Ok(Self {
             process: process.clone(),
             memory,
@@ -138,17 +135,6 @@ pub fn explain(pid: i32, why: &MemoryError) -> anyhow::Error {
     }
 }
 
-/// `AT_ENTRY` in the bytes of an auxiliary vector: pairs of words.
-fn entry(auxv: &[u8]) -> Option<u64> {
-    let (pairs, _) = auxv.as_chunks::<16>();
-    let word = |bytes: &[u8]| Some(u64::from_le_bytes(bytes.try_into().ok()?));
-    pairs
-        .iter()
-        .find(|pair| word(&pair[..8]) == Some(AT_ENTRY))
-        .and_then(|pair| word(&pair[8..]))
-        .filter(|entry| *entry != 0)
-}
-
 /// What the kernel bases its decision on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rights {
@@ -176,15 +162,13 @@ pub fn refusal(pid: i32) -> anyhow::Error {
 fn rights(pid: i32) -> Option<Rights> {
     let us = Process::myself().ok()?.status().ok()?;
     let them = Process::new(pid).ok()?.status().ok()?;
-    let identity = |map: &str| map.split_whitespace().eq(["0", "0", "4294967295"]);
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let yama = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     Some(Rights {
         our_user: us.euid,
         their_user: them.ruid,
         may_trace: us.capeff & CAP_SYS_PTRACE != 0,
         filtered: us.seccomp == Some(2),
-        confined: !map.is_empty() && !identity(&map),
+        confined: namespace::in_user_namespace(),
         yama: yama.trim().parse().unwrap_or(0),
     })
 }
@@ -237,14 +221,6 @@ mod tests {
         confined: false,
         yama: 0,
     };
-
-    #[test]
-    fn the_entry_is_found() {
-        let auxv = fs::read("/proc/self/auxv").unwrap();
-        assert!(entry(&auxv).is_some());
-        assert_eq!(entry(&auxv[..15]), None);
-        assert_eq!(entry(&[]), None);
-    }
 
     #[test]
     fn each_obstacle_is_named() {

@@ -5,29 +5,37 @@ pub mod child;
 pub mod clock;
 pub mod core_dump;
 pub mod cpu;
+mod file_id;
+pub mod limits;
 pub mod live;
+pub mod machine;
+pub mod mapped;
 pub mod memory;
+pub mod namespace;
 pub mod own_code;
+pub mod proc_mount;
 pub mod process;
 pub mod survey;
 pub mod watch;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use anyhow::Result;
-use memmap2::Mmap;
 
 use crate::go::Binary;
+use crate::go::Machine;
 
 use self::child::Waiting;
+use self::file_id::FileId;
+use self::mapped::MappedFile;
+use self::namespace::PidNamespace;
 use self::process::ProcessId;
+use self::process::Running;
 
 /// What the user asked to observe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,23 +71,6 @@ pub struct Target {
     file: FileId,
 }
 
-/// A file, whatever it is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct FileId {
-    dev: u64,
-    ino: u64,
-}
-
-impl FileId {
-    fn of(path: &Path) -> std::io::Result<Self> {
-        let metadata = std::fs::metadata(path)?;
-        Ok(Self {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-        })
-    }
-}
-
 /// Targets, and the command that waits to be started if one was asked for.
 #[derive(Debug)]
 pub struct Resolved {
@@ -91,6 +82,7 @@ pub struct Resolved {
 
 /// Finds the binaries and processes a selection means, and reads the binaries. Touches no process.
 pub fn resolve(selection: &Selection) -> Result<Resolved> {
+    namespace::require_own_proc()?;
     match selection {
         Selection::File(path) => {
             let target = Target::open(path, Scope::Everyone)?;
@@ -123,19 +115,20 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
 
 /// Processes of one binary are one target: they share their probes.
 fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
-    let mut groups: BTreeMap<FileId, Vec<ProcessId>> = BTreeMap::new();
+    let mut groups: Vec<(FileId, Vec<ProcessId>)> = Vec::new();
     for pid in pids {
         let process = ProcessId::of(*pid)?;
         let exe = process.exe();
         let file = FileId::of(&exe).map_err(|error| cannot_open(*pid, &error))?;
-        let group = groups.entry(file).or_default();
-        if !group.contains(&process) {
-            group.push(process);
+        match groups.iter_mut().find(|(known, _)| known.is_same(&file)) {
+            Some((_, group)) if group.contains(&process) => {}
+            Some((_, group)) => group.push(process),
+            None => groups.push((file, vec![process])),
         }
     }
     groups
-        .into_values()
-        .filter_map(|processes| Some((processes.first()?.clone(), processes)))
+        .into_iter()
+        .filter_map(|(_, processes)| Some((processes.first()?.clone(), processes)))
         .map(|(first, processes)| {
             let mut target = Target::open(&first.exe(), Scope::Only(processes))
                 .with_context(|| format!("cannot observe process {}", first.pid))?;
@@ -147,9 +140,7 @@ fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
 
 fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => anyhow::anyhow!(
-            "cannot observe process {pid}: it is not ours to look at; run as its user, as root, or with CAP_SYS_PTRACE"
-        ),
+        std::io::ErrorKind::PermissionDenied => live::refusal(pid),
         std::io::ErrorKind::NotFound => anyhow::anyhow!(
             "cannot observe process {pid}: it has no binary (a kernel thread, or it is just ending)"
         ),
@@ -158,7 +149,7 @@ fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
 }
 
 /// Maps a file into memory. `instead` says what to name if it is not a file.
-fn map(path: &Path, instead: &str) -> Result<(Mmap, Metadata)> {
+fn map(path: &Path, instead: &str) -> Result<(MappedFile, Metadata)> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
     let metadata = file
@@ -167,17 +158,29 @@ fn map(path: &Path, instead: &str) -> Result<(Mmap, Metadata)> {
     if !metadata.is_file() {
         anyhow::bail!("{shown} is not a file: {instead}");
     }
-    // SAFETY: the map is private and only read. A file that is being run cannot be written to (ETXTBSY); one that
-    // somebody truncates meanwhile would end grtmon, not the target.
-    let bytes = unsafe { Mmap::map(&file) }.with_context(|| format!("cannot map {shown}"))?;
+    let bytes = MappedFile::new(&file).with_context(|| format!("cannot map {shown}"))?;
     Ok((bytes, metadata))
 }
 
 impl Target {
+    /// Refuses a program that cannot run here.
+    pub fn require_this_machine(&self) -> Result<()> {
+        let machine = self.binary.image().machine();
+        if machine != Machine::HERE {
+            anyhow::bail!(
+                "{} is a program for {machine} and cannot run on this machine ({}); grtmon doctor says what could be seen of it",
+                self.path.display(),
+                Machine::HERE
+            );
+        }
+        Ok(())
+    }
+
     /// Reads the binary at `path`.
     fn open(path: &Path, scope: Scope) -> Result<Self> {
         let shown = path.display();
         let (bytes, metadata) = map(path, "name a Go program")?;
+        let file = FileId::new(&metadata, file_id::is_overlay(path));
         let binary = Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
         let name = path
             .file_name()
@@ -191,17 +194,14 @@ impl Target {
             path,
             name,
             scope,
-            file: FileId {
-                dev: metadata.dev(),
-                ino: metadata.ino(),
-            },
+            file,
         })
     }
 
-    /// The processes under observation that run now.
+    /// The processes under observation that run now, of those that may be looked at.
     pub fn processes(&self) -> Vec<ProcessId> {
         match &self.scope {
-            Scope::Everyone => process::running(self.file.dev, self.file.ino).unwrap_or_default(),
+            Scope::Everyone => self.running().processes,
             Scope::Only(processes) => processes
                 .iter()
                 .filter(|process| self.is_run_by(process))
@@ -219,7 +219,7 @@ impl Target {
 
     /// Whether this process runs the binary now.
     pub fn runs(&self, process: &ProcessId) -> bool {
-        FileId::of(&process.exe()).is_ok_and(|exe| exe == self.file)
+        FileId::of(&process.exe()).is_ok_and(|exe| exe.is_same(&self.file))
     }
 
     /// Whether processes run this binary that were not asked for.
@@ -227,10 +227,52 @@ impl Target {
         let Scope::Only(processes) = &self.scope else {
             return false;
         };
-        process::running(self.file.dev, self.file.ino)
+        let running = self.running().processes;
+        running.iter().any(|it| !processes.contains(it))
+    }
+
+    /// Why [`processes`](Self::processes) may lack some, if it may.
+    pub fn unseen_processes(&self) -> Option<&'static str> {
+        if self.scope != Scope::Everyone {
+            None
+        } else if self.running().closed {
+            Some("which program other users' processes run is told to root and CAP_SYS_PTRACE only")
+        } else if PidNamespace::own().is_some() {
+            Some("processes outside of grtmon's PID namespace cannot be looked at")
+        } else {
+            None
+        }
+    }
+
+    fn running(&self) -> Running {
+        process::running(|exe| exe.is_same(&self.file), |pid| self.may_be_run_by(pid))
             .unwrap_or_default()
-            .iter()
-            .any(|running| !processes.contains(running))
+    }
+
+    /// Whether a process that may not be looked at can be one of this binary, by what the kernel tells everybody: how
+    /// much code it has.
+    fn may_be_run_by(&self, pid: i32) -> bool {
+        process::code_kib(pid).is_some_and(|code| self.code_kib().contains(&code))
+    }
+
+    /// How much code the kernel says that a process of this binary has, in KiB. Before Linux 5.10 it counted from the
+    /// first segment, whatever that was (`start_code`, fs/binfmt_elf.c).
+    fn code_kib(&self) -> [u64; 2] {
+        let page = procfs::page_size().max(1);
+        let segments = self.binary.image().segments();
+        let code = || segments.iter().filter(|segment| segment.exec);
+        let end = self.binary.image().code_end();
+        let size = |start: Option<u64>| {
+            let start = start.unwrap_or_default() / page * page;
+            (end.div_ceil(page)
+                .saturating_mul(page)
+                .saturating_sub(start))
+                / 1024
+        };
+        [
+            size(code().map(|it| it.vaddr).min()),
+            size(segments.iter().map(|it| it.vaddr).min()),
+        ]
     }
 
     /// Whether every process that was asked for has ended, or runs another program now; never so for a target that
@@ -249,7 +291,7 @@ impl Target {
             return false;
         }
         match FileId::of(&process.exe()) {
-            Ok(exe) => exe == self.file || Some(exe) == stub(),
+            Ok(exe) => exe.is_same(&self.file) || Some(exe) == stub(),
             // Not to be told while one of its threads takes the place of the main one, by exec.
             Err(_) => process.is_alive(),
         }
@@ -257,7 +299,8 @@ impl Target {
 
     /// Whether the path now names another file than the one observed: processes started from now on are not seen.
     pub fn was_replaced(&self) -> bool {
-        self.scope == Scope::Everyone && FileId::of(&self.path).is_ok_and(|file| file != self.file)
+        self.scope == Scope::Everyone
+            && FileId::of(&self.path).is_ok_and(|file| !file.is_same(&self.file))
     }
 
     /// `server (pid 4242, go1.27.1)`, for the start line.

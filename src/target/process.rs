@@ -1,6 +1,7 @@
 //! One running process: is it still the one we began with, what is it called, what does it run.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,10 @@ use anyhow::bail;
 use nix::sys::signal::Signal;
 use nix::sys::signal::raise;
 use procfs::process::Process;
+
+use super::file_id::FileId;
+use super::live;
+use super::proc_mount;
 
 /// A process, told apart from a later one with the same number by its start time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,12 +66,10 @@ impl ProcessId {
         PathBuf::from(format!("/proc/{}/exe", self.pid))
     }
 
-    /// What tells the program a process runs now from the one it ran before an exec, even of the same file: the vector
-    /// the kernel hands to each new program, with addresses chosen at random (`/proc/PID/auxv`). `None` if it may not
-    /// be read.
-    pub fn image(&self) -> Option<Vec<u8>> {
-        let vector = fs::read(format!("/proc/{}/auxv", self.pid)).ok()?;
-        (!vector.is_empty()).then_some(vector)
+    /// What tells the program a process runs now from the one it ran before an exec, even of the same file: where the
+    /// kernel put it, at random. `None` if we may not know.
+    pub fn loaded(&self) -> Option<Loaded> {
+        Loaded::of(self.pid).ok().flatten()
     }
 
     /// The file name of its binary as the process was started with it, or what is known of it.
@@ -81,9 +84,53 @@ impl ProcessId {
     }
 }
 
+/// Where the kernel put a program: addresses in /proc/PID/stat that it tells those who may read the process (proc(5)).
+/// Unlike /proc/PID/auxv, which says more, the file is everybody's: CAP_SYS_PTRACE is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loaded {
+    /// Where its code ends (`endcode`).
+    pub code_end: u64,
+    /// Where its stack begins (`startstack`).
+    stack: u64,
+}
+
+impl Loaded {
+    /// Of the program that this process runs now. `None` if there is none: it is ending, or has just begun.
+    ///
+    /// # Errors
+    /// There is no such process, or we may not read it.
+    pub(super) fn of(pid: i32) -> Result<Option<Self>> {
+        let stat = match Process::new(pid).and_then(|process| process.stat()) {
+            Ok(stat) => stat,
+            Err(error) => return Err(explain(pid, &error)),
+        };
+        match stat.endcode {
+            0 => Ok(None),
+            // Instead of the address (fs/proc/array.c).
+            1 => Err(live::refusal(pid)),
+            code_end => Ok(Some(Self {
+                code_end,
+                stack: stat.startstack,
+            })),
+        }
+    }
+}
+
+/// What to say of a process that is not in /proc.
+pub(super) fn missing(pid: i32) -> anyhow::Error {
+    if proc_mount::hides_processes() {
+        anyhow::anyhow!(
+            "there is no process {pid}, or it is another user's: /proc is mounted with hidepid; run as its user, as root, or with CAP_SYS_PTRACE"
+        )
+    } else {
+        anyhow::anyhow!("there is no process {pid}")
+    }
+}
+
 fn explain(pid: i32, error: &procfs::ProcError) -> anyhow::Error {
     match error {
-        procfs::ProcError::NotFound(_) => anyhow::anyhow!("there is no process {pid}"),
+        procfs::ProcError::NotFound(_) => missing(pid),
+        // Where /proc is mounted with hidepid=noaccess.
         procfs::ProcError::PermissionDenied(_) => anyhow::anyhow!(
             "process {pid} is not ours to look at; run as its user, as root, or with CAP_SYS_PTRACE"
         ),
@@ -97,26 +144,44 @@ pub fn stop_self() {
     let _ = raise(Signal::SIGTSTP);
 }
 
-/// Every process that runs the file with this device and inode now.
-pub fn running(dev: u64, ino: u64) -> Result<Vec<ProcessId>> {
-    use std::os::unix::fs::MetadataExt;
+/// Who runs a file.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    /// The processes.
+    pub(super) processes: Vec<ProcessId>,
+    /// Whether there can be others, which may not be looked at.
+    pub(super) closed: bool,
+}
 
-    let mut found = Vec::new();
+/// How much code a process has, in KiB (`VmExe`, proc(5)): everybody may know. `None` for what
+/// has no memory of its own: a kernel thread, or one that has ended.
+pub(super) fn code_kib(pid: i32) -> Option<u64> {
+    Process::new(pid).ok()?.status().ok()?.vmexe
+}
+
+/// Every process that runs a file for which `is_meant` now. `may_be` is asked of those that may not be looked at.
+pub(super) fn running(
+    is_meant: impl Fn(&FileId) -> bool,
+    may_be: impl Fn(i32) -> bool,
+) -> Result<Running> {
+    let mut running = Running {
+        closed: proc_mount::hides_processes(),
+        ..Running::default()
+    };
     for process in procfs::process::all_processes()
         .context("cannot list processes")?
         .flatten()
     {
-        let Ok(exe) = fs::metadata(format!("/proc/{}/exe", process.pid())) else {
-            continue;
-        };
-        if exe.dev() == dev
-            && exe.ino() == ino
-            && let Ok(id) = ProcessId::of(process.pid())
-        {
-            found.push(id);
+        match FileId::of(Path::new(&format!("/proc/{}/exe", process.pid()))) {
+            Ok(exe) if is_meant(&exe) => running.processes.extend(ProcessId::of(process.pid())),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                running.closed |= may_be(process.pid());
+            }
+            // Another program, a kernel thread, or it has just ended.
+            _ => {}
         }
     }
-    Ok(found)
+    Ok(running)
 }
 
 /// The program that `name` stands for, as execvp(3) finds it.
@@ -142,9 +207,18 @@ mod tests {
     fn this_process_is_alive_and_runs_its_own_binary() {
         let me = ProcessId::of(std::process::id() as i32).unwrap();
         assert!(me.is_alive());
-        let exe = std::os::unix::fs::MetadataExt::ino(&fs::metadata(me.exe()).unwrap());
-        let dev = std::os::unix::fs::MetadataExt::dev(&fs::metadata(me.exe()).unwrap());
-        assert!(running(dev, exe).unwrap().contains(&me));
+        let exe = FileId::of(&me.exe()).unwrap();
+        let running = running(|file| file.is_same(&exe), |_| false).unwrap();
+        assert!(running.processes.contains(&me));
+    }
+
+    #[test]
+    fn where_a_program_is_loaded_stays_the_same() {
+        let me = ProcessId::of(std::process::id() as i32).unwrap();
+        let loaded = me.loaded().unwrap();
+        assert_eq!(me.loaded(), Some(loaded));
+        let function = where_a_program_is_loaded_stays_the_same as fn() as usize as u64;
+        assert!(function < loaded.code_end && loaded.code_end < loaded.stack);
     }
 
     #[test]

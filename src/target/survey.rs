@@ -11,7 +11,6 @@ use std::fs;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
@@ -21,16 +20,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::Result;
-use memmap2::Mmap;
 use procfs::process::Process;
 
 use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::Image;
 
-use super::FileId;
 use super::Scope;
 use super::Target;
+use super::file_id::FileId;
+use super::mapped::MappedFile;
+use super::namespace;
+use super::proc_mount;
 use super::process::ProcessId;
 
 /// Sections that only Go's linker makes (cmd/link/internal/ld, Go 1.13 to 1.27).
@@ -79,15 +80,17 @@ pub struct Survey {
     pub programs: Vec<Program>,
     /// Further processes whose binary may not be looked at: they may be Go programs or not.
     pub closed: usize,
+    /// Whether /proc hides still others.
+    pub hidden: bool,
     files: Files,
     /// Which of `programs` a file is; `None` if it turned out to be none that can be used.
-    places: HashMap<Stamp, Option<usize>>,
+    places: HashMap<FileId, Option<usize>>,
 }
 
 /// Looks at every process.
 ///
 /// # Errors
-/// There is no /proc.
+/// There is no /proc, or it is not ours.
 pub fn survey() -> Result<Survey> {
     let mut survey = Survey::default();
     survey.renew()?;
@@ -98,8 +101,9 @@ impl Survey {
     /// Looks at every process once more. Files that were looked at before are not read again.
     ///
     /// # Errors
-    /// There is no /proc.
+    /// There is no /proc, or it is not ours.
     pub fn renew(&mut self) -> Result<()> {
+        namespace::require_own_proc()?;
         let mut pids: Vec<i32> = fs::read_dir("/proc")
             .context("cannot list processes")?
             .flatten()
@@ -107,11 +111,12 @@ impl Survey {
             .collect();
         pids.sort_unstable();
         self.closed = 0;
+        self.hidden = proc_mount::hides_processes();
         let mut met = HashSet::new();
-        let mut candidates: Vec<(ProcessId, Option<Stamp>)> = Vec::new();
+        let mut candidates: Vec<(ProcessId, Option<FileId>)> = Vec::new();
         for pid in pids {
             let exe = PathBuf::from(format!("/proc/{pid}/exe"));
-            let file = match Stamp::of(&exe) {
+            let file = match FileId::of(&exe) {
                 Ok(file) => {
                     met.insert(file);
                     if !self.files.is_go(file, &exe) {
@@ -157,7 +162,7 @@ impl Survey {
     }
 
     /// Forgets the programs that nobody runs any more.
-    fn forget(&mut self, met: &HashSet<Stamp>) {
+    fn forget(&mut self, met: &HashSet<FileId>) {
         self.places.retain(|file, _| met.contains(file));
         let used: HashSet<usize> = self.places.values().copied().flatten().collect();
         if used.len() == self.programs.len() {
@@ -177,40 +182,17 @@ impl Survey {
     }
 }
 
-/// A file as it is now: a number that has become free may be another file's later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Stamp {
-    file: FileId,
-    /// When it was last written to, seconds and nanoseconds, and its size.
-    written: (i64, i64),
-    size: u64,
-}
-
-impl Stamp {
-    fn of(path: &Path) -> std::io::Result<Self> {
-        let metadata = fs::metadata(path)?;
-        Ok(Self {
-            file: FileId {
-                dev: metadata.dev(),
-                ino: metadata.ino(),
-            },
-            written: (metadata.mtime(), metadata.mtime_nsec()),
-            size: metadata.size(),
-        })
-    }
-}
-
 /// The files that were looked at.
 #[derive(Debug, Default)]
 struct Files {
     /// Whether they look like Go programs.
-    known: HashMap<Stamp, bool>,
+    known: HashMap<FileId, bool>,
     /// Those that do and were not read yet, with a path to each.
-    paths: Vec<(Stamp, PathBuf)>,
+    paths: Vec<(FileId, PathBuf)>,
 }
 
 impl Files {
-    fn is_go(&mut self, file: Stamp, path: &Path) -> bool {
+    fn is_go(&mut self, file: FileId, path: &Path) -> bool {
         *self.known.entry(file).or_insert_with(|| {
             let is_go = looks_like_go(path);
             if is_go {
@@ -246,9 +228,7 @@ enum Sections {
 /// Reads only the headers of a file; `None` if it is no program.
 fn sections(path: &Path) -> Option<Sections> {
     let file = File::open(path).ok()?;
-    // SAFETY: as in `map` of target: private and only read.
-    let bytes = unsafe { Mmap::map(&file) }.ok()?;
-    let image = Image::parse(bytes).ok()?;
+    let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
     Some(match image.sections() {
         [] => Sections::Missing,
@@ -263,7 +243,7 @@ fn looks_like_go(path: &Path) -> bool {
 }
 
 /// Reads programs, on all processors; leaves out those that cannot be used.
-fn read_programs(files: &[(Stamp, PathBuf)]) -> Vec<(Stamp, Program)> {
+fn read_programs(files: &[(FileId, PathBuf)]) -> Vec<(FileId, Program)> {
     let workers = thread::available_parallelism().map_or(1, |number| number.get());
     let next = AtomicUsize::new(0);
     // Each takes the next file when it is done with one: some are a hundred times as large as others.

@@ -6,11 +6,11 @@ use std::{
     hash::{Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
-    sync::Mutex,
     sync::atomic::{AtomicU32, Ordering},
+    sync::{Mutex, OnceLock},
 };
 
-use super::toolchain::{Toolchain, full_matrix};
+use super::toolchain::{Toolchain, full_matrix, prebuilt};
 
 /// How a Go program is built.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -68,6 +68,21 @@ impl Build {
         cgo: true,
         ..Self::STRIPPED_PIE
     };
+    /// For ARM, which this machine need not be.
+    pub(crate) const ARM64: Self = Self {
+        arch: "arm64",
+        ..Self::DEFAULT
+    };
+    /// For ARM, as Debian ships Go programs.
+    pub(crate) const ARM64_STRIPPED_PIE: Self = Self {
+        arch: "arm64",
+        ..Self::STRIPPED_PIE
+    };
+    /// For ARM and position-independent.
+    pub(crate) const ARM64_PIE: Self = Self {
+        arch: "arm64",
+        ..Self::PIE
+    };
     /// The builds of the full matrix.
     pub(crate) const ALL: [Self; 6] = [
         Self::DEFAULT,
@@ -77,6 +92,15 @@ impl Build {
         Self::STRIPPED_PIE,
         Self::STRIPPED_PIE_CGO,
     ];
+
+    /// This one, unless the programs of this run are built already.
+    pub(crate) fn or_prebuilt(self) -> Self {
+        let Some(prebuilt) = prebuilt() else {
+            return self;
+        };
+        let named = |build: &Self| build.name() == prebuilt.build;
+        Self::ALL.into_iter().find(named).expect("no such build")
+    }
 
     /// A word for directories and messages: `stripped+pie`.
     pub(crate) fn name(self) -> String {
@@ -104,15 +128,31 @@ impl Build {
 
 /// The builds of this run: all of them, or two that differ most.
 pub(crate) fn builds() -> &'static [Build] {
-    if full_matrix() {
+    static PREBUILT: OnceLock<[Build; 1]> = OnceLock::new();
+    if prebuilt().is_some() {
+        PREBUILT.get_or_init(|| [Build::DEFAULT.or_prebuilt()])
+    } else if full_matrix() {
         &Build::ALL
     } else {
         &[Build::DEFAULT, Build::STRIPPED_PIE]
     }
 }
 
+/// The builds of this run, and those for the other machine that take no C compiler: to be read, not to be run.
+pub(crate) fn builds_of_all_machines() -> Vec<Build> {
+    let arm64: &[Build] = if full_matrix() {
+        &[Build::ARM64, Build::ARM64_PIE, Build::ARM64_STRIPPED_PIE]
+    } else {
+        &[Build::ARM64, Build::ARM64_STRIPPED_PIE]
+    };
+    [builds(), arm64].concat()
+}
+
 /// The fixture `testgo` (see testgo/README.md).
 pub(crate) fn fixture(toolchain: &Toolchain, build: Build) -> PathBuf {
+    if let Some(prebuilt) = prebuilt() {
+        return prebuilt.directory.join("testgo");
+    }
     built(
         toolchain,
         build,

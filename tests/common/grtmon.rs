@@ -1,6 +1,7 @@
 //! Runs grtmon itself.
 
 use std::{
+    env,
     process::{Command, ExitStatus},
     time::Duration,
 };
@@ -48,9 +49,10 @@ pub(crate) fn grtmon(arguments: &[&str]) -> Output {
     Grtmon::start_silent(arguments).end(PATIENCE)
 }
 
-/// The grtmon of this build, for a test that wants to set more than arguments.
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_grtmon"));
+/// The grtmon of this build, or the one of `GRTMON_TEST_BINARY`, for a test that wants to set more than arguments.
+pub(crate) fn command() -> Command {
+    let binary = env::var_os("GRTMON_TEST_BINARY");
+    let mut command = Command::new(binary.unwrap_or_else(|| env!("CARGO_BIN_EXE_grtmon").into()));
     command.env("NO_COLOR", "1");
     command
 }
@@ -73,6 +75,11 @@ impl Grtmon {
         command.args(arguments).envs(environment.iter().copied());
         let mut process = Process::start(command);
         process.expect_stderr("Ctrl-C to end.");
+        Self { process }
+    }
+
+    /// One that was started in a way of the test's own.
+    pub(crate) fn of(process: Process) -> Self {
         Self { process }
     }
 

@@ -39,10 +39,10 @@ mod toolchain;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{
-    build::{Build, builds, copy_program, fixture, program},
-    grtmon::{Grtmon, Output, grtmon},
+    build::{Build, builds, builds_of_all_machines, copy_program, fixture, program},
+    grtmon::{Grtmon, Output, command, grtmon},
     process::{Fixture, PATIENCE, Process},
     require::{require_capabilities_or_skip, require_root_or_skip, skip, tool},
     server::{Server, prometheus as prometheus_server},
-    toolchain::{Toolchain, cache, full_matrix, in_ci, newest, toolchain, toolchains},
+    toolchain::{Toolchain, cache, full_matrix, in_ci, newest, prebuilt, toolchain, toolchains},
 };

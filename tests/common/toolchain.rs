@@ -67,6 +67,9 @@ pub(crate) fn in_ci() -> bool {
 pub(crate) fn toolchains() -> &'static [Toolchain] {
     static TOOLCHAINS: OnceLock<Vec<Toolchain>> = OnceLock::new();
     TOOLCHAINS.get_or_init(|| {
+        if let Some(prebuilt) = prebuilt() {
+            return vec![prebuilt.toolchain];
+        }
         if let Ok(list) = env::var("GRTMON_TEST_GO") {
             return list.split(',').map(obtain).collect();
         }
@@ -78,6 +81,32 @@ pub(crate) fn toolchains() -> &'static [Toolchain] {
             .filter(|it| (19..=27).contains(&it.minor()))
             .max_by_key(|it| minor_patch(&it.version));
         vec![newest.unwrap_or_else(|| obtain(MATRIX[MATRIX.len() - 1]))]
+    })
+}
+
+/// Where a run finds its programs when there is nothing to build them with: in the virtual machines of tests/kernels.
+#[derive(Clone, Debug)]
+pub(crate) struct Prebuilt {
+    /// The toolchain that they were built with, without a `go` command.
+    pub(crate) toolchain: Toolchain,
+    /// The name of their build ([`super::Build::name`]).
+    pub(crate) build: String,
+    /// The directory that holds them.
+    pub(crate) directory: PathBuf,
+}
+
+/// Set by `GRTMON_TEST_PREBUILT=GO/BUILD/DIRECTORY`.
+pub(crate) fn prebuilt() -> Option<Prebuilt> {
+    let value = env::var("GRTMON_TEST_PREBUILT").ok()?;
+    let mut parts = value.splitn(3, '/');
+    let mut next = || parts.next().expect("GO/BUILD/DIRECTORY").to_owned();
+    Some(Prebuilt {
+        toolchain: Toolchain {
+            version: next(),
+            go: PathBuf::new(),
+        },
+        build: next(),
+        directory: PathBuf::from(next()),
     })
 }
 

@@ -75,6 +75,25 @@ fn programs_for_other_machines() {
     };
     refuses_file(&build("386"), &["32"]);
     refuses_file(&build("riscv64"), &["riscv"]);
+    // What is known of both machines can be looked at on either, but not observed.
+    let other = if cfg!(target_arch = "x86_64") {
+        "arm64"
+    } else {
+        "amd64"
+    };
+    let program = build(other);
+    refuses_file(&program, &["cannot run on this machine", "doctor"]);
+    let report = grtmon(&[
+        "doctor",
+        "--output",
+        "json",
+        "--binpath",
+        program.to_str().unwrap(),
+    ]);
+    let report = report.success().json().pop().unwrap();
+    for (event, sites) in report["events"].as_object().unwrap() {
+        assert!(sites["fine"] == true, "{event}: {sites}");
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn site(row: &Value) -> String {
 }
 
 /// Counts per start function and creation site, and the rows agree with the sums at the end.
-fn counts_agree(observed: &Observed) {
+pub(crate) fn counts_agree(observed: &Observed) {
     let (rows, end) = (observed.rows(), observed.end());
     nothing_lost(&end);
     for (event, total, seen) in [

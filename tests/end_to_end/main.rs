@@ -13,11 +13,16 @@ mod common;
 
 mod alloc;
 mod bad_input;
+mod containers;
 mod cost;
 mod doctor;
 mod gc;
 mod goroutines;
 mod histograms;
 mod lifecycle;
+mod namespaces;
+mod older;
 mod real;
+mod rootless;
 mod subject;
+mod users;

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use crate::common::{
-    Build, Fixture, Grtmon, Output, Toolchain, builds, fixture, newest,
+    Build, Fixture, Grtmon, Output, Toolchain, builds, fixture, full_matrix, newest, prebuilt,
     require_capabilities_or_skip, toolchains,
 };
 
@@ -33,14 +33,16 @@ pub(crate) fn each(check: impl Fn(&Subject)) {
 /// As [`each`], with one build of every toolchain: for what does not depend on how it was linked.
 pub(crate) fn each_toolchain(check: impl Fn(&Subject)) {
     over(
-        toolchains().iter().map(|it| (it, Build::STRIPPED_PIE)),
+        toolchains()
+            .iter()
+            .map(|it| (it, Build::STRIPPED_PIE.or_prebuilt())),
         check,
     );
 }
 
 /// With the newest toolchain only: for what does not depend on the Go version either.
 pub(crate) fn once(check: impl Fn(&Subject)) {
-    over([(newest(), Build::STRIPPED)], check);
+    over([(newest(), Build::STRIPPED.or_prebuilt())], check);
 }
 
 fn over(subjects: impl IntoIterator<Item = (&'static Toolchain, Build)>, check: impl Fn(&Subject)) {
@@ -70,9 +72,16 @@ pub(crate) const UNNAMED: [&str; 3] = ["main.dynamicEven", "main.dynamicOdd", "m
 
 impl Subject {
     /// How probes are attached: both ways with one build of each toolchain, since how a program was linked makes no
-    /// difference to that, and perf events take a tenth of a second each to detach.
+    /// difference to that, and perf events take a tenth of a second each to detach. In the virtual machines of
+    /// tests/kernels the way that the kernel needs, and the one that this machine may not have.
     pub(crate) fn methods(&self) -> &'static [&'static str] {
-        if self.build == Build::STRIPPED_PIE {
+        if prebuilt().is_some() {
+            if full_matrix() {
+                &["auto", "tracefs"]
+            } else {
+                &["auto"]
+            }
+        } else if self.build == Build::STRIPPED_PIE {
             &["multi", "perf"]
         } else {
             &["auto"]

@@ -41,7 +41,8 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// Foreign crates that are known in these modules only.
-const FOREIGN: [(&str, &[&str]); 12] = [
+const FOREIGN: [(&str, &[&str]); 13] = [
+    ("libc", &["probe"]),
     ("libbpf_rs", &["probe", "bpf"]),
     ("plain", &["probe", "bpf"]),
     ("goblin", &["go"]),

@@ -127,6 +127,21 @@ fn constants_are_what_toolchains_build() {
     );
 }
 
+/// What `go::g` takes for granted, since it is so on all machines.
+#[test]
+fn the_link_register_is_saved_before_the_frame_pointer() {
+    let queries = ["g.sched.lr", "g.sched.bp"].map(Query::new);
+    for toolchain in toolchains() {
+        let binary = build(toolchain, "arm64", "").unwrap();
+        let binary = Binary::parse(fs::read(binary).unwrap()).unwrap();
+        let answers = dwarf::answer(binary.image(), &queries).unwrap();
+        let [Answer::Number(lr), Answer::Number(bp)] = answers[..] else {
+            panic!("{answers:?}, Go {}", toolchain.version);
+        };
+        assert_eq!(lr + 8, bp, "Go {}", toolchain.version);
+    }
+}
+
 /// Measures everything and rewrites the table.
 fn write_table(with_experiments: bool) {
     let chosen: Vec<Toolchain> = match env::var("GRTMON_TEST_GO") {

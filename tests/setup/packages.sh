@@ -1,7 +1,8 @@
 #!/bin/sh
-# tests/setup/packages.sh [test]: what it takes to build grtmon (and to test it) and does not come
-# through cargo. Looks for each thing itself, not for the package, so other distributions work too;
-# installs what is missing through apt-get when root, else prints the command and stops.
+# tests/setup/packages.sh [test | static | dist | test-dist]: what it takes to build grtmon (to test it, to link it
+# statically, to make packages, to test those) and does not come through cargo. Looks for each thing itself, not for the
+# package, so other distributions work too; installs what is missing through apt-get when root, else prints the command
+# and stops.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cache.sh"
@@ -21,7 +22,35 @@ need pkg-config command -v pkg-config
 need clang command -v clang
 need libelf-dev pkg-config --exists libelf
 need zlib1g-dev pkg-config --exists zlib
+if [ "${1:-}" != "" ]; then
+    # For packaging/static.sh aarch64.
+    need gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
+    need libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/lib/libc.a
+fi
+if [ "${1:-}" = test ] || [ "${1:-}" = dist ]; then
+    # For packaging/pack.sh.
+    need dpkg command -v dpkg-deb
+    need git command -v git
+fi
+if [ "${1:-}" = test-dist ]; then
+    need debootstrap command -v debootstrap
+    need util-linux command -v unshare
+    need binutils command -v readelf
+fi
 if [ "${1:-}" = test ]; then
+    # For tests/dist: what reads the man page and the completions.
+    need mandoc command -v mandoc
+    if [ -n "${CI:-}" ]; then
+        need fish command -v fish
+        need zsh command -v zsh
+        need groff-base command -v groff
+    fi
+    # For tests/kernels.
+    need qemu-system-x86 command -v qemu-system-x86_64
+    need qemu-system-arm command -v qemu-system-aarch64
+    # For the tests without root.
+    need libcap2-bin command -v setcap
+    need util-linux command -v setpriv
     # For tests/setup/go.sh.
     need python3 command -v python3
     need python3-venv python3 -c 'import venv, ensurepip'
@@ -34,7 +63,7 @@ if [ "${1:-}" = test ]; then
 fi
 
 if [ -n "$missing" ]; then
-    install="apt-get install --no-install-recommends -y$missing"
+    install="apt-get install -o DPkg::Lock::Timeout=300 --no-install-recommends -y$missing"
     if ! command -v apt-get >/dev/null; then
         say "missing; these are Debian's names for them:$missing"
         exit 1
@@ -66,4 +95,11 @@ if [ "${1:-}" = test ]; then
             exit 1
         fi
     done
+fi
+if [ "${1:-}" != "" ] && ! [ -d "$(rustc --print sysroot)/lib/rustlib/aarch64-unknown-linux-gnu" ]; then
+    say "adding Rust's standard library for aarch64"
+    if ! rustup target add aarch64-unknown-linux-gnu >&2; then
+        say "no Rust for aarch64: rustup target add aarch64-unknown-linux-gnu"
+        exit 1
+    fi
 fi

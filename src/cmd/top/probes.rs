@@ -38,8 +38,8 @@ use crate::probe::gc::GcProbes;
 use crate::probe::gc::Wanted;
 use crate::probe::gr;
 use crate::probe::gr::GrProbes;
-use crate::probe::kernel;
 use crate::target::Target;
+use crate::target::checked::Checked;
 
 /// Records taken at once.
 const BATCH: usize = 1024;
@@ -78,7 +78,7 @@ impl<'scope, 'env> Runner<'scope, 'env> {
     /// # Errors
     /// They cannot be used here.
     pub(super) fn start(&mut self, probes: Probes) -> Result<()> {
-        kernel::require_probes()?;
+        self.target.require_this_machine()?;
         let (keep, stop) = bounded(0);
         let run = Run {
             target: self.target,
@@ -147,15 +147,20 @@ impl Run<'_> {
         }
     }
 
+    fn place(&self, sites: usize) -> Result<Place> {
+        let choose = self.common.attach == cli::Attach::Auto;
+        session::place(self.target, sites, self.method, choose)
+    }
+
     fn cost(&self) -> CostWatch<'_> {
         CostWatch::begin(&self.common, self.method, std::slice::from_ref(self.target))
     }
 
     fn lifetimes(&self) -> Result<Option<TooDear>> {
         let options = gr_seq::options(true, cli::MAX_GOROUTINES);
-        let plan = gr::Plan::of(self.target, &options)
+        let plan = gr::Plan::of(&Checked::of(self.target), &options)
             .with_context(|| format!("cannot observe {}", self.target.name))?;
-        let place = Place::of(self.target, self.method);
+        let place = self.place(plan.sites().len())?;
         let mut slots = probe::slots(1);
         let slot = slots.first_mut().context("there is no room")?;
         let mut probes = GrProbes::attach(slot, self.target, &plan, &options, &place)?;
@@ -178,7 +183,7 @@ impl Run<'_> {
 
     fn collector(&self) -> Result<Option<TooDear>> {
         let plan = gc::Plan::of(self.target, Wanted::Everything)?;
-        let place = Place::of(self.target, self.method);
+        let place = self.place(plan.sites().len())?;
         let mut slots = probe::slots(1);
         let slot = slots.first_mut().context("there is no room")?;
         let mut probes = GcProbes::attach(slot, self.target, &plan, &place)?;

@@ -29,7 +29,7 @@ pub(super) fn check(claims: &mut Claims<'_>) {
         };
         cached(claims, cache);
         for span in spans(claims.reader(), cache).unwrap_or_default() {
-            in_use(claims, span);
+            claims.at_once(|claims| in_use(claims, span));
         }
     }
     counters(claims);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Live;
+use super::pages::Pages;
 use super::reader::{Reader, Skip};
 use crate::go::layout::{Field, Layout};
 use crate::go::memory::MemoryError;
@@ -61,28 +62,45 @@ impl fmt::Display for Claim {
 /// The claims made so far.
 pub(super) struct Claims<'c> {
     pub(super) layout: &'c Layout,
+    /// It is read through `pages`.
     pub(super) live: &'c Live<'c>,
+    pages: &'c Pages<'c>,
+    /// Whether the pages are kept from one claim to the next.
+    at_once: bool,
     pub(super) all: Vec<Claim>,
     /// Set when nothing more can be read.
     pub(super) ended: Option<MemoryError>,
 }
 
 impl<'c> Claims<'c> {
-    pub(super) fn new(layout: &'c Layout, live: &'c Live<'c>) -> Self {
+    pub(super) fn new(layout: &'c Layout, live: &'c Live<'c>, pages: &'c Pages<'c>) -> Self {
         Claims {
             layout,
             live,
+            pages,
+            at_once: false,
             all: Vec::new(),
             ended: None,
         }
     }
 
-    /// How the process is read.
+    /// Reads the process as it is now, or as it was at the beginning of [`at_once`](Self::at_once).
     pub(super) fn reader(&self) -> Reader<'c> {
+        if !self.at_once {
+            self.pages.renew();
+        }
         Reader {
             layout: self.layout,
             live: self.live,
         }
+    }
+
+    /// Puts several claims to one object as it is at one moment.
+    pub(super) fn at_once(&mut self, claims: impl FnOnce(&mut Self)) {
+        self.pages.renew();
+        self.at_once = true;
+        claims(self);
+        self.at_once = false;
     }
 
     /// Puts a claim to one object. May be called many times with the same fields and text.

@@ -76,33 +76,41 @@ pub(super) fn check(claims: &mut Claims<'_>) {
         },
     );
     for g in &all {
-        let g = *g;
-        claims.claim(
-            &[GGoid, SchedGoidgen],
-            "goroutine ids come from sched.goidgen",
-            |r| {
-                let given = r.word(r.variable(r.live.globals.sched)?, SchedGoidgen)?;
-                Ok(given > 0 && given < 1 << 62 && r.word(g, GGoid)? <= given)
-            },
-        );
-        claims.claim(
-            &[GAtomicstatus],
-            "the state of a goroutine is one that exists",
-            |r| Ok(status(r, g)? <= G_DEADEXTRA),
-        );
-        claims.claim(
-            &[GGopc],
-            "a goroutine was started by the program's code",
-            |r| {
-                // Those made for threads of C were not.
-                match r.word(g, GGopc)? {
-                    0 if g != main => Err(Skip::DoesNotApply),
-                    pc => Ok(r.is_code(pc)),
-                }
-            },
-        );
-        parked(claims, g);
+        claims.at_once(|claims| {
+            any(claims, *g, main);
+            parked(claims, *g);
+        });
     }
+}
+
+/// What holds of every goroutine.
+fn any(claims: &mut Claims<'_>, g: u64, main: u64) {
+    claims.claim(
+        &[GGoid, SchedGoidgen],
+        "goroutine ids come from sched.goidgen",
+        |r| {
+            // In this order: ids given meanwhile do no harm.
+            let id = r.word(g, GGoid)?;
+            let given = r.word(r.variable(r.live.globals.sched)?, SchedGoidgen)?;
+            Ok(given > 0 && given < 1 << 62 && id <= given)
+        },
+    );
+    claims.claim(
+        &[GAtomicstatus],
+        "the state of a goroutine is one that exists",
+        |r| Ok(status(r, g)? <= G_DEADEXTRA),
+    );
+    claims.claim(
+        &[GGopc],
+        "a goroutine was started by the program's code",
+        |r| {
+            // Those made for threads of C were not.
+            match r.word(g, GGopc)? {
+                0 if g != main => Err(Skip::DoesNotApply),
+                pc => Ok(r.is_code(pc)),
+            }
+        },
+    );
 }
 
 /// What holds of a goroutine that waits; it may stop waiting at any time.

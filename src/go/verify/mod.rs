@@ -17,6 +17,7 @@ mod claim;
 mod collector;
 mod discover;
 mod goroutines;
+mod pages;
 mod reader;
 mod scheduler;
 
@@ -24,10 +25,10 @@ use std::fmt;
 use std::ops::Range;
 
 use self::claim::Claims;
+use self::pages::Pages;
 use super::globals::Globals;
 use super::layout::{Fact, Field, Layout, Origin};
 use super::memory::{MemoryError, ReadMemory};
-use super::runtime::Runtime;
 
 pub use self::claim::Claim;
 
@@ -54,24 +55,6 @@ impl fmt::Debug for Live<'_> {
         f.debug_struct("Live")
             .field("bias", &self.bias)
             .finish_non_exhaustive()
-    }
-}
-
-impl<'l> Live<'l> {
-    /// A process that runs this binary, loaded with this bias.
-    pub fn new(
-        memory: &'l dyn ReadMemory,
-        runtime: &Runtime<'_>,
-        globals: &'l Globals,
-        bias: u64,
-    ) -> Self {
-        Live {
-            memory,
-            globals,
-            bias,
-            text: runtime.binary().text(),
-            main: runtime.entries("runtime.main"),
-        }
     }
 }
 
@@ -150,7 +133,12 @@ impl fmt::Display for Report {
 
 /// Checks a layout, without changing it.
 pub fn check(layout: &Layout, live: &Live<'_>) -> Report {
-    let mut claims = Claims::new(layout, live);
+    let pages = Pages::new(live.memory);
+    let live = Live {
+        memory: &pages,
+        ..live.clone()
+    };
+    let mut claims = Claims::new(layout, &live, &pages);
     for _ in 0..ATTEMPTS {
         goroutines::check(&mut claims);
         scheduler::check(&mut claims);

@@ -1,9 +1,5 @@
 //! Where the probes of `gc` go and what they are told, decided from the binary before anything is loaded.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
@@ -26,10 +22,8 @@ use crate::go::layout::Field;
 use crate::go::layout::Layout;
 use crate::go::runtime::Runtime;
 use crate::go::sites::Site;
-use crate::go::verify;
 use crate::target::Target;
 use crate::target::live::Live;
-use crate::target::process::ProcessId;
 
 use super::super::attach;
 use super::super::attach::Step;
@@ -60,9 +54,9 @@ impl Plan {
     pub fn of(target: &Target, wanted: Wanted) -> Result<Self> {
         let binary = &target.binary;
         let runtime = Runtime::of(binary);
-        let mut anatomy = Anatomy::of(binary);
+        let mut anatomy = Anatomy::of_runtime(&runtime);
         if gc_record::is_uncertain(&anatomy.layout) {
-            settle(target, &runtime, &mut anatomy);
+            settle(target, &mut anatomy);
         }
         let Anatomy {
             layout, globals, ..
@@ -174,23 +168,12 @@ impl Plan {
 }
 
 /// Checks, and completes, what is known of the layout on a process that runs, if there is one that we may read.
-fn settle(target: &Target, runtime: &Runtime<'_>, anatomy: &mut Anatomy) {
-    let file = |path: &Path| {
-        let metadata = fs::metadata(path).ok()?;
-        Some((metadata.dev(), metadata.ino()))
-    };
-    // A command that is yet to be started runs another program still.
-    let runs_it = |process: &ProcessId| file(&process.exe()) == file(&target.path);
-    let Some(process) = target.processes().into_iter().find(runs_it) else {
-        return;
-    };
-    let mut layout = anatomy.layout.clone();
-    if let Ok(process) = Live::open(&process, anatomy) {
-        let (memory, bias) = (&process.memory, process.bias);
-        let live = verify::Live::new(memory, runtime, &anatomy.globals, bias);
-        verify::settle(&mut layout, &live);
+fn settle(target: &Target, anatomy: &mut Anatomy) {
+    let process = target.running_process();
+    if let Some(mut live) = process.and_then(|it| Live::open(&it, anatomy).ok()) {
+        live.settle();
+        *anatomy = live.anatomy;
     }
-    anatomy.layout = layout;
 }
 
 fn fields(record: &Record) -> gc_fields {

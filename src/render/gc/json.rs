@@ -6,6 +6,7 @@ use crate::model::gc::Sweep;
 use crate::model::gc::Trigger;
 use crate::model::gc::durations::Summary;
 use crate::model::gc::gctrace::GcTrace;
+use crate::model::process;
 
 use super::super::json::Object;
 
@@ -22,14 +23,14 @@ impl Json {
         out: &'a mut Vec<u8>,
         event: &str,
         begin_ns: u64,
-        process: u32,
+        number: u32,
     ) -> Object<'a> {
         let unix_ns = u64::try_from(i128::from(begin_ns) + self.unix_offset_ns).ok();
         let mut object = Object::begin(out);
         object
             .text("event", event)
             .number_or_null("time_unix_ns", unix_ns);
-        object.number("pid", u64::from(process));
+        object.number_or_null("pid", process::id(number).map(u64::from));
         object
     }
 

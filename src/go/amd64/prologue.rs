@@ -5,10 +5,11 @@
 //! cmd/internal/obj/x86/obj6.go (`preprocess`, `stacksplit`), Go 1.17 to 1.27; Go ≤ 1.20 saves rbp after moving rsp
 //! instead. The registers that hold arguments are from src/cmd/compile/abi-internal.md.
 
-use iced_x86::{ConditionCode, FlowControl, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{ConditionCode, Mnemonic, OpKind, Register};
 
-use super::code::{Changes, Code, call_target};
-use super::sites::SiteKind;
+use crate::go::code::Code;
+use crate::go::instruction::{Effects, Flow, Instruction};
+use crate::go::sites::SiteKind;
 
 /// Registers that must be unchanged for a site to be intact (see [`SiteKind`]), rsp and rbp besides.
 const INTACT: [Register; 13] = [
@@ -29,15 +30,15 @@ const INTACT: [Register; 13] = [
 
 /// The place at which a call is seen once with its arguments intact, in the order of [`SiteKind`]; `None` if the function
 /// begins with a loop.
-pub(super) fn choose(code: &Code<'_>) -> Option<(usize, SiteKind)> {
-    let mut changes = Changes::default();
+pub(crate) fn choose(code: &Code<'_>) -> Option<(usize, SiteKind)> {
+    let mut effects = Effects::default();
     let mut check = None;
     let mut early = None;
     for (index, instruction) in code.instructions().iter().enumerate() {
-        if is_push_rbp(instruction) {
+        if is_push_rbp(iced(instruction)?) {
             return Some((index, SiteKind::PushRbp));
         }
-        if instruction.is_jcc_short_or_near() {
+        if instruction.is_branch() {
             match stack_check_part(code, index) {
                 Some(Check::Branch) => (check, early) = (Some(index), None),
                 Some(Check::Underflow) => {}
@@ -51,10 +52,10 @@ pub(super) fn choose(code: &Code<'_>) -> Option<(usize, SiteKind)> {
         if code.is_emulated(index) {
             early = early.or(Some(index));
         }
-        if instruction.flow_control() != FlowControl::Next
+        if instruction.flow() != Flow::Next
             || INTACT
                 .iter()
-                .any(|register| changes.changes(instruction, *register))
+                .any(|intact| effects.changes(instruction, super::register(*intact)))
         {
             break;
         }
@@ -68,7 +69,14 @@ pub(super) fn choose(code: &Code<'_>) -> Option<(usize, SiteKind)> {
     }
 }
 
-fn is_push_rbp(instruction: &Instruction) -> bool {
+fn iced(instruction: &Instruction) -> Option<&iced_x86::Instruction> {
+    match instruction {
+        Instruction::Amd64(i) => Some(&i.0),
+        Instruction::Arm64(_) => None,
+    }
+}
+
+fn is_push_rbp(instruction: &iced_x86::Instruction) -> bool {
     instruction.mnemonic() == Mnemonic::Push
         && instruction.op0_kind() == OpKind::Register
         && instruction.op0_register() == Register::RBP
@@ -83,10 +91,10 @@ enum Check {
 
 /// Whether the conditional branch at `index` belongs to a stack check.
 fn stack_check_part(code: &Code<'_>, index: usize) -> Option<Check> {
-    let branch = code.get(index)?;
+    let branch = iced(code.get(index)?)?;
     let before = (0..index)
         .rev()
-        .filter_map(|i| code.get(i))
+        .filter_map(|i| iced(code.get(i)?))
         .find(|i| i.mnemonic() != Mnemonic::Nop)?;
     match (branch.condition_code(), before.mnemonic()) {
         (ConditionCode::be, Mnemonic::Cmp) if is_stack_guard(before) => Some(Check::Branch),
@@ -99,7 +107,7 @@ fn stack_check_part(code: &Code<'_>, index: usize) -> Option<Check> {
 
 /// `cmp rsp, [r14+16]`, with r12 instead of rsp in functions with a large frame, and 24 (`g.stackguard1`) instead of
 /// 16 in those that run on system stacks only.
-fn is_stack_guard(compare: &Instruction) -> bool {
+fn is_stack_guard(compare: &iced_x86::Instruction) -> bool {
     matches!(compare.op0_register(), Register::RSP | Register::R12)
         && compare.op1_kind() == OpKind::Memory
         && compare.memory_base() == Register::R14
@@ -109,24 +117,23 @@ fn is_stack_guard(compare: &Instruction) -> bool {
 /// The slow path of a stack check saves each argument register, calls `runtime.morestack_noctxt`, restores them and
 /// jumps to the entry: `mov [rsp+8], rax; mov [rsp+16], bl; …; call` (cmd/internal/obj/x86/obj6.go and
 /// cmd/compile/internal/ssagen, `spillArgReg`). A register that holds no argument is not saved.
-pub(super) fn saved_arguments(code: &Code<'_>) -> usize {
-    let (index, _) = match code.instructions().iter().enumerate().find(|(index, i)| {
-        i.is_jcc_short_or_near() && matches!(stack_check_part(code, *index), Some(Check::Branch))
-    }) {
-        Some(found) => found,
-        None => return 0,
-    };
-    let Some(slow) = code
-        .get(index)
-        .and_then(|branch| code.index_of(branch.near_branch_target()))
-    else {
+pub(crate) fn saved_arguments(code: &Code<'_>) -> usize {
+    let check = (0..code.instructions().len()).find(|index| {
+        code.get(*index).is_some_and(Instruction::is_branch)
+            && matches!(stack_check_part(code, *index), Some(Check::Branch))
+    });
+    let slow = check
+        .and_then(|index| code.get(index)?.jump_target())
+        .and_then(|target| code.index_of(target));
+    let Some(slow) = slow else {
         return 0;
     };
     code.instructions()
         .get(slow..)
         .unwrap_or_default()
         .iter()
-        .take_while(|i| call_target(i).is_none())
+        .take_while(|i| i.call_target().is_none())
+        .filter_map(iced)
         .filter(|i| {
             i.mnemonic() == Mnemonic::Mov
                 && i.op0_kind() == OpKind::Memory
@@ -138,11 +145,16 @@ pub(super) fn saved_arguments(code: &Code<'_>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::image::Machine;
 
     fn chosen(bytes: &[u8]) -> Option<(u64, SiteKind)> {
-        let code = Code::decode(bytes, 0x1000);
+        let code = Code::decode(Machine::X86_64, bytes, 0x1000);
         let (index, kind) = choose(&code)?;
-        Some((code.get(index).unwrap().ip() - 0x1000, kind))
+        Some((code.get(index).unwrap().address() - 0x1000, kind))
+    }
+
+    fn saved(bytes: &[u8]) -> usize {
+        saved_arguments(&Code::decode(Machine::X86_64, bytes, 0x1000))
     }
 
     /// `runtime.newproc` of Go 1.21: small frame, `push rbp`.
@@ -257,9 +269,9 @@ mod tests {
             0xe8, 0, 0, 0, 0, // call
             0x48, 0x8b, 0x44, 0x24, 0x08, // mov rax, [rsp+8]
         ];
-        assert_eq!(saved_arguments(&Code::decode(&three, 0x1000)), 3);
+        assert_eq!(saved(&three), 3);
         let none = [0x49, 0x3b, 0x66, 0x10, 0x76, 0x01, 0xc3, 0xe8, 0, 0, 0, 0];
-        assert_eq!(saved_arguments(&Code::decode(&none, 0x1000)), 0);
-        assert_eq!(saved_arguments(&Code::decode(&[0x55, 0xc3], 0x1000)), 0);
+        assert_eq!(saved(&none), 0);
+        assert_eq!(saved(&[0x55, 0xc3]), 0);
     }
 }

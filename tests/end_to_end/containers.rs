@@ -1,0 +1,411 @@
+//! Containers: targets in namespaces of their own, grtmon in one, files on overlays.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::{
+    common::{Fixture, Grtmon, Output, Process, copy_program, grtmon, require_root_or_skip, tool},
+    goroutines::counts_agree,
+    namespaces::{Container, only_child},
+    subject::{Observed, UNNAMED, list, nothing_lost, number, once},
+    users::{Public, refused},
+};
+
+/// A copy of the program in a directory of the test's own.
+struct Own {
+    directory: PathBuf,
+    program: PathBuf,
+}
+
+impl Own {
+    fn of(program: &Path, name: &str) -> Self {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{name}.{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let own = directory.join("testgo");
+        copy_program(program, &own);
+        Self {
+            directory,
+            program: own,
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// What came of it, of one process.
+fn observed(truth: Value, output: Output, pid: u32) -> Observed {
+    Observed {
+        truth,
+        output: output.success(),
+        stderr: String::new(),
+        pid,
+    }
+}
+
+/// Rows of events by process; `None`: without a number.
+fn rows_by_process(output: &Output) -> BTreeMap<Option<u64>, u64> {
+    let mut counts = BTreeMap::new();
+    for row in output.json().iter().filter(|it| it["event"] != "end") {
+        assert!(row["pid"].is_u64() || row["pid"].is_null(), "{row}");
+        *counts.entry(row["pid"].as_u64()).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// Creations and exits of the program's own goroutines, by its account.
+fn events(truth: &Value) -> u64 {
+    let functions = list(truth, "functions").iter();
+    functions
+        .map(|it| number(it, "created") + number(it, "exited"))
+        .sum()
+}
+
+/// Fails unless so many rows are of the program's own goroutines and the few of the runtime.
+fn about(rows: Option<&u64>, truth: &Value) {
+    let (rows, expected) = (rows.copied().unwrap_or(0), events(truth));
+    assert!(
+        (expected..expected + 50).contains(&rows),
+        "{rows} rows, {expected} expected"
+    );
+}
+
+#[test]
+fn inside_a_pid_namespace_processes_have_its_numbers() {
+    once(|subject| {
+        let container = Container::new();
+        let mut target = container.fixture(&subject.program, &["goroutines"]);
+        // Another process of the same file, which must not be counted, inside and outside.
+        let mut other = container.fixture(&subject.program, &["goroutines"]);
+        let mut outside = Fixture::start(&subject.program, &["goroutines"]);
+        let (pid, other_pid) = (target.numbers()[1], other.numbers()[1]);
+        assert_ne!(pid, target.pid);
+        let pid_arg = pid.to_string();
+        for method in ["multi", "perf"] {
+            let tool = container.observe(&["gc", "--attach", method, "--pid", &pid_arg]);
+            tool.stop().success();
+        }
+        let tool = container.observe(&["gr", "--output", "json", "--pid", &pid_arg]);
+        target.fixture.work();
+        other.fixture.work();
+        outside.work();
+        let output = tool.stop();
+        let seen = observed(target.fixture.finish(), output, pid);
+        counts_agree(&seen);
+        assert!(seen.rows().iter().all(|it| it["pid"] == pid));
+        assert!(number(&seen.end(), "alive_before") > 0);
+        let truth = other.fixture.finish();
+        assert_eq!(truth["pid"], other_pid);
+    });
+}
+
+#[test]
+fn inside_a_pid_namespace_those_outside_have_no_number() {
+    once(|subject| {
+        let own = Own::of(&subject.program, "outside");
+        let container = Container::new();
+        let below = Container::within(Some(&container));
+        let mut inside = container.fixture(&own.program, &["goroutines"]);
+        let mut deeper = below.fixture(&own.program, &["goroutines"]);
+        let mut outside = Fixture::start(&own.program, &["goroutines"]);
+        let mut another = Fixture::start(&own.program, &["goroutines"]);
+        let (pid, below_pid) = (inside.numbers()[1], deeper.numbers()[1]);
+        assert_eq!(deeper.numbers().len(), 3);
+
+        let path = own.program.to_str().unwrap();
+        let tool = container.observe(&["gr", "--output", "json", "--binpath", path]);
+        inside.fixture.work();
+        deeper.fixture.work();
+        outside.work();
+        another.work();
+        let output = tool.stop().success();
+        nothing_lost(output.json().last().unwrap());
+        assert!(
+            output.stderr.contains("outside of grtmon's PID namespace"),
+            "{}",
+            output.stderr
+        );
+        let rows = rows_by_process(&output);
+        assert_eq!(rows.len(), 3, "{rows:?}");
+        about(rows.get(&Some(pid.into())), &inside.fixture.finish());
+        about(rows.get(&Some(below_pid.into())), &deeper.fixture.finish());
+        // The goroutines of those without a number are not mixed up: every time is known that can be.
+        let (one, two) = (events(&outside.finish()), events(&another.finish()));
+        let nameless = rows[&None];
+        assert!((one + two..one + two + 100).contains(&nameless), "{rows:?}");
+        let unknown = output.json().into_iter().filter(|it| {
+            let named = !UNNAMED.iter().any(|name| it["start_fn"] == *name);
+            it["event"] == "exit" && it["pid"].is_null() && it["wait_ns"].is_null() && named
+        });
+        let elders = 2 * 19;
+        assert!(unknown.count() < elders + 10);
+    });
+}
+
+#[test]
+fn a_process_below_is_known_by_the_number_it_has_above() {
+    once(|subject| {
+        let container = Container::new();
+        let below = Container::within(Some(&container));
+        let mut target = below.fixture(&subject.program, &["goroutines"]);
+        let mut other = below.fixture(&subject.program, &["goroutines"]);
+        let pid = target.numbers()[1];
+        let tool = container.observe(&["gr", "--output", "json", "--pid", &pid.to_string()]);
+        target.fixture.work();
+        other.fixture.work();
+        let output = tool.stop();
+        counts_agree(&observed(target.fixture.finish(), output, pid));
+    });
+}
+
+#[test]
+fn each_command_works_inside_a_pid_namespace() {
+    once(|subject| {
+        let container = Container::new();
+        let target = container.fixture(&subject.program, &["goroutines"]);
+        let pid = target.numbers()[1].to_string();
+        let commands: [&[&str]; 9] = [
+            &["gr", "--duration", "1ms", "--alive"],
+            &["gr", "seq", "--duration", "1ms"],
+            &["gc", "--cycles", "--duration", "1ms"],
+            &["gm", "--source", "probes", "--duration", "1ms"],
+            &["gm", "--source", "counters", "--duration", "1ms"],
+            &["dump"],
+            &["stat", "--count", "1"],
+            &["stat", "--metrics"],
+            &["doctor"],
+        ];
+        for command in commands {
+            let mut arguments = command.to_vec();
+            arguments.extend(["--pid", &pid]);
+            container.run(&arguments).success();
+        }
+        let rows = container.run(&["ps", "--output", "json"]).success().json();
+        assert!(rows.iter().any(|it| it["pid"] == target.numbers()[1]));
+        // A command is a child in the same namespace.
+        let path = subject.program.to_str().unwrap();
+        let output = container.run(&["gr", "--output", "json", "--", path, "no-such-mode"]);
+        let rows = output.json();
+        assert!(number(rows.last().unwrap(), "created") > 0, "{output:?}");
+    });
+}
+
+#[test]
+fn from_outside_a_container_is_seen_through() {
+    once(|subject| {
+        // In a user namespace too, as rootless containers are.
+        for user in [&[][..], &["--user", "--map-root-user"]] {
+            let mut command = Command::new("unshare");
+            command
+                .args(user)
+                .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+                .arg(&subject.program)
+                .arg("goroutines");
+            let mut fixture = Fixture::start_command(command);
+            let pid = only_child(fixture.pid());
+            let pid_arg = pid.to_string();
+            grtmon(&["dump", "--pid", &pid_arg]).success();
+            grtmon(&["stat", "--count", "1", "--pid", &pid_arg]).success();
+            let tool = Grtmon::start(&["gr", "--output", "json", "--pid", &pid_arg]);
+            fixture.work();
+            let output = tool.stop();
+            let truth = fixture.finish();
+            assert_eq!(truth["pid"], 1);
+            counts_agree(&observed(truth, output, pid));
+        }
+    });
+}
+
+#[test]
+fn numbers_that_are_not_those_of_proc_are_refused() {
+    if !require_root_or_skip() {
+        return;
+    }
+    for arguments in [&["gr", "--pid", "1"][..], &["dump", "--pid", "1"], &["ps"]] {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--pid", "--fork", "--kill-child"])
+            .arg(env!("CARGO_BIN_EXE_grtmon"))
+            .args(arguments);
+        let output = Grtmon::of(Process::start(command)).end(crate::common::PATIENCE);
+        refused(&output, &["/proc", "PID namespace", "--mount-proc"]);
+    }
+}
+
+#[test]
+fn in_a_user_namespace_capabilities_do_not_count() {
+    once(|subject| {
+        let target = Fixture::start(&subject.program, &["goroutines"]);
+        let mut command = Command::new("unshare");
+        command
+            .args(["--user", "--map-root-user"])
+            .arg(env!("CARGO_BIN_EXE_grtmon"))
+            .args(["gr", "--binpath", subject.program.to_str().unwrap()]);
+        let output = Grtmon::of(Process::start(command)).end(crate::common::PATIENCE);
+        refused(&output, &["user namespace"]);
+        drop(target);
+    });
+}
+
+/// An overlay in a mount namespace of its own, with the fixture that runs from it.
+struct Overlay {
+    fixture: Fixture,
+}
+
+impl Overlay {
+    /// `first` is done to the program, `$1`, before it runs.
+    fn start(directory: &Path, name: &str, first: &str) -> Self {
+        let own = directory.join(name);
+        for part in ["upper", "work", "merged"] {
+            fs::create_dir_all(own.join(part)).unwrap();
+        }
+        let script = format!(
+            "mount -t overlay overlay -o lowerdir=$1,upperdir=$2/upper,workdir=$2/work $2/merged\n\
+             cd $2/merged\nset -- ./testgo\n{first}\nexec ./testgo goroutines"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-e", "-c", &script, "sh"]);
+        command.arg(directory.join("lower")).arg(&own);
+        Self {
+            fixture: Fixture::start_command(command),
+        }
+    }
+}
+
+#[test]
+fn containers_of_one_image_are_told_apart() {
+    once(|subject| {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("overlay.{}", std::process::id()));
+        fs::create_dir_all(directory.join("lower")).unwrap();
+        copy_program(&subject.program, &directory.join("lower/testgo"));
+        let start = |name, first| Overlay::start(&directory, name, first).fixture;
+        let mut one = start("one", "");
+        let mut two = start("two", "");
+        // This one runs a copy of its own, in its upper layer.
+        let mut copied = start("copied", "touch $1");
+
+        // One of them, though the kernel attaches probes to what all of them share.
+        let pid_arg = one.pid_arg();
+        let tool = Grtmon::start(&["gr", "--output", "json", "--pid", &pid_arg]);
+        one.work();
+        two.work();
+        let output = tool.stop();
+        let pid = one.pid();
+        let seen = observed(one.finish(), output, pid);
+        counts_agree(&seen);
+        assert!(seen.rows().iter().all(|it| it["pid"] == pid));
+        // The others pay nothing for it.
+        let hits = number(&seen.end()["cost"], "hits");
+        two.finish();
+
+        // The file: whoever runs it, seen through whatever overlay, but not the copy.
+        let (mut one, mut two) = (start("one", ""), start("two", ""));
+        let path = format!("/proc/{}/cwd/testgo", one.pid());
+        let tool = Grtmon::start(&["gr", "--output", "json", "--binpath", &path]);
+        one.work();
+        two.work();
+        copied.work();
+        let output = tool.stop().success();
+        nothing_lost(output.json().last().unwrap());
+        let rows = rows_by_process(&output);
+        let (first, second) = (u64::from(one.pid()), u64::from(two.pid()));
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        about(rows.get(&Some(first)), &one.finish());
+        about(rows.get(&Some(second)), &two.finish());
+        let both = number(&output.json().last().unwrap()["cost"], "hits");
+        assert!(hits < both, "{hits} {both}");
+        // Those that were there already were counted in both.
+        assert!(number(output.json().last().unwrap(), "alive_before") >= 2 * 19);
+
+        // The copy is a program like any other.
+        let pid = copied.pid();
+        let output = grtmon(&["dump", "--output", "json", "--pid", &pid.to_string()]);
+        output.success();
+        copied.finish();
+        fs::remove_dir_all(&directory).unwrap();
+    });
+}
+
+#[test]
+fn a_root_that_holds_nothing_but_grtmon_is_enough() {
+    once(|subject| {
+        let Some(chroot) = tool("chroot") else { return };
+        let public = Public::new("scratch");
+        let root = public.directory.join("root");
+        fs::create_dir_all(root.join("proc")).unwrap();
+        fs::create_dir_all(root.join("sys")).unwrap();
+        copy_program(
+            Path::new(env!("CARGO_BIN_EXE_grtmon")),
+            &root.join("grtmon"),
+        );
+        libraries(&root);
+        let target = Fixture::start(&subject.program, &["goroutines"]);
+        let pid = target.pid_arg();
+        // As a container with the host's PID namespace: its /proc, and /sys, are those of the machine.
+        let proc = "mount -t proc proc $1/proc && shift && exec \"$@\"";
+        let both = format!("mount -t sysfs -o ro sysfs $1/sys && {proc}");
+        let inside_of = |script: &str, namespaces: &[&str], arguments: &[&str]| {
+            let mut command = Command::new("unshare");
+            command
+                .arg("--mount")
+                .args(namespaces)
+                .args(["sh", "-c", script, "sh"])
+                .arg(&root)
+                .arg(&chroot)
+                .arg(&root)
+                .arg("/grtmon")
+                .args(arguments);
+            Grtmon::of(Process::start(command)).end(crate::common::PATIENCE)
+        };
+        let inside =
+            |namespaces: &[&str], arguments: &[&str]| inside_of(&both, namespaces, arguments);
+        for command in [
+            &["gr", "--duration", "1ms"][..],
+            &["gc", "--duration", "1ms"],
+            &["gm", "--source", "probes", "--duration", "1ms"],
+            &["dump"],
+            &["stat", "--count", "1"],
+            &["doctor"],
+        ] {
+            let mut arguments = command.to_vec();
+            arguments.extend(["--pid", &pid]);
+            let output = inside(&[], &arguments).success();
+            assert!(!output.stderr.contains("could not"), "{}", output.stderr);
+        }
+        let rows = inside(&[], &["ps", "--output", "json"]).success().json();
+        assert!(rows.iter().any(|it| it["pid"] == target.pid()));
+        refused(&inside_of(proc, &[], &["gr", "--pid", &pid]), &["/sys"]);
+        // With a PID namespace of its own, where nothing runs but itself.
+        let alone = ["--pid", "--fork", "--kill-child"];
+        let rows = inside(&alone, &["ps", "--output", "json"]).success().json();
+        assert!(rows.is_empty(), "{rows:?}");
+        inside(&alone, &["doctor"]).success();
+        drop(target);
+    });
+}
+
+/// The libraries of this build; the one that is shipped has none.
+fn libraries(root: &Path) {
+    let output = Command::new("ldd")
+        .arg(env!("CARGO_BIN_EXE_grtmon"))
+        .output()
+        .unwrap();
+    for word in String::from_utf8_lossy(&output.stdout).split_whitespace() {
+        if word.starts_with('/') {
+            let to = root.join(word.trim_start_matches('/'));
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            copy_program(Path::new(word), &to);
+        }
+    }
+}

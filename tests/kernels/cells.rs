@@ -1,0 +1,238 @@
+//! What is checked where.
+
+use std::path::Path;
+
+use crate::{
+    common::{Build, Toolchain, fixture, newest, toolchain},
+    guest_files::GuestFiles,
+    initramfs::Initramfs,
+    machine::Image,
+    results::{self, Cell},
+};
+
+/// An architecture, by its names and tools.
+#[derive(Debug)]
+pub(crate) struct Arch {
+    pub(crate) rust: &'static str,
+    /// Debian's name, and Go's.
+    pub(crate) debian: &'static str,
+    pub(crate) qemu: &'static str,
+    pub(crate) machine: &'static [&'static str],
+    pub(crate) console: &'static str,
+    pub(crate) strip: &'static str,
+    /// What position-independent Go programs are started by: here, and there.
+    loader: (&'static str, &'static str),
+    /// Whether grtmon knows where to put probes.
+    has_sites: bool,
+}
+
+pub(crate) const AMD64: &Arch = &Arch {
+    rust: "x86_64",
+    debian: "amd64",
+    qemu: "qemu-system-x86_64",
+    machine: &["-M", "pc", "-cpu", "max,la57=off"],
+    console: "ttyS0",
+    strip: "strip",
+    loader: ("/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
+    has_sites: true,
+};
+
+pub(crate) const ARM64: &Arch = &Arch {
+    rust: "aarch64",
+    debian: "arm64",
+    qemu: "qemu-system-aarch64",
+    // impdef: pointer authentication that is cheap to emulate. Linux before 5.12 does not start on a processor with LPA2.
+    machine: &["-M", "virt", "-cpu", "max,pauth-impdef=on,lpa2=off"],
+    console: "ttyAMA0",
+    strip: "aarch64-linux-gnu-strip",
+    loader: (
+        "/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1",
+        "lib/ld-linux-aarch64.so.1",
+    ),
+    // Make it true when it does.
+    has_sites: false,
+};
+
+/// A check: the test executable it is in, and its name there.
+type Check = (&'static str, &'static str);
+
+/// What is checked in the slice too.
+const CHECKS: [Check; 7] = [
+    (
+        "end_to_end",
+        "goroutines::every_goroutine_is_seen_once_with_its_names_and_times",
+    ),
+    ("end_to_end", "gc::cycles_equal_the_runtime_s_own_trace"),
+    ("end_to_end", "alloc::classes_equal_the_runtime_s_own"),
+    (
+        "end_to_end",
+        "doctor::it_tells_how_a_program_was_built_and_finds_every_event",
+    ),
+    (
+        "end_to_end",
+        "older::events_of_a_grtmon_that_was_killed_are_removed_by_the_next",
+    ),
+    ("dump", "equal::every_goroutine_is_as_the_runtime_prints_it"),
+    ("counters", "quiet::quiet_readings_equal_the_programs_own"),
+];
+
+/// What is checked besides in the whole matrix.
+const MORE_CHECKS: [Check; 4] = [
+    (
+        "end_to_end",
+        "histograms::every_exit_is_in_the_histogram_or_accounted_for",
+    ),
+    ("end_to_end", "gc::every_stop_of_the_world_has_its_reason"),
+    ("end_to_end", "alloc::counters_equal_the_runtime_s_own"),
+    (
+        "end_to_end",
+        "goroutines::what_is_not_shown_is_counted_as_lost",
+    ),
+];
+
+/// Where grtmon knows no probe sites yet.
+const WITHOUT_SITES: [Check; 1] = [("counters", "quiet::quiet_readings_equal_the_programs_own")];
+
+/// On a kernel that is locked down.
+pub(crate) const LOCKED_DOWN: Check = ("end_to_end", "older::a_kernel_that_is_locked_down_is_said");
+
+/// On a kernel that counts maps as locked memory.
+pub(crate) const LOCKED_MEMORY: Check = ("end_to_end", "older::too_little_locked_memory_is_said");
+
+/// A kernel of Debian's.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    pub(crate) arch: &'static Arch,
+    pub(crate) series: &'static str,
+    pub(crate) flavour: &'static str,
+    /// What it is told when it is started.
+    pub(crate) arguments: &'static str,
+    /// What is checked on it alone.
+    pub(crate) special: Option<Check>,
+}
+
+impl Kernel {
+    /// The kernel for virtual machines.
+    pub(crate) fn cloud(arch: &'static Arch, series: &'static str) -> Self {
+        Self::flavour(arch, series, "cloud")
+    }
+
+    /// Another one.
+    pub(crate) fn flavour(
+        arch: &'static Arch,
+        series: &'static str,
+        flavour: &'static str,
+    ) -> Self {
+        Self {
+            arch,
+            series,
+            flavour,
+            arguments: "",
+            special: None,
+        }
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        let mut checks = Vec::new();
+        if self.arguments.is_empty() {
+            match (self.arch.has_sites, results::whole_matrix()) {
+                (false, _) => checks.extend(WITHOUT_SITES),
+                (true, whole) => {
+                    checks.extend(CHECKS);
+                    checks.extend(MORE_CHECKS.iter().filter(|_| whole));
+                }
+            }
+        }
+        checks.extend(self.special);
+        checks
+    }
+}
+
+/// The programs that are observed: one in the slice.
+fn subjects() -> Vec<(Toolchain, Build)> {
+    if !results::whole_matrix() {
+        return vec![(newest().clone(), Build::STRIPPED_PIE)];
+    }
+    [
+        ("1.19", Build::STRIPPED_PIE),
+        ("1.21.13", Build::DEFAULT),
+        ("1.23.9", Build::STRIPPED_PIE),
+        ("1.27.3", Build::DEFAULT),
+        ("1.27.3", Build::STRIPPED_PIE),
+    ]
+    .map(|(version, build)| (toolchain(version), build))
+    .to_vec()
+}
+
+/// Boots a kernel and runs every check on every program.
+pub(crate) fn run(kernel: &Kernel) {
+    let image = match Image::of(kernel) {
+        Ok(image) => image,
+        Err(why) => {
+            eprintln!("skipped: {why}");
+            results::record(&[Cell::missing(kernel, &why)]);
+            return;
+        }
+    };
+    let mut initramfs = Initramfs::default();
+    GuestFiles::of(kernel.arch).put_into(&mut initramfs);
+    let (here, there) = kernel.arch.loader;
+    initramfs.executable(there, Path::new(here));
+    for directory in ["proc", "sys", "dev", "tmp"] {
+        initramfs.directory(directory);
+    }
+    let mut plan = Vec::new();
+    let mut cells = Vec::new();
+    for (toolchain, build) in subjects() {
+        let program = fixture(
+            &toolchain,
+            Build {
+                arch: kernel.arch.debian,
+                ..build
+            },
+        );
+        let directory = format!("fixtures/{}/{}", toolchain.version, build.name());
+        initramfs.executable(&format!("{directory}/testgo"), &program);
+        let prebuilt = format!("{}/{}//{directory}", toolchain.version, build.name());
+        let matrix = if results::whole_matrix() {
+            "full"
+        } else {
+            "slice"
+        };
+        for (executable, test) in kernel.checks() {
+            plan.push(format!("/{executable}\t{test}\t{prebuilt}\t{matrix}"));
+        }
+        cells.push((prebuilt, toolchain, build));
+    }
+    initramfs.file("plan", (plan.join("\n") + "\n").as_bytes());
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let Some(console) = image.boot(kernel, initramfs, scratch) else {
+        return;
+    };
+    let passed = |line: &&String| console.contains(&format!("check\tok\t{line}\t"));
+    let cells: Vec<Cell> = cells
+        .iter()
+        .map(|(prebuilt, toolchain, build)| {
+            let all = plan.iter().filter(|it| it.contains(prebuilt));
+            let passed = all.clone().filter(passed).count();
+            Cell::of(
+                kernel,
+                &image.release,
+                toolchain,
+                *build,
+                passed,
+                all.count(),
+            )
+        })
+        .collect();
+    results::record(&cells);
+    let failed: Vec<&String> = plan.iter().filter(|it| !passed(it)).collect();
+    assert!(
+        failed.is_empty(),
+        "{console}\n{}: {failed:#?}",
+        image.release
+    );
+    for line in console.lines().filter(|it| it.starts_with("check\t")) {
+        eprintln!("{} {line}", image.release);
+    }
+}

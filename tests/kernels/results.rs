@@ -1,0 +1,159 @@
+//! What came of the whole matrix: tests/kernels/results.tsv, and the table that README.md has of it.
+
+use std::{collections::BTreeMap, env, fs, sync::Mutex};
+
+use crate::{
+    cells::Kernel,
+    common::{Build, Toolchain},
+};
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+/// Between these lines README.md has the table.
+const MARKS: [&str; 2] = [
+    "<!-- kernels: made by make test-kernels -->",
+    "<!-- kernels end -->",
+];
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernels/results.tsv");
+
+/// One line of the file.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    /// Architecture, series and flavour of the kernel; Go version; build.
+    key: [String; 5],
+    /// The kernel's release.
+    release: String,
+    /// `pass`, `fail` or `none`, and how many checks passed, or why there is none.
+    verdict: String,
+}
+
+/// Whether this run is the whole matrix: `GRTMON_TEST_KERNELS=full`.
+pub(crate) fn whole_matrix() -> bool {
+    env::var("GRTMON_TEST_KERNELS").is_ok_and(|it| it == "full")
+}
+
+/// Whether the results of this run are to be kept: those of the whole matrix, and with `GRTMON_TEST_KERNELS=record`
+/// those of the slice.
+fn recording() -> bool {
+    whole_matrix() || env::var("GRTMON_TEST_KERNELS").is_ok_and(|it| it == "record")
+}
+
+impl Cell {
+    /// A kernel that cannot be had.
+    pub(crate) fn missing(kernel: &Kernel, why: &str) -> Self {
+        Self {
+            key: key(kernel, "-", "-"),
+            release: "-".to_owned(),
+            verdict: format!("none: {}", why.trim_start_matches("setup: ")),
+        }
+    }
+
+    /// What came of the checks of one program on one kernel.
+    pub(crate) fn of(
+        kernel: &Kernel,
+        release: &str,
+        toolchain: &Toolchain,
+        build: Build,
+        passed: usize,
+        all: usize,
+    ) -> Self {
+        let word = if passed == all { "pass" } else { "fail" };
+        Self {
+            key: key(kernel, &toolchain.version, &build.name()),
+            release: release.to_owned(),
+            verdict: format!("{word}: {passed} of {all} checks"),
+        }
+    }
+}
+
+fn key(kernel: &Kernel, go: &str, build: &str) -> [String; 5] {
+    [kernel.arch.debian, kernel.series, kernel.flavour, go, build].map(str::to_owned)
+}
+
+/// Keeps them in the file, in the place of what it had of this kernel.
+pub(crate) fn record(cells: &[Cell]) {
+    static WRITING: Mutex<()> = Mutex::new(());
+    if !recording() {
+        return;
+    }
+    let _guard = WRITING.lock().unwrap_or_else(|it| it.into_inner());
+    let mut lines: BTreeMap<String, String> = read()
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let key: Vec<&str> = line.split('\t').take(5).collect();
+            let same = cells.iter().any(|cell| cell.key[..3] == key[..3]);
+            (!same).then(|| (key.join("\t"), line.to_owned()))
+        })
+        .collect();
+    for cell in cells {
+        let key = cell.key.join("\t");
+        let line = format!("{key}\t{}\t{}", cell.release, cell.verdict);
+        lines.insert(key, line);
+    }
+    let mut text = "arch\tkernel\tflavour\tgo\tbuild\trelease\tverdict\n".to_owned();
+    for line in lines.values() {
+        text.push_str(line);
+        text.push('\n');
+    }
+    fs::write(FILE, text).unwrap();
+}
+
+fn read() -> String {
+    fs::read_to_string(FILE).unwrap_or_default()
+}
+
+/// The results as README.md shows them: a line for each kernel.
+fn table() -> String {
+    let mut rows: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+    for line in read().lines().skip(1) {
+        let [arch, series, flavour, go, build, release, verdict] =
+            line.split('\t').collect::<Vec<_>>()[..]
+        else {
+            panic!("{FILE}: {line}");
+        };
+        let shown = if release == "-" {
+            format!("{series} {flavour}")
+        } else {
+            let options = flavour.split_once(' ').map(|(_, options)| options);
+            format!("{release} {}", options.unwrap_or_default())
+        };
+        let row = [arch, shown.trim_end(), verdict].map(str::to_owned);
+        let program = if go == "-" {
+            "-".to_owned()
+        } else {
+            format!("{go} {build}")
+        };
+        rows.entry(row.to_vec()).or_default().push(program);
+    }
+    let mut table =
+        "| machine | Debian's kernel | Go programs | result |\n|---|---|---|---|\n".to_owned();
+    for (row, programs) in rows {
+        table += &format!(
+            "| {} | {} | {} | {} |\n",
+            row[0],
+            row[1],
+            programs.join(", "),
+            row[2]
+        );
+    }
+    table
+}
+
+/// Fails if README.md has another table; `GRTMON_README=write` puts it there.
+pub(crate) fn compare_with_readme() {
+    let readme = fs::read_to_string(README).unwrap();
+    let [begin, end] = MARKS.map(|mark| readme.find(mark).expect(mark));
+    let begin = begin + MARKS[0].len();
+    let wanted = format!("\n{}", table());
+    if env::var("GRTMON_README").is_ok_and(|it| it == "write") {
+        let new = [&readme[..begin], &wanted, &readme[end..]].concat();
+        fs::write(README, new).unwrap();
+        return;
+    }
+    assert_eq!(
+        readme[begin..end],
+        wanted,
+        "write it anew: GRTMON_README=write cargo test --test kernels readme"
+    );
+}
