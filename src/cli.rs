@@ -45,6 +45,8 @@ pub enum Command {
     Gc(Gc),
     /// Allocations: objects and bytes by size class
     Gm(Gm),
+    /// Where the time of goroutines goes: running, in the run queue, blocked
+    Sched(Sched),
     /// All goroutines as they are now: states, stacks, who created them
     Dump(Dump),
     /// Goroutines, allocation, heap, collections: a line per second
@@ -253,15 +255,61 @@ pub struct Gm {
     pub common: Common,
 }
 
-/// Where `gm` gets its counts from.
+/// Where `gm` and `sched` get their counts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Source {
-    /// The counters where they can be read, else probes
+    /// `gm`: the counters where they can be read, else probes; `sched`: probes
     Auto,
-    /// The runtime's own counters, read from outside: exact, free, with totals since the process began
+    /// The runtime's own counters, read from outside: free, and of `gm` exact, with totals since the process began
     Counters,
-    /// Probes on the allocation functions
+    /// Probes on the runtime's functions
     Probes,
+}
+
+/// `sched`
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "grtmon sched [OPTIONS] <--pid PID | --binpath FILE | -- COMMAND…>",
+    after_help = "Columns:
+  SHARE    part of the time of all goroutines; TOTAL: that time
+  COUNT    how often a goroutine left the state
+  P50 P99  of the times that were seen from beginning to end (upper bounds)
+  MAX      >: it was longer, but only this much lies within the observation
+  NOW      goroutines in that state at the end
+This is the dearest command: each change of a goroutine's state is a probe hit. It counts them for 100 ms first and says
+what to expect. A sample saves a part of the cost of a hit, not the trap."
+)]
+pub struct Sched {
+    /// What to observe
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Where the answer comes from: probes, or what the runtime counts anyway
+    #[arg(long, value_name = "auto|counters|probes", value_enum, default_value_t = Source::Auto, hide_possible_values = true)]
+    pub source: Source,
+    /// The times of each start function, those with most time first
+    #[arg(long, value_enum)]
+    pub by: Option<By>,
+    /// Only goroutines whose start function matches
+    #[arg(long, value_name = "REGEX")]
+    pub r#fn: Option<Regex>,
+    /// Also where goroutines block: the stacks with most time
+    #[arg(long)]
+    pub stacks: bool,
+    /// Also the runtime's own goroutines
+    #[arg(long)]
+    pub system: bool,
+    /// Look at one of so many goroutines only (1/16)
+    #[arg(long, value_name = "1/N", default_value = "1/1", hide_default_value = true, value_parser = sample)]
+    pub sample: u32,
+    /// Time between reports; one at the end if not given
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub interval: Option<Duration>,
+    /// How long; 10s if not given
+    #[command(flatten)]
+    pub common: Common,
+    /// Memory
+    #[command(flatten)]
+    pub memory: GrMemory,
 }
 
 /// `stat`
@@ -462,6 +510,14 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
+/// `1/16`: the 16.
+fn sample(text: &str) -> Result<u32, String> {
+    match text.strip_prefix("1/").map(str::parse::<u32>) {
+        Some(Ok(n)) if n > 0 => Ok(n),
+        _ => Err("expected a part such as 1/16".to_owned()),
+    }
+}
+
 /// KiB, a power of two from 4 to 1 GiB: what the kernel accepts for a ring buffer.
 fn ring_size(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
@@ -506,6 +562,14 @@ mod tests {
         assert_eq!(percent("0.5"), Ok(0.005));
         for bad in ["", "%", "0%", "-1%", "101%", "NaN", "five"] {
             assert!(percent(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn samples() {
+        assert_eq!(sample("1/16"), Ok(16));
+        for bad in ["", "16", "2/16", "1/0", "1/-3", "1/x"] {
+            assert!(sample(bad).is_err(), "{bad}");
         }
     }
 

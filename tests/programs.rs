@@ -36,7 +36,7 @@ fn add(text: &mut String, command: &str, object: &Object) {
         let figures = spent::figures(&program).unwrap();
         writeln!(
             text,
-            "{command:<12} {:<18} {:>5} {:>5}",
+            "{command:<12} {:<19} {:>5} {:>5}",
             program.name().to_str().unwrap(),
             figures.verified_instructions,
             figures.machine_code_bytes
@@ -59,11 +59,31 @@ fn goroutines(text: &mut String, command: &str, seq: bool, by_fn: bool) {
     add(text, command, open.load().unwrap().object());
 }
 
+/// The programs of `sched` as its options configure them.
+fn states(text: &mut String, command: &str, by_fn: bool, stacks: bool) {
+    let mut object = MaybeUninit::uninit();
+    let mut open = bpf::sched::SchedSkelBuilder::default()
+        .open(&mut object)
+        .unwrap();
+    let rodata = open.maps.rodata_data.as_mut().unwrap();
+    rodata.sched_cfg.sample = 1;
+    rodata.sched_cfg.no_p_begin = 1;
+    rodata.sched_cfg.by_fn = by_fn.into();
+    rodata.sched_cfg.stacks = stacks.into();
+    rodata.go_only = 1;
+    choose(open.open_object_mut());
+    add(text, command, open.load().unwrap().object());
+}
+
 fn measured() -> String {
     let mut text = String::new();
     goroutines(&mut text, "gr", false, false);
     goroutines(&mut text, "gr seq", true, false);
     goroutines(&mut text, "gr seq by fn", true, true);
+
+    states(&mut text, "sched", false, false);
+    states(&mut text, "sched by fn", true, false);
+    states(&mut text, "sched stacks", false, true);
 
     let mut object = MaybeUninit::uninit();
     let mut open = bpf::gm::GmSkelBuilder::default().open(&mut object).unwrap();

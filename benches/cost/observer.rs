@@ -15,7 +15,7 @@ use grtmon::{
     probe::{
         attach::{Method, Place},
         floor::Floor,
-        gc, gm, gr,
+        gc, gm, gr, sched,
     },
     target::{self, Selection, Target, checked::Checked},
 };
@@ -51,6 +51,7 @@ pub(crate) enum Probes {
     GrSeq,
     Gm,
     Gc,
+    Sched,
 }
 
 impl Probes {
@@ -68,6 +69,19 @@ impl Probes {
                 .unwrap()
                 .sites(),
             Self::Gm => gm::Plan::of(target).unwrap().sites(),
+            Self::Sched => {
+                let options = sched::Options {
+                    by_fn: false,
+                    stacks: false,
+                    sample: 1,
+                    max_goroutines: 1,
+                    max_functions: 1,
+                    max_stacks: 1,
+                };
+                sched::Plan::of(&Checked::of(target), &options)
+                    .unwrap()
+                    .sites()
+            }
             Self::Gc => gc::Plan::of(target, gc::Wanted::Everything)
                 .unwrap()
                 .sites(),

@@ -6,56 +6,65 @@
  * goroutine lives. Both go into one word, the name, so that a place in a table can be taken by one atomic
  * instruction: a hash map's insertion, lookup and deletion take three times as long as this.
  *
- * The table is cut into buckets of GR_WAYS places. A goroutine that finds its bucket full, or that has no name, goes
- * to the map gr_overflow.
+ * The table is cut into buckets of ALIVE_WAYS places. A goroutine that finds its bucket full, or that has no name, goes
+ * to the map alive_overflow.
  *
  * A name can be there already when its goroutine is created: what is remembered then is of an earlier image of the
  * process (exec), and is overwritten.
+ *
+ * What is remembered is the includer's matter: it has defined struct alive_life, of ALIVE_SIZE bytes beginning with the
+ * name, and alive_clear(), which empties a place just taken.
  */
 #ifndef __ALIVE_BPF_H
 #define __ALIVE_BPF_H
 
 #include "go.bpf.h"
-#include "gr.h"
+#include "alive.h"
+
+struct alive_bucket {
+	struct alive_life life[ALIVE_WAYS];
+};
+
+_Static_assert(sizeof(struct alive_life) == ALIVE_SIZE, "a cache line; user space relies on it");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << 16); /* set by user space, a power of two; so is gr_bucket_shift */
+	__uint(max_entries, 1 << 16); /* set by user space, a power of two; so is alive_shift */
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct gr_bucket);
-} gr_alive SEC(".maps");
+	__type(value, struct alive_bucket);
+} alive_table SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 15); /* set by user space */
-	__type(key, struct gr_key);
-	__type(value, struct gr_life);
-} gr_overflow SEC(".maps");
+	__type(key, struct alive_key);
+	__type(value, struct alive_life);
+} alive_overflow SEC(".maps");
 
 /* 64 - log2(buckets). */
-const volatile __u32 gr_bucket_shift = 48;
+const volatile __u32 alive_shift = 48;
 
-/* Places taken in gr_overflow: while it is empty, nobody looks there. */
-volatile __u64 gr_overflowed = 0;
+/* Places taken in alive_overflow: while it is empty, nobody looks there. */
+volatile __u64 alive_overflowed = 0;
 
 /* 0 for what has no name. Addresses of g are multiples of 32 (the least alignment of its size classes). */
 static __always_inline __u64 alive_name(__u64 process, __u64 g)
 {
-	if ((g & 31) || g >> GR_ADDRESS_BITS || process >> GR_PROCESS_BITS)
+	if ((g & 31) || g >> ALIVE_ADDRESS_BITS || process >> ALIVE_PROCESS_BITS)
 		return 0;
-	return process << (GR_ADDRESS_BITS - 5) | g >> 5;
+	return process << (ALIVE_ADDRESS_BITS - 5) | g >> 5;
 }
 
-static __always_inline struct gr_bucket *alive_bucket(__u64 name)
+static __always_inline struct alive_bucket *alive_bucket(__u64 name)
 {
 	/* Multiplication by 2^64 / the golden ratio spreads neighbours (Knuth, The Art of Computer Programming 6.4). */
-	__u32 index = name * 0x9e3779b97f4a7c15ULL >> gr_bucket_shift;
+	__u32 index = name * 0x9e3779b97f4a7c15ULL >> alive_shift;
 
-	return name ? bpf_map_lookup_elem(&gr_alive, &index) : 0;
+	return name ? bpf_map_lookup_elem(&alive_table, &index) : 0;
 }
 
-static __always_inline struct gr_life *alive_in(struct gr_bucket *bucket, __u64 name)
+static __always_inline struct alive_life *alive_in(struct alive_bucket *bucket, __u64 name)
 {
 	if (bucket->life[0].name == name)
 		return &bucket->life[0];
@@ -69,45 +78,42 @@ static __always_inline struct gr_life *alive_in(struct gr_bucket *bucket, __u64 
 }
 
 /* Takes a place that is free. */
-static __always_inline int alive_take(struct gr_life *life, __u64 name)
+static __always_inline int alive_take(struct alive_life *life, __u64 name)
 {
 	if (life->name || __sync_val_compare_and_swap(&life->name, 0, name))
 		return 0;
-	life->created_ns = 0;
-	life->started_ns = 0;
-	life->creator = 0;
-	life->goid = 0;
+	alive_clear(life);
 	return 1;
 }
 
 /* What is remembered of a goroutine; 0 if nothing is. */
-static __always_inline struct gr_life *alive_find(__u64 process, __u64 g)
+static __always_inline struct alive_life *alive_find(__u64 process, __u64 g)
 {
-	struct gr_key key = { .g = g, .process = process };
+	struct alive_key key = { .g = g, .process = process };
 	__u64 name = alive_name(process, g);
-	struct gr_bucket *bucket = alive_bucket(name);
-	struct gr_life *life = bucket ? alive_in(bucket, name) : 0;
+	struct alive_bucket *bucket = alive_bucket(name);
+	struct alive_life *life = bucket ? alive_in(bucket, name) : 0;
 
-	if (!life && gr_overflowed)
-		life = bpf_map_lookup_elem(&gr_overflow, &key);
+	if (!life && alive_overflowed)
+		life = bpf_map_lookup_elem(&alive_overflow, &key);
 	return life;
 }
 
 /* The place of a goroutine: where it is remembered already, or else a new one with nothing known. 0 if there is no room. */
-static __always_inline struct gr_life *alive_place(__u64 process, __u64 g)
+static __always_inline struct alive_life *alive_place(__u64 process, __u64 g)
 {
-	struct gr_key key = { .g = g, .process = process };
+	struct alive_key key = { .g = g, .process = process };
 	__u64 name = alive_name(process, g);
-	struct gr_bucket *bucket = alive_bucket(name);
-	struct gr_life *life, none = {};
+	struct alive_bucket *bucket = alive_bucket(name);
+	struct alive_life *life, none = {};
 
 	if (bucket) {
 		life = alive_in(bucket, name);
 		if (life)
 			return life;
 	}
-	if (gr_overflowed) {
-		life = bpf_map_lookup_elem(&gr_overflow, &key);
+	if (alive_overflowed) {
+		life = bpf_map_lookup_elem(&alive_overflow, &key);
 		if (life)
 			return life;
 	}
@@ -121,21 +127,21 @@ static __always_inline struct gr_life *alive_place(__u64 process, __u64 g)
 		if (alive_take(&bucket->life[3], name))
 			return &bucket->life[3];
 	}
-	if (bpf_map_update_elem(&gr_overflow, &key, &none, BPF_NOEXIST))
+	if (bpf_map_update_elem(&alive_overflow, &key, &none, BPF_NOEXIST))
 		return 0;
-	__sync_fetch_and_add(&gr_overflowed, 1);
-	return bpf_map_lookup_elem(&gr_overflow, &key);
+	__sync_fetch_and_add(&alive_overflowed, 1);
+	return bpf_map_lookup_elem(&alive_overflow, &key);
 }
 
 /* Forgets a goroutine; `life` is its place, and is not to be used any more. */
-static __always_inline void alive_forget(__u64 process, __u64 g, struct gr_life *life)
+static __always_inline void alive_forget(__u64 process, __u64 g, struct alive_life *life)
 {
-	struct gr_key key = { .g = g, .process = process };
+	struct alive_key key = { .g = g, .process = process };
 
 	if (life->name)
 		*(volatile __u64 *)&life->name = 0;
-	else if (!bpf_map_delete_elem(&gr_overflow, &key))
-		__sync_fetch_and_add(&gr_overflowed, -1);
+	else if (!bpf_map_delete_elem(&alive_overflow, &key))
+		__sync_fetch_and_add(&alive_overflowed, -1);
 }
 
 #endif

@@ -148,11 +148,30 @@ static __always_inline int go_site_of(struct go_regs *ctx, struct go_site *site)
 	return (cookie & GO_COOKIE_STACK_CHECK) && go_stack_check_fails(ctx);
 }
 
+/* The address to which the probed function returns, at a site before its frame is set up. */
+static __always_inline __u64 go_return_address(struct go_regs *ctx)
+{
+#if defined(__TARGET_ARCH_x86)
+	__u64 address = 0;
+
+	bpf_probe_read_user(&address, sizeof(address), (void *)GO_SP(ctx));
+	return address;
+#else
+	return ctx->regs[30];
+#endif
+}
+
 /*
  * Gate: programs do nothing while it is closed. Attaching and detaching several sites is not one step for the
- * kernel, so user space opens the gate after the last attach and closes it before the first detach.
+ * kernel, so user space opens the gate after the last attach and closes it before the first detach. Ajar, hits are
+ * counted and nothing else happens.
  */
-volatile __u32 go_gate = 0;
+enum go_gate_position {
+	GO_GATE_CLOSED = 0,
+	GO_GATE_OPEN = 1,
+	GO_GATE_AJAR = 2,
+};
+volatile __u32 go_gate = GO_GATE_CLOSED;
 
 /* How often a program ran since the gate was opened: what all this costs is computed from it. */
 struct {
@@ -164,16 +183,16 @@ struct {
 
 static __always_inline int go_hit(void)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, gate = go_gate;
 	__u64 *hits;
 
-	if (!go_gate)
+	if (!gate)
 		return 0;
 	hits = bpf_map_lookup_elem(&go_hits, &zero);
 	/* Not atomic: where one program interrupts another on the same CPU, a hit more or less is no matter. */
 	if (hits)
 		*hits += 1;
-	return 1;
+	return gate == GO_GATE_OPEN;
 }
 
 /* Programs come twice: for uprobe.multi (kernel 6.6 on), and for perf events, of one site or of tracefs. */

@@ -9,10 +9,19 @@
  * call of morestack (runtime/asm_*.s). A direct call has the caller's frame pointer, also where it was preempted on
  * entry and is resumed by gogo.
  */
-#include "alive.bpf.h"
 #include "go.bpf.h"
 #include "hist.bpf.h"
 #include "gr.h"
+
+static __always_inline void alive_clear(struct alive_life *life)
+{
+	life->created_ns = 0;
+	life->started_ns = 0;
+	life->creator = 0;
+	life->goid = 0;
+}
+
+#include "alive.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -73,7 +82,7 @@ enum gr_kind _gr_kind = GR_CREATE;
 enum gr_known _gr_known = GR_KNOWS_START;
 enum gr_counter _gr_counter = GR_N_CREATED;
 enum gr_p _gr_p = GR_NO_P;
-enum gr_name _gr_name = GR_WAYS;
+enum alive_limits _alive_limits = ALIVE_WAYS;
 
 static __always_inline void count(__u32 counter)
 {
@@ -155,7 +164,7 @@ static __always_inline __u64 current_goid(__u64 g0)
 static __always_inline int created(struct go_regs *ctx, const struct go_site *site, __u32 process, __u64 newg, __u16 p)
 {
 	__u64 now = bpf_ktime_get_ns(), creator = 0;
-	struct gr_life *life;
+	struct alive_life *life;
 	struct gr_event *e;
 
 	count(GR_N_CREATED);
@@ -241,7 +250,7 @@ GO_PROBE(gr_start)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u32 process = go_process();
-	struct gr_life *life;
+	struct alive_life *life;
 	struct go_site site;
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
@@ -293,8 +302,8 @@ static __always_inline __u64 start_pc_of(__u64 g, const struct go_site *site)
 	return pc - site->bias;
 }
 
-static __always_inline int exited_in_histogram(__u32 process, __u64 g, const struct go_site *site, struct gr_life *life,
-					       __u64 now)
+static __always_inline int exited_in_histogram(__u32 process, __u64 g, const struct go_site *site,
+					       struct alive_life *life, __u64 now)
 {
 	__u64 started = life ? life->started_ns : 0;
 
@@ -314,7 +323,7 @@ GO_PROBE(gr_exit)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
 	__u32 process = go_process();
-	struct gr_life *life;
+	struct alive_life *life;
 	struct gr_exit *e;
 	struct go_site site;
 

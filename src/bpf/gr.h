@@ -3,6 +3,7 @@
 #ifndef __GR_H
 #define __GR_H
 
+#include "alive.h"
 #include "hist.h"
 
 enum gr_kind {
@@ -44,12 +45,7 @@ struct gr_exit {
 };
 
 /* A goroutine alive (alive.bpf.h). */
-struct gr_key {
-	__u64 g;
-	__u64 process;
-};
-
-struct gr_life {
+struct alive_life {
 	__u64 name; /* process and g in one word; 0: the place is free, or in the map of the overflow */
 	__u64 created_ns; /* 0: not seen */
 	__u64 started_ns; /* 0: not seen */
@@ -57,17 +53,7 @@ struct gr_life {
 	__u64 goid;
 	__u64 start_pc;
 	__u64 created_pc;
-	__u64 unused; /* a place is one cache line */
-};
-
-enum gr_name {
-	GR_ADDRESS_BITS = 47, /* of user space, the lower half; Go's heap begins at 0xc000000000 everywhere */
-	GR_PROCESS_BITS = 22, /* PID_MAX_LIMIT, include/linux/threads.h */
-	GR_WAYS = 4,
-};
-
-struct gr_bucket {
-	struct gr_life life[GR_WAYS];
+	__u64 unused;
 };
 
 /* Counters, one array slot each, summed over CPUs by user space. */
@@ -102,7 +88,6 @@ struct gr_config {
 
 _Static_assert(sizeof(struct gr_event) == 48, "wire format");
 _Static_assert(sizeof(struct gr_exit) == 64, "wire format");
-_Static_assert(sizeof(struct gr_bucket) == 256, "four cache lines");
 _Static_assert(sizeof(struct gr_config) == 40, "shared with user space");
 
 #endif

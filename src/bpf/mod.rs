@@ -33,6 +33,10 @@ skeleton!(
     /// Goroutine creation, first execution, exit, run queues: `gr.bpf.c`.
     gr
 );
+skeleton!(
+    /// States of goroutines: `sched.bpf.c`.
+    sched
+);
 
 // SAFETY: integers only; gc.h asserts the size of each, which leaves no room for padding.
 unsafe impl plain::Plain for gc::types::gc_head {}
@@ -47,11 +51,20 @@ unsafe impl plain::Plain for gr::types::gr_event {}
 // SAFETY: as above.
 unsafe impl plain::Plain for gr::types::gr_exit {}
 // SAFETY: two 64-bit integers.
-unsafe impl plain::Plain for gr::types::gr_key {}
+unsafe impl plain::Plain for gr::types::alive_key {}
 // SAFETY: 64-bit integers and an array of them.
 unsafe impl plain::Plain for gr::types::hist {}
 // SAFETY: two 64-bit integers.
 unsafe impl plain::Plain for gm::types::gm_count {}
+
+// SAFETY: integers only; sched.h asserts the size of each, which leaves no room for padding.
+unsafe impl plain::Plain for sched::types::sched_fn_key {}
+// SAFETY: as above.
+unsafe impl plain::Plain for sched::types::sched_stack {}
+// SAFETY: as above.
+unsafe impl plain::Plain for sched::types::sched_block_key {}
+// SAFETY: as above.
+unsafe impl plain::Plain for sched::types::sched_block {}
 
 const _: () = assert!(size_of::<gc::types::gc_stw>() == 64);
 const _: () = assert!(size_of::<gc::types::gc_cycle>() == 160);

@@ -15,6 +15,7 @@ use crate::model::report::Verdict;
 use crate::probe::attach;
 use crate::probe::kernel::Kernel;
 use crate::probe::memory;
+use crate::probe::sched::Options;
 use crate::render::report;
 use crate::target;
 use crate::target::Selection;
@@ -24,6 +25,7 @@ use super::gr;
 use super::gr_seq;
 use super::output;
 use super::output::Output;
+use super::sched;
 
 /// Sites shown of an event that has many.
 const SHOWN: usize = 6;
@@ -234,6 +236,22 @@ fn memory() -> Section {
         " (set by --max-goroutines)",
     );
     add("gc", memory::of_gc(), "");
+    let everything = sched::options_for_memory(cli::MAX_GOROUTINES);
+    let plain = Options {
+        by_fn: false,
+        stacks: false,
+        ..everything
+    };
+    add(
+        "sched",
+        memory::of_sched(&plain),
+        " (set by --max-goroutines)",
+    );
+    add(
+        "sched --by fn --stacks",
+        memory::of_sched(&everything),
+        " (set by --max-goroutines)",
+    );
     add("gm", memory::of_gm(), " with probes, none with counters");
     section
 }

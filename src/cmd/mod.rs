@@ -19,6 +19,7 @@ mod names;
 mod output;
 mod ps;
 mod sampler;
+mod sched;
 mod session;
 mod stat;
 mod top;
@@ -62,6 +63,7 @@ fn run(command: Command) -> Result<ExitCode> {
         },
         Command::Gc(gc) => gc::run(&gc),
         Command::Gm(gm) => gm::run(&gm),
+        Command::Sched(sched) => sched::run(&sched),
         Command::Dump(dump) => dump::run(&dump),
         Command::Stat(stat) => stat::run(&stat),
         Command::Top(top) => top::run(&top),

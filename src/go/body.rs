@@ -36,6 +36,19 @@ impl<'i> Body<'i> {
         self.site(index, kind)
     }
 
+    /// As [`Body::function_site`], but rather than the entry a place behind the set-up of the frame
+    /// ([`SiteKind::Framed`]). For functions with no more than three arguments.
+    ///
+    /// # Errors
+    /// As for [`Body::function_site`].
+    pub fn framed_site(&self) -> Result<Site, NoSite> {
+        let site = self.function_site()?;
+        match self.code.framed_site() {
+            Some(index) if site.kind == SiteKind::Entry => self.site(index, SiteKind::Framed),
+            _ => Ok(site),
+        }
+    }
+
     /// The `call` instructions that call one of `callees` (entry addresses); none if there are none.
     ///
     /// # Errors

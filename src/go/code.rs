@@ -116,6 +116,14 @@ impl<'i> Code<'i> {
         }
     }
 
+    /// A place behind the set-up of the frame ([`SiteKind::Framed`]), where there is one.
+    pub fn framed_site(&self) -> Option<usize> {
+        match self.machine {
+            Machine::X86_64 => amd64::prologue::framed(self),
+            Machine::Aarch64 => None,
+        }
+    }
+
     /// How many arguments the function takes in integer registers, counted where the stack check's slow path saves
     /// them. 0 also for a function without stack check.
     pub fn saved_arguments(&self) -> usize {

@@ -35,6 +35,19 @@ pub enum Event {
     QueueGetGlobal,
     /// A P tried to steal from another one. Result, 32 bits: how many goroutines it got; 0 for most tries.
     QueueSteal,
+    /// A goroutine changes from one state to another, second argument to third (`_Grunnable` …, runtime/runtime2.go).
+    /// First argument: its g. The changes that are not made here are the next four. Some are no changes of what the
+    /// goroutine does: see [`StateChanges`](super::state_changes::StateChanges).
+    GoroutineState,
+    /// A goroutine begins a system call, or a call of C. It is the running g. Until Go 1.25 it also passes
+    /// [`Event::GoroutineState`].
+    SyscallEnter,
+    /// The system call is over. The goroutine is the running g; it may yet have to wait for a P.
+    SyscallExit,
+    /// A running goroutine is stopped for the collector. First argument: its g. It goes on as one that was waiting.
+    PreemptPark,
+    /// A coroutine hands over to another goroutine. First argument: its g; `g.coroarg` leads to the other one.
+    CoroutineSwitch,
     /// Stopping the world begins. First argument, 8 bits: the reason (Go ≥ 1.21).
     StwBegin,
     /// The world has stopped. Same goroutine as [`Event::StwBegin`].
@@ -55,7 +68,7 @@ pub enum Event {
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::GoroutineCreate,
         Self::CoroutineCreate,
         Self::GoroutineStart,
@@ -63,6 +76,11 @@ impl Event {
         Self::QueuePutGlobal,
         Self::QueueGetGlobal,
         Self::QueueSteal,
+        Self::GoroutineState,
+        Self::SyscallEnter,
+        Self::SyscallExit,
+        Self::PreemptPark,
+        Self::CoroutineSwitch,
         Self::StwBegin,
         Self::StwStopped,
         Self::StwRestart,
@@ -83,6 +101,11 @@ impl Event {
             Self::QueuePutGlobal => "put to the global run queue",
             Self::QueueGetGlobal => "get from the global run queue",
             Self::QueueSteal => "steal from another P",
+            Self::GoroutineState => "goroutine changes state",
+            Self::SyscallEnter => "system call begins",
+            Self::SyscallExit => "system call ends",
+            Self::PreemptPark => "stopped for the collector",
+            Self::CoroutineSwitch => "coroutine switch",
             Self::StwBegin => "stop of the world begins",
             Self::StwStopped => "world stopped",
             Self::StwRestart => "start of the world begins",
@@ -140,6 +163,16 @@ pub fn sites(runtime: &Runtime<'_>, event: Event) -> Result<Vec<Site>, NoSite> {
         Event::QueueSteal => runtime
             .body("runtime.runqsteal")?
             .branches_after_call(&runtime.entries("runtime.runqgrab"), "runtime.runqgrab"),
+        // Without a stack check; until Go 1.20 its frame is set up before anything cheap comes.
+        Event::GoroutineState => Ok(vec![runtime.body("runtime.casgstatus")?.framed_site()?]),
+        // `entersyscall`, and what comes back from C, end there.
+        Event::SyscallEnter => function("runtime.reentersyscall"),
+        Event::SyscallExit => function("runtime.exitsyscall"),
+        Event::PreemptPark => function("runtime.preemptPark"),
+        Event::CoroutineSwitch if runtime.has("runtime.coroswitch_m") => {
+            function("runtime.coroswitch_m")
+        }
+        Event::CoroutineSwitch => Ok(Vec::new()),
         Event::StwBegin => function("runtime.stopTheWorldWithSema"),
         Event::StwStopped => runtime
             .body("runtime.stopTheWorldWithSema")?

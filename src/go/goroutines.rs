@@ -301,7 +301,7 @@ impl<'b> GoroutineReader<'b> {
                         StackState::Unwalkable => dump.missing.unwalkable += 1,
                         _ => {}
                     }
-                    let goroutine = self.describe(g, *stack);
+                    let goroutine = self.describe(slot.addr, g, *stack);
                     dump.goroutines.push(goroutine);
                 }
             }
@@ -310,7 +310,7 @@ impl<'b> GoroutineReader<'b> {
         dump
     }
 
-    fn describe(&mut self, g: &RawG, stack: StackState) -> Goroutine {
+    fn describe(&mut self, address: u64, g: &RawG, stack: StackState) -> Goroutine {
         let state = state(g.state());
         let waits = matches!(state, State::Waiting | State::Leaked);
         let reason = self.wait_reasons.get(usize::from(g.waitreason));
@@ -338,6 +338,7 @@ impl<'b> GoroutineReader<'b> {
         let shown_creator = |name: &str| self.traces.rules().shows_creator(name);
         Goroutine {
             goid: g.goid,
+            address,
             state,
             wait_reason: reason,
             since_ns: Some(g.waitsince).filter(|since| blocked && *since != 0),

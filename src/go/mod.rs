@@ -59,6 +59,7 @@ pub mod sites;
 pub mod size_classes;
 pub mod stack_copy;
 pub mod starts;
+pub mod state_changes;
 pub mod string_table;
 mod threads;
 mod time_histogram;

@@ -22,6 +22,9 @@ pub enum SiteKind {
     StackCheckBranch,
     /// The first instruction: intact, once per call (a function with a stack check always has the branch).
     Entry,
+    /// An emulated instruction behind the set-up of the frame, on x86-64: once per call; arguments and r14 are intact, and
+    /// the return address is at `[rbp+8]`.
+    Framed,
     /// A `call` (`bl`) in the function: argument registers are those of the callee; the return address is *not* in its
     /// place.
     Call,
@@ -43,6 +46,7 @@ impl SiteKind {
             Self::Early => "before the frame is set up",
             Self::StackCheckBranch => "stack check branch",
             Self::Entry => "entry",
+            Self::Framed => "in the frame",
             Self::Call => "call",
             Self::BranchAfterCall => "branch after a call",
             Self::Branch => "branch",

@@ -31,6 +31,8 @@ pub struct Missing {
 pub struct Goroutine {
     /// The runtime's number of it.
     pub goid: u64,
+    /// Where its g lies, in the memory of the process: no other goroutine has it as long as this one lives.
+    pub address: u64,
     /// What it does.
     pub state: State,
     /// What it waits for, in the runtime's own words, when it waits.
@@ -195,6 +197,7 @@ pub(crate) mod sample {
         };
         Goroutine {
             goid,
+            address: goid << 9,
             state,
             wait_reason: (state == State::Waiting).then(|| Arc::from("chan receive")),
             since_ns: None,

@@ -15,5 +15,7 @@ pub mod metric;
 pub mod process;
 pub mod ps;
 pub mod report;
+pub mod run_queue;
+pub mod sched;
 pub mod stat;
 pub mod top;

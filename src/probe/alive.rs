@@ -10,13 +10,15 @@ use std::sync::atomic::Ordering;
 use anyhow::Context;
 use anyhow::Result;
 use libbpf_rs::MapCore;
+use libbpf_rs::MapFlags;
 use memmap2::MmapOptions;
 use memmap2::MmapRaw;
 
-use crate::bpf::gr::types::gr_bucket;
-use crate::bpf::gr::types::gr_key;
-use crate::bpf::gr::types::gr_life;
-use crate::bpf::gr::types::gr_name;
+use crate::bpf::gr::types::alive_key;
+use crate::bpf::gr::types::alive_limits;
+
+/// Words of a place.
+const WORDS: usize = alive_limits::ALIVE_SIZE.0 as usize / size_of::<u64>();
 
 /// Fewer buckets are not worth having.
 const LEAST_BUCKETS: u32 = 32;
@@ -24,11 +26,11 @@ const LEAST_BUCKETS: u32 = 32;
 /// How large the table and the map beside it are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size {
-    /// Entries of `gr_alive`: a power of two.
+    /// Entries of `alive_table`: a power of two.
     pub(super) buckets: u32,
-    /// `gr_bucket_shift`.
+    /// `alive_shift`.
     pub(super) shift: u32,
-    /// Entries of `gr_overflow`.
+    /// Entries of `alive_overflow`.
     pub(super) overflow: u32,
 }
 
@@ -60,11 +62,7 @@ impl Size {
 
 /// Forgets every goroutine of a process that has ended.
 pub(super) fn forget(table: &impl MapCore, overflow: &impl MapCore, process: u32) -> Result<()> {
-    let words = size_of::<gr_bucket>() / size_of::<u64>() * table.max_entries() as usize;
-    let memory = MmapOptions::new()
-        .len(words * size_of::<u64>())
-        .map_raw(table.as_fd().as_raw_fd())
-        .context("cannot map the table of goroutines")?;
+    let (memory, words) = map(table)?;
     for life in lives(&memory, words) {
         let Some(name) = life.first() else { continue };
         let taken = name.load(Ordering::Relaxed);
@@ -74,7 +72,7 @@ pub(super) fn forget(table: &impl MapCore, overflow: &impl MapCore, process: u32
         }
     }
     for bytes in overflow.keys() {
-        let mut key = gr_key::default();
+        let mut key = alive_key::default();
         if plain::copy_from_bytes(&mut key, &bytes).is_ok() && key.process == u64::from(process) {
             // It may have gone in between. The programs' count of the overflow stays too high, which costs them a
             // look and nothing else.
@@ -84,17 +82,83 @@ pub(super) fn forget(table: &impl MapCore, overflow: &impl MapCore, process: u32
     Ok(())
 }
 
+/// A goroutine that is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Life {
+    pub(super) process: u32,
+    /// Address of its g.
+    pub(super) g: u64,
+    /// The place, word by word; the first, its name, is of no use any more.
+    pub(super) words: [u64; WORDS],
+}
+
+/// Every goroutine that is remembered, while no program changes the table.
+pub(super) fn all(table: &impl MapCore, overflow: &impl MapCore) -> Result<Vec<Life>> {
+    let (memory, words) = map(table)?;
+    let mut all = Vec::new();
+    for life in lives(&memory, words) {
+        let mut copy = [0; WORDS];
+        for (to, from) in copy.iter_mut().zip(life) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        let [name, ..] = copy;
+        if name != 0 {
+            all.push(Life {
+                process: u32::try_from(process_of(name)).unwrap_or(0),
+                g: address_of(name),
+                words: copy,
+            });
+        }
+    }
+    for bytes in overflow.keys() {
+        let mut key = alive_key::default();
+        let value = overflow.lookup(&bytes, MapFlags::ANY);
+        let value = value.context("cannot read the table of goroutines")?;
+        let known = plain::copy_from_bytes(&mut key, &bytes).is_ok();
+        let (true, Some(value)) = (known, value) else {
+            continue;
+        };
+        let mut copy = [0; WORDS];
+        for (to, from) in copy.iter_mut().zip(value.as_chunks().0) {
+            *to = u64::from_ne_bytes(*from);
+        }
+        all.push(Life {
+            process: u32::try_from(key.process).unwrap_or(0),
+            g: key.g,
+            words: copy,
+        });
+    }
+    Ok(all)
+}
+
+/// The table's memory, and how many words it has.
+fn map(table: &impl MapCore) -> Result<(MmapRaw, usize)> {
+    let ways = alive_limits::ALIVE_WAYS.0 as usize;
+    let words = WORDS * ways * table.max_entries() as usize;
+    let memory = MmapOptions::new()
+        .len(words * size_of::<u64>())
+        .map_raw(table.as_fd().as_raw_fd())
+        .context("cannot map the table of goroutines")?;
+    Ok((memory, words))
+}
+
 /// The places of the table, as words.
 fn lives(memory: &MmapRaw, words: usize) -> impl Iterator<Item = &[AtomicU64]> {
     // SAFETY: the mapping is that long, aligned to a page, and lives as long as `memory`; the kernel's programs change
     // it meanwhile, which is what atomics are for.
     let words = unsafe { std::slice::from_raw_parts(memory.as_ptr().cast::<AtomicU64>(), words) };
-    words.chunks_exact(size_of::<gr_life>() / size_of::<u64>())
+    words.chunks_exact(WORDS)
 }
 
 /// The process in a name (`alive_name`).
 fn process_of(name: u64) -> u64 {
-    name >> (gr_name::GR_ADDRESS_BITS.0 - 5)
+    name >> (alive_limits::ALIVE_ADDRESS_BITS.0 - 5)
+}
+
+/// The address of g in a name.
+fn address_of(name: u64) -> u64 {
+    let bits = alive_limits::ALIVE_ADDRESS_BITS.0 - 5;
+    (name & ((1 << bits) - 1)) << 5
 }
 
 #[cfg(test)]
@@ -112,7 +176,9 @@ mod tests {
     }
 
     #[test]
-    fn names_hold_the_process() {
-        assert_eq!(process_of(4_194_303 << 42 | 0xc0_0000_0000 >> 5), 4_194_303);
+    fn names_hold_process_and_address() {
+        let name = 4_194_303 << 42 | 0xc0_0000_0020 >> 5;
+        assert_eq!(process_of(name), 4_194_303);
+        assert_eq!(address_of(name), 0xc0_0000_0020);
     }
 }

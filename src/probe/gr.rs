@@ -242,18 +242,18 @@ pub(super) fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<
         alive::Size::without_table(options.max_goroutines)
     };
     open.maps
-        .gr_alive
+        .alive_table
         .set_max_entries(size.buckets)
         .context("cannot size a map")?;
     open.maps
-        .gr_overflow
+        .alive_overflow
         .set_max_entries(size.overflow)
         .context("cannot size a map")?;
     open.maps
         .rodata_data
         .as_mut()
         .context("the BPF object has no configuration")?
-        .gr_bucket_shift = size.shift;
+        .alive_shift = size.shift;
     let functions = if options.by_fn {
         options.max_functions
     } else {
@@ -394,7 +394,7 @@ impl<'object> GrProbes<'object> {
     /// Forgets what is remembered of a process that has ended.
     pub fn forget(&self, process: u32) -> Result<()> {
         let maps = &self.skel.maps;
-        alive::forget(&maps.gr_alive, &maps.gr_overflow, process)
+        alive::forget(&maps.alive_table, &maps.alive_overflow, process)
     }
 
     /// Watches these start functions too, from their next start on. Returns how many are new.

@@ -16,10 +16,12 @@ use libbpf_rs::skel::SkelBuilder;
 use crate::bpf::gc::GcSkelBuilder;
 use crate::bpf::gm::GmSkelBuilder;
 use crate::bpf::gr::GrSkelBuilder;
+use crate::bpf::sched::SchedSkelBuilder;
 
 use super::attach;
 use super::gc;
 use super::gr;
+use super::sched;
 
 /// Bytes for `gr` or `gr seq` with these options: all of it is taken when the command begins, and no more later.
 pub fn of_gr(options: &gr::Options) -> Result<u64> {
@@ -40,6 +42,18 @@ pub fn of_gc() -> Result<u64> {
         .open(&mut object)
         .context("cannot open the BPF object")?;
     gc::size_maps(&mut open)?;
+    without_programs(open.open_object_mut());
+    let skel = open.load().map_err(attach::cannot_load)?;
+    of_maps(skel.object())
+}
+
+/// Bytes for `sched` with these options.
+pub fn of_sched(options: &sched::Options) -> Result<u64> {
+    let mut object = MaybeUninit::uninit();
+    let mut open = SchedSkelBuilder::default()
+        .open(&mut object)
+        .context("cannot open the BPF object")?;
+    sched::size_maps(&mut open, options)?;
     without_programs(open.open_object_mut());
     let skel = open.load().map_err(attach::cannot_load)?;
     of_maps(skel.object())

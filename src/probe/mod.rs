@@ -16,6 +16,7 @@ mod older;
 mod process_number;
 pub mod refusal;
 pub mod rights;
+pub mod sched;
 pub mod spent;
 mod trace_event;
 pub mod trap;

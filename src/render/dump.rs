@@ -179,7 +179,7 @@ fn rough(ns: u64) -> String {
     }
 }
 
-fn frames(out: &mut Vec<u8>, stack: &Stack, all: bool) {
+pub(super) fn frames(out: &mut Vec<u8>, stack: &Stack, all: bool) {
     let (gap, elided) = stack.elided.unwrap_or((usize::MAX, 0));
     for (index, frame) in stack.frames.iter().enumerate() {
         if index == gap {

@@ -128,7 +128,7 @@ fn stack(object: &mut Object<'_>, state: StackState, stack: Option<&Stack>) {
     }
 }
 
-fn frame(object: &mut Object<'_>, frame: &StackFrame) {
+pub(super) fn frame(object: &mut Object<'_>, frame: &StackFrame) {
     place(object, &frame.place);
     object
         .truth("inlined", frame.place.offset.is_none())

@@ -13,6 +13,7 @@ pub mod pprof;
 mod protobuf;
 pub mod ps;
 pub mod report;
+pub mod sched;
 pub mod stat;
 pub mod style;
 pub mod table;

@@ -47,11 +47,12 @@ fn attaching_and_detaching_again_and_again_harms_nobody() {
         let mut target = Fixture::start(&subject.program, &["stacks"]);
         let pid = target.pid_arg();
         target.process.go();
-        let commands: [&[&str]; 4] = [
+        let commands: [&[&str]; 5] = [
             &["gr", "--queue"],
             &["gr", "seq", "--by", "fn"],
             &["gm", "--source", "probes"],
             &["gc"],
+            &["sched", "--by", "fn", "--stacks"],
         ];
         for time in 0..times {
             let mut arguments = commands[time % commands.len()].to_vec();

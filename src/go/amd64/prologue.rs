@@ -69,6 +69,31 @@ pub(crate) fn choose(code: &Code<'_>) -> Option<(usize, SiteKind)> {
     }
 }
 
+/// A place behind the set-up of the frame, for functions of Go ≤ 1.20 without a stack check: the first emulated instruction
+/// after `lea rbp, [rsp+N]`, if rax, rbx, rcx and r14 are still what the caller passed and nothing leads there twice.
+pub(crate) fn framed(code: &Code<'_>) -> Option<usize> {
+    const KEPT: [Register; 4] = [Register::RAX, Register::RBX, Register::RCX, Register::R14];
+    let mut effects = Effects::default();
+    let mut has_frame = false;
+    for (index, instruction) in code.instructions().iter().enumerate() {
+        if has_frame && code.is_emulated(index) {
+            return code.jumped_to(0..index + 1).is_empty().then_some(index);
+        }
+        if instruction.flow() != Flow::Next
+            || KEPT
+                .iter()
+                .any(|kept| effects.changes(instruction, super::register(*kept)))
+        {
+            return None;
+        }
+        let i = iced(instruction)?;
+        has_frame |= i.mnemonic() == Mnemonic::Lea
+            && i.op0_register() == Register::RBP
+            && i.memory_base() == Register::RSP;
+    }
+    None
+}
+
 fn iced(instruction: &Instruction) -> Option<&iced_x86::Instruction> {
     match instruction {
         Instruction::Amd64(i) => Some(&i.0),
@@ -214,6 +239,27 @@ mod tests {
     fn entry_if_nothing_else() {
         let bytes = [0x48, 0x83, 0xec, 0x40, 0x48, 0x89, 0x6c, 0x24, 0x38];
         assert_eq!(chosen(&bytes), Some((0, SiteKind::Entry)));
+    }
+
+    /// The same function, further on: `bt eax, 12; jb` with the arguments where they were.
+    #[test]
+    fn in_the_frame() {
+        let bytes = [
+            0x48, 0x83, 0xec, 0x40, // sub rsp, 0x40
+            0x48, 0x89, 0x6c, 0x24, 0x38, // mov [rsp+0x38], rbp
+            0x48, 0x8d, 0x6c, 0x24, 0x38, // lea rbp, [rsp+0x38]
+            0x0f, 0xba, 0xe3, 0x0c, // bt ebx, 12
+            0x72, 0x10, // jb
+        ];
+        assert_eq!(framed(&Code::decode(Machine::X86_64, &bytes, 0)), Some(4));
+        let overwritten = [
+            0x48, 0x83, 0xec, 0x40, 0x48, 0x8d, 0x6c, 0x24, 0x38, // frame
+            0x31, 0xc9, 0x72, 0x10, // xor ecx, ecx; jb
+        ];
+        assert_eq!(
+            framed(&Code::decode(Machine::X86_64, &overwritten, 0)),
+            None
+        );
     }
 
     /// `runtime.runqputbatch` of Go 1.25 begins with a `nop`, which is emulated.

@@ -24,7 +24,7 @@ fn mask(word: u32) -> Option<u64> {
     }
     let element = (1u64 << ones) - 1;
     let below = (1u64 << rotation) - 1;
-    let rotated = element >> rotation | (element & below) << (size - rotation) % 64;
+    let rotated = element >> rotation | (element & below) << ((size - rotation) % 64);
     Some((0..64 / size).fold(0, |all, n| all | rotated << (n * size)))
 }
 

@@ -168,7 +168,7 @@ impl Instruction {
 
     /// The constant of an addition or subtraction.
     fn immediate(&self) -> u64 {
-        u64::from(self.word >> 10 & 0xfff) << (self.word >> 22 & 1) * 12
+        u64::from(self.word >> 10 & 0xfff) << ((self.word >> 22 & 1) * 12)
     }
 
     fn rd(&self) -> Register {

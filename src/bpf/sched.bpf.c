@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * What goroutines do with their time: each change of a goroutine's state ends an interval, which is added to the times
+ * of that state, and begins another.
+ *
+ * Nearly all changes pass runtime.casgstatus(gp, old, new). The probe is in front of the change, and whoever changes a
+ * state is alone in doing so: hits of one goroutine follow each other.
+ */
+#include "go.bpf.h"
+#include "hist.bpf.h"
+#include "sched.h"
+
+static __always_inline void alive_clear(struct alive_life *life)
+{
+	life->state = SCHED_UNKNOWN;
+	life->flags = 0;
+	life->stack = 0;
+}
+
+#include "alive.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile struct sched_config sched_cfg = {};
+
+/* When the gate was opened, CLOCK_MONOTONIC in ns. */
+volatile __u64 sched_begin_ns = 0;
+
+/* A goroutine could not be remembered: from now on, one of which nothing is known need not be older than the gate. */
+volatile __u32 sched_was_full = 0;
+
+/* Times by class and slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCHED_CLASSES *SCHED_SLOTS);
+	__type(key, __u32);
+	__type(value, struct sched_times);
+} sched_totals SEC(".maps");
+
+/* Times by start function too; with sched_cfg.by_fn they are here instead. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set by user space */
+	__type(key, struct sched_fn_key);
+	__type(value, struct sched_times);
+} sched_by_fn SEC(".maps");
+
+/* Start functions of the runtime's own goroutines, by link-time entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u64);
+	__type(value, __u8);
+} sched_system SEC(".maps");
+
+/* When a process began its present program, if it has begun one since the gate was opened. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u64);
+} sched_images SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set by user space; so are those of the next */
+	__type(key, __u64);
+	__type(value, struct sched_stack);
+} sched_stacks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct sched_block_key);
+	__type(value, struct sched_block);
+} sched_blocks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCHED_N_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} sched_counters SEC(".maps");
+
+static struct sched_times no_times; /* all zero: the first value of an entry of sched_by_fn */
+
+/* These make the skeleton emit the types. */
+enum sched_state _sched_state = SCHED_RUNNING;
+enum sched_slot _sched_slot = SCHED_SLOTS;
+enum sched_flag _sched_flag = SCHED_ELDER;
+enum sched_counter _sched_counter = SCHED_N_MAP_FULL;
+enum go_gate_position _go_gate_position = GO_GATE_CLOSED;
+
+/* g.atomicstatus (runtime/runtime2.go). */
+enum status {
+	G_RUNNABLE = 1,
+	G_RUNNING = 2,
+	G_SYSCALL = 3,
+	G_WAITING = 4,
+	G_DEAD = 6,
+	G_DEADEXTRA = 11,
+};
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *n = bpf_map_lookup_elem(&sched_counters, &counter);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+/* Whether this goroutine is not in the sample. Other bits than those that choose its bucket: the table is used evenly. */
+static __always_inline int left_out(__u64 g)
+{
+	__u32 spread;
+
+	if (sched_cfg.sample <= 1)
+		return 0;
+	spread = (g ^ g >> 21) * 0xd6e8feb86659fd93ULL >> 32;
+	return (__u64)spread * sched_cfg.sample >> 32 != 0;
+}
+
+static __always_inline __u32 slot_of(const struct alive_life *life)
+{
+	__u32 slot = life->state - SCHED_RUNNING;
+
+	if (life->state == SCHED_WAITING) {
+		slot = SCHED_SLOT_WAITING + life->reason;
+		if (slot >= SCHED_SLOTS)
+			slot = SCHED_SLOTS - 1;
+	}
+	return (slot & (SCHED_SLOTS - 1)) + (life->flags & SCHED_SYSTEM ? SCHED_SLOTS : 0);
+}
+
+static __always_inline struct sched_times *times_of(__u64 start_pc, __u32 slot)
+{
+	struct sched_fn_key key = { .start_pc = start_pc, .slot = slot };
+	struct sched_times *times;
+
+	if (sched_cfg.by_fn) {
+		times = bpf_map_lookup_elem(&sched_by_fn, &key);
+		if (times)
+			return times;
+		bpf_map_update_elem(&sched_by_fn, &key, &no_times, BPF_NOEXIST);
+		times = bpf_map_lookup_elem(&sched_by_fn, &key);
+		if (times)
+			return times;
+		count(SCHED_N_FN_FULL);
+	}
+	return bpf_map_lookup_elem(&sched_totals, &slot);
+}
+
+static __always_inline void add_block(__u64 stack, __u32 slot, __u64 ns)
+{
+	struct sched_block_key key = { .stack = stack, .slot = slot };
+	struct sched_block none = {}, *block = bpf_map_lookup_elem(&sched_blocks, &key);
+
+	if (!block) {
+		bpf_map_update_elem(&sched_blocks, &key, &none, BPF_NOEXIST);
+		block = bpf_map_lookup_elem(&sched_blocks, &key);
+	}
+	if (!block) {
+		count(SCHED_N_BLOCK_FULL);
+		return;
+	}
+	__sync_fetch_and_add(&block->count, 1);
+	__sync_fetch_and_add(&block->sum_ns, ns);
+	if (ns > block->max_ns)
+		block->max_ns = ns;
+}
+
+/* The state that a goroutine was in is over. */
+static __always_inline void leave(const struct alive_life *life, __u64 now)
+{
+	__u64 ns = now > life->since_ns ? now - life->since_ns : 0;
+	__u32 slot = slot_of(life);
+	struct sched_times *times = times_of(life->start_pc, slot);
+
+	if (times)
+		hist_add(&times->whole, ns);
+	if (sched_cfg.stacks && life->state == SCHED_WAITING && life->stack)
+		add_block(life->stack, slot, ns);
+}
+
+static __always_inline void no_room(void)
+{
+	count(SCHED_N_MAP_FULL);
+	sched_was_full = 1;
+}
+
+/* The state that a goroutine was in is over; when it began was not seen. */
+static __always_inline void leave_cut(const struct alive_life *life, __u64 now)
+{
+	__u64 ns = now > sched_begin_ns && !sched_was_full ? now - sched_begin_ns : 0;
+	struct sched_times *times = times_of(life->start_pc, slot_of(life));
+
+	if (!times)
+		return;
+	__sync_fetch_and_add(&times->cut, 1);
+	__sync_fetch_and_add(&times->cut_ns, ns);
+	if (ns > times->cut_max_ns)
+		times->cut_max_ns = ns;
+}
+
+/* Who the goroutine is: it stays so as long as it lives. */
+static __always_inline void learn(struct alive_life *life, __u64 g, const struct go_site *site)
+{
+	__u64 pc = 0;
+
+	if (bpf_probe_read_user(&pc, sizeof(pc), (void *)(g + sched_cfg.g_startpc)))
+		count(SCHED_N_UNREADABLE);
+	if (pc)
+		pc -= site->bias;
+	life->start_pc = pc;
+	life->flags &= SCHED_ELDER;
+	if (bpf_map_lookup_elem(&sched_system, &pc))
+		life->flags |= SCHED_SYSTEM;
+}
+
+static __always_inline __u8 reason_of(__u64 g)
+{
+	__u8 reason = 0;
+
+	if (bpf_probe_read_user(&reason, sizeof(reason), (void *)(g + sched_cfg.g_waitreason)))
+		count(SCHED_N_UNREADABLE);
+	return reason;
+}
+
+static __always_inline void begin(struct alive_life *life, __u8 state, __u8 reason, __u64 stack, __u64 now)
+{
+	life->state = state;
+	life->reason = reason;
+	life->stack = stack;
+	life->since_ns = now;
+}
+
+/* A goroutine is made, in a state. */
+static __always_inline void born(__u64 g, __u8 state, const struct go_site *site, __u64 now)
+{
+	__u32 process = go_process();
+	struct alive_life *life = alive_place(process, g);
+
+	if (!life) {
+		no_room();
+		return;
+	}
+	learn(life, g, site);
+	begin(life, state, state == SCHED_WAITING ? reason_of(g) : 0, 0, now);
+	if (life->start_pc && life->start_pc == sched_cfg.main_entry)
+		bpf_map_update_elem(&sched_images, &process, &now, BPF_ANY);
+}
+
+/* The place of a goroutine that is about to leave a state; 0 if there is no room. If it is not known since when it has
+ * been in that state, `state` and `reason` say in which: the interval is counted here as one that was cut. */
+static __always_inline struct alive_life *leaving(__u64 g, __u8 state, __u8 reason, const struct go_site *site,
+						  __u64 now)
+{
+	struct alive_life *life = alive_place(go_process(), g);
+
+	if (!life) {
+		no_room();
+		return 0;
+	}
+	if (life->state == SCHED_UNKNOWN) {
+		life->flags = SCHED_ELDER;
+		learn(life, g, site);
+		begin(life, state, reason, 0, now);
+		leave_cut(life, now);
+		life->state = SCHED_UNKNOWN;
+	}
+	return life;
+}
+
+/* A goroutine goes over into a state other than waiting. */
+static __always_inline void enter(__u64 g, __u8 from, __u8 to, const struct go_site *site, __u64 now)
+{
+	struct alive_life *life = leaving(g, from, from == SCHED_WAITING ? reason_of(g) : 0, site, now);
+
+	/* A change may be told twice: at the system call and, where the state could not be changed at once, by
+	 * runtime.casgstatus. */
+	if (!life || life->state == to)
+		return;
+	if (life->state != SCHED_UNKNOWN)
+		leave(life, now);
+	begin(life, to, 0, 0, now);
+}
+
+static __always_inline void wait(__u64 g, __u8 reason, __u64 stack, const struct go_site *site, __u64 now)
+{
+	struct alive_life *life = leaving(g, SCHED_RUNNING, 0, site, now);
+
+	if (!life)
+		return;
+	if (life->state != SCHED_UNKNOWN)
+		leave(life, now);
+	begin(life, SCHED_WAITING, reason, stack, now);
+}
+
+/* A goroutine ends. */
+static __always_inline void gone(__u64 g, __u8 from, const struct go_site *site, __u64 now)
+{
+	__u32 process = go_process();
+	struct alive_life *life = leaving(g, from, 0, site, now);
+
+	if (!life)
+		return;
+	/* A coroutine that ends has handed over just before. */
+	if (life->state != SCHED_UNKNOWN && life->state != SCHED_WAITING)
+		leave(life, now);
+	if (life->flags & SCHED_ELDER)
+		life->state = SCHED_GONE;
+	else
+		alive_forget(process, g, life);
+}
+
+/* Where casgstatus returns to, as a link-time address. */
+static __always_inline __u64 returns_to(struct go_regs *ctx, const struct go_site *site, int indirect)
+{
+	__u64 address = 0, frame = GO_FP(ctx);
+
+	if (!sched_cfg.framed && !indirect)
+		return go_return_address(ctx) - site->bias;
+	if (sched_cfg.framed && indirect)
+		bpf_probe_read_user(&frame, sizeof(frame), (void *)frame);
+	bpf_probe_read_user(&address, sizeof(address), (void *)(frame + 8));
+	return address - site->bias;
+}
+
+static __always_inline int parks(struct go_regs *ctx, const struct go_site *site)
+{
+	__u64 to = returns_to(ctx, site, sched_cfg.park_indirect);
+
+	return to >= sched_cfg.park_begin && to < sched_cfg.park_end;
+}
+
+#define SCHED_MIX 0x9e3779b97f4a7c15ULL
+#define SCHED_OTHER_MIX 0xc2b2ae3d27d4eb4fULL
+
+/* The stack of a goroutine that has saved where it is (runtime.mcall): its key in sched_stacks, 0 if there is none. */
+static __always_inline __u64 stack_of(__u64 g, const struct go_site *site)
+{
+	struct sched_stack stack = {}, *known;
+	__u64 frame[2]; /* the caller's frame, the return address */
+	__u64 key = 0, bp = 0, pc = 0;
+	__u32 i;
+
+	if (bpf_probe_read_user(&pc, sizeof(pc), (void *)(g + sched_cfg.g_sched_pc)) ||
+	    bpf_probe_read_user(&bp, sizeof(bp), (void *)(g + sched_cfg.g_sched_bp))) {
+		count(SCHED_N_STACK_UNREADABLE);
+		return 0;
+	}
+	for (i = 0; i < SCHED_DEPTH; i++) {
+		pc -= site->bias;
+		stack.pc[i] = pc;
+		key = (key ^ pc) * SCHED_MIX;
+		key ^= key >> 32;
+		stack.check = (stack.check + pc) * SCHED_OTHER_MIX;
+		stack.frames = i + 1;
+		if (!bp)
+			break;
+		if (bpf_probe_read_user(frame, sizeof(frame), (void *)bp))
+			break;
+		bp = frame[0];
+		pc = frame[1];
+	}
+	stack.deeper = bp != 0;
+	key |= 1; /* not 0 */
+	known = bpf_map_lookup_elem(&sched_stacks, &key);
+	if (!known) {
+		bpf_map_update_elem(&sched_stacks, &key, &stack, BPF_NOEXIST);
+		known = bpf_map_lookup_elem(&sched_stacks, &key);
+	}
+	if (!known) {
+		count(SCHED_N_STACK_FULL);
+		return 0;
+	}
+	if (known->check != stack.check) {
+		count(SCHED_N_STACK_CLASH);
+		return 0;
+	}
+	return key;
+}
+
+static __always_inline void becomes_waiting(struct go_regs *ctx, __u64 g, const struct go_site *site, __u64 now)
+{
+	if (!parks(ctx, site))
+		return; /* it goes on running, and only passes for one that waits */
+	wait(g, reason_of(g), sched_cfg.stacks ? stack_of(g, site) : 0, site, now);
+}
+
+/* The goroutine was in a system call until a moment ago, and finds no P. */
+static __always_inline int ends_syscall(struct go_regs *ctx, const struct go_site *site)
+{
+	__u64 to;
+
+	if (!sched_cfg.no_p_begin)
+		return 0;
+	to = returns_to(ctx, site, 0);
+	return to >= sched_cfg.no_p_begin && to < sched_cfg.no_p_end;
+}
+
+static __always_inline void becomes_runnable(struct go_regs *ctx, __u64 g, __u32 old, const struct go_site *site,
+					     __u64 now)
+{
+	struct alive_life *life;
+
+	switch (old) {
+	case G_DEAD:
+		born(g, SCHED_RUNNABLE, site, now);
+		break;
+	case G_WAITING:
+		enter(g, SCHED_WAITING, SCHED_RUNNABLE, site, now);
+		break;
+	case G_SYSCALL:
+		enter(g, SCHED_SYSCALL, SCHED_RUNNABLE, site, now);
+		break;
+	case G_RUNNING:
+		life = ends_syscall(ctx, site) ? alive_find(go_process(), g) : 0;
+		if (life && life->state == SCHED_RUNNING)
+			life->state = SCHED_RUNNABLE; /* since the end of the system call */
+		else
+			enter(g, SCHED_RUNNING, SCHED_RUNNABLE, site, now);
+		break;
+	}
+}
+
+/* runtime.casgstatus(gp, old, new). */
+GO_PROBE(sched_status)
+{
+	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
+	__u32 old = GO_ARG1(ctx), new = GO_ARG2(ctx);
+	struct go_site site;
+
+	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
+		return 0;
+	switch (new) {
+	case G_RUNNABLE:
+		becomes_runnable(ctx, g, old, &site, now);
+		break;
+	case G_RUNNING:
+		if (old == G_RUNNABLE)
+			enter(g, SCHED_RUNNABLE, SCHED_RUNNING, &site, now);
+		else if (old == G_SYSCALL)
+			enter(g, SCHED_SYSCALL, SCHED_RUNNING, &site, now);
+		break;
+	case G_SYSCALL:
+		if (old == G_RUNNING)
+			enter(g, SCHED_RUNNING, SCHED_SYSCALL, &site, now);
+		else if (old == G_DEAD || old == G_DEADEXTRA)
+			born(g, SCHED_SYSCALL, &site, now);
+		break;
+	case G_WAITING:
+		if (old == G_RUNNING)
+			becomes_waiting(ctx, g, &site, now);
+		else if (old == G_DEAD)
+			born(g, SCHED_WAITING, &site, now);
+		break;
+	case G_DEAD:
+	case G_DEADEXTRA:
+		if (old == G_RUNNING)
+			gone(g, SCHED_RUNNING, &site, now);
+		else if (old == G_SYSCALL)
+			gone(g, SCHED_SYSCALL, &site, now);
+		break;
+	}
+	return 0;
+}
+
+/* runtime.reentersyscall, since Go 1.26. */
+GO_PROBE(sched_syscall_enter)
+{
+	__u64 now = bpf_ktime_get_ns(), g = GO_G(ctx);
+	struct go_site site;
+
+	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
+		return 0;
+	enter(g, SCHED_RUNNING, SCHED_SYSCALL, &site, now);
+	return 0;
+}
+
+/* runtime.exitsyscall, since Go 1.26. */
+GO_PROBE(sched_syscall_exit)
+{
+	__u64 now = bpf_ktime_get_ns(), g = GO_G(ctx);
+	struct go_site site;
+
+	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
+		return 0;
+	enter(g, SCHED_SYSCALL, SCHED_RUNNING, &site, now);
+	return 0;
+}
+
+/* runtime.preemptPark(gp): the reason is set only later. */
+GO_PROBE(sched_preempt)
+{
+	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
+	struct go_site site;
+
+	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
+		return 0;
+	wait(g, sched_cfg.preempted, sched_cfg.stacks ? stack_of(g, &site) : 0, &site, now);
+	return 0;
+}
+
+/* runtime.coroswitch_m(gp): gp hands over to gp.coroarg.gp, and waits, or ends. */
+GO_PROBE(sched_coroswitch)
+{
+	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx), coro = 0, next = 0;
+	struct go_site site;
+
+	if (go_ignored(go_process()) || go_site_of(ctx, &site))
+		return 0;
+	if (!left_out(g))
+		wait(g, sched_cfg.coroutine, sched_cfg.stacks ? stack_of(g, &site) : 0, &site, now);
+	if (bpf_probe_read_user(&coro, sizeof(coro), (void *)(g + sched_cfg.g_coroarg)) ||
+	    bpf_probe_read_user(&next, sizeof(next), (void *)(coro + sched_cfg.coro_gp))) {
+		count(SCHED_N_UNREADABLE);
+		return 0;
+	}
+	if (!left_out(next))
+		enter(next, SCHED_WAITING, SCHED_RUNNING, &site, now);
+	return 0;
+}

@@ -1,0 +1,181 @@
+//! `grtmon sched` from the runtime's own counters: nothing is attached, nothing runs in the target.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::anyhow;
+use anyhow::bail;
+
+use crate::cli;
+use crate::event_loop;
+use crate::event_loop::Flow;
+use crate::event_loop::Observer;
+use crate::event_loop::Timing;
+use crate::go::Anatomy;
+use crate::go::ReadError;
+use crate::go::metrics;
+use crate::go::vitals::Vitals;
+use crate::model::metric::Value;
+use crate::model::run_queue::Queue;
+use crate::model::run_queue::Scheduling;
+use crate::render::sched::counters as render;
+use crate::target;
+use crate::target::clock;
+use crate::target::live;
+use crate::target::live::Live;
+
+use super::DURATION;
+use crate::cmd::output;
+use crate::cmd::output::Output;
+use crate::cmd::session;
+
+/// First readings that are tried before giving up: a busy process does not always hold still.
+const FIRST_TRIES: u32 = 50;
+
+pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
+    if args.by.is_some() || args.r#fn.is_some() || args.stacks {
+        bail!("the runtime's counters know no start functions and no stacks: use --source probes");
+    }
+    let [pid] = args.target.pid[..] else {
+        bail!("--source counters reads one process that runs already: name it with --pid");
+    };
+    let targets = target::resolve(&session::selection(&args.target))?.targets;
+    let target = targets.first().context("there is no process")?;
+    let process = target.processes().into_iter().next();
+    let process = process.with_context(|| format!("process {pid} has ended"))?;
+    let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
+    let before = first(&live)?;
+    output::note(&format!(
+        "Reading the scheduler's counters of {}… Ctrl-C to end.",
+        target.describe()
+    ));
+    let mut command = Counters {
+        live,
+        now: before.clone(),
+        before,
+        queue: Queue::default(),
+        began: Instant::now(),
+        json: args.common.output == cli::Output::Json,
+        output: Output::new(),
+    };
+    let timing = Timing {
+        interval: args.interval,
+        duration: Some(args.common.duration.unwrap_or(DURATION)),
+    };
+    let stop = session::stop_on_signals()?;
+    event_loop::run(timing, &stop, &mut command)?;
+    command.refresh()?;
+    command.print("end")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first reading, so that nothing is announced that cannot be done.
+fn first(live: &Live) -> Result<Scheduling> {
+    let mut tries = 1;
+    loop {
+        match read(live) {
+            Ok(scheduling) => return Ok(scheduling),
+            Err(why) if why.is_final() || tries == FIRST_TRIES => {
+                return Err(unreadable(live, why));
+            }
+            Err(_) => tries += 1,
+        }
+    }
+}
+
+/// The counters now.
+fn read(live: &Live) -> Result<Scheduling, ReadError> {
+    let vitals = Vitals::read(live.subject())?;
+    let mut scheduling = Scheduling::default();
+    for metric in metrics::metrics(&vitals) {
+        match (metric.name, metric.value) {
+            ("/sched/latencies:seconds", Ok(Value::Distribution(it))) => {
+                scheduling.latencies = Some(it);
+            }
+            ("/gc/pauses:seconds", Ok(Value::Distribution(it))) => scheduling.gc_pauses = Some(it),
+            ("/sched/pauses/total/other:seconds", Ok(Value::Distribution(it))) => {
+                scheduling.other_pauses = Some(it);
+            }
+            ("/sync/mutex/wait/total:seconds", Ok(Value::Fraction(seconds))) => {
+                scheduling.mutex_wait_ns = Some((seconds.max(0.0) * 1e9).round() as u64);
+            }
+            _ => {}
+        }
+    }
+    Ok(scheduling)
+}
+
+fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
+    let pid = live.process.pid;
+    match why {
+        ReadError::Memory(why) => live::explain(pid, &why),
+        why => anyhow!("cannot read the scheduler's counters of process {pid}: {why}"),
+    }
+}
+
+struct Counters {
+    live: Live,
+    before: Scheduling,
+    now: Scheduling,
+    queue: Queue,
+    began: Instant,
+    json: bool,
+    output: Output,
+}
+
+impl Observer for Counters {
+    /// Looks at the run queues; a look that fails because the process did not hold still is none.
+    fn poll(&mut self) -> Result<Flow> {
+        let read = Vitals::read(self.live.subject()).map(|vitals| vitals.runnable());
+        if let Ok(Some(runnable)) = read {
+            self.queue.add(runnable);
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn report(&mut self) -> Result<Flow> {
+        self.refresh()?;
+        self.print("sched")?;
+        Ok(Flow::Continue)
+    }
+
+    /// Also reads, so that little is missed of a process that is about to end.
+    fn check_targets(&mut self) -> Result<Flow> {
+        self.refresh()?;
+        Ok(if self.live.process.is_alive() {
+            Flow::Continue
+        } else {
+            Flow::End
+        })
+    }
+}
+
+impl Counters {
+    /// Reads anew; what was read last stays when the process does not hold still, or has ended.
+    fn refresh(&mut self) -> Result<()> {
+        match read(&self.live) {
+            Ok(now) => self.now = now,
+            Err(why) if why.is_final() && !self.live.has_ended(&why) => {
+                return Err(unreadable(&self.live, why));
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, event: &str) -> Result<()> {
+        let mut came = self.now.since(&self.before);
+        came.elapsed_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        came.queue = self.queue;
+        let text = &mut self.output.text;
+        if self.json {
+            let now = i128::from(clock::monotonic_ns()?) + clock::unix_offset_ns()?;
+            render::json(text, &came, event, u64::try_from(now).ok());
+        } else {
+            render::text(text, &came, output::style(true));
+        }
+        self.output.flush()
+    }
+}

@@ -1,0 +1,129 @@
+//! Where goroutines block: the stacks in words, and how long.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::go::code_address::CodeAddress;
+use crate::go::trace_table::TraceTable;
+use crate::go::unwind::Trace;
+use crate::model::dump::Stack;
+use crate::model::sched::Blocking;
+use crate::model::sched::Doing;
+use crate::model::sched::Open;
+use crate::probe::sched::Key;
+use crate::probe::sched::Pcs;
+use crate::target::Target;
+
+use super::Observed;
+use super::still;
+
+/// Names the stacks of one binary.
+#[derive(Debug)]
+pub(super) struct Stacks<'a> {
+    table: TraceTable<'a>,
+}
+
+impl<'a> Stacks<'a> {
+    pub(super) fn of(target: &'a Target) -> Self {
+        Self {
+            table: TraceTable::new(&target.binary),
+        }
+    }
+
+    fn describe(&mut self, pcs: &Pcs) -> Option<Stack> {
+        let at = |pc: &u64| CodeAddress {
+            pc: *pc,
+            is_return: true,
+        };
+        let trace = Trace {
+            inner: pcs.pcs.iter().map(at).collect(),
+            ..Trace::default()
+        };
+        let number = self.table.number(&trace);
+        self.table.stack(number).cloned()
+    }
+}
+
+/// Everything by which one place where goroutines block differs from another.
+type Place = (Arc<str>, bool, Option<Vec<(String, u32)>>);
+
+/// Where the goroutines of one binary blocked.
+pub(super) fn blocking(one: &mut Observed<'_>, now_ns: u64) -> Result<Vec<Blocking>> {
+    let pcs = one.probes.stacks()?;
+    let mut all: HashMap<Place, Blocking> = HashMap::new();
+    let mut add = |found: Blocking| {
+        let place = (
+            found.reason.clone(),
+            found.system,
+            found.stack.as_ref().map(lines),
+        );
+        match all.entry(place) {
+            Entry::Vacant(free) => {
+                free.insert(found);
+            }
+            Entry::Occupied(taken) => {
+                let known = taken.into_mut();
+                known.ended.merge(&found.ended);
+                known.open.merge(&found.open);
+                known.unmoved += found.unmoved;
+            }
+        }
+    };
+    for (stack, key, ended) in one.probes.blocks()? {
+        let place = one.place(key, pcs.get(&stack));
+        add(Blocking { ended, ..place });
+    }
+    for known in one.probes.known()? {
+        if let Some((key, since, stack)) = known.now
+            && let Doing::Waiting(_) = key.doing
+        {
+            let mut place = one.place(key, stack.and_then(|stack| pcs.get(&stack)));
+            place.open.add(now_ns.saturating_sub(since));
+            add(place);
+        }
+    }
+    let unmoved_ns = still::unmoved_ns(one, now_ns);
+    for elder in still::unmoved(one)? {
+        if elder.waits {
+            let mut place = Blocking {
+                reason: elder.state,
+                system: elder.system,
+                stack: elder.stack.as_deref().cloned(),
+                deeper: false,
+                ended: Open::default(),
+                open: Open::default(),
+                unmoved: 1,
+            };
+            place.open.add(unmoved_ns);
+            add(place);
+        }
+    }
+    Ok(all.into_values().collect())
+}
+
+impl Observed<'_> {
+    /// A place where nobody has waited yet.
+    fn place(&mut self, key: Key, pcs: Option<&Pcs>) -> Blocking {
+        let (reason, _) = self.word(key.doing);
+        Blocking {
+            reason,
+            system: key.system,
+            stack: pcs.and_then(|pcs| self.stacks.describe(pcs)),
+            deeper: pcs.is_some_and(|pcs| pcs.deeper),
+            ended: Open::default(),
+            open: Open::default(),
+            unmoved: 0,
+        }
+    }
+}
+
+/// What a reader sees of a stack. The reader of goroutines and the programs may see more or less of the runtime below.
+fn lines(stack: &Stack) -> Vec<(String, u32)> {
+    let shown = stack.frames.iter().filter(|frame| !frame.hidden);
+    shown
+        .map(|frame| (frame.place.function.clone(), frame.place.line))
+        .collect()
+}

@@ -1,0 +1,191 @@
+//! States that have not ended when the report is made: those of goroutines that moved, as the programs remember them, and
+//! those of goroutines that were there from the beginning and have not moved at all.
+//!
+//! The latter are read from the memory of the process after the gate was opened. A goroutine of which the programs then
+//! know nothing has not changed its state since.
+
+use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::go::ReadError;
+use crate::go::goroutines::GoroutineReader;
+use crate::model::dump::Goroutine;
+use crate::model::dump::Stack;
+use crate::model::dump::StackState;
+use crate::model::dump::State;
+use crate::model::sched as model;
+use crate::model::sched::Row;
+use crate::model::sched::Times;
+use crate::target::checked::Checked;
+use crate::target::live;
+use crate::target::process::ProcessId;
+
+use super::Observed;
+
+/// The goroutines that were there when the observation began.
+#[derive(Debug)]
+pub(super) struct Still {
+    begun_ns: u64,
+    elders: Vec<Elder>,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(super) struct Elder {
+    process: u32,
+    /// The address of its g.
+    g: u64,
+    pub(super) state: Arc<str>,
+    pub(super) waits: bool,
+    pub(super) system: bool,
+    start: Option<u64>,
+    pub(super) stack: Option<Arc<Stack>>,
+}
+
+impl Still {
+    /// Reads them, with the stacks on which they wait if `stacks`. `begun_ns` is when the gate was opened.
+    ///
+    /// # Errors
+    /// A process may not be read, or what was read makes no sense.
+    pub(super) fn of(
+        checked: &Checked<'_>,
+        system: &BTreeSet<u64>,
+        stacks: bool,
+        begun_ns: u64,
+    ) -> Result<Self> {
+        let mut still = Self {
+            begun_ns,
+            elders: Vec::new(),
+        };
+        let target = checked.target;
+        let processes = target.processes();
+        // Of a command that is yet to begin there is nothing to read.
+        for process in processes.iter().filter(|it| target.runs(it)) {
+            match still.read(checked, process, system, stacks) {
+                Err(_) if !process.is_alive() => {}
+                read => read?,
+            }
+        }
+        Ok(still)
+    }
+
+    fn read(
+        &mut self,
+        checked: &Checked<'_>,
+        process: &ProcessId,
+        system: &BTreeSet<u64>,
+        stacks: bool,
+    ) -> Result<()> {
+        let pid = process.pid;
+        let explain = |error: ReadError| match error {
+            ReadError::Memory(why) => live::explain(pid, &why),
+            other => anyhow::anyhow!("cannot read the goroutines of process {pid}: {other}"),
+        };
+        let live = checked.open(process)?;
+        let binary = &checked.target.binary;
+        let mut reader = GoroutineReader::new(binary, &live.subject()).map_err(explain)?;
+        let dump = match stacks {
+            true => reader.read(&live.memory),
+            false => reader.list(&live.memory),
+        };
+        let dump = dump.map_err(explain)?;
+        let known: Vec<Arc<Stack>> = dump.stacks.iter().cloned().map(Arc::new).collect();
+        let process = u32::try_from(pid).context("a process has a negative number")?;
+        for goroutine in &dump.goroutines {
+            let (state, waits) = word(goroutine);
+            let start = goroutine.start.as_deref().map(|start| start.pc);
+            let stack = match goroutine.stack {
+                StackState::Read(number) => known.get(number).cloned(),
+                _ => None,
+            };
+            self.elders.push(Elder {
+                process,
+                g: goroutine.address,
+                state,
+                waits,
+                system: start.is_some_and(|start| system.contains(&start)),
+                start,
+                stack,
+            });
+        }
+        Ok(())
+    }
+
+    /// Forgets the goroutines of a process, which has ended or runs another program.
+    pub(super) fn forget(&mut self, process: u32) {
+        self.elders.retain(|elder| elder.process != process);
+    }
+}
+
+/// What a goroutine does, in the words that the times have, and whether that is waiting.
+fn word(goroutine: &Goroutine) -> (Arc<str>, bool) {
+    let unknown = || Arc::from("?");
+    match goroutine.state {
+        State::Running | State::Copystack => (Arc::from("running"), false),
+        State::Runnable => (Arc::from(model::RUNNABLE), false),
+        State::Syscall => (Arc::from("syscall"), false),
+        State::Waiting | State::Leaked => {
+            (goroutine.wait_reason.clone().unwrap_or_else(unknown), true)
+        }
+        State::Preempted => (Arc::from("preempted"), true),
+    }
+}
+
+/// The goroutines that were there from the beginning and have not moved.
+pub(super) fn unmoved(one: &Observed<'_>) -> Result<Vec<Elder>> {
+    let Some(still) = &one.still else {
+        return Ok(Vec::new());
+    };
+    let known = one.probes.known()?;
+    let moved: HashSet<(u32, u64)> = known.iter().map(|it| (it.process, it.g)).collect();
+    let anew: HashSet<u32> = one.probes.begun_anew()?.into_keys().collect();
+    let unmoved = still.elders.iter().filter(|elder| {
+        one.probes.samples(elder.g)
+            && !moved.contains(&(elder.process, elder.g))
+            && !anew.contains(&elder.process)
+    });
+    Ok(unmoved.cloned().collect())
+}
+
+/// The states that have not ended, as rows.
+pub(super) fn rows(one: &mut Observed<'_>, now_ns: u64) -> Result<Vec<Row>> {
+    let open = |since: u64| {
+        let mut times = Times::default();
+        times.open.add(now_ns.saturating_sub(since));
+        times
+    };
+    let mut rows = Vec::new();
+    for known in one.probes.known()? {
+        if let Some((key, since, _)) = known.now {
+            let row = one.row(key, open(since));
+            model::merge(&mut rows, row);
+        }
+    }
+    let begun_ns = one.still.as_ref().map_or(now_ns, |still| still.begun_ns);
+    let by_fn = one.probes.by_fn();
+    for elder in unmoved(one)? {
+        let start = elder.start.filter(|_| by_fn);
+        let function = start
+            .and_then(|pc| one.names.function(&one.target.binary, pc))
+            .map(Arc::from);
+        let row = Row {
+            state: elder.state,
+            waits: elder.waits,
+            system: elder.system,
+            function,
+            times: open(begun_ns),
+        };
+        model::merge(&mut rows, row);
+    }
+    Ok(rows)
+}
+
+/// How long a goroutine that has not moved has been in its state, within the observation, in ns.
+pub(super) fn unmoved_ns(one: &Observed<'_>, now_ns: u64) -> u64 {
+    let begun_ns = one.still.as_ref().map_or(now_ns, |still| still.begun_ns);
+    now_ns.saturating_sub(begun_ns)
+}

@@ -1,0 +1,89 @@
+//! What the runtime itself counts of its scheduling.
+
+use super::metric::Distribution;
+
+/// The figures of some time. What is `None` this version does not count, or it cannot be read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scheduling {
+    /// How long it was, in ns.
+    pub elapsed_ns: u64,
+    /// Times from runnable to running, in seconds; of about one in eight transitions.
+    pub latencies: Option<Distribution>,
+    /// Pauses for the collector, in seconds.
+    pub gc_pauses: Option<Distribution>,
+    /// Other stops of the world, in seconds.
+    pub other_pauses: Option<Distribution>,
+    /// Time that goroutines waited for mutexes, in ns.
+    pub mutex_wait_ns: Option<u64>,
+    /// The run queues.
+    pub queue: Queue,
+}
+
+/// The number of goroutines in run queues, looked at again and again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// How often.
+    pub looks: u64,
+    /// The sum of what was seen.
+    pub sum: u64,
+    /// The most that was seen.
+    pub most: u64,
+}
+
+impl Queue {
+    /// Adds a look.
+    pub fn add(&mut self, runnable: u64) {
+        self.looks += 1;
+        self.sum = self.sum.saturating_add(runnable);
+        self.most = self.most.max(runnable);
+    }
+
+    /// The mean; `None` if nobody looked.
+    pub fn mean(&self) -> Option<f64> {
+        (self.looks > 0).then(|| self.sum as f64 / self.looks as f64)
+    }
+}
+
+impl Scheduling {
+    /// What came since an earlier reading. The queue's figures are of all the time.
+    pub fn since(&self, before: &Self) -> Self {
+        let came = |now: &Option<Distribution>, then: &Option<Distribution>| {
+            Some(now.as_ref()?.since(then.as_ref()?))
+        };
+        Self {
+            elapsed_ns: self.elapsed_ns,
+            latencies: came(&self.latencies, &before.latencies),
+            gc_pauses: came(&self.gc_pauses, &before.gc_pauses),
+            other_pauses: came(&self.other_pauses, &before.other_pauses),
+            mutex_wait_ns: self
+                .mutex_wait_ns
+                .zip(before.mutex_wait_ns)
+                .map(|(now, then)| now.saturating_sub(then)),
+            queue: self.queue,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_of_what_is_known_twice() {
+        let before = Scheduling {
+            mutex_wait_ns: Some(5),
+            ..Scheduling::default()
+        };
+        let mut now = Scheduling {
+            mutex_wait_ns: Some(12),
+            latencies: Some(Distribution::default()),
+            ..Scheduling::default()
+        };
+        now.queue.add(3);
+        now.queue.add(0);
+        let came = now.since(&before);
+        assert_eq!((came.mutex_wait_ns, came.latencies), (Some(7), None));
+        assert_eq!((came.queue.mean(), came.queue.most), (Some(1.5), 3));
+        assert_eq!(Queue::default().mean(), None);
+    }
+}

@@ -1,0 +1,487 @@
+//! The probes behind `sched`: see `src/bpf/sched.bpf.c` for what each program does.
+
+use std::collections::HashMap;
+use std::mem::MaybeUninit;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+use libbpf_rs::MapCore;
+use libbpf_rs::MapFlags;
+use libbpf_rs::OpenObject;
+use libbpf_rs::skel::OpenSkel;
+use libbpf_rs::skel::Skel;
+use libbpf_rs::skel::SkelBuilder;
+
+use crate::bpf::sched::OpenSchedSkel;
+use crate::bpf::sched::SchedSkel;
+use crate::bpf::sched::SchedSkelBuilder;
+use crate::bpf::sched::types::go_gate_position;
+use crate::bpf::sched::types::sched_block;
+use crate::bpf::sched::types::sched_block_key;
+use crate::bpf::sched::types::sched_counter;
+use crate::bpf::sched::types::sched_flag;
+use crate::bpf::sched::types::sched_fn_key;
+use crate::bpf::sched::types::sched_slot;
+use crate::bpf::sched::types::sched_stack;
+use crate::bpf::sched::types::sched_state;
+use crate::model::loss::Loss;
+use crate::model::sched::Doing;
+use crate::model::sched::Open;
+use crate::model::sched::Times;
+use crate::target::Target;
+
+use super::alive;
+use super::alive::Life;
+use super::attach;
+use super::attach::Attached;
+use super::attach::Place;
+use super::counters;
+use super::detach::detach;
+use super::spent;
+use super::spent::Spent;
+
+mod plan;
+
+pub use plan::Plan;
+
+/// What is wanted of the probes.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Times by start function too.
+    pub by_fn: bool,
+    /// Where goroutines block.
+    pub stacks: bool,
+    /// One of so many goroutines is looked at.
+    pub sample: u32,
+    /// How many goroutines alive at one time can be remembered.
+    pub max_goroutines: u32,
+    /// How many pairs of start function and state can have times of their own.
+    pub max_functions: u32,
+    /// How many stacks can be kept.
+    pub max_stacks: u32,
+}
+
+/// Loaded and attached programs for one binary.
+#[allow(
+    missing_debug_implementations,
+    reason = "the generated skeleton has none"
+)]
+pub struct SchedProbes<'object> {
+    skel: SchedSkel<'object>,
+    options: Options,
+    /// Links detach when dropped.
+    links: Vec<Attached>,
+}
+
+/// Whose times, and in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Link-time entry of the start function; `None` for all, or if it is not known.
+    pub start: Option<u64>,
+    /// The state.
+    pub doing: Doing,
+    /// Whether the goroutines are the runtime's own.
+    pub system: bool,
+}
+
+/// A goroutine that has changed its state since the gate was opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Its process.
+    pub process: u32,
+    /// The address of its g.
+    pub g: u64,
+    /// What it does, since when (ns of CLOCK_MONOTONIC), and the key of the stack on which it waits; `None` if it has
+    /// ended.
+    pub now: Option<(Key, u64, Option<u64>)>,
+}
+
+/// A stack as it was found: link-time addresses, innermost first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pcs {
+    /// The first is where the goroutine stands, the others return addresses.
+    pub pcs: Vec<u64>,
+    /// It goes on.
+    pub deeper: bool,
+}
+
+impl<'object> SchedProbes<'object> {
+    /// Loads and attaches. The gate stays closed: nothing is recorded until [`SchedProbes::open_gate`].
+    pub fn attach(
+        object: &'object mut MaybeUninit<OpenObject>,
+        target: &Target,
+        plan: &Plan,
+        options: &Options,
+        place: &Place,
+    ) -> Result<Self> {
+        let mut open = SchedSkelBuilder::default()
+            .open(object)
+            .context("cannot open the BPF object")?;
+        let rodata = open
+            .maps
+            .rodata_data
+            .as_mut()
+            .context("the BPF object has no configuration")?;
+        rodata.sched_cfg = plan.config;
+        attach::configure!(rodata, place, target);
+        size_maps(&mut open, options)?;
+        let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
+        attach::select(open.open_object_mut(), &programs, place.method());
+        let skel = open.load().map_err(attach::cannot_load)?;
+        attach::list(&skel.maps.go_listed, &target.scope)?;
+        for entry in &plan.system {
+            skel.maps
+                .sched_system
+                .update(&entry.to_ne_bytes(), &[1], MapFlags::ANY)
+                .context("cannot list a start function of the runtime")?;
+        }
+        let mut probes = Self {
+            skel,
+            options: *options,
+            links: Vec::new(),
+        };
+        for step in &plan.steps {
+            let links = place.attach(probes.skel.object(), step)?;
+            probes.links.extend(links);
+        }
+        Ok(probes)
+    }
+
+    /// What the programs have cost since hits are counted.
+    pub fn spent(&self) -> Result<Spent> {
+        spent::spent(self.skel.object(), &self.skel.maps.go_hits)
+    }
+
+    /// From now on hits are counted, and nothing else happens.
+    pub fn count_hits(&mut self) -> Result<()> {
+        self.set_gate(go_gate_position::GO_GATE_AJAR)
+    }
+
+    /// From now on everything is recorded. `now_ns` is CLOCK_MONOTONIC.
+    pub fn open_gate(&mut self, now_ns: u64) -> Result<()> {
+        let bss = self.skel.maps.bss_data.as_mut();
+        bss.context("the BPF object has no gate")?.sched_begin_ns = now_ns;
+        self.set_gate(go_gate_position::GO_GATE_OPEN)
+    }
+
+    /// Records nothing more, detaches, and leaves what was recorded to be read.
+    pub fn close(&mut self) -> Result<()> {
+        self.set_gate(go_gate_position::GO_GATE_CLOSED)?;
+        detach(std::mem::take(&mut self.links));
+        Ok(())
+    }
+
+    fn set_gate(&mut self, position: go_gate_position) -> Result<()> {
+        let bss = self.skel.maps.bss_data.as_mut();
+        bss.context("the BPF object has no gate")?.go_gate = position.0;
+        Ok(())
+    }
+
+    /// Forgets what is remembered of a process that has ended.
+    pub fn forget(&self, process: u32) -> Result<()> {
+        let maps = &self.skel.maps;
+        alive::forget(&maps.alive_table, &maps.alive_overflow, process)
+    }
+
+    /// The times of all intervals that have ended.
+    pub fn times(&self) -> Result<HashMap<Key, Times>> {
+        let mut all: HashMap<Key, Times> = HashMap::new();
+        let mut add = |start, slot, bytes: &[u8]| -> Result<()> {
+            let times = times(bytes)?;
+            if times.ended() > 0 {
+                all.entry(key(start, slot)).or_default().merge(&times);
+            }
+            Ok(())
+        };
+        let totals = &self.skel.maps.sched_totals;
+        for slot in 0..totals.max_entries() {
+            let values = totals
+                .lookup_percpu(&slot.to_ne_bytes(), MapFlags::ANY)
+                .context("cannot read the times")?
+                .context("times are missing")?;
+            for value in values {
+                add(0, slot, &value)?;
+            }
+        }
+        let by_fn = &self.skel.maps.sched_by_fn;
+        for bytes in by_fn.keys() {
+            let mut key = sched_fn_key::default();
+            if plain::copy_from_bytes(&mut key, &bytes).is_err() {
+                bail!("a key has an unknown size");
+            }
+            let value = by_fn.lookup(&bytes, MapFlags::ANY);
+            if let Some(value) = value.context("cannot read the times")? {
+                add(key.start_pc, key.slot, &value)?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The processes that have begun another program since the gate was opened, and when: CLOCK_MONOTONIC in ns.
+    pub fn begun_anew(&self) -> Result<HashMap<u32, u64>> {
+        let map = &self.skel.maps.sched_images;
+        let mut images = HashMap::new();
+        for bytes in map.keys() {
+            let value = map.lookup(&bytes, MapFlags::ANY);
+            let Some(value) = value.context("cannot read a map")? else {
+                continue;
+            };
+            if let Ok(process) = <[u8; 4]>::try_from(bytes.as_slice()) {
+                images.insert(u32::from_ne_bytes(process), counters::word(&value)?);
+            }
+        }
+        Ok(images)
+    }
+
+    /// The goroutines that have changed their state.
+    pub fn known(&self) -> Result<Vec<Known>> {
+        let maps = &self.skel.maps;
+        let images = self.begun_anew()?;
+        let lives = alive::all(&maps.alive_table, &maps.alive_overflow)?;
+        let known = lives.iter().filter_map(|life| self.describe(life, &images));
+        Ok(known.collect())
+    }
+
+    fn describe(&self, life: &Life, images: &HashMap<u32, u64>) -> Option<Known> {
+        let [_, since, start_pc, stack, rest, ..] = life.words;
+        let [state, reason, flags, ..] = rest.to_ne_bytes();
+        // What was there before an exec is not there any more.
+        if images
+            .get(&life.process)
+            .is_some_and(|begun| since < *begun)
+        {
+            return None;
+        }
+        let by_fn = self.options.by_fn;
+        let doing = match sched_state(u32::from(state)) {
+            sched_state::SCHED_RUNNING => Some(Doing::Running),
+            sched_state::SCHED_RUNNABLE => Some(Doing::Runnable),
+            sched_state::SCHED_SYSCALL => Some(Doing::Syscall),
+            sched_state::SCHED_WAITING => Some(Doing::Waiting(reason)),
+            sched_state::SCHED_GONE => None,
+            _ => return None,
+        };
+        let now = doing.map(|doing| {
+            let key = Key {
+                start: Some(start_pc).filter(|pc| by_fn && *pc != 0),
+                doing,
+                system: u32::from(flags) & sched_flag::SCHED_SYSTEM.0 != 0,
+            };
+            (key, since, Some(stack).filter(|stack| *stack != 0))
+        });
+        Some(Known {
+            process: life.process,
+            g: life.g,
+            now,
+        })
+    }
+
+    /// Whether times are kept by start function.
+    pub fn by_fn(&self) -> bool {
+        self.options.by_fn
+    }
+
+    /// Whether a goroutine is in the sample.
+    pub fn samples(&self, g: u64) -> bool {
+        is_sampled(g, self.options.sample)
+    }
+
+    /// The waits that have ended, by the key of the stack, and whose and what for.
+    pub fn blocks(&self) -> Result<Vec<(u64, Key, Open)>> {
+        let map = &self.skel.maps.sched_blocks;
+        let mut all = Vec::new();
+        for bytes in map.keys() {
+            let value = map.lookup(&bytes, MapFlags::ANY);
+            let Some(value) = value.context("cannot read where goroutines block")? else {
+                continue;
+            };
+            let (mut block_key, mut block) = (sched_block_key::default(), sched_block::default());
+            if plain::copy_from_bytes(&mut block_key, &bytes).is_err()
+                || plain::copy_from_bytes(&mut block, &value).is_err()
+            {
+                bail!("an entry of where goroutines block has an unknown size");
+            }
+            let times = Open {
+                count: block.count,
+                sum_ns: block.sum_ns,
+                max_ns: block.max_ns,
+            };
+            all.push((block_key.stack, key(0, block_key.slot), times));
+        }
+        Ok(all)
+    }
+
+    /// The stacks by their keys.
+    pub fn stacks(&self) -> Result<HashMap<u64, Pcs>> {
+        let map = &self.skel.maps.sched_stacks;
+        let mut all = HashMap::new();
+        for bytes in map.keys() {
+            let value = map.lookup(&bytes, MapFlags::ANY);
+            let Some(value) = value.context("cannot read the stacks")? else {
+                continue;
+            };
+            let mut stack = sched_stack::default();
+            if plain::copy_from_bytes(&mut stack, &value).is_err() {
+                bail!("a stack has an unknown size");
+            }
+            let frames = stack.pc.iter().copied().take(stack.frames as usize);
+            let pcs = Pcs {
+                pcs: frames.collect(),
+                deeper: stack.deeper != 0,
+            };
+            all.insert(counters::word(&bytes)?, pcs);
+        }
+        Ok(all)
+    }
+
+    /// What was not recorded, by cause.
+    pub fn losses(&self) -> Result<Vec<Loss>> {
+        let mut losses = Vec::new();
+        for (counter, cause, meaning) in LOSSES {
+            let events = counters::per_cpu_sum(&self.skel.maps.sched_counters, counter.0)?;
+            losses.push(Loss {
+                cause,
+                meaning,
+                events,
+            });
+        }
+        losses.retain(|loss| loss.events > 0);
+        Ok(losses)
+    }
+}
+
+/// As `left_out` in `sched.bpf.c`.
+fn is_sampled(g: u64, sample: u32) -> bool {
+    let spread = (g ^ g >> 21).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32;
+    sample <= 1 || (spread * u64::from(sample)) >> 32 == 0
+}
+
+/// What a slot of `sched_totals` stands for (`slot_of` in `sched.bpf.c`).
+fn key(start_pc: u64, slot: u32) -> Key {
+    let doing = match slot % sched_slot::SCHED_SLOTS.0 {
+        0 => Doing::Running,
+        1 => Doing::Runnable,
+        2 => Doing::Syscall,
+        slot => {
+            let reason = slot - sched_slot::SCHED_SLOT_WAITING.0;
+            Doing::Waiting(u8::try_from(reason).unwrap_or(u8::MAX))
+        }
+    };
+    Key {
+        start: (start_pc != 0).then_some(start_pc),
+        doing,
+        system: slot >= sched_slot::SCHED_SLOTS.0,
+    }
+}
+
+/// `struct sched_times`: a histogram and three words.
+fn times(bytes: &[u8]) -> Result<Times> {
+    let size = bytes.len().saturating_sub(3 * size_of::<u64>());
+    let (whole, cut) = bytes.split_at(size);
+    let whole = counters::histogram(whole)?;
+    let mut words = [0; 3];
+    for (word, bytes) in words.iter_mut().zip(cut.as_chunks().0) {
+        *word = u64::from_ne_bytes(*bytes);
+    }
+    let [count, sum_ns, max_ns] = words;
+    Ok(Times {
+        whole,
+        cut: Open {
+            count,
+            sum_ns,
+            max_ns,
+        },
+        open: Open::default(),
+    })
+}
+
+/// Gives the maps the sizes that `options` ask for.
+pub(super) fn size_maps(open: &mut OpenSchedSkel<'_>, options: &Options) -> Result<()> {
+    let maps = &mut open.maps;
+    let size = alive::Size::for_goroutines(options.max_goroutines);
+    let only = |wanted, entries| if wanted { entries } else { 1 };
+    let rodata = maps.rodata_data.as_mut();
+    rodata
+        .context("the BPF object has no configuration")?
+        .alive_shift = size.shift;
+    maps.alive_table
+        .set_max_entries(size.buckets)
+        .and_then(|()| maps.alive_overflow.set_max_entries(size.overflow))
+        .and_then(|()| {
+            let functions = only(options.by_fn, options.max_functions);
+            maps.sched_by_fn.set_max_entries(functions)
+        })
+        .and_then(|()| {
+            let stacks = only(options.stacks, options.max_stacks);
+            maps.sched_stacks.set_max_entries(stacks)
+        })
+        .and_then(|()| {
+            let blocks = only(options.stacks, options.max_stacks.saturating_mul(2));
+            maps.sched_blocks.set_max_entries(blocks)
+        })
+        .context("cannot size a map")
+}
+
+const LOSSES: [(sched_counter, &str, &str); 7] = [
+    (
+        sched_counter::SCHED_N_MAP_FULL,
+        "map_full",
+        "changes of state not counted, as the goroutine could not be remembered (raise --max-goroutines)",
+    ),
+    (
+        sched_counter::SCHED_N_FN_FULL,
+        "fn_full",
+        "times in the total only: too many start functions",
+    ),
+    (
+        sched_counter::SCHED_N_UNREADABLE,
+        "unreadable",
+        "goroutines whose start function or wait reason could not be read",
+    ),
+    (
+        sched_counter::SCHED_N_STACK_FULL,
+        "stack_full",
+        "waits without their stack: too many different ones",
+    ),
+    (
+        sched_counter::SCHED_N_STACK_CLASH,
+        "stack_clash",
+        "waits without their stack: it has the hash of another one",
+    ),
+    (
+        sched_counter::SCHED_N_STACK_UNREADABLE,
+        "stack_unreadable",
+        "waits without their stack: it could not be read",
+    ),
+    (
+        sched_counter::SCHED_N_BLOCK_FULL,
+        "block_full",
+        "waits that are in no stack's count: too many different ones",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_about_as_large_as_asked_for() {
+        let gs = || (0..16_000_u64).map(|n| 0xc0_0000_0000 + n * 512);
+        assert!(gs().all(|g| is_sampled(g, 1)));
+        for sample in [2, 7, 16, 100] {
+            let share = gs().filter(|g| is_sampled(*g, sample)).count() as f64 / 16_000.0;
+            let wanted = 1.0 / f64::from(sample);
+            assert!((share - wanted).abs() < 0.25 * wanted, "{sample}: {share}");
+        }
+    }
+
+    #[test]
+    fn slots_are_states() {
+        assert_eq!(key(0, 0).doing, Doing::Running);
+        assert_eq!(key(0, 2).doing, Doing::Syscall);
+        let waiting = key(0x1000, 64 + 3 + 9);
+        assert_eq!(waiting.doing, Doing::Waiting(9));
+        assert!(waiting.system && waiting.start == Some(0x1000));
+    }
+}

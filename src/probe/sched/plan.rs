@@ -1,0 +1,136 @@
+//! Where the probes of `sched` go, and what its programs must know of the binary.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::bpf::sched::types::sched_config;
+use crate::go::events;
+use crate::go::events::Event;
+use crate::go::layout::Field;
+use crate::go::shown;
+use crate::go::sites::Site;
+use crate::go::sites::SiteKind;
+use crate::go::starts;
+use crate::go::state_changes::LateReasons;
+use crate::go::state_changes::StateChanges;
+use crate::probe::attach;
+use crate::probe::attach::Step;
+use crate::target::checked::Checked;
+
+use super::Options;
+
+/// Where the probes go, decided from the binary before anything is loaded.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub(super) config: sched_config,
+    pub(super) steps: Vec<Step>,
+    /// Entries of the functions that the runtime's own goroutines start with.
+    pub system: BTreeSet<u64>,
+    /// What goroutines wait for, in the runtime's words, by number.
+    pub wait_reasons: Vec<String>,
+    /// What cannot be had from this binary, in words for the user.
+    pub shortcomings: Vec<String>,
+}
+
+/// What the programs read of a goroutine.
+const FIELDS: [Field; 2] = [Field::GStartpc, Field::GWaitreason];
+
+/// A reason that no version has.
+const NO_REASON: u8 = u8::MAX;
+
+impl Plan {
+    /// What `options` need from the binary of a target; an error when the essence cannot be had.
+    pub fn of(checked: &Checked<'_>, options: &Options) -> Result<Self> {
+        checked.require(&FIELDS)?;
+        let Checked {
+            runtime, anatomy, ..
+        } = checked;
+        let (binary, layout) = (runtime.binary(), &anatomy.layout);
+        let mut shortcomings = Vec::new();
+        let offset = |field: Field| {
+            layout.offset(field).with_context(|| {
+                format!(
+                    "the layout of this binary's Go version is not known (no offset of {field})"
+                )
+            })
+        };
+        let see = |event: Event| {
+            events::sites(runtime, event).with_context(|| format!("cannot see this event: {event}"))
+        };
+        let changes = StateChanges::of(runtime).context("cannot tell when goroutines block")?;
+        let names = anatomy.globals.wait_reason_strings.as_ref();
+        let wait_reasons = names.and_then(|table| table.names(binary.image()));
+        if wait_reasons.is_none() {
+            shortcomings.push(
+                "what goroutines wait for is shown by number: the runtime's words were not found"
+                    .to_owned(),
+            );
+        }
+        let wait_reasons = wait_reasons.unwrap_or_default();
+        let late = LateReasons::among(&wait_reasons);
+
+        let mut steps = Vec::new();
+        let mut add = |program, sites: Vec<Site>| {
+            if !sites.is_empty() {
+                steps.push(Step { program, sites });
+            }
+        };
+        let state = see(Event::GoroutineState)?;
+        let framed = state.iter().any(|site| site.kind == SiteKind::Framed);
+        add("sched_status", state);
+        add("sched_preempt", see(Event::PreemptPark)?);
+        if !changes.syscalls_pass {
+            add("sched_syscall_enter", see(Event::SyscallEnter)?);
+            add("sched_syscall_exit", see(Event::SyscallExit)?);
+        }
+        let mut config = sched_config {
+            park_begin: changes.park.start,
+            park_end: changes.park.end,
+            main_entry: changes.main.unwrap_or(0),
+            g_startpc: offset(Field::GStartpc)?,
+            g_waitreason: offset(Field::GWaitreason)?,
+            sample: options.sample,
+            framed: u8::from(framed),
+            park_indirect: u8::from(changes.park_indirect),
+            by_fn: u8::from(options.by_fn),
+            stacks: u8::from(options.stacks),
+            preempted: late.preempted.unwrap_or(NO_REASON),
+            coroutine: late.coroutine.unwrap_or(NO_REASON),
+            ..Default::default()
+        };
+        if let Some(no_p) = changes.syscall_without_p {
+            config.no_p_begin = no_p.start;
+            config.no_p_end = no_p.end;
+        }
+        let coroutines = see(Event::CoroutineSwitch)?;
+        if !coroutines.is_empty() {
+            config.g_coroarg = offset(Field::GCoroarg)?;
+            config.coro_gp = offset(Field::CoroGp)?;
+            add("sched_coroswitch", coroutines);
+        }
+        if options.stacks {
+            config.g_sched_pc = offset(Field::GSchedPc)?;
+            config.g_sched_bp = offset(Field::GSchedBp)?;
+        }
+        let starts = starts::start_functions(runtime)?.functions;
+        let system = starts
+            .iter()
+            .filter(|start| shown::is_system(&start.name, false))
+            .map(|start| start.entry)
+            .collect();
+        Ok(Self {
+            config,
+            steps,
+            system,
+            wait_reasons,
+            shortcomings,
+        })
+    }
+
+    /// Everywhere a probe goes.
+    pub fn sites(&self) -> Vec<Site> {
+        attach::sites(&self.steps)
+    }
+}

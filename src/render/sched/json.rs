@@ -1,0 +1,98 @@
+//! Where the time of goroutines goes, for programs.
+
+use crate::model::cost::Cost;
+use crate::model::loss::Loss;
+use crate::model::sched::Blocking;
+use crate::model::sched::Open;
+use crate::model::sched::Report;
+use crate::model::sched::Row;
+use crate::model::sched::latency;
+use crate::render::cost;
+use crate::render::dump_json;
+use crate::render::histogram;
+use crate::render::json::Object;
+
+/// What else is said of a report.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// `sched`, or `end` for the last one.
+    pub event: &'a str,
+    /// When, in ns since 1970.
+    pub time_unix_ns: Option<u64>,
+    /// What was lost.
+    pub losses: &'a [Loss],
+    /// What it has cost.
+    pub cost: Option<&'a Cost>,
+}
+
+/// One line.
+pub fn report(out: &mut Vec<u8>, report: &Report, about: &About<'_>) {
+    let mut object = Object::begin(out);
+    object
+        .text("event", about.event)
+        .number_or_null("time_unix_ns", about.time_unix_ns)
+        .number("elapsed_ns", report.elapsed_ns)
+        .text("source", "probes")
+        .number("sample", u64::from(report.sample))
+        .truth("has_unmoved", report.has_unmoved);
+    object.object("latency", |inner| {
+        histogram::json(inner, &latency(&report.totals(false)));
+    });
+    let totals = report.totals(false);
+    let own = report.totals(true);
+    object.list("states", totals.iter().chain(&own), times);
+    if report.by_fn {
+        object.list("by_fn", &report.rows, |inner, row| {
+            inner.text_or_null("fn", row.function.as_deref());
+            times(inner, row);
+        });
+    }
+    if let Some(blocking) = &report.blocking {
+        object.list("blocking", blocking, place);
+    }
+    object.list("lost", about.losses, |inner, loss| {
+        inner
+            .text("cause", loss.cause)
+            .number("events", loss.events);
+    });
+    if let Some(cost) = about.cost {
+        cost::json(&mut object, cost);
+    }
+    object.end();
+}
+
+/// The times of one row. `count` to `buckets` are of the intervals that were seen from beginning to end.
+fn times(object: &mut Object<'_>, row: &Row) {
+    object
+        .text("state", if row.waits { "waiting" } else { &row.state })
+        .text_or_null("reason", row.waits.then_some(&*row.state))
+        .truth("system", row.system)
+        .number("total_ns", row.times.total_ns());
+    histogram::json(object, &row.times.whole);
+    open(object, "cut", &row.times.cut);
+    open(object, "open", &row.times.open);
+}
+
+fn open(object: &mut Object<'_>, key: &str, open: &Open) {
+    object.object(key, |inner| {
+        inner
+            .number("count", open.count)
+            .number("sum_ns", open.sum_ns)
+            .number("max_ns", open.max_ns);
+    });
+}
+
+fn place(object: &mut Object<'_>, place: &Blocking) {
+    object
+        .text("reason", &place.reason)
+        .truth("system", place.system)
+        .number("total_ns", place.total_ns());
+    open(object, "ended", &place.ended);
+    open(object, "open", &place.open);
+    object.number("unmoved", place.unmoved);
+    let frames = place.stack.as_ref().map(|stack| stack.frames.as_slice());
+    object
+        .truth("stack_known", frames.is_some())
+        .truth("stack_deeper", place.deeper)
+        .list("stack", frames.unwrap_or_default(), dump_json::frame);
+}
