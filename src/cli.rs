@@ -24,6 +24,7 @@ use regex::Regex;
   grtmon gr seq --pid 4242 -d 10s      how long they run, as a histogram
   grtmon gc --cycles --binpath ./server
   grtmon gm -- ./server --port 8080    start it and count its allocations
+  grtmon top --pid 4242                watch it
   grtmon dump --pid 4242               what all its goroutines are doing
   grtmon doctor --pid 4242             what can be seen of it, and what not")]
 pub struct Cli {
@@ -50,6 +51,8 @@ pub enum Command {
     Dump(Dump),
     /// Goroutines, allocation, heap, collections: a line per second
     Stat(Stat),
+    /// A live view: goroutines, heap, collections, latency, as they change
+    Top(Top),
     /// Every Go process on this machine
     Ps(Ps),
     /// What can be seen here, by which means, and what is missing
@@ -343,6 +346,33 @@ pub struct Stat {
     /// Form of the output
     #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
     pub output: Output,
+}
+
+/// `top`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "All of it is read from the memory of the process, which costs it nothing. The keys l and g set probes, \
+                  whose cost is shown; ? explains keys and figures. --once --duration 1m prints the plots of a minute."
+)]
+pub struct Top {
+    /// A running process; without it all Go processes are listed, to choose from
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+    /// Time between refreshes
+    #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "1s")]
+    pub interval: Duration,
+    /// Print one frame as plain text, after one interval
+    #[arg(long)]
+    pub once: bool,
+    /// End after this time
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Take probes away when they cost more than this part of the CPU time of the observed (5%), for two seconds in a row
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub max_overhead: Option<f64>,
+    /// How probes are attached
+    #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf|tracefs")]
+    pub attach: Attach,
 }
 
 /// `ps`

@@ -6,7 +6,7 @@
 //! ```text
 //! main → cmd ─┬─ probe ── bpf        kernel side: load, attach, poll
 //!             ├─ target ── go        the process; what a Go binary says about itself (pure: bytes → facts)
-//!             ├─ render              human side: text and JSON
+//!             ├─ render, tui         human side: text and JSON; the live view
 //!             └─ event_loop          poll, interval, deadline, signals
 //! ```
 
@@ -19,3 +19,4 @@ pub mod model;
 pub mod probe;
 pub mod render;
 pub mod target;
+pub mod tui;

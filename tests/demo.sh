@@ -40,6 +40,7 @@ show "Goroutines as they are created and end" gr --pid "$pid" --duration 3s --co
 show "How long goroutines run" gr seq --pid "$pid" --duration 4s
 show "Where the time of goroutines goes" sched --pid "$pid" --duration 3s
 show "Garbage collection" gc --pid "$pid" --duration 6s
+show "All of it at a glance (without --once: live, with keys)" top --once --duration 10s --pid "$pid"
 show "The same and more, a line per second" stat --pid "$pid" --count 4
 show "Allocations by size class" gm --pid "$pid" --duration 3s
 echo

@@ -1,5 +1,6 @@
 //! Watches what an observation costs the observed, and ends it when that is more than was allowed.
 
+use std::fmt;
 use std::thread;
 use std::thread::JoinHandle;
 
@@ -8,6 +9,7 @@ use anyhow::Result;
 use crate::cli::Common;
 use crate::event_loop::Flow;
 use crate::model::cost::Cost;
+use crate::model::top::Running;
 use crate::probe::attach::Method;
 use crate::probe::spent::Spent;
 use crate::probe::spent::Timed;
@@ -36,7 +38,13 @@ pub(super) struct CostWatch<'a> {
     /// Hits and CPU time at the last judgement.
     judged: (u64, u64),
     seconds_over: u32,
+    /// What was found at the last judgement.
+    running: Option<Running>,
 }
+
+/// Too much was spent, for too long: the share of the observed processes' CPU time, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct TooDear(pub(super) f64);
 
 /// What a hit costs: measured on a thread of its own, so that nothing waits for it. That thread must not be there before
 /// the session has decided what becomes of signals: it would take them as it finds them.
@@ -80,6 +88,7 @@ impl<'a> CostWatch<'a> {
             limit: common.max_overhead,
             judged: (0, 0),
             seconds_over: 0,
+            running: None,
         };
         watch.look();
         if watch.limit.is_some()
@@ -103,8 +112,40 @@ impl<'a> CostWatch<'a> {
         }
     }
 
-    /// To be called ten times a second, with what was spent since the beginning.
+    /// To be called ten times a second, with what was spent since the beginning. Says why it ends what it ends.
     pub(super) fn check(&mut self, spent: impl FnOnce() -> Result<Spent>) -> Result<Flow> {
+        if self.limit.is_none() {
+            // Nothing to judge.
+            self.time_passes();
+            return Ok(Flow::Continue);
+        }
+        let Some(dear) = self.judge(spent)? else {
+            return Ok(Flow::Continue);
+        };
+        output::warn(&format!("detaching: {dear}"));
+        Ok(Flow::End)
+    }
+
+    /// As [`check`](Self::check), and silent: the caller says it. What is found can be seen in
+    /// [`running`](Self::running).
+    pub(super) fn judge(
+        &mut self,
+        spent: impl FnOnce() -> Result<Spent>,
+    ) -> Result<Option<TooDear>> {
+        if !self.time_passes() {
+            return Ok(None);
+        }
+        let spent = spent()?;
+        Ok(self.second(spent))
+    }
+
+    /// What it costs, as of the last second that was judged.
+    pub(super) fn running(&self) -> Option<Running> {
+        self.running
+    }
+
+    /// Whether a second is over.
+    fn time_passes(&mut self) -> bool {
         self.looks += 1;
         self.trap.begin();
         if self.looks >= LOOKS {
@@ -112,21 +153,15 @@ impl<'a> CostWatch<'a> {
                 .then(Timed::begin)
                 .flatten();
         }
-        if !self.looks.is_multiple_of(LOOKS) {
-            return Ok(Flow::Continue);
+        let is_over = self.looks.is_multiple_of(LOOKS);
+        if is_over {
+            self.look();
         }
-        self.look();
-        match self.limit {
-            Some(limit) => {
-                let spent = spent()?;
-                Ok(self.judge(limit, spent))
-            }
-            None => Ok(Flow::Continue),
-        }
+        is_over
     }
 
     /// Whether the last second was too dear, and those before it.
-    fn judge(&mut self, limit: f64, spent: Spent) -> Flow {
+    fn second(&mut self, spent: Spent) -> Option<TooDear> {
         let all = self.cost(spent);
         let (hits, cpu_ns) = std::mem::replace(&mut self.judged, (all.hits, all.cpu_ns));
         let last = Cost {
@@ -134,19 +169,17 @@ impl<'a> CostWatch<'a> {
             cpu_ns: all.cpu_ns.saturating_sub(cpu_ns),
             ..all
         };
+        self.running = Some(Running {
+            whole: all,
+            last_second: Some(last),
+        });
+        let limit = self.limit?;
         let Some(share) = last.share().filter(|share| *share > limit) else {
             self.seconds_over = 0;
-            return Flow::Continue;
+            return None;
         };
         self.seconds_over += 1;
-        if self.seconds_over < PATIENCE {
-            return Flow::Continue;
-        }
-        output::warn(&format!(
-            "detaching: this costs about {:.1} % of the CPU time of the observed, more than --max-overhead allows",
-            share * 100.0
-        ));
-        Flow::End
+        (self.seconds_over >= PATIENCE).then_some(TooDear(share))
     }
 
     fn cost(&mut self, spent: Spent) -> Cost {
@@ -168,5 +201,15 @@ impl<'a> CostWatch<'a> {
             Some(_) => Cost { cpu_ns: 0, ..known },
             None => known,
         }
+    }
+}
+
+impl fmt::Display for TooDear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "this costs about {:.1} % of the CPU time of the observed, more than --max-overhead allows",
+            self.0 * 100.0
+        )
     }
 }

@@ -18,9 +18,11 @@ mod gr_seq;
 mod names;
 mod output;
 mod ps;
+mod sampler;
 mod sched;
 mod session;
 mod stat;
+mod top;
 mod version;
 
 use std::io::Write;
@@ -64,6 +66,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Sched(sched) => sched::run(&sched),
         Command::Dump(dump) => dump::run(&dump),
         Command::Stat(stat) => stat::run(&stat),
+        Command::Top(top) => top::run(&top),
         Command::Ps(ps) => ps::run(&ps),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Version => version::run(),

@@ -63,7 +63,8 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
+/// What is to be known of a process that was found.
+pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
     let mut row = GoProcess {
         pid: found.process.pid,
         user: found.user.clone(),

@@ -50,14 +50,7 @@ impl Session {
         for target in &resolved.targets {
             target.require_this_machine()?;
         }
-        let method = match wanted {
-            Attach::Multi => Method::Multi,
-            Attach::Perf => Method::Perf,
-            Attach::Tracefs => Method::Tracefs,
-            Attach::Auto => attach::best(&Kernel::current()?).0,
-        };
-        kernel::require_probes(method)?;
-        method.check()?;
+        let method = method(wanted)?;
         let stop = match &resolved.command {
             Some(_) => never(),
             None => stop_on_signals()?,
@@ -75,12 +68,7 @@ impl Session {
 
     /// Where the probes of a target go that has so many sites, and how.
     pub(super) fn place(&self, target: &Target, sites: usize) -> Result<Place> {
-        let method = if self.choose {
-            self.method.for_sites(sites)
-        } else {
-            self.method
-        };
-        Place::of(target, method)
+        place(target, sites, self.method, self.choose)
     }
 
     /// Starts the command, if there is one, and observes until the end. `observer` has its probes attached and open.
@@ -96,6 +84,32 @@ impl Session {
         event_loop::run(timing, &self.stop, observer)?;
         Ok(Ending { command })
     }
+}
+
+/// How many probes are attached here.
+///
+/// # Errors
+/// They cannot be: what is missing.
+pub(super) fn method(wanted: Attach) -> Result<Method> {
+    let method = match wanted {
+        Attach::Multi => Method::Multi,
+        Attach::Perf => Method::Perf,
+        Attach::Tracefs => Method::Tracefs,
+        Attach::Auto => attach::best(&Kernel::current()?).0,
+    };
+    kernel::require_probes(method)?;
+    method.check()?;
+    Ok(method)
+}
+
+/// Where the probes of a target go that has so many sites; few may be attached in another way, if `choose`.
+pub(super) fn place(target: &Target, sites: usize, method: Method, choose: bool) -> Result<Place> {
+    let method = if choose {
+        method.for_sites(sites)
+    } else {
+        method
+    };
+    Place::of(target, method)
 }
 
 /// The line that says what is being done to whom.
@@ -136,10 +150,18 @@ pub(super) fn selection(args: &TargetArgs) -> Selection {
 
 /// A message on Ctrl-C, SIGTERM or SIGHUP. The second one ends grtmon at once; the kernel then detaches the probes.
 pub(super) fn stop_on_signals() -> Result<Receiver<()>> {
+    stop_on_signals_or(|| {})
+}
+
+/// As [`stop_on_signals`]; `at_once` is done before the second signal ends grtmon.
+pub(super) fn stop_on_signals_or(
+    mut at_once: impl FnMut() + Send + 'static,
+) -> Result<Receiver<()>> {
     let (sender, stop) = bounded(1);
     let mut asked = false;
     ctrlc::set_handler(move || {
         if asked {
+            at_once();
             std::process::exit(130);
         }
         asked = true;

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use anyhow::Result;
-use anyhow::anyhow;
 use anyhow::bail;
 
 use crate::cli;
@@ -13,37 +12,25 @@ use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
 use crate::go::Anatomy;
-use crate::go::ReadError;
-use crate::go::heap_counters::Allocated;
-use crate::go::heap_counters::HeapCounters;
-use crate::go::layout::Field;
 use crate::go::metrics;
-use crate::go::size_classes::CLASS_BYTES;
 use crate::go::vitals::Vitals;
-use crate::model::allocation::Count;
 use crate::model::stat::Interval;
-use crate::model::stat::Sample;
 use crate::render::metric;
 use crate::render::stat;
 use crate::target;
 use crate::target::Selection;
 use crate::target::clock;
-use crate::target::live;
 use crate::target::live::Live;
 
-use super::allocated;
 use super::output;
 use super::output::Output;
+use super::sampler::Reading;
+use super::sampler::Sampler;
+use super::sampler::unreadable;
 use super::session;
 
 /// Readings that may fail one after the other.
 const PATIENCE: u32 = 10;
-
-/// Readings of the allocation counters that are tried before a line shows `?`.
-const TRIES: u32 = 5;
-
-/// What memory limit there is if none was set (`math.MaxInt64`, runtime/mgcpacer.go).
-const NO_LIMIT: u64 = i64::MAX as u64;
 
 pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
     let resolved = target::resolve(&Selection::Pids(vec![args.pid]))?;
@@ -56,13 +43,9 @@ pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
         return every_metric(&live, args.output);
     }
     let mut command = Stat {
-        began: live.began().map_err(|why| unreadable(&live, why))?,
-        live,
-        counters: HeapCounters::default(),
-        last: None,
+        sampler: Sampler::new(live, Some(PATIENCE))?,
         lines: 0,
         on_page: 0,
-        failures: 0,
         count: args.count,
         json: args.output == cli::Output::Json,
         output: Output::new(),
@@ -89,25 +72,11 @@ fn every_metric(live: &Live, form: cli::Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
-    let pid = live.process.pid;
-    match why {
-        ReadError::Memory(why) => live::explain(pid, &why),
-        why => anyhow!("cannot read process {pid}: {why}"),
-    }
-}
-
 struct Stat {
-    live: Live,
-    counters: HeapCounters,
-    /// See [`Live::began`].
-    began: u64,
-    last: Option<Sample>,
+    sampler: Sampler,
     lines: u64,
     /// Lines since the last heading.
     on_page: u64,
-    /// Readings in a row that failed.
-    failures: u32,
     count: Option<u64>,
     json: bool,
     output: Output,
@@ -121,41 +90,16 @@ impl Observer for Stat {
     }
 
     fn report(&mut self) -> Result<Flow> {
-        let now = self.sample();
-        let is_other = match self.live.began() {
-            Ok(began) => began != self.began,
-            Err(why) => !self.live.has_ended(&why),
-        };
-        if is_other {
-            bail!(
+        let interval = match self.sampler.next()? {
+            Reading::Interval(interval) => interval,
+            // The next line is about both intervals.
+            Reading::Moved => return Ok(Flow::Continue),
+            Reading::Ended => return Ok(Flow::End),
+            Reading::Replaced => bail!(
                 "process {} has replaced itself by exec: look at it anew",
-                self.live.process.pid
-            );
-        }
-        let now = match now {
-            Ok(now) => now,
-            Err(why) if self.live.has_ended(&why) && self.last.is_some() => return Ok(Flow::End),
-            Err(why) if why.is_final() || self.last.is_none() || self.failures >= PATIENCE => {
-                return Err(unreadable(&self.live, why));
-            }
-            // It did not hold still; the next line is about both intervals.
-            Err(_) => {
-                self.failures += 1;
-                return Ok(Flow::Continue);
-            }
+                self.sampler.live().process.pid
+            ),
         };
-        self.failures = 0;
-        let born = Sample {
-            time_ns: self.began,
-            allocated: Some((Count::default(), self.began)),
-            ..Sample::default()
-        };
-        let last = self.last.take().unwrap_or(born);
-        let interval = Interval::between(&last, now.clone());
-        self.last = Some(Sample {
-            allocated: now.allocated.or(last.allocated),
-            ..now
-        });
         self.print(&interval)?;
         self.lines += 1;
         Ok(if self.count.is_some_and(|count| self.lines >= count) {
@@ -166,7 +110,7 @@ impl Observer for Stat {
     }
 
     fn check_targets(&mut self) -> Result<Flow> {
-        Ok(if self.live.process.is_alive() {
+        Ok(if self.sampler.live().process.is_alive() {
             Flow::Continue
         } else {
             Flow::End
@@ -175,40 +119,6 @@ impl Observer for Stat {
 }
 
 impl Stat {
-    /// The process now.
-    fn sample(&mut self) -> Result<Sample, ReadError> {
-        let subject = self.live.subject();
-        let vitals = Vitals::read(subject)?;
-        let time_ns = now()?;
-        let allocated = match allocated::read(&mut self.counters, &subject, TRIES) {
-            Ok(allocated) => Some((total(&allocated), now()?)),
-            Err(why) if why.is_final() => return Err(why),
-            Err(_) => None,
-        };
-        let moving = self.counters.kept();
-        let limit = vitals.word(Field::GcControllerMemoryLimit);
-        let own = |field| vitals.word(field);
-        Ok(Sample {
-            time_ns,
-            goroutines: vitals.goroutines(false).ok(),
-            runnable: vitals.runnable(),
-            threads: vitals.threads(),
-            processors: vitals.processors(),
-            // A sum of counts of different moments would not be true at any.
-            allocated: allocated.filter(|_| moving == 0),
-            counts_moving: allocated.map(|_| moving),
-            heap_live: own(Field::GcControllerHeapLive),
-            heap_goal: vitals.heap_goal(),
-            memory_limit: limit.filter(|limit| *limit < NO_LIMIT),
-            gc_cycles: vitals.half(Field::MstatsNumgc).map(u64::from),
-            pauses: vitals.pauses().ok(),
-            gc_cpu_ns: vitals.gc_cpu_ns(),
-            cpu_ns: own(Field::WorkCpuTotalTime),
-            latencies: vitals.durations(Field::SchedTimeToRun).ok(),
-            mutex_wait_ns: own(Field::SchedTotalMutexWaitTime),
-        })
-    }
-
     fn print(&mut self, interval: &Interval) -> Result<()> {
         if self.json {
             let offset = clock::unix_offset_ns()?;
@@ -228,23 +138,4 @@ impl Stat {
         stat::text(&mut self.output.text, interval, style);
         self.output.flush()
     }
-}
-
-fn now() -> Result<u64, ReadError> {
-    clock::monotonic_ns().map_err(|why| ReadError::Unknown(format!("{why:#}")))
-}
-
-/// Everything allocated, tiny objects included.
-fn total(allocated: &Allocated) -> Count {
-    let small = allocated.small.iter().zip(CLASS_BYTES);
-    let start = Count {
-        objects: allocated.tiny.saturating_add(allocated.large),
-        bytes: allocated.large_bytes,
-    };
-    small.fold(start, |sum, (objects, bytes)| Count {
-        objects: sum.objects.saturating_add(*objects),
-        bytes: sum
-            .bytes
-            .saturating_add(objects.saturating_mul(u64::from(bytes))),
-    })
 }

@@ -2,12 +2,14 @@
 //! terminals.
 
 pub mod allocation;
+pub mod census;
 pub mod cost;
 pub mod dump;
 pub mod gc;
 pub mod goroutine;
 pub mod groups;
 pub mod histogram;
+pub mod human;
 pub mod loss;
 pub mod metric;
 pub mod process;
@@ -16,3 +18,4 @@ pub mod report;
 pub mod run_queue;
 pub mod sched;
 pub mod stat;
+pub mod top;

@@ -55,8 +55,12 @@ pub struct Interval {
     pub gc_cycles: Option<u64>,
     /// The 99th percentile of their pauses: the end of its bucket, in ns.
     pub pause_p99_ns: Option<u64>,
+    /// The longest of them: the end of its bucket, in ns.
+    pub pause_max_ns: Option<u64>,
     /// Share of CPU time taken by collections, 0 to 1; `None` if none has ended.
     pub gc_cpu: Option<f64>,
+    /// The median of the time from runnable to running: the end of its bucket, in ns.
+    pub latency_p50_ns: Option<u64>,
     /// The 99th percentile of the time from runnable to running: the end of its bucket, in ns.
     pub latency_p99_ns: Option<u64>,
     /// Time that goroutines waited for mutexes, ns.
@@ -87,28 +91,35 @@ impl Interval {
             .zip(all)
             .filter(|(_, all)| *all > 0 && cycles != Some(0))
             .map(|(gc, all)| gc as f64 / all as f64);
+        let pauses = came(before.pauses.as_ref(), now.pauses.as_ref());
+        let latencies = came(before.latencies.as_ref(), now.latencies.as_ref());
         Self {
             ns,
             objects_per_second: allocated.map(|(objects, _)| objects),
             bytes_per_second: allocated.map(|(_, bytes)| bytes),
             gc_cycles: cycles,
-            pause_p99_ns: p99_ns(before.pauses.as_ref(), now.pauses.as_ref()),
+            pause_p99_ns: quantile_ns(pauses.as_ref(), 0.99),
+            pause_max_ns: quantile_ns(pauses.as_ref(), 1.0),
             gc_cpu,
-            latency_p99_ns: p99_ns(before.latencies.as_ref(), now.latencies.as_ref()),
+            latency_p50_ns: quantile_ns(latencies.as_ref(), 0.5),
+            latency_p99_ns: quantile_ns(latencies.as_ref(), 0.99),
             mutex_wait_ns: less(now.mutex_wait_ns, before.mutex_wait_ns),
             now,
         }
     }
 }
 
-/// The end of the bucket with the 99th percentile of what came between two readings, in ns.
-fn p99_ns(before: Option<&Distribution>, now: Option<&Distribution>) -> Option<u64> {
-    let now = now?;
-    let came = match before {
-        Some(before) => now.since(before),
-        None => now.clone(),
-    };
-    let bucket = came.quantile(0.99)?;
+/// What came between two readings.
+fn came(before: Option<&Distribution>, now: Option<&Distribution>) -> Option<Distribution> {
+    Some(match before {
+        Some(before) => now?.since(before),
+        None => now?.clone(),
+    })
+}
+
+/// The end of the bucket with the `q` quantile (0 to 1), in ns.
+fn quantile_ns(of: Option<&Distribution>, q: f64) -> Option<u64> {
+    let bucket = of?.quantile(q)?;
     // The last bucket has no end.
     let seconds = if bucket.to.is_finite() {
         bucket.to
@@ -155,6 +166,7 @@ mod tests {
         assert_eq!(interval.gc_cycles, Some(2));
         assert_eq!(interval.gc_cpu, Some(0.25));
         assert_eq!(interval.pause_p99_ns, Some(1000));
+        assert_eq!(interval.pause_max_ns, Some(1000));
         assert_eq!(interval.mutex_wait_ns, Some(14));
         assert_eq!(interval.latency_p99_ns, None);
     }

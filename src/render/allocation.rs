@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
+use crate::model::human::human_bytes;
 
 use super::json::Object;
 
@@ -79,27 +80,6 @@ fn stars(count: u64, most: u64) -> usize {
 /// The bytes of some objects; `None` of tiny ones that were counted without: they lie in blocks that were counted.
 fn own_bytes(count: Count) -> Option<u64> {
     (count.objects == 0 || count.bytes > 0).then_some(count.bytes)
-}
-
-/// `812 B`, `1.2 KiB`, `34 MiB`.
-pub fn human_bytes(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    // Rounded to three digits, 1023.6 would become 1024.
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    let digits = if value >= 99.95 {
-        0
-    } else {
-        usize::from(value < 9.995) + 1
-    };
-    format!("{value:.digits$} {}", UNITS.get(unit).unwrap_or(&""))
 }
 
 /// The counts' fields: the total, tiny objects (their bytes `null` if they lie in blocks of 16 bytes that were counted) and
@@ -183,20 +163,6 @@ malloc     : count      distribution                     bytes
         text(&mut out, &huge, Duration::from_secs(1), true);
         for line in String::from_utf8(out).unwrap().lines() {
             assert!(line.chars().count() <= 80, "{line}");
-        }
-    }
-
-    #[test]
-    fn bytes_for_people() {
-        for (bytes, expected) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.00 KiB"),
-            (1_048_575, "1.00 MiB"),
-            (150 << 20, "150 MiB"),
-            (u64::MAX, "16.0 EiB"),
-        ] {
-            assert_eq!(human_bytes(bytes), expected);
         }
     }
 }

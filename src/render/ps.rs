@@ -1,12 +1,11 @@
 //! `ps`: a row per Go process.
 
-use std::time::Duration;
-
+use crate::model::human::compact;
+use crate::model::human::human_bytes;
+use crate::model::human::uptime;
 use crate::model::ps::GoProcess;
 
-use super::allocation::human_bytes;
 use super::json::Object;
-use super::stat::compact;
 use super::style::Style;
 use super::table::{self, Column, Row};
 
@@ -94,17 +93,6 @@ fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
 }
 
-/// `42s`, `12m`, `3h`, `45d`.
-fn uptime(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..=119 => format!("{seconds}s"),
-        120..=7199 => format!("{}m", seconds / 60),
-        7200..=172_799 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86400),
-    }
-}
-
 /// One object per process.
 pub fn json(out: &mut Vec<u8>, processes: &[GoProcess]) {
     for process in processes {
@@ -128,6 +116,8 @@ pub fn json(out: &mut Vec<u8>, processes: &[GoProcess]) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn sample() -> GoProcess {

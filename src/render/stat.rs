@@ -1,5 +1,7 @@
 //! `stat`: a line per interval, as vmstat draws them.
 
+use crate::model::human::compact;
+use crate::model::human::scaled;
 use crate::model::stat::Interval;
 
 use super::json::Object;
@@ -68,39 +70,6 @@ fn percent(share: f64) -> String {
 
 fn known(text: Option<String>, can_be_none: bool) -> String {
     text.unwrap_or_else(|| if can_be_none { "-" } else { "?" }.to_owned())
-}
-
-/// A number in at most so many characters (four at least): `812`, else as [`scaled`].
-pub(super) fn compact(value: Option<u64>, width: usize) -> String {
-    let Some(value) = value else {
-        return "?".to_owned();
-    };
-    let digits = value.to_string();
-    if digits.len() <= width {
-        return digits;
-    }
-    scaled(Some(value as f64), 1000.0)
-}
-
-/// `812`, `1.2k`, `34M`: at most five characters. Steps of 1000, or of 1024 for bytes (then in capitals).
-fn scaled(value: Option<f64>, step: f64) -> String {
-    const UNITS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
-    let Some(mut value) = value else {
-        return "?".to_owned();
-    };
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= step;
-        unit += 1;
-    }
-    let digits = usize::from(unit > 0 && value < 9.95);
-    let unit = UNITS.get(unit).copied().unwrap_or_default();
-    let unit = if step > 1000.0 && unit == "k" {
-        "K"
-    } else {
-        unit
-    };
-    format!("{value:.digits$}{unit}")
 }
 
 fn time(ns: Option<u64>, can_be_none: bool) -> String {
@@ -201,24 +170,6 @@ GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
    100003 12   9    1.2M  1.5G  45M   90M   7    ?      ?    -      1.23ms -
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        for (value, step, expected) in [
-            (0.0, 1000.0, "0"),
-            (999.4, 1000.0, "999"),
-            (999.6, 1000.0, "1.0k"),
-            (1023.0, 1024.0, "1.0K"),
-            (123_456.0, 1000.0, "123k"),
-            (9.99e9, 1000.0, "10G"),
-        ] {
-            assert_eq!(scaled(Some(value), step), expected);
-        }
-        assert_eq!(scaled(None, 1000.0), "?");
-        assert_eq!(compact(Some(99_999), 5), "99999");
-        assert_eq!(compact(Some(123_456), 5), "123k");
-        assert_eq!(compact(Some(u64::MAX), 4), "18E");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Rows of left-aligned columns, written without allocating: the same buffer serves every row.
 
+pub use crate::model::human::human_duration;
+
 use crate::model::process;
 
 use super::style::Colour;
@@ -195,30 +197,6 @@ pub fn heading(out: &mut Vec<u8>, columns: &[Column], style: Style) {
     row.end();
 }
 
-/// `812ns`, `1.2µs`, `34.5ms`, `6.07s`: three digits that count.
-pub fn human_duration(ns: u64, text: &mut [u8; 16]) -> &str {
-    use std::io::Write;
-
-    const UNITS: [(&str, u64); 3] = [("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)];
-    let capacity = text.len();
-    let mut rest = &mut text[..];
-    let written = match UNITS.into_iter().find(|(_, size)| ns >= *size) {
-        None => write!(rest, "{ns}ns"),
-        Some((unit, size)) => {
-            let value = ns as f64 / size as f64;
-            let digits = if value >= 100.0 {
-                0
-            } else {
-                usize::from(value < 10.0) + 1
-            };
-            write!(rest, "{value:.digits$}{unit}")
-        }
-    };
-    let left = rest.len();
-    let used = if written.is_ok() { capacity - left } else { 0 };
-    std::str::from_utf8(text.get(..used).unwrap_or_default()).unwrap_or("?")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,21 +264,5 @@ mod tests {
             ..Style::PLAIN
         };
         assert_eq!(row(style, cells), "   …hod.func1 123\n");
-    }
-
-    #[test]
-    fn durations_for_people() {
-        let mut text = [0; 16];
-        for (ns, expected) in [
-            (0, "0ns"),
-            (999, "999ns"),
-            (1_234, "1.23µs"),
-            (34_500_000, "34.5ms"),
-            (100_200_000, "100ms"),
-            (6_070_000_000, "6.07s"),
-            (u64::MAX, "18446744074s"),
-        ] {
-            assert_eq!(human_duration(ns, &mut text), expected);
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! The two clocks: the one the kernel stamps events with, and the one people read.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use anyhow::Result;
 use nix::time::ClockId;
@@ -27,6 +29,12 @@ pub fn unix_offset_ns() -> Result<i128> {
 /// Nanoseconds of CLOCK_MONOTONIC: the clock of `bpf_ktime_get_ns` and of Go's `nanotime`.
 pub fn monotonic_ns() -> Result<u64> {
     u64::try_from(now(ClockId::CLOCK_MONOTONIC)?).context("the clock is out of range")
+}
+
+/// CPU time that this thread has used; zero if the kernel does not tell.
+pub fn thread_cpu() -> Duration {
+    let ns = now(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap_or(0);
+    Duration::from_nanos(u64::try_from(ns).unwrap_or(0))
 }
 
 fn now(clock: ClockId) -> Result<i128> {

@@ -9,6 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use nix::sys::signal::Signal;
+use nix::sys::signal::raise;
 use procfs::process::Process;
 
 use super::file_id::FileId;
@@ -134,6 +136,12 @@ fn explain(pid: i32, error: &procfs::ProcError) -> anyhow::Error {
         ),
         other => anyhow::anyhow!("cannot look at process {pid}: {other}"),
     }
+}
+
+/// Stops this process, as Ctrl-Z does, until somebody lets it go on.
+pub fn stop_self() {
+    // Refused where there is no shell to let it go on: then there is nothing to wait for either.
+    let _ = raise(Signal::SIGTSTP);
 }
 
 /// Who runs a file.

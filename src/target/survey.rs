@@ -5,6 +5,7 @@
 //! the process too; of the others their command lines are known, and the first word of these often is the file's path.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
@@ -81,6 +82,9 @@ pub struct Survey {
     pub closed: usize,
     /// Whether /proc hides still others.
     pub hidden: bool,
+    files: Files,
+    /// Which of `programs` a file is; `None` if it turned out to be none that can be used.
+    places: HashMap<FileId, Option<usize>>,
 }
 
 /// Looks at every process.
@@ -88,52 +92,94 @@ pub struct Survey {
 /// # Errors
 /// There is no /proc, or it is not ours.
 pub fn survey() -> Result<Survey> {
-    namespace::require_own_proc()?;
-    let mut pids: Vec<i32> = fs::read_dir("/proc")
-        .context("cannot list processes")?
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
-    pids.sort_unstable();
-    let mut files = Files::default();
-    let mut closed = 0;
-    let mut candidates: Vec<(ProcessId, Option<FileId>)> = Vec::new();
-    for pid in pids {
-        let exe = PathBuf::from(format!("/proc/{pid}/exe"));
-        let file = match FileId::of(&exe) {
-            Ok(file) if files.is_go(file, &exe) => Some(file),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                if !files.names_go(pid) {
-                    closed += 1;
-                    continue;
+    let mut survey = Survey::default();
+    survey.renew()?;
+    Ok(survey)
+}
+
+impl Survey {
+    /// Looks at every process once more. Files that were looked at before are not read again.
+    ///
+    /// # Errors
+    /// There is no /proc, or it is not ours.
+    pub fn renew(&mut self) -> Result<()> {
+        namespace::require_own_proc()?;
+        let mut pids: Vec<i32> = fs::read_dir("/proc")
+            .context("cannot list processes")?
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        pids.sort_unstable();
+        self.closed = 0;
+        self.hidden = proc_mount::hides_processes();
+        let mut met = HashSet::new();
+        let mut candidates: Vec<(ProcessId, Option<FileId>)> = Vec::new();
+        for pid in pids {
+            let exe = PathBuf::from(format!("/proc/{pid}/exe"));
+            let file = match FileId::of(&exe) {
+                Ok(file) => {
+                    met.insert(file);
+                    if !self.files.is_go(file, &exe) {
+                        continue;
+                    }
+                    Some(file)
                 }
-                None
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    if !self.files.names_go(pid) {
+                        self.closed += 1;
+                        continue;
+                    }
+                    None
+                }
+                // A kernel thread, or it has just ended.
+                Err(_) => continue,
+            };
+            candidates.extend(ProcessId::of(pid).ok().map(|process| (process, file)));
+        }
+        self.files.known.retain(|file, _| met.contains(file));
+        self.forget(&met);
+        // Those that look like Go but cannot be used are no Go programs, or too old.
+        let paths = std::mem::take(&mut self.files.paths);
+        for (file, _) in &paths {
+            self.places.insert(*file, None);
+        }
+        for (file, program) in read_programs(&paths) {
+            self.places.insert(file, Some(self.programs.len()));
+            self.programs.push(program);
+        }
+        let (users, up) = (users(), uptime());
+        let processes = candidates
+            .into_iter()
+            .filter_map(|(process, file)| match file {
+                None => Some(Found::of(process, None, &users, up)),
+                Some(file) => {
+                    let place = self.places.get(&file).copied().flatten()?;
+                    Some(Found::of(process, Some(place), &users, up))
+                }
+            });
+        self.processes = processes.collect();
+        Ok(())
+    }
+
+    /// Forgets the programs that nobody runs any more.
+    fn forget(&mut self, met: &HashSet<FileId>) {
+        self.places.retain(|file, _| met.contains(file));
+        let used: HashSet<usize> = self.places.values().copied().flatten().collect();
+        if used.len() == self.programs.len() {
+            return;
+        }
+        let programs = std::mem::take(&mut self.programs);
+        let mut moved = HashMap::new();
+        for (place, program) in programs.into_iter().enumerate() {
+            if used.contains(&place) {
+                moved.insert(place, self.programs.len());
+                self.programs.push(program);
             }
-            // Another language, a kernel thread, or it has just ended.
-            _ => continue,
-        };
-        candidates.extend(ProcessId::of(pid).ok().map(|process| (process, file)));
+        }
+        for place in self.places.values_mut() {
+            *place = place.and_then(|place| moved.get(&place).copied());
+        }
     }
-    // Those that look like Go but cannot be used are no Go programs, or too old.
-    let mut programs = Vec::new();
-    let mut places = HashMap::new();
-    for (file, program) in read_programs(&files.paths) {
-        places.insert(file, programs.len());
-        programs.push(program);
-    }
-    let (users, up) = (users(), uptime());
-    let processes = candidates
-        .into_iter()
-        .filter_map(|(process, file)| match file {
-            None => Some(Found::of(process, None, &users, up)),
-            Some(file) => Some(Found::of(process, Some(*places.get(&file)?), &users, up)),
-        });
-    Ok(Survey {
-        processes: processes.collect(),
-        programs,
-        closed,
-        hidden: proc_mount::hides_processes(),
-    })
 }
 
 /// The files that were looked at.
@@ -141,7 +187,7 @@ pub fn survey() -> Result<Survey> {
 struct Files {
     /// Whether they look like Go programs.
     known: HashMap<FileId, bool>,
-    /// Those that do and that somebody runs, with a path to each.
+    /// Those that do and were not read yet, with a path to each.
     paths: Vec<(FileId, PathBuf)>,
 }
 

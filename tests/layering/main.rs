@@ -13,13 +13,14 @@ use source::mentions;
 
 /// Each module directly under the crate root and what it may use of the others. `target` lies below
 /// `probe`: a probe is attached to a target.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("go", &["model"]),
     ("target", &["go", "model"]),
     ("bpf", &["model"]),
     ("probe", &["bpf", "go", "target", "model"]),
     ("render", &["model"]),
+    ("tui", &["model"]),
     ("event_loop", &["model"]),
     ("cli", &["model"]),
     (
@@ -32,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "bpf",
             "probe",
             "render",
+            "tui",
             "model",
         ],
     ),
@@ -39,7 +41,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
 ];
 
 /// Foreign crates that are known in these modules only.
-const FOREIGN: [(&str, &[&str]); 11] = [
+const FOREIGN: [(&str, &[&str]); 13] = [
     ("libc", &["probe"]),
     ("libbpf_rs", &["probe", "bpf"]),
     ("plain", &["probe", "bpf"]),
@@ -51,6 +53,8 @@ const FOREIGN: [(&str, &[&str]); 11] = [
     ("nix", &["target"]),
     ("procfs", &["target"]),
     ("clap", &["cli", "cmd"]),
+    ("ratatui", &["tui"]),
+    ("crossterm", &["tui", "cmd"]),
 ];
 
 /// Modules in which no foreign crate is known at all.
@@ -165,6 +169,9 @@ fn a_violation_is_found_however_it_is_written() {
         ("model/row.rs", "use anyhow::Result;"),
         ("model/row.rs", "use crate::go;"),
         ("main.rs", "use grtmon::probe;"),
+        ("tui/state.rs", "use crate::render::style::Style;"),
+        ("render/text.rs", "use ratatui::style::Style;"),
+        ("cmd/top/mod.rs", "use ratatui::Frame;"),
         ("novel.rs", ""),
     ] {
         assert_eq!(violations(path, text).len(), 1, "{path}: {text}");
@@ -200,6 +207,10 @@ fn what_is_allowed_passes() {
         (
             "cmd/gr.rs",
             "use crate::{probe, render, target}; use clap::Args;",
+        ),
+        (
+            "tui/draw/mod.rs",
+            "use crate::model::top::Point; use crate::tui::state::State; use ratatui::buffer::Buffer;",
         ),
         ("go/image.rs", "let goblin = 1; fn plain() {} x.nix();"),
     ] {

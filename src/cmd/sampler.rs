@@ -1,0 +1,184 @@
+//! Reads a process again and again: what `stat` prints and `top` draws.
+
+use anyhow::Result;
+use anyhow::anyhow;
+
+use crate::go::ReadError;
+use crate::go::heap_counters::Allocated;
+use crate::go::heap_counters::HeapCounters;
+use crate::go::layout::Field;
+use crate::go::size_classes::CLASS_BYTES;
+use crate::go::vitals::Vitals;
+use crate::model::allocation::Count;
+use crate::model::stat::Interval;
+use crate::model::stat::Sample;
+use crate::target::clock;
+use crate::target::live;
+use crate::target::live::Live;
+
+use super::allocated;
+
+/// Readings of the allocation counters that are tried before they count as unknown.
+const TRIES: u32 = 5;
+
+/// What memory limit there is if none was set (`math.MaxInt64`, runtime/mgcpacer.go).
+const NO_LIMIT: u64 = i64::MAX as u64;
+
+/// One process that is read.
+pub(super) struct Sampler {
+    live: Live,
+    counters: HeapCounters,
+    /// See [`Live::began`].
+    began: u64,
+    last: Option<Sample>,
+    /// Readings in a row that failed.
+    failures: u32,
+    /// How many may; `None`: any number, the first one too.
+    patience: Option<u32>,
+}
+
+/// What came of a reading.
+pub(super) enum Reading {
+    /// What happened since the last reading that succeeded; the first is about all the time since the process began.
+    Interval(Box<Interval>),
+    /// It did not hold still: the next reading is about this interval too.
+    Moved,
+    /// The process has ended.
+    Ended,
+    /// It has replaced itself by exec.
+    Replaced,
+}
+
+impl Sampler {
+    /// For a process whose layout was checked. After `patience` readings in a row that failed, or if the first one does,
+    /// it is given up; with `None` it is tried for ever.
+    pub(super) fn new(live: Live, patience: Option<u32>) -> Result<Self> {
+        Ok(Self {
+            began: live.began().map_err(|why| unreadable(&live, why))?,
+            live,
+            counters: HeapCounters::default(),
+            last: None,
+            failures: 0,
+            patience,
+        })
+    }
+
+    /// The process.
+    pub(super) fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// When the process began, ns of CLOCK_MONOTONIC.
+    pub(super) fn began(&self) -> u64 {
+        self.began
+    }
+
+    /// Reads it once more.
+    ///
+    /// # Errors
+    /// It cannot be read, and will not be.
+    pub(super) fn next(&mut self) -> Result<Reading> {
+        let now = self.sample();
+        let is_other = match self.live.began() {
+            Ok(began) => began != self.began,
+            Err(why) => !self.live.has_ended(&why),
+        };
+        if is_other {
+            return Ok(Reading::Replaced);
+        }
+        let now = match now {
+            Ok(now) => now,
+            Err(why) if self.live.has_ended(&why) && self.last.is_some() => {
+                return Ok(Reading::Ended);
+            }
+            Err(why) if why.is_final() || self.is_enough() => {
+                return Err(unreadable(&self.live, why));
+            }
+            Err(_) => {
+                self.failures = self.failures.saturating_add(1);
+                return Ok(Reading::Moved);
+            }
+        };
+        self.failures = 0;
+        let born = Sample {
+            time_ns: self.began,
+            allocated: Some((Count::default(), self.began)),
+            ..Sample::default()
+        };
+        let last = self.last.take().unwrap_or(born);
+        let interval = Interval::between(&last, now.clone());
+        self.last = Some(Sample {
+            allocated: now.allocated.or(last.allocated),
+            ..now
+        });
+        Ok(Reading::Interval(Box::new(interval)))
+    }
+
+    /// Whether another failure is one too many.
+    fn is_enough(&self) -> bool {
+        self.patience
+            .is_some_and(|patience| self.last.is_none() || self.failures >= patience)
+    }
+
+    /// The process now.
+    fn sample(&mut self) -> Result<Sample, ReadError> {
+        let subject = self.live.subject();
+        let vitals = Vitals::read(subject)?;
+        let time_ns = now()?;
+        let allocated = match allocated::read(&mut self.counters, &subject, TRIES) {
+            Ok(allocated) => Some((total(&allocated), now()?)),
+            Err(why) if why.is_final() => return Err(why),
+            Err(_) => None,
+        };
+        let moving = self.counters.kept();
+        let limit = vitals.word(Field::GcControllerMemoryLimit);
+        let own = |field| vitals.word(field);
+        Ok(Sample {
+            time_ns,
+            goroutines: vitals.goroutines(false).ok(),
+            runnable: vitals.runnable(),
+            threads: vitals.threads(),
+            processors: vitals.processors(),
+            // A sum of counts of different moments would not be true at any.
+            allocated: allocated.filter(|_| moving == 0),
+            counts_moving: allocated.map(|_| moving),
+            heap_live: own(Field::GcControllerHeapLive),
+            heap_goal: vitals.heap_goal(),
+            memory_limit: limit.filter(|limit| *limit < NO_LIMIT),
+            gc_cycles: vitals.half(Field::MstatsNumgc).map(u64::from),
+            pauses: vitals.pauses().ok(),
+            gc_cpu_ns: vitals.gc_cpu_ns(),
+            cpu_ns: own(Field::WorkCpuTotalTime),
+            latencies: vitals.durations(Field::SchedTimeToRun).ok(),
+            mutex_wait_ns: own(Field::SchedTotalMutexWaitTime),
+        })
+    }
+}
+
+/// Why a process cannot be read, for people.
+pub(super) fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
+    let pid = live.process.pid;
+    match why {
+        ReadError::Memory(why) => live::explain(pid, &why),
+        why => anyhow!("cannot read process {pid}: {why}"),
+    }
+}
+
+fn now() -> Result<u64, ReadError> {
+    clock::monotonic_ns().map_err(|why| ReadError::Unknown(format!("{why:#}")))
+}
+
+/// Everything allocated, tiny objects included.
+fn total(allocated: &Allocated) -> Count {
+    let small = allocated.small.iter().zip(CLASS_BYTES);
+    let start = Count {
+        objects: allocated.tiny.saturating_add(allocated.large),
+        bytes: allocated.large_bytes,
+    };
+    small.fold(start, |sum, (objects, bytes)| Count {
+        objects: sum.objects.saturating_add(*objects),
+        bytes: sum
+            .bytes
+            .saturating_add(objects.saturating_mul(u64::from(bytes))),
+    })
+}

@@ -1,0 +1,318 @@
+//! Probes that are set while one looks on, each kind on a thread of its own: setting them and taking them away can take
+//! a while, and the view goes on meanwhile.
+
+use std::collections::HashMap;
+use std::thread::Scope;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::Result;
+use crossbeam_channel::Receiver;
+use crossbeam_channel::Sender;
+use crossbeam_channel::bounded;
+use crossbeam_channel::unbounded;
+
+use crate::cli;
+use crate::cmd::cost::CostWatch;
+use crate::cmd::cost::TooDear;
+use crate::cmd::gr_seq;
+use crate::cmd::names::NameCache;
+use crate::cmd::session;
+use crate::event_loop;
+use crate::event_loop::Flow;
+use crate::event_loop::Observer;
+use crate::event_loop::Timing;
+use crate::model::gc::GcEvent;
+use crate::model::loss::Loss;
+use crate::model::top::FunctionTimes;
+use crate::model::top::Lifetimes;
+use crate::model::top::News;
+use crate::model::top::Probes;
+use crate::model::top::Running;
+use crate::probe;
+use crate::probe::attach::Method;
+use crate::probe::attach::Place;
+use crate::probe::gc;
+use crate::probe::gc::GcProbes;
+use crate::probe::gc::Wanted;
+use crate::probe::gr;
+use crate::probe::gr::GrProbes;
+use crate::target::Target;
+use crate::target::checked::Checked;
+
+/// Records taken at once.
+const BATCH: usize = 1024;
+
+/// Starts and stops probes on one target.
+pub(super) struct Runner<'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    target: &'env Target,
+    args: &'env cli::Top,
+    sender: Sender<(Probes, News)>,
+    /// What they have to say.
+    pub(super) news: Receiver<(Probes, News)>,
+    /// Dropping one ends the thread.
+    running: HashMap<Probes, Sender<()>>,
+}
+
+impl<'scope, 'env> Runner<'scope, 'env> {
+    pub(super) fn new(
+        scope: &'scope Scope<'scope, 'env>,
+        target: &'env Target,
+        args: &'env cli::Top,
+    ) -> Self {
+        let (sender, news) = unbounded();
+        Self {
+            scope,
+            target,
+            args,
+            sender,
+            news,
+            running: HashMap::new(),
+        }
+    }
+
+    /// Sets probes.
+    ///
+    /// # Errors
+    /// They cannot be used here.
+    pub(super) fn start(&mut self, probes: Probes) -> Result<()> {
+        self.target.require_this_machine()?;
+        let (keep, stop) = bounded(0);
+        let run = Run {
+            target: self.target,
+            method: session::method(self.args.attach)?,
+            common: cli::Common {
+                duration: None,
+                output: cli::Output::Text,
+                max_overhead: self.args.max_overhead,
+                attach: self.args.attach,
+            },
+            interval: self.args.interval,
+            which: probes,
+            news: self.sender.clone(),
+            stop,
+        };
+        self.running.insert(probes, keep);
+        self.scope.spawn(move || run.run());
+        Ok(())
+    }
+
+    /// Takes them away.
+    pub(super) fn stop(&mut self, probes: Probes) {
+        self.running.remove(&probes);
+    }
+
+    /// Takes all away.
+    pub(super) fn stop_all(&mut self) {
+        self.running.clear();
+    }
+}
+
+/// A thread with probes.
+struct Run<'env> {
+    target: &'env Target,
+    method: Method,
+    common: cli::Common,
+    interval: Duration,
+    which: Probes,
+    news: Sender<(Probes, News)>,
+    stop: Receiver<()>,
+}
+
+impl Run<'_> {
+    fn run(self) {
+        let ended = match self.which {
+            Probes::Lifetimes => self.lifetimes(),
+            Probes::Collector => self.collector(),
+        };
+        let why = match ended {
+            Ok(None) => None,
+            Ok(Some(dear)) => Some(format!("taken away: {dear}")),
+            Err(why) => Some(format!("{why:#}")),
+        };
+        self.tell(News::Ended(why));
+    }
+
+    /// Nobody listens any more when the view is closed.
+    fn tell(&self, news: News) {
+        let _ = self.news.send((self.which, news));
+    }
+
+    fn timing(&self) -> Timing {
+        Timing {
+            interval: Some(self.interval),
+            duration: None,
+        }
+    }
+
+    fn place(&self, sites: usize) -> Result<Place> {
+        let choose = self.common.attach == cli::Attach::Auto;
+        session::place(self.target, sites, self.method, choose)
+    }
+
+    fn cost(&self) -> CostWatch<'_> {
+        CostWatch::begin(&self.common, self.method, std::slice::from_ref(self.target))
+    }
+
+    fn lifetimes(&self) -> Result<Option<TooDear>> {
+        let options = gr_seq::options(true, cli::MAX_GOROUTINES);
+        let plan = gr::Plan::of(&Checked::of(self.target), &options)
+            .with_context(|| format!("cannot observe {}", self.target.name))?;
+        let place = self.place(plan.sites().len())?;
+        let mut slots = probe::slots(1);
+        let slot = slots.first_mut().context("there is no room")?;
+        let mut probes = GrProbes::attach(slot, self.target, &plan, &options, &place)?;
+        probes.open_gate()?;
+        self.tell(News::Started);
+        let mut observer = LifetimePanel {
+            run: self,
+            probes,
+            cost: self.cost(),
+            names: NameCache::new(false),
+            since: Instant::now(),
+            told: None,
+            dear: None,
+        };
+        event_loop::run(self.timing(), &self.stop, &mut observer)?;
+        observer.probes.close()?;
+        observer.report()?;
+        Ok(observer.dear)
+    }
+
+    fn collector(&self) -> Result<Option<TooDear>> {
+        let plan = gc::Plan::of(self.target, Wanted::Everything)?;
+        let place = self.place(plan.sites().len())?;
+        let mut slots = probe::slots(1);
+        let slot = slots.first_mut().context("there is no room")?;
+        let mut probes = GcProbes::attach(slot, self.target, &plan, &place)?;
+        probes.open_gate()?;
+        self.tell(News::Started);
+        let mut observer = CollectorPanel {
+            run: self,
+            probes,
+            cost: self.cost(),
+            events: Vec::new(),
+            told: None,
+            dear: None,
+        };
+        event_loop::run(self.timing(), &self.stop, &mut observer)?;
+        observer.probes.close()?;
+        observer.poll()?;
+        observer.report()?;
+        Ok(observer.dear)
+    }
+}
+
+fn sum(losses: &[Loss]) -> u64 {
+    losses.iter().map(|loss| loss.events).sum()
+}
+
+/// Goroutines that end.
+struct LifetimePanel<'a> {
+    run: &'a Run<'a>,
+    probes: GrProbes<'a>,
+    cost: CostWatch<'a>,
+    names: NameCache,
+    since: Instant,
+    /// What it costs, as the view knows it.
+    told: Option<Running>,
+    dear: Option<TooDear>,
+}
+
+impl Observer for LifetimePanel<'_> {
+    fn poll(&mut self) -> Result<Flow> {
+        // Only programs that begin are recorded, and this one has.
+        self.probes.consume(BATCH, |_| {})?;
+        Ok(Flow::Continue)
+    }
+
+    fn report(&mut self) -> Result<Flow> {
+        let mut functions: Vec<FunctionTimes> = Vec::new();
+        for (entry, times) in self.probes.by_fn()? {
+            let name = self.names.function(&self.run.target.binary, entry);
+            functions.push(FunctionTimes {
+                name: name.unwrap_or("?").to_owned(),
+                ended: times.count,
+                p50_ns: times.quantile_ns(0.5),
+                p99_ns: times.quantile_ns(0.99),
+                max_ns: times.max_ns,
+            });
+        }
+        functions.sort_by(|a, b| b.ended.cmp(&a.ended).then_with(|| a.name.cmp(&b.name)));
+        let unseen = self.probes.unseen()?;
+        self.run.tell(News::Lifetimes(Lifetimes {
+            functions,
+            unseen: unseen.iter().map(|(_, exits)| exits).sum(),
+            lost: sum(&self.probes.losses()?),
+            elapsed: self.since.elapsed(),
+        }));
+        Ok(Flow::Continue)
+    }
+
+    fn check_targets(&mut self) -> Result<Flow> {
+        let unseen = self.probes.unseen()?;
+        self.probes
+            .learn(self.run.target, unseen.into_iter().map(|(entry, _)| entry))?;
+        self.probes.drop_hot()?;
+        self.dear = self.cost.judge(|| self.probes.spent())?;
+        Ok(self.run.judged(&self.cost, &mut self.told, self.dear))
+    }
+}
+
+/// What the collector does.
+struct CollectorPanel<'a> {
+    run: &'a Run<'a>,
+    probes: GcProbes<'a>,
+    cost: CostWatch<'a>,
+    /// Not told yet.
+    events: Vec<GcEvent>,
+    /// What it costs, as the view knows it.
+    told: Option<Running>,
+    dear: Option<TooDear>,
+}
+
+impl Observer for CollectorPanel<'_> {
+    fn poll(&mut self) -> Result<Flow> {
+        self.probes.consume(|event| self.events.push(event))?;
+        Ok(Flow::Continue)
+    }
+
+    fn report(&mut self) -> Result<Flow> {
+        let events = std::mem::take(&mut self.events);
+        if !events.is_empty() {
+            self.run.tell(News::Collector(events));
+        }
+        let lost = sum(&self.probes.losses()?);
+        if lost > 0 {
+            self.run.tell(News::Lost(lost));
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn check_targets(&mut self) -> Result<Flow> {
+        self.dear = self.cost.judge(|| self.probes.spent())?;
+        Ok(self.run.judged(&self.cost, &mut self.told, self.dear))
+    }
+}
+
+impl Run<'_> {
+    /// Tells what it costs once a second, and ends what is too dear.
+    fn judged(
+        &self,
+        cost: &CostWatch<'_>,
+        told: &mut Option<Running>,
+        dear: Option<TooDear>,
+    ) -> Flow {
+        let running = cost.running();
+        if let Some(cost) = running.filter(|_| running != *told) {
+            *told = running;
+            self.tell(News::Cost(cost));
+        }
+        match dear {
+            Some(_) => Flow::End,
+            None => Flow::Continue,
+        }
+    }
+}

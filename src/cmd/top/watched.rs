@@ -1,0 +1,211 @@
+//! One process that is looked at: all that is read of it.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::anyhow;
+
+use crate::cmd::sampler::Reading;
+use crate::cmd::sampler::Sampler;
+use crate::cmd::sampler::unreadable;
+use crate::go::Anatomy;
+use crate::go::goroutines::GoroutineReader;
+use crate::model::census::Counter;
+use crate::model::dump::Goroutine;
+use crate::model::groups::Grouper;
+use crate::model::top::Point;
+use crate::model::top::Who;
+use crate::render;
+use crate::target;
+use crate::target::Selection;
+use crate::target::Target;
+use crate::target::clock;
+use crate::target::live::Live;
+use crate::target::process::ProcessId;
+use crate::tui::process::Chosen;
+use crate::tui::process::End;
+use crate::tui::process::Page;
+use crate::tui::process::ProcessView;
+use crate::tui::state::State;
+
+use super::list::CpuRate;
+
+/// Listing goroutines takes at most one part in so many of the time of one processor: with very many of them they are
+/// listed less often than the rest is read.
+const SHARE: u32 = 66;
+
+/// A process and its readers.
+pub(super) struct Watched<'t> {
+    target: &'t Target,
+    process: ProcessId,
+    sampler: Sampler,
+    reader: GoroutineReader<'t>,
+    counter: Counter,
+    cpu: CpuRate,
+    opened: Instant,
+    /// Nothing has been read yet.
+    is_new: bool,
+    /// When goroutines may be listed again.
+    list_at: Instant,
+}
+
+/// The process with this number, and the binary it runs.
+pub(super) fn find(pid: i32) -> Result<Target> {
+    let resolved = target::resolve(&Selection::Pids(vec![pid]))?;
+    let target = resolved.targets.into_iter().next();
+    target.with_context(|| format!("there is no process {pid}"))
+}
+
+impl<'t> Watched<'t> {
+    /// Opens the process of a target.
+    ///
+    /// # Errors
+    /// It has ended, or may not be read, or its goroutines cannot be.
+    pub(super) fn open(target: &'t Target) -> Result<Self> {
+        let process = target.processes().into_iter().next();
+        let process = process.with_context(|| format!("{} has ended", target.name))?;
+        let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
+        let reader = GoroutineReader::new(&target.binary, &live.subject());
+        let reader = reader.map_err(|why| unreadable(&live, why))?;
+        Ok(Self {
+            target,
+            process,
+            sampler: Sampler::new(live, None)?,
+            reader,
+            counter: Counter::default(),
+            cpu: CpuRate::default(),
+            opened: Instant::now(),
+            is_new: true,
+            list_at: Instant::now(),
+        })
+    }
+
+    /// Which process it is.
+    pub(super) fn who(&self) -> Who {
+        Who {
+            pid: self.process.pid,
+            name: self.target.name.clone(),
+            go_version: self.target.binary.version().map(ToString::to_string),
+        }
+    }
+
+    /// Lists the goroutines at the next refresh, however dear that was a moment ago.
+    pub(super) fn hurry(&mut self) {
+        self.list_at = Instant::now();
+    }
+
+    /// Reads everything once more.
+    pub(super) fn refresh(&mut self, state: &mut State) {
+        let interval = state.interval;
+        let Some(view) = &mut state.process else {
+            return;
+        };
+        let now = self.opened.elapsed();
+        let at = now.as_secs_f64();
+        if view.end.is_some() {
+            view.pass(at);
+            return;
+        }
+        let point = match self.sampler.next() {
+            Ok(Reading::Interval(interval)) => {
+                let point = match std::mem::take(&mut self.is_new) {
+                    // What happened until now is no matter of one interval.
+                    true => Point::first(&interval.now),
+                    false => Point::of(&interval),
+                };
+                Some(Point {
+                    cpu: self.cpu.look(&self.process),
+                    ..point
+                })
+            }
+            Ok(Reading::Moved) => None,
+            Ok(Reading::Ended) => return view.ended(at, End::Gone),
+            Ok(Reading::Replaced) => return view.ended(at, End::Replaced),
+            Err(_) if !self.process.is_alive() => return view.ended(at, End::Gone),
+            Err(why) => return view.ended(at, End::Unreadable(format!("{why:#}"))),
+        };
+        let now_ns = clock::monotonic_ns().ok();
+        let began = self.sampler.began();
+        let uptime = now_ns.map(|now| Duration::from_nanos(now.saturating_sub(began)));
+        view.push(slot(now, interval), at, point, uptime);
+        self.count(view, at, now_ns);
+    }
+
+    /// Lists the goroutines, unless that was dear a moment ago.
+    fn count(&mut self, view: &mut ProcessView, at: f64, now_ns: Option<u64>) {
+        if Instant::now() < self.list_at {
+            return;
+        }
+        let before = clock::thread_cpu();
+        // What moved is older by an interval the next time, and said to be.
+        if let Ok(dump) = self.reader.list(&self.sampler.live().memory) {
+            view.count(at, now_ns, self.counter.count(&dump));
+        }
+        let took = clock::thread_cpu().saturating_sub(before);
+        self.list_at = Instant::now() + took * SHARE;
+    }
+
+    /// The stacks of these goroutines, as text.
+    ///
+    /// # Errors
+    /// The process cannot be read any more.
+    pub(super) fn stacks(&mut self, chosen: &Chosen) -> Result<Page> {
+        let live = self.sampler.live();
+        let dump = self.reader.read(&live.memory);
+        let mut dump = dump.map_err(|why| match self.process.is_alive() {
+            true => unreadable(live, why),
+            false => anyhow!("process {} has ended", self.process.pid),
+        })?;
+        dump.at_ns = clock::monotonic_ns().ok();
+        let wanted = |goroutine: &Goroutine| {
+            !goroutine.system
+                && match chosen {
+                    Chosen::Origin(origin) => origin.is_of(goroutine),
+                    Chosen::Function(name) => {
+                        let start = goroutine.start.as_deref();
+                        start.map(|place| place.function.as_str()) == name.as_deref()
+                    }
+                }
+        };
+        let groups = Grouper::new(false).groups(&dump, wanted);
+        let mut text = Vec::new();
+        for group in &groups {
+            render::dump::group(&mut text, group, dump.at_ns, false);
+        }
+        let count: usize = groups.iter().map(|group| group.goroutines.len()).sum();
+        let start = match chosen {
+            Chosen::Origin(origin) => &origin.start,
+            Chosen::Function(start) => start,
+        };
+        let name = start.as_deref().unwrap_or("?");
+        let mut lines: Vec<String> = String::from_utf8_lossy(&text)
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        if lines.is_empty() {
+            lines.push("there are none of them any more".to_owned());
+        }
+        Ok(Page {
+            title: format!(
+                "{name}: {} on {}",
+                number(count, "goroutine"),
+                number(groups.len(), "stack")
+            ),
+            lines,
+            top: 0,
+        })
+    }
+}
+
+/// In which slot of the history a moment lies.
+fn slot(at: Duration, interval: Duration) -> u64 {
+    (at.as_secs_f64() / interval.as_secs_f64()).round() as u64
+}
+
+/// `1 stack`, `2 stacks`.
+fn number(count: usize, of: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {of}{plural}")
+}
