@@ -29,7 +29,7 @@ pub struct Kernel {
 const COOKIES: (u16, u16) = (5, 15);
 /// Ring buffer: Linux 5.8 ("bpf: Implement BPF ring buffer and verifier support for it").
 const RING_BUFFER: (u16, u16) = (5, 8);
-/// A compare-and-swap in BPF programs: Linux 5.12 ("bpf: Add instructions for atomic_[cmp]xchg"); on arm64 5.18 ("bpf,
+/// A compare-and-swap in BPF programs: Linux 5.12 (`atomic_cmpxchg`); on arm64 5.18 ("bpf,
 /// arm64: support more atomic operations").
 const COMPARE_AND_SWAP: (u16, u16) = if cfg!(target_arch = "aarch64") {
     (5, 18)

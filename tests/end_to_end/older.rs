@@ -16,7 +16,7 @@ use nix::{
 };
 
 use crate::{
-    common::{Fixture, Grtmon, command, grtmon},
+    common::{Fixture, Grtmon, command, grtmon, require_root_or_skip},
     subject::once,
 };
 
@@ -29,6 +29,20 @@ fn our_events() -> usize {
         .lines()
         .filter(|it| it.starts_with("p:grtmon_"))
         .count()
+}
+
+#[test]
+fn what_needs_no_program_works() {
+    if !require_root_or_skip() {
+        return;
+    }
+    assert!(grtmon(&["version"]).success().stdout.contains("grtmon"));
+    grtmon(&["ps"]).success();
+    // It makes the maps of every command, and measures them.
+    let doctor = grtmon(&["doctor", "--output", "json"]).success().json();
+    let memory = doctor[0]["kernel_memory"].as_object().unwrap();
+    assert!(memory.len() >= 5, "{memory:?}");
+    assert!(memory.values().all(|it| it["fine"] == true), "{memory:?}");
 }
 
 #[test]
