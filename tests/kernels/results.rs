@@ -67,7 +67,15 @@ impl Cell {
 }
 
 fn key(kernel: &Kernel, go: &str, build: &str) -> [String; 5] {
-    [kernel.arch.debian, kernel.series, kernel.flavour, go, build].map(str::to_owned)
+    let flavour = [kernel.flavour, kernel.arguments].join(" ");
+    [
+        kernel.arch.debian,
+        kernel.series,
+        flavour.trim_end(),
+        go,
+        build,
+    ]
+    .map(str::to_owned)
 }
 
 /// Keeps them in the file, in the place of what it had of this kernel.
