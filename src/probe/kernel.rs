@@ -10,7 +10,6 @@ use anyhow::bail;
 use crate::target::limits;
 use crate::target::machine::kernel_release;
 
-
 use super::attach::Method;
 use super::rights::Capability;
 use super::rights::Rights;
