@@ -6,12 +6,14 @@
 //! table has if the binary was not stripped: that is asked second because it takes longer.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::body::Body;
 use super::code::Code;
 use super::dataflow::{Dataflow, Origin};
 use super::instruction::{Access, Effects, Instruction, Register};
 use super::runtime::Runtime;
+use super::starts;
 use super::string_table::StringTable;
 
 /// Link-time addresses of the runtime's global variables; `None` where one was not found.
@@ -49,7 +51,10 @@ pub struct Globals {
 impl Globals {
     /// Looks for all of them.
     pub fn of(runtime: &Runtime<'_>) -> Self {
-        let search = Search { runtime };
+        let search = Search {
+            runtime,
+            keeping: starts::keeping(runtime),
+        };
         Self {
             allgs: search.variable("runtime.allgs", search.allgs()),
             allm: search.variable("runtime.allm", search.allm()),
@@ -74,6 +79,8 @@ impl Globals {
 
 struct Search<'r, 'b> {
     runtime: &'r Runtime<'b>,
+    /// Code of functions that keep registers.
+    keeping: Vec<Range<u64>>,
 }
 
 impl<'b> Search<'_, 'b> {
@@ -104,7 +111,8 @@ impl<'b> Search<'_, 'b> {
         let body = self.body(caller)?;
         let callees = self.runtime.entries(callee);
         let call = body.code().calls_to(&callees).next()?;
-        address(&mut Dataflow::new(body.code(), &[]), Register::FIRST, call)
+        let mut dataflow = Dataflow::new(body.code(), &self.keeping);
+        address(&mut dataflow, Register::FIRST, call)
     }
 
     /// `refill` and `allocLarge` call `memstats.heapStats.acquire()`; heapStats is the first field.

@@ -115,7 +115,7 @@ fn each_caller<'b>(binary: &'b Binary, targets: &[u64], mut each: impl FnMut(&Fu
 
 /// The code of the helpers that keep registers: `runtime.gcWriteBarrier1` to `8`, until Go 1.20 `gcWriteBarrier`,
 /// `gcWriteBarrierCX` and so on; `runtime.duffzero` and `duffcopy`, which are entered in the middle.
-fn keeping(runtime: &Runtime<'_>) -> Vec<Range<u64>> {
+pub(super) fn keeping(runtime: &Runtime<'_>) -> Vec<Range<u64>> {
     runtime
         .functions()
         .filter(|function| {
