@@ -143,12 +143,25 @@ fn inside_a_pid_namespace_those_outside_have_no_number() {
         let (one, two) = (events(&outside.finish()), events(&another.finish()));
         let nameless = rows[&None];
         assert!((one + two..one + two + 100).contains(&nameless), "{rows:?}");
-        let unknown = output.json().into_iter().filter(|it| {
-            let named = !UNNAMED.iter().any(|name| it["start_fn"] == *name);
-            it["event"] == "exit" && it["pid"].is_null() && it["wait_ns"].is_null() && named
-        });
-        let elders = 2 * 19;
-        assert!(unknown.count() < elders + 10);
+        // This one calls itself, in four processes at once: it may become too dear to watch, which is said.
+        let not_watched = |row: &Value| {
+            row["start_fn"] == "main.recursiveStart"
+                && output.stderr.contains("is called directly too often")
+        };
+        let mut unknown = BTreeMap::new();
+        for row in output.json() {
+            let named = !UNNAMED.iter().any(|name| row["start_fn"] == *name);
+            if row["event"] == "exit"
+                && row["pid"].is_null()
+                && row["wait_ns"].is_null()
+                && named
+                && !not_watched(&row)
+            {
+                *unknown.entry(row["start_fn"].to_string()).or_insert(0) += 1;
+            }
+        }
+        let all: i32 = unknown.values().sum();
+        assert!(all < 2 * 19 + 10, "{unknown:?}");
     });
 }
 
