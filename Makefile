@@ -12,7 +12,7 @@ demo: setup-test build
 
 # The whole matrix of Go versions and builds where CI or GRTMON_TEST_MATRIX=full is set.
 test: setup-test lint
-	$(CARGO) test --locked
+	$(CARGO) test --locked --no-fail-fast
 
 # Debian's kernels from 5.10 to the newest on amd64 and arm64, in QEMU without KVM. Writes tests/kernels/results.tsv, and
 # from it the table in README.md.
