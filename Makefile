@@ -2,12 +2,12 @@
 
 CARGO ?= cargo
 
-.PHONY: build demo test test-kernels test-dist bench dist lint setup setup-dist setup-test clean
+.PHONY: build demo test test-kernels test-dist bench dist lint setup setup-dist setup-go setup-test clean
 
 build: setup
 	$(CARGO) build --release --locked
 
-demo: setup-test build
+demo: setup-go build
 	tests/demo.sh
 
 # The whole matrix of Go versions and builds where CI or GRTMON_TEST_MATRIX=full is set.
@@ -44,6 +44,10 @@ setup:
 setup-dist:
 	@tests/setup/packages.sh dist
 	@tests/setup/arm64.sh >/dev/null
+
+setup-go:
+	@tests/setup/packages.sh go
+	@tests/setup/go.sh any >/dev/null
 
 setup-test:
 	@tests/setup/packages.sh test

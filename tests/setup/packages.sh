@@ -1,6 +1,6 @@
 #!/bin/sh
-# tests/setup/packages.sh [test | static | dist | test-dist]: what it takes to build grtmon (to test it, to link it
-# statically, to make packages, to test those) and does not come through cargo. Looks for each thing itself, not for the
+# tests/setup/packages.sh [go | test | static | dist | test-dist]: what it takes to build grtmon (to build Go programs too, to
+# test it, to link it statically, to make packages, to test those) and does not come through cargo. Looks for each thing itself, not for the
 # package, so other distributions work too; installs what is missing through apt-get when root, else prints the command
 # and stops.
 set -eu
@@ -22,7 +22,11 @@ need pkg-config command -v pkg-config
 need clang command -v clang
 need libelf-dev pkg-config --exists libelf
 need zlib1g-dev pkg-config --exists zlib
-if [ "${1:-}" != "" ]; then
+case "${1:-}" in
+    "" | go) cross="" ;;
+    *) cross=yes ;;
+esac
+if [ -n "$cross" ]; then
     # For packaging/static.sh aarch64.
     need gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
     need libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/lib/libc.a
@@ -51,6 +55,8 @@ if [ "${1:-}" = test ]; then
     # For the tests without root.
     need libcap2-bin command -v setcap
     need util-linux command -v setpriv
+fi
+if [ "${1:-}" = test ] || [ "${1:-}" = go ]; then
     # For tests/setup/go.sh.
     need python3 command -v python3
     need python3-venv python3 -c 'import venv, ensurepip'
@@ -96,7 +102,7 @@ if [ "${1:-}" = test ]; then
         fi
     done
 fi
-if [ "${1:-}" != "" ] && ! [ -d "$(rustc --print sysroot)/lib/rustlib/aarch64-unknown-linux-gnu" ]; then
+if [ -n "$cross" ] && ! [ -d "$(rustc --print sysroot)/lib/rustlib/aarch64-unknown-linux-gnu" ]; then
     say "adding Rust's standard library for aarch64"
     if ! rustup target add aarch64-unknown-linux-gnu >&2; then
         say "no Rust for aarch64: rustup target add aarch64-unknown-linux-gnu"
