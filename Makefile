@@ -10,7 +10,7 @@ build: setup
 demo: setup-go build
 	tests/demo.sh
 
-# The whole matrix of Go versions and builds where CI or GRTMON_TEST_MATRIX=full is set.
+# Every Go version with GRTMON_TEST_MATRIX=wide, in every build too with GRTMON_TEST_MATRIX=full.
 test: setup-test lint
 	$(CARGO) test --locked --no-fail-fast
 

@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
-use super::toolchain::{Toolchain, full_matrix, prebuilt};
+use super::toolchain::{Toolchain, full_matrix, prebuilt, wide_matrix};
 
 /// How a Go program is built.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -126,13 +126,15 @@ impl Build {
     }
 }
 
-/// The builds of this run: all of them, or two that differ most.
+/// The builds of this run: all of them, or those that differ most.
 pub(crate) fn builds() -> &'static [Build] {
     static PREBUILT: OnceLock<[Build; 1]> = OnceLock::new();
     if prebuilt().is_some() {
         PREBUILT.get_or_init(|| [Build::DEFAULT.or_prebuilt()])
     } else if full_matrix() {
         &Build::ALL
+    } else if wide_matrix() {
+        &[Build::DEFAULT, Build::STRIPPED_PIE, Build::STRIPPED_PIE_CGO]
     } else {
         &[Build::DEFAULT, Build::STRIPPED_PIE]
     }

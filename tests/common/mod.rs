@@ -15,7 +15,7 @@
 //!
 //! What runs is set from outside:
 //!
-//! - `GRTMON_TEST_MATRIX=full` (implied by `CI`): every toolchain × every build. Otherwise the
+//! - `GRTMON_TEST_MATRIX=full` (implied by `CI`): every toolchain × every build; `wide`: × three builds. Otherwise the
 //!   newest toolchain that is there, in two builds. `GRTMON_TEST_GO=1.21.13,1.27.3` picks versions.
 //! - `GRTMON_REQUIRE_ALL=1` (implied by `CI`): a test that cannot run fails instead of saying
 //!   `skipped: why`.

@@ -58,6 +58,11 @@ pub(crate) fn full_matrix() -> bool {
     }
 }
 
+/// `true` when this run covers every toolchain, in the builds that differ most.
+pub(crate) fn wide_matrix() -> bool {
+    env::var("GRTMON_TEST_MATRIX").is_ok_and(|value| value == "wide")
+}
+
 /// `true` when `CI` is set, as continuous-integration services do.
 pub(crate) fn in_ci() -> bool {
     env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
@@ -73,7 +78,7 @@ pub(crate) fn toolchains() -> &'static [Toolchain] {
         if let Ok(list) = env::var("GRTMON_TEST_GO") {
             return list.split(',').map(obtain).collect();
         }
-        if full_matrix() {
+        if full_matrix() || wide_matrix() {
             return MATRIX.iter().copied().map(obtain).collect();
         }
         let newest = installed()

@@ -22,8 +22,6 @@ pub(crate) struct Arch {
     pub(crate) strip: &'static str,
     /// What position-independent Go programs are started by: here, and there.
     loader: (&'static str, &'static str),
-    /// Whether grtmon knows where to put probes.
-    has_sites: bool,
 }
 
 pub(crate) const AMD64: &Arch = &Arch {
@@ -34,7 +32,6 @@ pub(crate) const AMD64: &Arch = &Arch {
     console: "ttyS0",
     strip: "strip",
     loader: ("/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
-    has_sites: true,
 };
 
 pub(crate) const ARM64: &Arch = &Arch {
@@ -49,15 +46,14 @@ pub(crate) const ARM64: &Arch = &Arch {
         "/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1",
         "lib/ld-linux-aarch64.so.1",
     ),
-    // Make it true when it does.
-    has_sites: false,
 };
 
 /// A check: the test executable it is in, and its name there.
 type Check = (&'static str, &'static str);
 
 /// What is checked in the slice too.
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
+    ("end_to_end", "older::what_needs_no_program_works"),
     (
         "end_to_end",
         "goroutines::every_goroutine_is_seen_once_with_its_names_and_times",
@@ -89,9 +85,6 @@ const MORE_CHECKS: [Check; 4] = [
         "goroutines::what_is_not_shown_is_counted_as_lost",
     ),
 ];
-
-/// Where grtmon does not know the architecture's Go programs yet.
-const WITHOUT_SITES: [Check; 1] = [("end_to_end", "older::what_needs_no_program_works")];
 
 /// On a kernel that is locked down.
 pub(crate) const LOCKED_DOWN: Check = ("end_to_end", "older::a_kernel_that_is_locked_down_is_said");
@@ -135,12 +128,9 @@ impl Kernel {
     fn checks(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         if self.arguments.is_empty() {
-            match (self.arch.has_sites, results::whole_matrix()) {
-                (false, _) => checks.extend(WITHOUT_SITES),
-                (true, whole) => {
-                    checks.extend(CHECKS);
-                    checks.extend(MORE_CHECKS.iter().filter(|_| whole));
-                }
+            checks.extend(CHECKS);
+            if results::whole_matrix() {
+                checks.extend(MORE_CHECKS);
             }
         }
         checks.extend(self.special);

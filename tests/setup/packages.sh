@@ -61,7 +61,7 @@ if [ "${1:-}" = test ] || [ "${1:-}" = go ]; then
     need python3 command -v python3
     need python3-venv python3 -c 'import venv, ensurepip'
     case "${GRTMON_TEST_MATRIX:-},${GRTMON_TEST_GO:-}," in
-        full,* | *,1.19,*)
+        full,* | wide,* | *,1.19,*)
             need golang-1.19-go test -x /usr/lib/go-1.19/bin/go
             need golang-1.19-src test -d /usr/lib/go-1.19/src/runtime
             ;;
