@@ -201,7 +201,8 @@ fn main() {
     let rounds = env::var("GRTMON_BENCH_ROUNDS").ok();
     let rounds: usize = rounds.map_or(5, |it| it.parse().unwrap());
     let only = env::var("GRTMON_BENCH_ONLY").unwrap_or_default();
-    let without = env::var("GRTMON_BENCH_WITHOUT").unwrap_or_else(|_| "-".to_owned());
+    let without = env::var("GRTMON_BENCH_WITHOUT").ok();
+    let is_wanted = |name: &str| without.as_ref().is_none_or(|it| !name.contains(&**it));
     let has_bpftrace = Command::new("bpftrace").arg("--version").output().is_ok();
     if !has_bpftrace {
         eprintln!("bpftrace is not installed: its rows are left out");
@@ -219,7 +220,7 @@ fn main() {
         let mut cases: Vec<(Observer, Case)> = subject
             .observers
             .iter()
-            .filter(|(name, _)| !name.contains(&without))
+            .filter(|(name, _)| is_wanted(name))
             .filter(|(_, it)| has_bpftrace || !matches!(it, Observer::Bpftrace(_)))
             .map(|(name, observer)| {
                 let case = Case {
