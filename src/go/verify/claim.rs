@@ -8,6 +8,9 @@ use super::reader::{Reader, Skip};
 use crate::go::layout::{Field, Layout};
 use crate::go::memory::MemoryError;
 
+/// How often an object is looked at before something is taken to be false of it.
+const LOOKS: usize = 4;
+
 /// A statement that is true of every Go program, if the fields that it names lie where the layout says.
 #[derive(Debug, Clone)]
 pub struct Claim {
@@ -104,16 +107,29 @@ impl<'c> Claims<'c> {
     }
 
     /// Puts a claim to one object. May be called many times with the same fields and text.
+    ///
+    /// Two words are not read at the same moment: a thread may take up another goroutine between the reading of
+    /// `m.curg` and that of `g.m`. So what is found false of an object is looked at again before it counts.
     pub(super) fn claim(
         &mut self,
         fields: &'static [Field],
         text: &'static str,
-        holds: impl FnOnce(Reader<'c>) -> Result<bool, Skip>,
+        mut holds: impl FnMut(Reader<'c>) -> Result<bool, Skip>,
     ) {
         if self.ended.is_some() {
             return;
         }
-        let vote = match holds(self.reader()) {
+        let mut answer = holds(self.reader());
+        for _ in 1..LOOKS {
+            match &answer {
+                Ok(false) => {}
+                Err(Skip::Unreadable(why)) if !why.is_final() => {}
+                _ => break,
+            }
+            self.pages.renew();
+            answer = holds(self.reader());
+        }
+        let vote = match answer {
             Ok(vote) => Some(vote),
             Err(Skip::Unreadable(why)) if why.is_final() => {
                 self.ended = Some(why);
