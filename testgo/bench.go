@@ -26,33 +26,46 @@ func init() {
 // measured is the account of such a mode.
 type measured struct {
 	truth
+	Turns []turn `json:"turns"`
+}
+
+// turn is the same work done once.
+type turn struct {
 	Work   int64 `json:"work"`    // units done: goroutines, hand-overs, objects, cycles, requests
 	CPUNs  int64 `json:"cpu_ns"`  // user and system time of this process
 	WallNs int64 `json:"wall_ns"` // from beginning to end
 }
 
-// bench makes a mode of work that does about n units and returns how many.
+// bench makes a mode of work that does about n units and returns how many. It
+// is done in several turns, so that one process can be compared with itself:
+// no two are equally fast.
 func bench(work func(n int) int64) func([]string) {
 	return func(args []string) {
 		flags := flag.NewFlagSet("bench", flag.ExitOnError)
 		n := flags.Int("n", 1000, "units of work")
-		traced := flags.Bool("trace", false, "under the runtime's own tracer")
+		turns := flags.Int("turns", 1, "how often it is done, with a pause in between")
+		traced := flags.Int("trace", 0, "in this turn (1 is the first) under the runtime's own tracer")
 		parse(flags, args)
 		work(*n/100 + 1) // everything has been paged in and grown
+		t := measured{truth: begin("bench"), Turns: make([]turn, *turns)}
 		ready()
-		if *traced {
-			if err := trace.Start(io.Discard); err != nil {
-				fail(err)
+		for i := range t.Turns {
+			if i > 0 {
+				pause("next")
+			}
+			if i+1 == *traced {
+				if err := trace.Start(io.Discard); err != nil {
+					fail(err)
+				}
+			}
+			cpu, wall := cpuTime(), time.Now()
+			units := work(*n)
+			t.Turns[i] = turn{units, cpuTime() - cpu, time.Since(wall).Nanoseconds()}
+			if i+1 == *traced {
+				trace.Stop()
 			}
 		}
-		t := measured{truth: begin("bench")}
-		cpu, wall := cpuTime(), time.Now()
-		t.Work = work(*n)
-		t.CPUNs, t.WallNs = cpuTime()-cpu, time.Since(wall).Nanoseconds()
 		t.worked()
-		if *traced {
-			trace.Stop()
-		}
 		done()
 		report(t)
 	}

@@ -2,8 +2,9 @@
 //! grtmon, with bpftrace at the functions' entries, and with the runtime's own means. `make bench` runs it; it needs
 //! root, a quiet machine, and bpftrace for those rows.
 //!
-//! The rounds are interleaved and every ratio is taken within one round, so that a machine that becomes slower makes
-//! all rows slower. `GRTMON_BENCH_ROUNDS` (5), `GRTMON_BENCH_ONLY` (a part of a subject's name, `dump` or
+//! A subject does its work again and again, and is watched every second time: every ratio is taken within one process, of
+//! what lies side by side, for no two processes and no two seconds are equally fast. The row "nobody" tells how far
+//! chance goes. The rounds are interleaved. `GRTMON_BENCH_ROUNDS` (5), `GRTMON_BENCH_ONLY` (a part of a subject's name, `dump` or
 //! `startup`) and `GRTMON_BENCH_WITHOUT` (a part of an observer's name) change what is run.
 #![allow(
     clippy::unwrap_used,
@@ -25,24 +26,27 @@ use std::{env, fs, path::Path, process::Command};
 use common::{Build, Fixture, fixture, newest};
 use observer::{Observer, Probes, observe};
 use serde_json::Value;
-use table::{Case, Run};
+use table::{Case, Run, Turn};
 
 /// A subject, how much of its work is done, and who watches it.
 struct Subject {
     name: &'static str,
     mode: &'static str,
     units: u64,
+    /// How often it is watched in a round, each time between two times without.
+    pairs: usize,
     observers: &'static [(&'static str, Observer)],
 }
 
 /// The runtime's tracer sees what all others see together.
-const TRACER: (&str, Observer) = ("runtime/trace", Observer::Flag("-trace"));
+const TRACER: (&str, Observer) = ("runtime/trace", Observer::Flag("-trace=2"));
 
-const SUBJECTS: [Subject; 5] = [
+const SUBJECTS: [Subject; 7] = [
     Subject {
         name: "spawn and exit",
         mode: "bench-spawn",
         units: 300_000,
+        pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
             ("empty at the sites of gr seq", Observer::Floor(Probes::GrSeq)),
@@ -61,14 +65,29 @@ const SUBJECTS: [Subject; 5] = [
             TRACER,
         ],
     },
+    // Nothing in it is probed: many short turns, for small differences. What is done once a second as a rule is done
+    // in each turn here, which takes some 0.1 s.
     Subject {
-        name: "channel ping-pong",
+        name: "channel ping-pong, unprobed",
         mode: "bench-pingpong",
-        units: 300_000,
+        units: 400_000,
+        pairs: 12,
         observers: &[
             ("nobody", Observer::Nobody),
             ("grtmon gr seq", Observer::Grtmon(&["gr", "seq"])),
             ("grtmon gr", Observer::Grtmon(&["gr"])),
+            ("grtmon gc", Observer::Grtmon(&["gc"])),
+            ("grtmon stat, ten times a second", Observer::Grtmon(&["stat", "--interval", "100ms"])),
+            ("grtmon dump, once", Observer::Again(&["dump", "--pid", "PID"])),
+        ],
+    },
+    Subject {
+        name: "channel ping-pong",
+        mode: "bench-pingpong",
+        units: 300_000,
+        pairs: 1,
+        observers: &[
+            ("nobody", Observer::Nobody),
             ("empty at the sites of sched", Observer::Floor(Probes::Sched)),
             ("grtmon sched", Observer::Grtmon(&["sched", "--duration", "10m"])),
             ("grtmon sched --by fn", Observer::Grtmon(&["sched", "--by", "fn", "--duration", "10m"])),
@@ -85,11 +104,11 @@ const SUBJECTS: [Subject; 5] = [
         name: "small objects",
         mode: "bench-alloc",
         units: 1_000_000,
+        pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
             ("empty at the sites of gm", Observer::Floor(Probes::Gm)),
             ("grtmon gm --source probes", Observer::Grtmon(&["gm", "--source", "probes"])),
-            ("grtmon gm --source counters", Observer::Grtmon(&["gm", "--source", "counters", "--interval", "1s"])),
             (
                 "bpftrace: mallocgc*",
                 Observer::Bpftrace("uprobe:BIN:runtime.mallocgc* { @[reg(\"ax\")] = count(); }"),
@@ -97,9 +116,22 @@ const SUBJECTS: [Subject; 5] = [
         ],
     },
     Subject {
+        name: "small objects, unprobed",
+        mode: "bench-alloc",
+        units: 3_000_000,
+        pairs: 12,
+        observers: &[
+            ("nobody", Observer::Nobody),
+            ("grtmon gm --source counters", Observer::Grtmon(&["gm", "--source", "counters", "--interval", "100ms"])),
+            ("grtmon stat, ten times a second", Observer::Grtmon(&["stat", "--interval", "100ms"])),
+            ("grtmon ps, once", Observer::Again(&["ps"])),
+        ],
+    },
+    Subject {
         name: "garbage collection",
         mode: "bench-gc",
         units: 150,
+        pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
             ("empty at the sites of gc", Observer::Floor(Probes::Gc)),
@@ -121,6 +153,7 @@ const SUBJECTS: [Subject; 5] = [
         name: "HTTP server",
         mode: "bench-http",
         units: 10_000,
+        pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
             ("empty at the sites of gr seq", Observer::Floor(Probes::GrSeq)),
@@ -137,7 +170,7 @@ const SUBJECTS: [Subject; 5] = [
             ("grtmon gm --source probes", Observer::Grtmon(&["gm", "--source", "probes"])),
             ("grtmon gm --source counters", Observer::Grtmon(&["gm", "--source", "counters", "--interval", "1s"])),
             ("grtmon stat", Observer::Grtmon(&["stat", "--interval", "1s"])),
-            ("grtmon dump, every second", Observer::Again(&["dump"])),
+            ("grtmon dump, every second", Observer::Again(&["dump", "--pid", "PID"])),
             (
                 "bpftrace: newproc1, execute, exit",
                 Observer::Bpftrace(
@@ -162,10 +195,33 @@ fn number(value: &Value, field: &str) -> u64 {
         .unwrap_or_else(|| panic!("no {field} in {value}"))
 }
 
-/// One run. The subject must have done all its work, and an observer that counts must have counted all of it.
-fn run(subject: &Subject, name: &str, observer: Observer, program: &Path) -> Run {
+/// What a subject says of its turns.
+fn turns(truth: &Value) -> Vec<Turn> {
+    let turn = |turn: &Value| Turn {
+        cpu_ns: number(turn, "cpu_ns") as f64,
+        wall_ns: number(turn, "wall_ns") as f64,
+        work: number(turn, "work"),
+    };
+    truth["turns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(turn)
+        .collect()
+}
+
+/// One round: a run for each time the subject was watched. It must have done all its work, and an observer that counts
+/// must have counted all of it. `nobody` is a run of this round that nobody watched.
+fn round(
+    subject: &Subject,
+    name: &str,
+    observer: Observer,
+    program: &Path,
+    nobody: Option<&Run>,
+) -> Vec<Run> {
     let units = subject.units.to_string();
-    let mut arguments = vec![subject.mode, "-n", &units];
+    let count = (2 * subject.pairs + 1).to_string();
+    let mut arguments = vec![subject.mode, "-turns", &count, "-n", &units];
     if let Observer::Flag(flag) = observer {
         arguments.push(flag);
     }
@@ -176,25 +232,39 @@ fn run(subject: &Subject, name: &str, observer: Observer, program: &Path) -> Run
     }
     let mut target = Fixture::start_command(command);
     let pid = target.pid();
-    let account = observe(observer, pid, program, || target.work());
-    let truth = target.finish();
-    let work = number(&truth, "work");
-    assert!(work >= subject.units, "{truth}");
-    if let Some(counted) = account.counted {
-        let lost = account.lost.unwrap_or(0);
-        if counted + lost < work && !matches!(subject.mode, "bench-http" | "bench-pingpong") {
-            eprintln!(
-                "{} under {name}: counted {counted}, lost {lost}, of {work}",
-                subject.name
-            );
+    let mut accounts = Vec::new();
+    for _ in 0..subject.pairs {
+        target.go_until("next");
+        accounts.push(observe(observer, pid, program, || target.go_until("next")));
+    }
+    target.work();
+    let turns = turns(&target.finish());
+    let mut runs = Vec::new();
+    for (account, turns) in accounts.into_iter().zip(turns.windows(3).step_by(2)) {
+        let watched = turns[1];
+        assert!(watched.work >= subject.units, "{name}: {watched:?}");
+        if let Some(counted) = account.counted {
+            let lost = account.lost.unwrap_or(0);
+            let counts_work = !matches!(subject.mode, "bench-http" | "bench-pingpong");
+            if counts_work && counted + lost < watched.work {
+                eprintln!(
+                    "{} under {name}: counted {counted}, lost {lost}, of {}",
+                    subject.name, watched.work
+                );
+            }
         }
+        let alone = match (observer, nobody) {
+            // All turns are under it.
+            (Observer::Environment(..), Some(nobody)) => nobody.alone,
+            _ => [turns[0], turns[2]],
+        };
+        runs.push(Run {
+            watched,
+            alone,
+            account,
+        });
     }
-    Run {
-        cpu_ns: number(&truth, "cpu_ns") as f64,
-        wall_ns: number(&truth, "wall_ns") as f64,
-        work,
-        account,
-    }
+    runs
 }
 
 fn main() {
@@ -231,11 +301,15 @@ fn main() {
                 (*observer, case)
             })
             .collect();
-        for round in 1..=rounds {
-            eprintln!("{}: round {round} of {rounds}", subject.name);
+        for number in 1..=rounds {
+            eprintln!("{}: round {number} of {rounds}", subject.name);
+            let mut nobody = None;
             for (observer, case) in &mut cases {
-                case.runs
-                    .push(run(subject, case.observer, *observer, &program));
+                let runs = round(subject, case.observer, *observer, &program, nobody.as_ref());
+                if *observer == Observer::Nobody {
+                    nobody = runs.last().cloned();
+                }
+                case.runs.extend(runs);
             }
         }
         let cases: Vec<Case> = cases.into_iter().map(|(_, case)| case).collect();

@@ -6,6 +6,7 @@ use std::{
     mem::MaybeUninit,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::Duration,
 };
@@ -34,7 +35,7 @@ pub(crate) enum Observer {
     Floor(Probes),
     /// A command of grtmon; the target is added.
     Grtmon(&'static [&'static str]),
-    /// A reading command of grtmon that runs again and again, a second apart.
+    /// A reading command of grtmon that runs again and again, a second apart; `PID` stands for the target.
     Again(&'static [&'static str]),
     /// A script of bpftrace; `BIN` stands for the program.
     Bpftrace(&'static str),
@@ -143,22 +144,29 @@ pub(crate) fn observe(
             }
         }
         Observer::Again(arguments) => {
-            let stop = std::sync::atomic::AtomicBool::new(false);
+            let (stop, stopped) = mpsc::channel::<()>();
             thread::scope(|scope| {
-                scope.spawn(|| {
-                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                scope.spawn(move || {
+                    loop {
                         let status = Command::new(env!("CARGO_BIN_EXE_grtmon"))
-                            .args(arguments)
-                            .args(["--pid", &pid.to_string()])
+                            .args(
+                                arguments
+                                    .iter()
+                                    .map(|it| it.replace("PID", &pid.to_string())),
+                            )
                             .stdout(Stdio::null())
                             .stderr(Stdio::null())
                             .status();
                         assert!(status.unwrap().success());
-                        thread::sleep(Duration::from_secs(1));
+                        if stopped.recv_timeout(Duration::from_secs(1))
+                            != Err(RecvTimeoutError::Timeout)
+                        {
+                            return;
+                        }
                     }
                 });
                 work();
-                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                drop(stop);
             });
             Account::default()
         }

@@ -6,17 +6,47 @@ use serde_json::{Value, json};
 
 use crate::observer::Account;
 
+/// The subject's work done once, by its own account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    pub(crate) cpu_ns: f64,
+    pub(crate) wall_ns: f64,
+    /// Units of work.
+    pub(crate) work: u64,
+}
+
 /// One run of one subject under one observer.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    pub(crate) cpu_ns: f64,
-    pub(crate) wall_ns: f64,
-    /// Units of work that the subject says it did.
-    pub(crate) work: u64,
+    /// Under observation.
+    pub(crate) watched: Turn,
+    /// The same without, before and afterwards, in the same process where that can be.
+    pub(crate) alone: [Turn; 2],
     pub(crate) account: Account,
 }
 
-/// All runs of one subject under one observer, a round each.
+impl Run {
+    /// What a unit of work takes, alone.
+    fn alone(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
+        let per_unit = |turn: &Turn| figure(turn) / turn.work as f64;
+        self.alone.iter().map(per_unit).sum::<f64>() / 2.0
+    }
+
+    fn watched(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
+        figure(&self.watched) / self.watched.work as f64
+    }
+
+    fn ratio(&self, figure: impl Fn(&Turn) -> f64) -> f64 {
+        self.watched(&figure) / self.alone(&figure)
+    }
+
+    /// Nanoseconds of the subject's CPU time that a unit of its work costs more than unobserved.
+    fn added_ns(&self) -> f64 {
+        self.watched(|turn| turn.cpu_ns) - self.alone(|turn| turn.cpu_ns)
+    }
+}
+
+/// All runs of one subject under one observer.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) subject: &'static str,
@@ -30,25 +60,22 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// Between which values the true median lies, 19 times of 20: as many of the measured ones lie on either side as a fair
+/// coin shows heads. Of few values, the least and the greatest.
+fn interval(mut values: Vec<f64>) -> (f64, f64) {
+    values.sort_by(f64::total_cmp);
+    let count = values.len() as f64;
+    let rank = ((count - 1.96 * count.sqrt()) / 2.0).max(0.0) as usize;
+    (values[rank], values[values.len() - 1 - rank])
+}
+
 impl Case {
+    fn all(&self, figure: impl Fn(&Run) -> f64) -> Vec<f64> {
+        self.runs.iter().map(figure).collect()
+    }
+
     fn median(&self, figure: impl Fn(&Run) -> f64) -> f64 {
-        median(self.runs.iter().map(figure).collect())
-    }
-
-    /// The ratio of a figure to that of another case, round by round.
-    fn ratio(&self, to: &Self, figure: impl Fn(&Run) -> f64) -> f64 {
-        let pairs = self.runs.iter().zip(&to.runs);
-        median(pairs.map(|(a, b)| figure(a) / figure(b)).collect())
-    }
-
-    /// Nanoseconds of the subject's CPU time that a unit of its work costs more than unobserved.
-    fn added_ns(&self, unobserved: &Self) -> f64 {
-        let pairs = self.runs.iter().zip(&unobserved.runs);
-        median(
-            pairs
-                .map(|(a, b)| (a.cpu_ns - b.cpu_ns) / a.work as f64)
-                .collect(),
-        )
+        median(self.all(figure))
     }
 }
 
@@ -56,37 +83,31 @@ impl Case {
 struct Row<'a> {
     case: &'a Case,
     cpu_ratio: f64,
+    cpu_interval: (f64, f64),
     wall_ratio: f64,
     added_ns: f64,
     of_floor: Option<f64>,
 }
 
-/// Each case beside the unobserved one of its subject; and beside the floor, which comes before those it is for.
+/// Each case, beside the floor, which comes before those it is for.
 fn rows(cases: &[Case]) -> Vec<Row<'_>> {
-    let Some(mut unobserved) = cases.first() else {
-        return Vec::new();
-    };
-    let mut floor: Option<&Case> = None;
+    let mut floor: Option<f64> = None;
     let mut rows = Vec::new();
     for case in cases {
-        if case.observer == "nobody" {
-            unobserved = case;
-            floor = None;
-        }
-        let added_ns = case.added_ns(unobserved);
+        let added_ns = case.median(Run::added_ns);
         let is_floor = case.observer.starts_with("empty");
-        if is_floor {
-            floor = Some(case);
+        if case.observer == "nobody" {
+            floor = None;
+        } else if is_floor {
+            floor = Some(added_ns);
         }
-        let of_floor = floor
-            .filter(|_| !is_floor)
-            .map(|it| added_ns / it.added_ns(unobserved));
         rows.push(Row {
             case,
-            cpu_ratio: case.ratio(unobserved, |run| run.cpu_ns),
-            wall_ratio: case.ratio(unobserved, |run| run.wall_ns),
+            cpu_ratio: case.median(|run| run.ratio(|turn| turn.cpu_ns)),
+            cpu_interval: interval(case.all(|run| run.ratio(|turn| turn.cpu_ns))),
+            wall_ratio: case.median(|run| run.ratio(|turn| turn.wall_ns)),
             added_ns,
-            of_floor,
+            of_floor: floor.filter(|_| !is_floor).map(|it| added_ns / it),
         });
     }
     rows
@@ -103,7 +124,7 @@ pub(crate) fn markdown(cases: &[Case], with_heading: bool) -> String {
         let shown = |value: Option<u64>| value.map_or_else(String::new, |it| it.to_string());
         let counted = account
             .counted
-            .map_or_else(String::new, |it| format!("{it} of {}", last.work));
+            .map_or_else(String::new, |it| format!("{it} of {}", last.watched.work));
         let of_floor = row
             .of_floor
             .map_or_else(String::new, |it| format!("{it:.2}"));
@@ -116,10 +137,12 @@ pub(crate) fn markdown(cases: &[Case], with_heading: bool) -> String {
             .map_or_else(String::new, |it| format!("{:.1} MB", it as f64 / 1024.0));
         writeln!(
             text,
-            "| {} | {} | {:.2} × | {:.2} × | {:.0} ns | {of_floor} | {counted} | {} | {} | {peak} |",
+            "| {} | {} | {:.2} × ({:.2}–{:.2}) | {:.2} × | {:.0} ns | {of_floor} | {counted} | {} | {} | {peak} |",
             row.case.subject,
             row.case.observer,
             row.cpu_ratio,
+            row.cpu_interval.0,
+            row.cpu_interval.1,
             row.wall_ratio,
             row.added_ns,
             shown(account.lost),
@@ -141,13 +164,15 @@ pub(crate) fn json(cases: &[Case]) -> Value {
                 cpu_s,
                 peak_kib,
             } = run.account;
+            let turn =
+                |it: &Turn| json!({ "cpu_ns": it.cpu_ns, "wall_ns": it.wall_ns, "work": it.work });
             json!({
-                "cpu_ns": run.cpu_ns, "wall_ns": run.wall_ns, "work": run.work, "hits": hits, "lost": lost,
-                "counted": counted, "own_cpu_s": cpu_s, "own_peak_kib": peak_kib,
+                "watched": turn(&run.watched), "alone": run.alone.iter().map(turn).collect::<Vec<_>>(), "hits": hits,
+                "lost": lost, "counted": counted, "own_cpu_s": cpu_s, "own_peak_kib": peak_kib,
             })
         };
         json!({
-            "work": row.case.subject, "observer": row.case.observer, "cpu_ratio": row.cpu_ratio,
+            "work": row.case.subject, "observer": row.case.observer, "cpu_ratio": row.cpu_ratio, "cpu_ratio_interval": [row.cpu_interval.0, row.cpu_interval.1],
             "wall_ratio": row.wall_ratio, "added_ns_per_unit": row.added_ns, "of_floor": row.of_floor,
             "runs": row.case.runs.iter().map(run).collect::<Vec<_>>(),
         })
