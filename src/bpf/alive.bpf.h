@@ -6,14 +6,15 @@
  * goroutine lives. Both go into one word, the name, so that a place in a table can be taken by one atomic
  * instruction: a hash map's insertion, lookup and deletion take three times as long as this.
  *
- * The table is cut into buckets of ALIVE_WAYS places. A goroutine that finds its bucket full, or that has no name, goes
- * to the map alive_overflow.
+ * The table is cut into buckets of ALIVE_WAYS places. The first one knows how many beside it are taken, so that as a rule
+ * one cache line is looked at. A goroutine that finds its bucket full, or that has no name, goes to the map
+ * alive_overflow.
  *
  * A name can be there already when its goroutine is created: what is remembered then is of an earlier image of the
  * process (exec), and is overwritten.
  *
  * What is remembered is the includer's matter: it has defined struct alive_life, of ALIVE_SIZE bytes beginning with the
- * name, and alive_clear(), which empties a place just taken.
+ * name and ending with `beside`, and alive_clear(), which empties a place just taken.
  */
 #ifndef __ALIVE_BPF_H
 #define __ALIVE_BPF_H
@@ -68,6 +69,8 @@ static __always_inline struct alive_life *alive_in(struct alive_bucket *bucket, 
 {
 	if (bucket->life[0].name == name)
 		return &bucket->life[0];
+	if (!bucket->life[0].beside)
+		return 0;
 	if (bucket->life[1].name == name)
 		return &bucket->life[1];
 	if (bucket->life[2].name == name)
@@ -84,6 +87,18 @@ static __always_inline int alive_take(struct alive_life *life, __u64 name)
 		return 0;
 	alive_clear(life);
 	return 1;
+}
+
+/* The same, of a place beside the first. It is counted before it is taken: a number too high costs a look. */
+static __always_inline int alive_take_beside(struct alive_bucket *bucket, __u32 way, __u64 name)
+{
+	if (bucket->life[way].name)
+		return 0;
+	__sync_fetch_and_add(&bucket->life[0].beside, 1);
+	if (alive_take(&bucket->life[way], name))
+		return 1;
+	__sync_fetch_and_add(&bucket->life[0].beside, -1);
+	return 0;
 }
 
 /* What is remembered of a goroutine; 0 if nothing is. */
@@ -120,11 +135,11 @@ static __always_inline struct alive_life *alive_place(__u64 process, __u64 g)
 	if (bucket) {
 		if (alive_take(&bucket->life[0], name))
 			return &bucket->life[0];
-		if (alive_take(&bucket->life[1], name))
+		if (alive_take_beside(bucket, 1, name))
 			return &bucket->life[1];
-		if (alive_take(&bucket->life[2], name))
+		if (alive_take_beside(bucket, 2, name))
 			return &bucket->life[2];
-		if (alive_take(&bucket->life[3], name))
+		if (alive_take_beside(bucket, 3, name))
 			return &bucket->life[3];
 	}
 	if (bpf_map_update_elem(&alive_overflow, &key, &none, BPF_NOEXIST))
@@ -137,10 +152,15 @@ static __always_inline struct alive_life *alive_place(__u64 process, __u64 g)
 static __always_inline void alive_forget(__u64 process, __u64 g, struct alive_life *life)
 {
 	struct alive_key key = { .g = g, .process = process };
+	struct alive_bucket *bucket;
+	__u64 name = life->name;
 
-	if (life->name)
+	if (name) {
 		*(volatile __u64 *)&life->name = 0;
-	else if (!bpf_map_delete_elem(&alive_overflow, &key))
+		bucket = alive_bucket(name);
+		if (bucket && life != &bucket->life[0])
+			__sync_fetch_and_add(&bucket->life[0].beside, -1);
+	} else if (!bpf_map_delete_elem(&alive_overflow, &key))
 		__sync_fetch_and_add(&alive_overflowed, -1);
 }
 

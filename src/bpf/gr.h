@@ -53,7 +53,7 @@ struct alive_life {
 	__u64 goid;
 	__u64 start_pc;
 	__u64 created_pc;
-	__u64 unused;
+	__u64 beside; /* first place of a bucket: how many others are taken, or more (alive.bpf.h) */
 };
 
 /* Counters, one array slot each, summed over CPUs by user space. */

@@ -39,7 +39,8 @@ struct alive_life {
 	__u8 state; /* enum sched_state */
 	__u8 reason; /* waiting: the runtime's number */
 	__u8 flags; /* enum sched_flag */
-	__u8 unused[29];
+	__u8 unused[21];
+	__u64 beside; /* first place of a bucket: how many others are taken, or more (alive.bpf.h) */
 };
 
 /* Times in one state. */
