@@ -1,5 +1,8 @@
 //! The probes behind `gr` and `gr seq`: see `src/bpf/gr.bpf.c` for what each program does.
 
+mod plan;
+mod records;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -21,28 +24,14 @@ use libbpf_rs::skel::SkelBuilder;
 use crate::bpf::gr::GrSkel;
 use crate::bpf::gr::GrSkelBuilder;
 use crate::bpf::gr::OpenGrSkel;
-use crate::bpf::gr::types::gr_config;
 use crate::bpf::gr::types::gr_counter;
-use crate::bpf::gr::types::gr_event;
-use crate::bpf::gr::types::gr_exit;
-use crate::bpf::gr::types::gr_kind;
-use crate::bpf::gr::types::gr_known;
-use crate::bpf::gr::types::gr_p;
 use crate::go::Binary;
-use crate::go::events;
-use crate::go::events::Event;
-use crate::go::layout::Field;
-use crate::go::layout::Layout;
 use crate::go::sites::Site;
-use crate::go::starts;
 use crate::go::starts::StartFunction;
 use crate::model::goroutine::GoroutineEvent;
-use crate::model::goroutine::Identity;
-use crate::model::goroutine::What;
 use crate::model::histogram::Histogram;
 use crate::model::loss::Loss;
 use crate::target::Target;
-use crate::target::checked::Checked;
 
 use super::alive;
 use super::attach;
@@ -55,6 +44,9 @@ use super::detach::detach;
 use super::kernel::Kernel;
 use super::spent;
 use super::spent::Spent;
+
+pub use self::plan::Plan;
+use self::records::Batch;
 
 /// What is wanted of the probes.
 #[derive(Debug, Clone, Copy)]
@@ -90,13 +82,6 @@ pub struct GrProbes<'object> {
     sites: usize,
 }
 
-/// Events taken from the ring buffer and not yet handed on.
-#[derive(Debug, Default)]
-struct Batch {
-    events: Vec<GoroutineEvent>,
-    undecodable: u64,
-}
-
 /// The start functions under observation.
 #[derive(Default)]
 struct Starts {
@@ -107,127 +92,6 @@ struct Starts {
     /// Direct calls by site at the last look.
     direct: BTreeMap<u64, u64>,
     links: Vec<Attached>,
-}
-
-/// Where the probes go, decided from the binary before anything is loaded.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    config: gr_config,
-    steps: Vec<Step>,
-    start_sites: BTreeMap<u64, Site>,
-    /// What cannot be had from this binary, in words for the user.
-    pub shortcomings: Vec<String>,
-}
-
-impl Plan {
-    /// What `options` need from the binary of a target; an error when the essence cannot be had.
-    pub fn of(checked: &Checked<'_>, options: &Options) -> Result<Self> {
-        checked.require(&FIELDS)?;
-        let (runtime, layout) = (&checked.runtime, &checked.anatomy.layout);
-        let binary = runtime.binary();
-        let mut shortcomings = Vec::new();
-        let mut config = gr_config {
-            seq: u8::from(options.seq),
-            by_fn: u8::from(options.by_fn),
-            ..Default::default()
-        };
-        let offset = |field: Field| {
-            layout.offset(field).with_context(|| {
-                format!(
-                    "the layout of this binary's Go version is not known (no offset of {field})"
-                )
-            })
-        };
-        config.g_goid = offset(Field::GGoid)?;
-        config.g_m = offset(Field::GM)?;
-        config.m_p = offset(Field::MP)?;
-        config.m_curg = offset(Field::MCurg)?;
-        config.p_id = offset(Field::PId)?;
-        match origin(layout) {
-            Some((first, has_parent)) => {
-                config.g_origin = first;
-                config.has_parent = u8::from(has_parent);
-                config.origin_known = 1;
-            }
-            None => shortcomings.push(
-                "start functions and creation sites are unknown: the layout of g is not known for this Go version"
-                    .to_owned(),
-            ),
-        }
-        let mut steps = Vec::new();
-        let mut essential = |program, event| -> Result<()> {
-            let sites = events::sites(runtime, event)
-                .with_context(|| format!("cannot see this event: {event}"))?;
-            steps.push(Step { program, sites });
-            Ok(())
-        };
-        essential("gr_exit", Event::GoroutineExit)?;
-        if !options.seq {
-            essential("gr_create", Event::GoroutineCreate)?;
-            essential("gr_create_coro", Event::CoroutineCreate)?;
-        }
-        let queue = [
-            ("gr_put_global", Event::QueuePutGlobal),
-            ("gr_get_global", Event::QueueGetGlobal),
-            ("gr_steal", Event::QueueSteal),
-        ];
-        for (program, event) in queue.into_iter().filter(|_| options.queue) {
-            match events::sites(runtime, event) {
-                Ok(sites) => steps.push(Step { program, sites }),
-                Err(why) => shortcomings.push(format!("not shown: {event}: {why}")),
-            }
-        }
-        let mut start_sites = BTreeMap::new();
-        let starts = starts::start_functions(runtime)?;
-        for start in &starts.functions {
-            if let Ok(site) = start.site(binary) {
-                if start.name == "runtime.main" {
-                    config.main_site = site.vaddr;
-                }
-                start_sites.insert(start.entry, site);
-            }
-        }
-        Ok(Self {
-            config,
-            steps,
-            start_sites,
-            shortcomings,
-        })
-    }
-
-    /// Everywhere a probe goes.
-    pub fn sites(&self) -> Vec<Site> {
-        let mut sites = attach::sites(&self.steps);
-        sites.extend(self.start_sites.values().cloned());
-        sites
-    }
-
-    /// Entries of the start functions that will be watched from the beginning.
-    pub fn start_entries(&self) -> impl Iterator<Item = u64> {
-        self.start_sites.keys().copied()
-    }
-}
-
-/// What the programs read.
-const FIELDS: [Field; 8] = [
-    Field::GGoid,
-    Field::GM,
-    Field::MP,
-    Field::MCurg,
-    Field::PId,
-    Field::GGopc,
-    Field::GStartpc,
-    Field::GParentGoid,
-];
-
-/// Offset of the words parentGoid, gopc, ancestors, startpc in g, and whether parentGoid is among them. They have been
-/// neighbours in this order since Go 1.21 (the last three since 1.5; runtime/runtime2.go): the programs read them with
-/// one access, so anything else counts as unknown.
-fn origin(layout: &Layout) -> Option<(u32, bool)> {
-    let created = layout.offset(Field::GGopc)?;
-    let start = layout.offset(Field::GStartpc)?;
-    let first = created.checked_sub(8)?;
-    (start == created + 16).then_some((first, layout.offset(Field::GParentGoid) == Some(first)))
 }
 
 /// Gives the maps the sizes that `options` ask for.
@@ -595,55 +459,4 @@ fn site_of(binary: &Binary, entry: u64) -> Option<Site> {
         .then_some(StartFunction { entry, name })?
         .site(binary)
         .ok()
-}
-
-impl Batch {
-    fn take(&mut self, bytes: &[u8]) {
-        match decode(bytes) {
-            Some(event) => self.events.push(event),
-            None => self.undecodable += 1,
-        }
-    }
-}
-
-fn decode(bytes: &[u8]) -> Option<GoroutineEvent> {
-    let raw: &gr_event = plain::from_bytes(bytes).ok()?;
-    let known = |value: u64| (value != 0).then_some(value);
-    let goroutine = Identity {
-        goid: raw.goid,
-        start_pc: known(raw.start_pc),
-        created_pc: known(raw.created_pc),
-        creator: known(raw.creator),
-    };
-    let what = match gr_kind(u32::from(raw.kind)) {
-        gr_kind::GR_CREATE => What::Create(goroutine),
-        gr_kind::GR_EXIT => {
-            let exit: &gr_exit = plain::from_bytes(bytes).ok()?;
-            let knows = |flag: gr_known, ns| (u32::from(raw.known) & flag.0 != 0).then_some(ns);
-            What::Exit {
-                goroutine,
-                created_ns: knows(gr_known::GR_KNOWS_CREATION, exit.created_ns),
-                started_ns: knows(gr_known::GR_KNOWS_START, exit.started_ns),
-                begun_ns: None,
-            }
-        }
-        gr_kind::GR_PUT_GLOBAL => What::PutGlobal {
-            goroutine: Identity {
-                creator: None,
-                ..goroutine
-            },
-            moved: raw.creator,
-        },
-        gr_kind::GR_GET_GLOBAL => What::GetGlobal,
-        gr_kind::GR_STEAL => What::Steal { moved: raw.creator },
-        gr_kind::GR_IMAGE => What::Image,
-        _ => return None,
-    };
-    let p = (u32::from(raw.p) != gr_p::GR_NO_P.0).then_some(raw.p);
-    Some(GoroutineEvent {
-        time_ns: raw.time_ns,
-        process: raw.process,
-        p,
-        what,
-    })
 }
