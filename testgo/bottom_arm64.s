@@ -1,9 +1,11 @@
+//go:build go1.21
+
 #include "textflag.h"
 
 // func bottom() uintptr
 //
 // As in bottom_amd64.s; arm64 keeps the same pair (caller's frame, return
-// address) behind its frame pointer.
+// address) behind its frame pointer. Before Go 1.21 see bottom_unwound.go.
 TEXT ·bottom(SB), NOSPLIT, $0-8
 	MOVD R29, R0
 	MOVD $0, R1

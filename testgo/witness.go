@@ -2,8 +2,8 @@ package main
 
 // What a goroutine knows of itself. Its id and the place that created it are
 // read from runtime.Stack. That leaves out the wrapper that the compiler puts
-// around `go f(x)`, although it is what the goroutine starts with: the start
-// function is found by the frame pointers.
+// around `go f(x)`, although it is what the goroutine starts with: bottom finds
+// that, each machine's in its own way.
 
 import (
 	"bytes"
@@ -133,10 +133,6 @@ func goid() uint64 {
 	}
 	return id
 }
-
-// bottom returns an address inside the function that this goroutine started
-// with; see bottom_amd64.s.
-func bottom() uintptr
 
 // start is the name of the function that this goroutine started with.
 func start() string {
