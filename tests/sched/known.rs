@@ -1,10 +1,12 @@
 //! Goroutines that wait known numbers of times, for reasons that the runtime itself told, and not shorter than a known
 //! time.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::{
-    common::{Build, newest},
+    common::{Fixture, grtmon, methods, newest},
     support::{Observed, by_fn, count, each, each_toolchain, number, observe},
 };
 
@@ -96,11 +98,7 @@ fn check(observed: &Observed, what: &str) {
 #[test]
 fn every_wait_is_counted_once_for_its_reason() {
     each(|_, build, program, what| {
-        let methods: &[&str] = match build {
-            Build::STRIPPED_PIE => &["multi", "perf"],
-            _ => &["auto"],
-        };
-        for method in methods {
+        for method in methods(build) {
             let arguments = ["--by", "fn", "--attach", method];
             let what = format!("{what}, {method}");
             check(&observe(program, &[], &arguments), &what);
@@ -162,7 +160,10 @@ fn a_sample_has_whole_goroutines() {
 
 #[test]
 fn stacks_say_where_goroutines_block() {
-    each_toolchain(|_, _, program, what| {
+    each_toolchain(|toolchain, _, program, what| {
+        if cfg!(target_arch = "aarch64") && toolchain.minor() < 21 {
+            return stacks_are_refused(program);
+        }
         let Observed { truth, end } = observe(program, &[], &["--stacks"]);
         assert_eq!(end["lost"], Value::Array(Vec::new()), "{what}: {end}");
         let places = list(&end, "blocking");
@@ -198,4 +199,17 @@ fn stacks_say_where_goroutines_block() {
             assert_eq!(still, number(&truth[many]), "{what}: {function}");
         }
     });
+}
+
+/// Where frame pointers do not lead to callers.
+fn stacks_are_refused(program: &Path) {
+    let target = Fixture::start(program, &["sched"]);
+    let output = grtmon(&["sched", "--stacks", "--pid", &target.pid_arg()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.stdout, "");
+    assert!(
+        output.stderr.contains("no stacks can be shown"),
+        "{}",
+        output.stderr
+    );
 }

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::ensure;
 
 use crate::bpf::sched::types::sched_config;
+use crate::go::Binary;
+use crate::go::Machine;
 use crate::go::events;
 use crate::go::events::Event;
 use crate::go::layout::Field;
@@ -111,6 +114,10 @@ impl Plan {
             add("sched_coroswitch", coroutines);
         }
         if options.stacks {
+            ensure!(
+                keeps_frame_pointers(binary),
+                "no stacks can be shown: on ARM only Go 1.21 and later is known to adjust frame pointers when it moves a stack"
+            );
             config.g_sched_pc = offset(Field::GSchedPc)?;
             config.g_sched_bp = offset(Field::GSchedBp)?;
         }
@@ -133,4 +140,11 @@ impl Plan {
     pub fn sites(&self) -> Vec<Site> {
         attach::sites(&self.steps)
     }
+}
+
+/// Whether the frame pointers of a goroutine are right wherever its stack was moved to (runtime/stack.go, `adjustframe`:
+/// Go 1.19 does that for x86-64 only, 1.21 for ARM too).
+fn keeps_frame_pointers(binary: &Binary) -> bool {
+    let version = binary.version();
+    binary.image().machine() == Machine::X86_64 || version.is_some_and(|it| it.minor >= 21)
 }
