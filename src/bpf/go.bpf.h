@@ -157,7 +157,14 @@ static __always_inline __u64 go_return_address(struct go_regs *ctx)
 	bpf_probe_read_user(&address, sizeof(address), (void *)GO_SP(ctx));
 	return address;
 #else
-	return ctx->regs[30];
+	__u64 address;
+
+	/* Not left to the compiler: it may first compute where in the context the register is, and the verifier refuses
+	 * such a pointer. */
+	asm volatile("%0 = *(u64 *)(%1 + %2)"
+		     : "=r"(address)
+		     : "r"(ctx), "i"(__builtin_offsetof(struct go_regs, regs[30])));
+	return address;
 #endif
 }
 
