@@ -112,7 +112,7 @@ impl Rights {
         if self.filtered {
             "the kernel refused although the capabilities are there: a seccomp filter, as containers have it, may forbid bpf and perf_event_open; start the container with --security-opt seccomp=unconfined"
         } else {
-            "the kernel refused although the capabilities are there: a security module (AppArmor, SELinux) may forbid it"
+            "the kernel refused although the capabilities are there: a security module (AppArmor, SELinux) may forbid it, or its verifier does not accept a program (--verbose shows what it says)"
         }
     }
 
