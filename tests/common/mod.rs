@@ -32,6 +32,7 @@
 
 mod build;
 mod grtmon;
+mod methods;
 mod process;
 mod require;
 mod server;
@@ -41,6 +42,7 @@ mod toolchain;
 pub(crate) use self::{
     build::{Build, builds, builds_of_all_machines, copy_program, fixture, program},
     grtmon::{Grtmon, Output, command, grtmon},
+    methods::methods,
     process::{Fixture, PATIENCE, Process},
     require::{require_capabilities_or_skip, require_root_or_skip, skip, tool},
     server::{Server, prometheus as prometheus_server},

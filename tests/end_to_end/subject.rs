@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use crate::common::{
-    Build, Fixture, Grtmon, Output, Toolchain, builds, fixture, full_matrix, newest, prebuilt,
+    Build, Fixture, Grtmon, Output, Toolchain, builds, fixture, methods, newest,
     require_capabilities_or_skip, toolchains,
 };
 
@@ -71,21 +71,9 @@ fn over(subjects: impl IntoIterator<Item = (&'static Toolchain, Build)>, check: 
 pub(crate) const UNNAMED: [&str; 3] = ["main.dynamicEven", "main.dynamicOdd", "main.timerFired"];
 
 impl Subject {
-    /// How probes are attached: both ways with one build of each toolchain, since how a program was linked makes no
-    /// difference to that, and perf events take a tenth of a second each to detach. In the virtual machines of
-    /// tests/kernels the way that the kernel needs, and the one that this machine may not have.
+    /// How probes are attached.
     pub(crate) fn methods(&self) -> &'static [&'static str] {
-        if prebuilt().is_some() {
-            if full_matrix() {
-                &["auto", "tracefs"]
-            } else {
-                &["auto"]
-            }
-        } else if self.build == Build::STRIPPED_PIE {
-            &["multi", "perf"]
-        } else {
-            &["auto"]
-        }
+        methods(self.build)
     }
 }
 
