@@ -6,15 +6,48 @@
 #![allow(clippy::print_stdout, reason = "the console is all there is")]
 
 use std::{
-    fs,
+    fs::{self, File},
+    io,
     os::unix::fs::symlink,
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use nix::{
     mount::{MsFlags, mount},
-    sys::reboot::{RebootMode, reboot},
+    sys::{
+        reboot::{RebootMode, reboot},
+        signal::{Signal, kill},
+        wait::waitpid,
+    },
+    unistd::Pid,
 };
+
+/// No check takes so long, in seconds.
+const LIMIT: u64 = 600;
+
+/// Runs a command; gives what it wrote, on stdout and stderr in the order in which it did. One that hangs is killed.
+fn to_its_end(command: &mut Command) -> io::Result<String> {
+    const OUTPUT: &str = "/tmp/output-of-check";
+    let output = File::create(OUTPUT)?;
+    let begun = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stderr(output.try_clone()?)
+        .stdout(output)
+        .spawn()?;
+    let mut end = "";
+    while child.try_wait()?.is_none() {
+        if begun.elapsed() > Duration::from_secs(LIMIT) {
+            child.kill()?;
+            end = "\nkilled: it took too long";
+        }
+        sleep(Duration::from_millis(20));
+    }
+    let text = fs::read(OUTPUT)?;
+    Ok(String::from_utf8_lossy(&text).into_owned() + end)
+}
 
 fn main() -> ExitCode {
     if std::process::id() != 1 {
@@ -49,25 +82,22 @@ fn main() -> ExitCode {
             println!("not understood: {line}");
             continue;
         };
-        let output = Command::new(executable)
-            .args(["--exact", test, "--include-ignored"])
-            .args(["--nocapture", "--test-threads=1"])
-            .env("GRTMON_TEST_MATRIX", matrix)
-            .env("GRTMON_TEST_PREBUILT", prebuilt)
-            .env("GRTMON_TEST_BINARY", "/grtmon")
-            .env("GRTMON_REQUIRE_ALL", "1")
-            .env("PATH", "/")
-            .output();
+        let output = to_its_end(
+            Command::new(executable)
+                .args(["--exact", test, "--include-ignored"])
+                .args(["--nocapture", "--test-threads=1"])
+                .env("GRTMON_TEST_MATRIX", matrix)
+                .env("GRTMON_TEST_PREBUILT", prebuilt)
+                .env("GRTMON_TEST_BINARY", "/grtmon")
+                .env("GRTMON_REQUIRE_ALL", "1")
+                .env("PATH", "/"),
+        );
+        let text = output.unwrap_or_else(|error| error.to_string());
+        // What a failed check leaves running is not to disturb the next: everything but this process is killed.
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        while waitpid(None, None).is_ok() {}
         // A test that does not exist is no success.
-        let passed = |text: &str| text.contains("test result: ok. 1 passed");
-        let (ok, text) = match output {
-            Ok(output) => {
-                let text = String::from_utf8_lossy(&output.stdout).into_owned();
-                let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-                (passed(&text), text + &errors)
-            }
-            Err(error) => (false, error.to_string()),
-        };
+        let ok = text.contains("test result: ok. 1 passed");
         let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
         let uptime = uptime.split(' ').next().unwrap_or_default();
         if ok {

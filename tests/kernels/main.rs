@@ -3,7 +3,8 @@
 //!
 //! A slice runs with all other tests; `make test-kernels` runs everything and records it in tests/kernels/results.tsv,
 //! from which README.md has its table. How it is made up: `machine.rs` boots, `guest.rs` is the first process there and
-//! runs the checks, which are those that tests/end_to_end, tests/dump and tests/counters make anywhere.
+//! runs the checks, which are those that tests/end_to_end, tests/dump, tests/counters, and in the whole matrix tests/sched
+//! and tests/top make anywhere.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,6 +20,7 @@ mod cells;
 mod guest_files;
 mod initramfs;
 mod machine;
+mod report;
 mod results;
 
 use cells::{AMD64, ARM64, Kernel};
@@ -71,6 +73,15 @@ fn amd64_locked_down() {
 #[ignore = "in make test-kernels"]
 fn amd64_rt() {
     cells::run(&Kernel::flavour(AMD64, "6.12", "rt"));
+}
+
+#[test]
+#[ignore = "in make test-kernels"]
+fn arm64_5_10() {
+    cells::run(&Kernel {
+        special: Some(cells::LOCKED_MEMORY),
+        ..Kernel::cloud(ARM64, "5.10")
+    });
 }
 
 #[test]

@@ -32,10 +32,16 @@ pub(crate) fn whole_matrix() -> bool {
     env::var("GRTMON_TEST_KERNELS").is_ok_and(|it| it == "full")
 }
 
+/// The Go versions of this run, if they were picked from the matrix: `GRTMON_TEST_GO=1.19,1.27.3`.
+pub(crate) fn picked() -> Option<String> {
+    env::var("GRTMON_TEST_GO").ok()
+}
+
 /// Whether the results of this run are to be kept: those of the whole matrix, and with `GRTMON_TEST_KERNELS=record`
 /// those of the slice.
 fn recording() -> bool {
-    whole_matrix() || env::var("GRTMON_TEST_KERNELS").is_ok_and(|it| it == "record")
+    picked().is_none() && whole_matrix()
+        || env::var("GRTMON_TEST_KERNELS").is_ok_and(|it| it == "record")
 }
 
 impl Cell {
