@@ -42,6 +42,9 @@ type waiting struct {
 	run     func()
 	release func(i int)
 	next    int32
+	// How often each was released, for kinds that go on looking as if they
+	// waited until the kernel has woken them: before that it is no use to look.
+	woken []int32
 }
 
 // mine is a number of its own for each goroutine of a kind.
@@ -124,6 +127,7 @@ func waitsRead() {
 		if _, err := readFrom[i].Read(b[:]); err != nil {
 			fail(err)
 		}
+		atomic.AddInt32(&reads.woken[i], 1)
 	}
 }
 
@@ -134,6 +138,7 @@ func waitsSyscall() {
 		for {
 			_, err := syscall.Read(rawFrom[i], b[:])
 			if err == nil {
+				atomic.AddInt32(&syscalls.woken[i], 1)
 				break
 			}
 			if err != syscall.EINTR {
@@ -190,13 +195,13 @@ func kinds() []*waiting {
 			condOf[i].Signal()
 		}}
 	sleeps = waiting{Function: "main.waitsSleep", Goroutines: 19, Rounds: 3, run: waitsSleep}
-	reads = waiting{Function: "main.waitsRead", Goroutines: 3, Rounds: 17, run: waitsRead,
+	reads = waiting{Function: "main.waitsRead", Goroutines: 3, Rounds: 17, run: waitsRead, woken: make([]int32, maxMany),
 		release: func(i int) {
 			if _, err := writeTo[i].Write(b[:]); err != nil {
 				fail(err)
 			}
 		}}
-	syscalls = waiting{Function: "main.waitsSyscall", Goroutines: 5, Rounds: 7, run: waitsSyscall,
+	syscalls = waiting{Function: "main.waitsSyscall", Goroutines: 5, Rounds: 7, run: waitsSyscall, woken: make([]int32, maxMany),
 		release: func(i int) {
 			if _, err := syscall.Write(rawTo[i], b[:]); err != nil {
 				fail(err)
@@ -247,6 +252,15 @@ func waitsFor(function string, many int) string {
 	}
 }
 
+// wokenBy returns when all have gone on from the first r releases.
+func (w *waiting) wokenBy(r int) {
+	for i := 0; w.woken != nil && i < w.Goroutines; i++ {
+		for int(atomic.LoadInt32(&w.woken[i])) < r {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
 func (w *waiting) work() {
 	if w == &mutexes {
 		for i := 0; i < w.Goroutines; i++ {
@@ -259,6 +273,7 @@ func (w *waiting) work() {
 		go w.run()
 	}
 	for r := 0; w.release != nil && r < w.Rounds; r++ {
+		w.wokenBy(r)
 		w.State = waitsFor(w.Function, w.Goroutines)
 		time.Sleep(leastWait)
 		for i := 0; i < w.Goroutines; i++ {
