@@ -45,8 +45,6 @@ static __always_inline int go_stack_check_fails(struct go_regs *ctx)
 #define GO_PC(ctx) ((ctx)->pc)
 #define GO_SP(ctx) ((ctx)->sp)
 #define GO_FP(ctx) ((ctx)->regs[29])
-/* Through which runtime.gogo jumps (runtime/asm_arm64.s). */
-#define GO_GOGO_TARGET(ctx) ((ctx)->regs[6])
 /* At a `b.ls`: taken when C is clear or Z is set. */
 #define GO_ARM64_C (1ULL << 29)
 #define GO_ARM64_Z (1ULL << 30)

@@ -3,11 +3,12 @@
  * Goroutines: creation, first execution, exit; and the movements between run queues.
  *
  * A goroutine's first execution is seen at the start function itself, so that nothing fires on a mere switch. A
- * function that is started by `go` can be called directly too. It is told apart by two registers: the frame pointer of
- * a goroutine that has not run yet is 0 (runtime.newproc1 clears g.sched), and runtime.gogo jumps through a register
- * that then holds the function's entry, or, where the stack was too small for the function, the address after its
- * call of morestack (runtime/asm_*.s). A direct call has the caller's frame pointer, also where it was preempted on
- * entry and is resumed by gogo.
+ * function that is started by `go` can be called directly too. On x86-64 it is told apart by two registers: the frame
+ * pointer of a goroutine that has not run yet is 0 (runtime.newproc1 clears g.sched), and runtime.gogo jumps through a
+ * register that then holds the function's entry, or, where the stack was too small for the function, the address after
+ * its call of morestack (runtime/asm_*.s). A direct call has the caller's frame pointer, also where it was preempted on
+ * entry and is resumed by gogo. On arm64, where Go before 1.21 loses frame pointers when it moves a stack, the link
+ * register says it: a start function returns into runtime.goexit, behind its first instruction (runtime.newproc1).
  */
 #include "go.bpf.h"
 #include "hist.bpf.h"
@@ -72,7 +73,11 @@ struct {
 	__type(value, __u64);
 } gr_direct SEC(".maps");
 
+#if defined(__TARGET_ARCH_x86)
 #define GR_LONGEST_FUNCTION (1 << 20) /* bytes of code */
+#else
+#define GR_INSTRUCTION 4 /* bytes of one */
+#endif
 
 static struct hist no_durations; /* all zero: the first value of an entry of gr_by_fn */
 
@@ -245,6 +250,15 @@ static __always_inline void image_begins(__u32 process, __u64 now)
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
+static __always_inline int is_direct_call(struct go_regs *ctx, const struct go_site *site)
+{
+#if defined(__TARGET_ARCH_x86)
+	return GO_FP(ctx) || GO_GOGO_TARGET(ctx) - (GO_PC(ctx) - site->offset) >= GR_LONGEST_FUNCTION;
+#else
+	return go_return_address(ctx) - site->bias != gr_cfg.goexit + GR_INSTRUCTION;
+#endif
+}
+
 /* At the site of a start function. */
 GO_PROBE(gr_start)
 {
@@ -255,7 +269,7 @@ GO_PROBE(gr_start)
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	if (GO_FP(ctx) || GO_GOGO_TARGET(ctx) - (GO_PC(ctx) - site.offset) >= GR_LONGEST_FUNCTION) {
+	if (is_direct_call(ctx, &site)) {
 		count_at(&gr_direct, site.vaddr);
 		return 0;
 	}

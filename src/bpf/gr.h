@@ -73,6 +73,7 @@ enum gr_counter {
 
 struct gr_config {
 	__u64 main_site; /* link-time address of the site in runtime.main */
+	__u64 goexit; /* that of runtime.goexit */
 	__u32 g_goid; /* offsets into g, m and p */
 	__u32 g_m;
 	__u32 g_origin; /* parentGoid (from Go 1.21 on), gopc, ancestors, startpc: consecutive words */
@@ -88,6 +89,6 @@ struct gr_config {
 
 _Static_assert(sizeof(struct gr_event) == 48, "wire format");
 _Static_assert(sizeof(struct gr_exit) == 64, "wire format");
-_Static_assert(sizeof(struct gr_config) == 40, "shared with user space");
+_Static_assert(sizeof(struct gr_config) == 48, "shared with user space");
 
 #endif

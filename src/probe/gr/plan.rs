@@ -86,6 +86,8 @@ impl Plan {
                 Err(why) => shortcomings.push(format!("not shown: {event}: {why}")),
             }
         }
+        let goexit = runtime.entries("runtime.goexit");
+        config.goexit = *goexit.first().context("there is no runtime.goexit")?;
         let mut start_sites = BTreeMap::new();
         let starts = starts::start_functions(runtime)?;
         for start in &starts.functions {
