@@ -53,7 +53,7 @@ pub(crate) const ARM64: &Arch = &Arch {
 type Check = (&'static str, &'static str);
 
 /// What is checked in the slice too.
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     ("end_to_end", "older::what_needs_no_program_works"),
     (
         "end_to_end",
@@ -69,12 +69,17 @@ const CHECKS: [Check; 8] = [
         "end_to_end",
         "older::events_of_a_grtmon_that_was_killed_are_removed_by_the_next",
     ),
+    // Has the kernel load the programs of all commands.
+    (
+        "end_to_end",
+        "lifecycle::attaching_and_detaching_again_and_again_harms_nobody",
+    ),
     ("dump", "equal::every_goroutine_is_as_the_runtime_prints_it"),
     ("counters", "quiet::quiet_readings_equal_the_programs_own"),
 ];
 
 /// What is checked besides in the whole matrix.
-const MORE_CHECKS: [Check; 17] = [
+const MORE_CHECKS: [Check; 16] = [
     (
         "end_to_end",
         "histograms::every_exit_is_in_the_histogram_or_accounted_for",
@@ -87,10 +92,6 @@ const MORE_CHECKS: [Check; 17] = [
     ),
     ("end_to_end", "goroutines::run_queues_are_shown_on_request"),
     ("end_to_end", "goroutines::coroutines_are_goroutines_too"),
-    (
-        "end_to_end",
-        "lifecycle::attaching_and_detaching_again_and_again_harms_nobody",
-    ),
     ("sched", "known::every_wait_is_counted_once_for_its_reason"),
     ("sched", "known::totals_are_of_the_same_waits"),
     ("sched", "known::a_sample_has_whole_goroutines"),
