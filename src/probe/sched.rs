@@ -128,6 +128,7 @@ impl<'object> SchedProbes<'object> {
         size_maps(&mut open, options)?;
         let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         attach::select(open.open_object_mut(), &programs, place.method());
+        attach::prepare(open.open_object_mut(), place)?;
         let skel = open.load().map_err(attach::cannot_load)?;
         attach::list(&skel.maps.go_listed, &target.scope)?;
         for entry in &plan.system {
