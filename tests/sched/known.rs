@@ -90,8 +90,13 @@ fn check(observed: &Observed, what: &str) {
     if pulled > 0 {
         let coroutines = &all["runtime.corostart"];
         assert_eq!(count(coroutines, "waiting", "coroutine"), pulled, "{what}");
-        assert_eq!(count(coroutines, "running", ""), pulled, "{what}");
-        assert_eq!(count(coroutines, "runnable", ""), 0, "{what}");
+        // One that is preempted, as on a slow machine, runs once more for that, and is runnable in between.
+        let preempted = count(coroutines, "runnable", "");
+        assert_eq!(
+            count(coroutines, "running", ""),
+            pulled + preempted,
+            "{what}"
+        );
     }
 }
 
