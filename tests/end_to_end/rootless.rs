@@ -36,7 +36,7 @@ const PROBING: [&[&str]; 6] = [
 /// Commands that only read.
 const READING: [&[&str]; 5] = [
     &["dump"],
-    &["top", "--once", "--interval", "1ms"],
+    &["top", "--once", "--interval", "100ms"],
     &["stat", "--count", "1"],
     &["stat", "--metrics"],
     &["gm", "--source", "counters", "--duration", "1ms"],
