@@ -21,9 +21,14 @@ case $arch in
         exit 2
         ;;
 esac
-version=$(sed -n '/^\[package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$root/Cargo.toml")
-description=$(sed -n 's/^description = "\(.*\)"/\1/p' "$root/Cargo.toml")
-maintainer="grtmon maintainers <maintainers@grtmon.invalid>"
+# manifest KEY: its value in [package], without quotes and brackets.
+manifest() {
+    sed -n "/^\[package\]/,/^\[/s/^$1 = \[*\"\(.*\)\"\]*/\1/p" "$root/Cargo.toml"
+}
+version=$(manifest version)
+description=$(manifest description)
+# A name without an address: the project has none, and whoever builds packages is not asked for theirs.
+maintainer=$(manifest authors)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 
@@ -93,7 +98,7 @@ put "$root/LICENSE" deb/usr/share/doc/grtmon/copyright
     echo
     echo "  * Built from revision $revision."
     echo
-    echo " -- $maintainer  $(date -R -d "@$SOURCE_DATE_EPOCH")"
+    echo " -- $maintainer <>  $(date -R -d "@$SOURCE_DATE_EPOCH")"
 } >"$doc/changelog"
 chmod -R u=rwX,go=rX "$doc"
 gzip -9n "$deb/usr/share/man/man8/grtmon.8" "$doc/changelog" "$doc/THIRD-PARTY"

@@ -141,6 +141,10 @@ fn they_hold_what_they_should() {
     }
     let control = output(Command::new("dpkg-deb").arg("-f").arg(&deb));
     assert!(control.contains("\nArchitecture: amd64\n"), "{control}");
+    assert!(
+        control.contains("\nMaintainer: the grtmon authors\n"),
+        "{control}"
+    );
     // The executable that is released needs nothing.
     assert!(!control.contains("\nDepends:"), "{control}");
     assert!(control.contains("glibc (= "), "{control}");

@@ -56,9 +56,15 @@ wait_for() {
 }
 
 [ -z "$(ls "$root"/usr/lib/*/libelf* 2>/dev/null)" ] || fail "has libelf already: this would prove nothing"
-run find / -xdev -path /proc -prune -o -type f -print | sort >"$root/tmp/before"
+# there: all there is, but for what apt, debconf and dpkg note down.
+there() {
+    run find / -xdev \( -path /proc -o -path /sys -o -path /tmp -o -path /var/lib/dpkg -o -path /var/lib/apt \
+        -o -path /var/cache/apt -o -path /var/cache/debconf -o -path /var/log \) -prune -o -print | sort
+}
+there >"$root/tmp/before"
 cp "$deb" "$root/tmp/grtmon.deb"
-run dpkg -i /tmp/grtmon.deb
+# As the README says.
+run apt-get install -y /tmp/grtmon.deb
 [ -z "$(run dpkg --audit)" ] || fail "dpkg --audit: $(run dpkg --audit)"
 run dpkg -V grtmon
 
@@ -87,9 +93,13 @@ pid=""
 created=$(grep -c '"event":"create"' "$root/tmp/rows") || fail "gr saw nothing: $(cat "$root/tmp/said")"
 grep -q '"lost":\[\]' "$root/tmp/rows" || fail "gr lost some: $(tail -n1 "$root/tmp/rows")"
 
-run dpkg --purge grtmon
-rm "$root"/tmp/grtmon.deb "$root"/tmp/program "$root"/tmp/stdin "$root"/tmp/stdout "$root"/tmp/rows "$root"/tmp/said
-run find / -xdev -path /proc -prune -o -type f -print | sort >"$root/tmp/after"
-left=$(grep -v '^/var/lib/dpkg/\|^/var/log/\|^/tmp/' "$root/tmp/after" | comm -13 "$root/tmp/before" -)
-[ -z "$left" ] || fail "left behind: $left"
+there >"$root/tmp/installed"
+comm -13 "$root/tmp/before" "$root/tmp/installed" | grep -qx /usr/bin/grtmon || fail "/usr/bin/grtmon is not new"
+# Once more, as an upgrade does it.
+run apt-get install -y --reinstall /tmp/grtmon.deb
+run apt-get purge -y grtmon
+there >"$root/tmp/after"
+changed=$(comm -3 "$root/tmp/before" "$root/tmp/after")
+[ -z "$changed" ] || fail "not as before: $changed"
+run dpkg-query -W grtmon 2>/dev/null && fail "dpkg still knows it"
 echo "$suite: installed, saw $created goroutines created, purged"

@@ -19,8 +19,10 @@ mod man;
 mod notices;
 
 mod archives;
+mod image;
 mod install;
 mod offered;
 mod page;
+mod policy;
 mod released;
 mod run;

@@ -24,17 +24,19 @@ const SETS: [&[&str]; 6] = [
 ];
 
 /// Commands that set probes, with what ends them soon.
-const PROBING: [&[&str]; 5] = [
+const PROBING: [&[&str]; 6] = [
     &["gr", "--duration", "1ms"],
     &["gr", "seq", "--duration", "1ms"],
+    &["sched", "--duration", "1ms"],
     &["gc", "--duration", "1ms"],
     &["gc", "--cycles", "--duration", "1ms"],
     &["gm", "--source", "probes", "--duration", "1ms"],
 ];
 
 /// Commands that only read.
-const READING: [&[&str]; 4] = [
+const READING: [&[&str]; 5] = [
     &["dump"],
+    &["top", "--once", "--interval", "100ms"],
     &["stat", "--count", "1"],
     &["stat", "--metrics"],
     &["gm", "--source", "counters", "--duration", "1ms"],

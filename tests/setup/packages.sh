@@ -39,7 +39,11 @@ fi
 if [ "${1:-}" = test-dist ]; then
     need debootstrap command -v debootstrap
     need util-linux command -v unshare
+    need util-linux command -v setpriv
     need binutils command -v readelf
+    need lintian command -v lintian
+    # Runs the executable for the other architecture.
+    need qemu-user-static command -v qemu-aarch64-static
 fi
 if [ "${1:-}" = test ]; then
     # For tests/dist: what reads the man page and the completions.
