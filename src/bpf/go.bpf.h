@@ -200,11 +200,34 @@ static __always_inline int go_hit(void)
 	return gate == GO_GATE_OPEN;
 }
 
+/*
+ * From Linux 6.13 on a program that needs some stack gets it in memory of the processor, instead of the task's, if its
+ * type is one that cannot interrupt itself on a processor (bpf_enable_priv_stack, kernel/bpf/verifier.c). The kernel
+ * counts ours among them, but uprobe.multi runs them preemptibly: on a preemptible kernel two tasks then share one stack,
+ * and the exit of a goroutine was seen under the name of another. A program with a tail call keeps the task's stack;
+ * this one is never made, and the verifier takes it out.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} go_no_program SEC(".maps");
+
+const volatile __u8 go_never = 0;
+
+static __always_inline void go_keep_task_stack(void *ctx)
+{
+	if (go_never)
+		bpf_tail_call(ctx, &go_no_program, 0);
+}
+
 /* Programs come twice: for uprobe.multi (kernel 6.6 on), and for perf events, of one site or of tracefs. */
 #define GO_PROBE(name)                                                   \
 	static __always_inline int name##_body(struct go_regs *ctx);     \
 	SEC("uprobe.multi") int name(struct go_regs *ctx)                \
 	{                                                                \
+		go_keep_task_stack(ctx);                                 \
 		return go_hit() ? name##_body(ctx) : 0;                  \
 	}                                                                \
 	SEC("uprobe") int name##_perf(struct go_regs *ctx)               \

@@ -34,6 +34,18 @@ fn site(row: &Value) -> String {
     )
 }
 
+/// Rows of goroutines of which there is not one creation and one exit.
+fn unpaired(rows: &[Value]) -> Vec<&Value> {
+    let mut events = BTreeMap::<_, Vec<_>>::new();
+    for row in rows.iter().filter(|it| it["goid"].is_u64()) {
+        events.entry(number(row, "goid")).or_default().push(row);
+    }
+    events.retain(
+        |_, rows| !matches!(rows.as_slice(), [first, second] if first["event"] != second["event"]),
+    );
+    events.into_values().flatten().collect()
+}
+
 /// Counts per start function and creation site, and the rows agree with the sums at the end.
 pub(crate) fn counts_agree(observed: &Observed) {
     let (rows, end) = (observed.rows(), observed.end());
@@ -74,7 +86,8 @@ pub(crate) fn counts_agree(observed: &Observed) {
             .collect();
         assert!(
             difference.is_empty(),
-            "{event}: seen, expected: {difference:?}"
+            "{event}: seen, expected: {difference:?}; not created and ended once: {:?}",
+            unpaired(&rows)
         );
     }
 }
