@@ -1,5 +1,7 @@
 //! The command line, as clap reads it. Types only; what they mean is decided in `cmd`.
 
+mod value;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +12,11 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use regex::Regex;
+
+use self::value::duration;
+use self::value::percent;
+use self::value::ring_size;
+use self::value::sample;
 
 /// See what the Go runtime inside a running process is doing: no code change, no restart, no pause
 #[derive(Debug, Parser)]
@@ -476,56 +483,6 @@ pub struct Start {
     pub command: Vec<OsString>,
 }
 
-/// `10s`, `500ms`, `2m`, `1h`, `250us`, `100ns`; a bare number is seconds. Not zero.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let seconds_per_unit = match unit {
-        "ns" => 1e-9,
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(format!("unknown unit {unit:?}: use ns, us, ms, s, m or h")),
-    };
-    let value: f64 = number
-        .parse()
-        .map_err(|_| "expected a time such as 10s or 500ms".to_owned())?;
-    match Duration::try_from_secs_f64(value * seconds_per_unit) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) => Err("must be more than zero".to_owned()),
-        Err(_) => Err("is too long".to_owned()),
-    }
-}
-
-/// `5%`, `0.5`: a part of a whole, in percent; 0 to 1 when parsed.
-fn percent(text: &str) -> Result<f64, String> {
-    let number = text.trim_end_matches('%').trim_end();
-    match number.parse::<f64>() {
-        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
-        _ => Err("expected a percentage such as 5%".to_owned()),
-    }
-}
-
-/// `1/16`: the 16.
-fn sample(text: &str) -> Result<u32, String> {
-    match text.strip_prefix("1/").map(str::parse::<u32>) {
-        Some(Ok(n)) if n > 0 => Ok(n),
-        _ => Err("expected a part such as 1/16".to_owned()),
-    }
-}
-
-/// KiB, a power of two from 4 to 1 GiB: what the kernel accepts for a ring buffer.
-fn ring_size(text: &str) -> Result<u32, String> {
-    match text.parse::<u32>() {
-        Ok(kib) if kib.is_power_of_two() && (4..=1 << 20).contains(&kib) => Ok(kib),
-        _ => Err("expected a power of two from 4 to 1048576".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -534,43 +491,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for bad in [
-            "",
-            "s",
-            "0",
-            "10d",
-            "-1s",
-            "1e99h",
-            "99999999999999999999999h",
-        ] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn percentages() {
-        assert_eq!(percent("5%"), Ok(0.05));
-        assert_eq!(percent("100 %"), Ok(1.0));
-        assert_eq!(percent("0.5"), Ok(0.005));
-        for bad in ["", "%", "0%", "-1%", "101%", "NaN", "five"] {
-            assert!(percent(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn samples() {
-        assert_eq!(sample("1/16"), Ok(16));
-        for bad in ["", "16", "2/16", "1/0", "1/-3", "1/x"] {
-            assert!(sample(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

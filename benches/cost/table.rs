@@ -172,7 +172,8 @@ pub(crate) fn json(cases: &[Case]) -> Value {
             })
         };
         json!({
-            "work": row.case.subject, "observer": row.case.observer, "cpu_ratio": row.cpu_ratio, "cpu_ratio_interval": [row.cpu_interval.0, row.cpu_interval.1],
+            "work": row.case.subject, "observer": row.case.observer, "cpu_ratio": row.cpu_ratio,
+            "cpu_ratio_interval": [row.cpu_interval.0, row.cpu_interval.1],
             "wall_ratio": row.wall_ratio, "added_ns_per_unit": row.added_ns, "of_floor": row.of_floor,
             "runs": row.case.runs.iter().map(run).collect::<Vec<_>>(),
         })

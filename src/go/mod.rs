@@ -40,6 +40,7 @@ pub mod core;
 pub mod dataflow;
 pub mod dwarf;
 pub mod events;
+pub mod frame_pointers;
 pub mod g;
 pub mod gc;
 pub mod gc_record;

@@ -33,9 +33,9 @@ pub struct StartFunction {
 }
 
 impl StartFunction {
-    /// Where its start is seen. The goroutine is just starting if the frame pointer (rbp, x29) is 0 there and the register
-    /// through which `runtime.gogo` jumps (rbx, x6) holds an address in the function (runtime/asm_*.s, Go 1.18 to 1.27);
-    /// otherwise it is an ordinary call.
+    /// Where its start is seen. On x86-64 the goroutine is just starting if the frame pointer is 0 there and rbx, through
+    /// which `runtime.gogo` jumps, holds an address in the function (runtime/asm_amd64.s, Go 1.18 to 1.27); on ARM if the
+    /// link register points into `runtime.goexit`. Otherwise it is an ordinary call.
     ///
     /// # Errors
     /// As for [`Body::function_site`].

@@ -146,6 +146,14 @@ impl Kernel {
         }
     }
 
+    /// The same, with a check of its own.
+    pub(crate) fn with(self, check: Check) -> Self {
+        Self {
+            special: Some(check),
+            ..self
+        }
+    }
+
     fn checks(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         if self.arguments.is_empty() {

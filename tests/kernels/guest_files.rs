@@ -10,7 +10,7 @@ use std::{
 
 use crate::{cells::Arch, initramfs::Initramfs, results::whole_matrix};
 
-/// The tests whose checks run there; the last two only in the whole matrix: each takes half a minute to build.
+/// The tests whose checks run there; the last two only in the whole matrix, for the sake of the time to build them.
 const TESTS: [&str; 5] = ["counters", "dump", "end_to_end", "sched", "top"];
 
 fn tests() -> &'static [&'static str] {

@@ -53,10 +53,7 @@ fn arm64_6_12() {
 #[test]
 #[ignore = "in make test-kernels"]
 fn amd64_5_10() {
-    cells::run(&Kernel {
-        special: Some(cells::LOCKED_MEMORY),
-        ..Kernel::cloud(AMD64, "5.10")
-    });
+    cells::run(&Kernel::cloud(AMD64, "5.10").with(cells::LOCKED_MEMORY));
 }
 
 #[test]
@@ -64,8 +61,7 @@ fn amd64_5_10() {
 fn amd64_locked_down() {
     cells::run(&Kernel {
         arguments: "lockdown=confidentiality",
-        special: Some(cells::LOCKED_DOWN),
-        ..Kernel::cloud(AMD64, "6.12")
+        ..Kernel::cloud(AMD64, "6.12").with(cells::LOCKED_DOWN)
     });
 }
 
@@ -78,10 +74,7 @@ fn amd64_rt() {
 #[test]
 #[ignore = "in make test-kernels"]
 fn arm64_5_10() {
-    cells::run(&Kernel {
-        special: Some(cells::LOCKED_MEMORY),
-        ..Kernel::cloud(ARM64, "5.10")
-    });
+    cells::run(&Kernel::cloud(ARM64, "5.10").with(cells::LOCKED_MEMORY));
 }
 
 #[test]

@@ -27,6 +27,7 @@
 
 pub mod constant;
 mod field;
+mod nearness;
 pub mod table;
 
 use std::error::Error;
@@ -39,7 +40,7 @@ use super::implied::VersionRange;
 use super::version::GoVersion;
 
 pub use field::Field;
-pub use table::{Nearness, Release};
+pub use nearness::{Nearness, Release};
 
 use table::{Cell, Table, machine_name};
 

@@ -17,15 +17,12 @@
 //! ```
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::sync::OnceLock;
 
 use super::field::Field;
+use super::nearness::{Nearness, Release, release};
 use crate::go::image::Machine;
 use crate::go::version::GoVersion;
-
-/// A release: minor and patch number.
-pub type Release = (u16, u16);
 
 /// What the table has for a field in a version that was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,61 +33,6 @@ pub enum Cell {
     Absent,
     /// The field was added to grtmon when this version was not at hand.
     Unmeasured,
-}
-
-/// How near the measured versions are to the one asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Nearness {
-    /// It was measured.
-    Measured(Release),
-    /// It lies between two measured patch releases that agree.
-    Between(Release, Release),
-    /// It lies beyond the measured patch releases of its minor version; this is the nearest.
-    Beyond(Release),
-    /// The exact version was not measured, or is not known; but the first and the last that it can be
-    /// agree.
-    Bridged(Release, Release),
-    /// Several experiments together; each was measured alone, and one of them moves this field.
-    Combined(Release),
-}
-
-impl Nearness {
-    /// Whether it is less than a measurement: to be checked on the live process before it is used.
-    pub fn is_assumed(&self) -> bool {
-        !matches!(self, Nearness::Measured(_) | Nearness::Between(..))
-    }
-}
-
-impl fmt::Display for Nearness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Nearness::Measured(at) => {
-                write!(f, "from grtmon's table, measured with {}", release(*at))
-            }
-            Nearness::Between(low, high) => write!(
-                f,
-                "from grtmon's table, the same in {} and {}",
-                release(*low),
-                release(*high)
-            ),
-            Nearness::Beyond(at) => write!(f, "assumed as of {}", release(*at)),
-            Nearness::Bridged(low, high) => write!(
-                f,
-                "assumed, as {} and {} agree",
-                release(*low),
-                release(*high)
-            ),
-            Nearness::Combined(at) => write!(
-                f,
-                "assumed as of {}, whose experiments were measured one by one",
-                release(*at)
-            ),
-        }
-    }
-}
-
-fn release((minor, patch): Release) -> GoVersion {
-    GoVersion::new(minor, patch)
 }
 
 /// The table's name for a processor: Go's own.

@@ -174,3 +174,42 @@ impl<'c> Claims<'c> {
         self.ended.is_none() && self.all.iter().any(Claim::has_failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::go::globals::Globals;
+    use crate::go::memory::MemoryImage;
+
+    /// How a claim fares of which the first so many looks find it false.
+    fn after_false(looks: usize) -> Claim {
+        let (layout, globals, memory) = (
+            Layout::unknown("a test"),
+            Globals::default(),
+            MemoryImage::new(),
+        );
+        let live = Live {
+            memory: &memory,
+            globals: &globals,
+            bias: 0,
+            text: 0..0,
+            main: Vec::new(),
+        };
+        let pages = Pages::new(&memory);
+        let mut claims = Claims::new(&layout, &live, &pages);
+        let mut seen = 0;
+        claims.claim(&[], "it holds", |_| {
+            seen += 1;
+            Ok(seen > looks)
+        });
+        claims.end_attempt();
+        claims.all.remove(0)
+    }
+
+    #[test]
+    fn what_is_in_motion_is_looked_at_again() {
+        assert!(after_false(0).holds());
+        assert!(after_false(LOOKS - 1).holds());
+        assert!(after_false(LOOKS).has_failed());
+    }
+}

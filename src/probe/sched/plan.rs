@@ -7,10 +7,9 @@ use anyhow::Result;
 use anyhow::ensure;
 
 use crate::bpf::sched::types::sched_config;
-use crate::go::Binary;
-use crate::go::Machine;
 use crate::go::events;
 use crate::go::events::Event;
+use crate::go::frame_pointers;
 use crate::go::layout::Field;
 use crate::go::shown;
 use crate::go::sites::Site;
@@ -115,7 +114,7 @@ impl Plan {
         }
         if options.stacks {
             ensure!(
-                keeps_frame_pointers(binary),
+                frame_pointers::are_kept(binary),
                 "no stacks can be shown: on ARM only Go 1.21 and later is known to adjust frame pointers when it moves a stack"
             );
             config.g_sched_pc = offset(Field::GSchedPc)?;
@@ -140,11 +139,4 @@ impl Plan {
     pub fn sites(&self) -> Vec<Site> {
         attach::sites(&self.steps)
     }
-}
-
-/// Whether the frame pointers of a goroutine are right wherever its stack was moved to (runtime/stack.go, `adjustframe`:
-/// Go 1.19 does that for x86-64 only, 1.21 for ARM too).
-fn keeps_frame_pointers(binary: &Binary) -> bool {
-    let version = binary.version();
-    binary.image().machine() == Machine::X86_64 || version.is_some_and(|it| it.minor >= 21)
 }

@@ -1,0 +1,63 @@
+//! How sure a number from the table is of a version that may not have been measured.
+
+use std::fmt;
+
+use crate::go::version::GoVersion;
+
+/// A release: minor and patch number.
+pub type Release = (u16, u16);
+
+/// How near the measured versions are to the one asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Nearness {
+    /// It was measured.
+    Measured(Release),
+    /// It lies between two measured patch releases that agree.
+    Between(Release, Release),
+    /// It lies beyond the measured patch releases of its minor version; this is the nearest.
+    Beyond(Release),
+    /// The exact version was not measured, or is not known; but the first and the last that it can be
+    /// agree.
+    Bridged(Release, Release),
+    /// Several experiments together; each was measured alone, and one of them moves this field.
+    Combined(Release),
+}
+
+impl Nearness {
+    /// Whether it is less than a measurement: to be checked on the live process before it is used.
+    pub fn is_assumed(&self) -> bool {
+        !matches!(self, Nearness::Measured(_) | Nearness::Between(..))
+    }
+}
+
+impl fmt::Display for Nearness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Nearness::Measured(at) => {
+                write!(f, "from grtmon's table, measured with {}", release(*at))
+            }
+            Nearness::Between(low, high) => write!(
+                f,
+                "from grtmon's table, the same in {} and {}",
+                release(*low),
+                release(*high)
+            ),
+            Nearness::Beyond(at) => write!(f, "assumed as of {}", release(*at)),
+            Nearness::Bridged(low, high) => write!(
+                f,
+                "assumed, as {} and {} agree",
+                release(*low),
+                release(*high)
+            ),
+            Nearness::Combined(at) => write!(
+                f,
+                "assumed as of {}, whose experiments were measured one by one",
+                release(*at)
+            ),
+        }
+    }
+}
+
+pub(super) fn release((minor, patch): Release) -> GoVersion {
+    GoVersion::new(minor, patch)
+}
