@@ -57,18 +57,25 @@ static __always_inline __u64 alive_name(__u64 process, __u64 g)
 	return process << (ALIVE_ADDRESS_BITS - 5) | g >> 5;
 }
 
+/*
+ * Goroutines whose g lie in one page of Go's heap (8 KiB, 18 of them) go to neighbouring buckets: scattered all over the table
+ * each would need an entry of the processor's TLB of its own, and fetching that takes longer than all else here. Where the
+ * neighbours begin is hashed: multiplication by 2^64 / the golden ratio spreads what lies close together (Knuth, The Art of
+ * Computer Programming 6.4). A g has more than 256 bytes, so no two of a page share a bucket.
+ */
+#define ALIVE_PAGE_BITS (13 - 5) /* of a name */
+#define ALIVE_IN_PAGE(name) ((name) >> (8 - 5) & (ALIVE_LEAST_BUCKETS - 1))
+
 static __always_inline struct alive_bucket *alive_bucket(__u64 name)
 {
-	/* Multiplication by 2^64 / the golden ratio spreads neighbours (Knuth, The Art of Computer Programming 6.4). */
-	__u32 index = name * 0x9e3779b97f4a7c15ULL >> alive_shift;
+	__u32 index = ((name >> ALIVE_PAGE_BITS) * 0x9e3779b97f4a7c15ULL >> alive_shift) ^ ALIVE_IN_PAGE(name);
 
 	return name ? bpf_map_lookup_elem(&alive_table, &index) : 0;
 }
 
-static __always_inline struct alive_life *alive_in(struct alive_bucket *bucket, __u64 name)
+/* Where a goroutine is remembered beside the first place of its bucket. */
+static __always_inline struct alive_life *alive_beside(struct alive_bucket *bucket, __u64 name)
 {
-	if (bucket->life[0].name == name)
-		return &bucket->life[0];
 	if (!bucket->life[0].beside)
 		return 0;
 	if (bucket->life[1].name == name)
@@ -78,6 +85,11 @@ static __always_inline struct alive_life *alive_in(struct alive_bucket *bucket, 
 	if (bucket->life[3].name == name)
 		return &bucket->life[3];
 	return 0;
+}
+
+static __always_inline struct alive_life *alive_in(struct alive_bucket *bucket, __u64 name)
+{
+	return bucket->life[0].name == name ? &bucket->life[0] : alive_beside(bucket, name);
 }
 
 /* Takes a place that is free. */
@@ -114,6 +126,26 @@ static __always_inline struct alive_life *alive_find(__u64 process, __u64 g)
 	return life;
 }
 
+/* The place of a goroutine in its bucket: where it is remembered already, or else a new one with nothing known; 0 if there
+ * is no room. The first place is taken without looking whether it is free, and given back if that was wrong: what another
+ * processor wrote last would have to be fetched twice, once to be read and once to be written. */
+static __always_inline struct alive_life *alive_place_in(struct alive_bucket *bucket, __u64 name)
+{
+	__u64 before = __sync_val_compare_and_swap(&bucket->life[0].name, 0, name);
+	struct alive_life *life;
+
+	if (before == name)
+		return &bucket->life[0];
+	life = alive_beside(bucket, name);
+	if (!before && !life) {
+		alive_clear(&bucket->life[0]);
+		return &bucket->life[0];
+	}
+	if (!before)
+		*(volatile __u64 *)&bucket->life[0].name = 0;
+	return life;
+}
+
 /* The place of a goroutine: where it is remembered already, or else a new one with nothing known. 0 if there is no room. */
 static __always_inline struct alive_life *alive_place(__u64 process, __u64 g)
 {
@@ -122,19 +154,15 @@ static __always_inline struct alive_life *alive_place(__u64 process, __u64 g)
 	struct alive_bucket *bucket = alive_bucket(name);
 	struct alive_life *life, none = {};
 
-	if (bucket) {
-		life = alive_in(bucket, name);
-		if (life)
-			return life;
-	}
 	if (alive_overflowed) {
 		life = bpf_map_lookup_elem(&alive_overflow, &key);
 		if (life)
 			return life;
 	}
 	if (bucket) {
-		if (alive_take(&bucket->life[0], name))
-			return &bucket->life[0];
+		life = alive_place_in(bucket, name);
+		if (life)
+			return life;
 		if (alive_take_beside(bucket, 1, name))
 			return &bucket->life[1];
 		if (alive_take_beside(bucket, 2, name))

@@ -97,14 +97,19 @@ static __always_inline void count(__u32 counter)
 		__sync_fetch_and_add(n, 1);
 }
 
-static __always_inline void count_at(void *map, __u64 key)
+static __always_inline int count_at(void *map, __u64 key)
 {
-	__u64 one = 1, *n = bpf_map_lookup_elem(map, &key);
+	__u64 none = 0, *n = bpf_map_lookup_elem(map, &key);
 
-	if (n)
-		__sync_fetch_and_add(n, 1);
-	else
-		bpf_map_update_elem(map, &key, &one, BPF_NOEXIST);
+	if (!n) {
+		/* Another CPU may do the same. */
+		bpf_map_update_elem(map, &key, &none, BPF_NOEXIST);
+		n = bpf_map_lookup_elem(map, &key);
+	}
+	if (!n)
+		return -1;
+	__sync_fetch_and_add(n, 1);
+	return 0;
 }
 
 static __always_inline __u64 word_at(__u64 address)
@@ -323,12 +328,10 @@ static __always_inline int exited_in_histogram(__u32 process, __u64 g, const str
 
 	if (life)
 		alive_forget(process, g, life);
-	if (started) {
+	if (started)
 		add_duration(gr_cfg.by_fn ? start_pc_of(g, site) : 0, now - started);
-	} else {
-		count(GR_N_START_UNKNOWN);
-		count_at(&gr_unseen, start_pc_of(g, site));
-	}
+	else if (count_at(&gr_unseen, start_pc_of(g, site)))
+		count(GR_N_UNSEEN_FULL);
 	return 0;
 }
 
@@ -343,11 +346,11 @@ GO_PROBE(gr_exit)
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	count(GR_N_EXITED);
 	life = alive_find(process, g);
 	if (gr_cfg.seq)
 		return exited_in_histogram(process, g, &site, life, now);
 
+	count(GR_N_EXITED);
 	e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
 	if (!e) {
 		count(GR_N_LOST_EXIT);

@@ -59,7 +59,7 @@ struct alive_life {
 /* Counters, one array slot each, summed over CPUs by user space. */
 enum gr_counter {
 	GR_N_CREATED,
-	GR_N_EXITED,
+	GR_N_EXITED, /* with records only */
 	GR_N_LOST_CREATE, /* ring buffer full */
 	GR_N_LOST_EXIT,
 	GR_N_LOST_QUEUE,
@@ -67,7 +67,7 @@ enum gr_counter {
 	GR_N_MAP_FULL, /* no room to remember a goroutine */
 	GR_N_UNREADABLE, /* g could not be read */
 	GR_N_FN_FULL, /* no room for another start function's histogram */
-	GR_N_START_UNKNOWN, /* exits whose first execution was not seen (seq) */
+	GR_N_UNSEEN_FULL, /* no room for another start function whose first execution was not seen */
 	GR_N_COUNTERS,
 };
 

@@ -44,8 +44,24 @@ static __always_inline __u32 hist_slot(__u64 ns)
 	return slot < HIST_SLOTS ? slot : HIST_SLOTS - 1;
 }
 
-/* For a per-CPU histogram: a program cannot be moved to another CPU while it runs, but on a preemptible kernel
- * another task's probe can interrupt it there, so the additions are atomic all the same. */
+/* Each try but the last fails only because another one has raised it meanwhile. */
+#define HIST_TRIES 4
+
+static __always_inline void hist_raise_max(struct hist *h, __u64 ns)
+{
+	__u64 max = h->max_ns, before;
+	int i;
+
+	for (i = 0; i < HIST_TRIES && ns > max; i++) {
+		before = __sync_val_compare_and_swap(&h->max_ns, max, ns);
+		if (before == max)
+			return;
+		max = before;
+	}
+}
+
+/* Also for a histogram of one CPU: a program cannot be moved to another CPU while it runs, but on a preemptible kernel
+ * another task's probe can interrupt it there. */
 static __always_inline void hist_add(struct hist *h, __u64 ns)
 {
 	__u32 slot = hist_slot(ns);
@@ -53,10 +69,8 @@ static __always_inline void hist_add(struct hist *h, __u64 ns)
 	if (slot >= HIST_SLOTS) /* the verifier forgets the bound above */
 		return;
 	__sync_fetch_and_add(&h->slots[slot], 1);
-	__sync_fetch_and_add(&h->count, 1);
 	__sync_fetch_and_add(&h->sum_ns, ns);
-	if (ns > h->max_ns)
-		h->max_ns = ns;
+	hist_raise_max(h, ns);
 }
 
 #endif

@@ -13,7 +13,6 @@
 #define HIST_SLOTS ((HIST_OCTAVES - 2) * 8)
 
 struct hist {
-	__u64 count;
 	__u64 sum_ns;
 	__u64 max_ns;
 	__u64 slots[HIST_SLOTS];

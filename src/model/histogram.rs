@@ -33,9 +33,9 @@ const LAST_OCTAVE: usize = 23;
 
 impl Histogram {
     /// From the parts kept by the kernel.
-    pub fn from_parts(count: u64, sum_ns: u64, max_ns: u64, slots: &[u64]) -> Self {
+    pub fn from_parts(sum_ns: u64, max_ns: u64, slots: &[u64]) -> Self {
         Self {
-            count,
+            count: slots.iter().sum(),
             sum_ns,
             max_ns,
             slots: slots.to_vec(),
@@ -144,7 +144,7 @@ mod tests {
             slots[slot_of(*ns)] += 1;
         }
         let max = durations.iter().copied().max().unwrap_or(0);
-        Histogram::from_parts(durations.len() as u64, durations.iter().sum(), max, &slots)
+        Histogram::from_parts(durations.iter().sum(), max, &slots)
     }
 
     #[test]

@@ -249,7 +249,7 @@ mod tests {
     fn what_is_longest_may_have_been_longer() {
         let mut times = Times::default();
         assert_eq!(times.longest(), None);
-        times.whole = Histogram::from_parts(2, 30, 20, &[2]);
+        times.whole = Histogram::from_parts(30, 20, &[2]);
         times.open = part(1, 5, 5);
         assert_eq!(times.longest(), Some((20, false)));
         times.cut = part(2, 40, 25);

@@ -20,8 +20,8 @@ use crate::bpf::gr::types::alive_limits;
 /// Words of a place.
 const WORDS: usize = alive_limits::ALIVE_SIZE.0 as usize / size_of::<u64>();
 
-/// Fewer buckets are not worth having.
-const LEAST_BUCKETS: u32 = 32;
+/// The programs need so many.
+const LEAST_BUCKETS: u32 = alive_limits::ALIVE_LEAST_BUCKETS.0;
 
 /// How large the table and the map beside it are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -62,7 +62,6 @@ pub fn word(bytes: &[u8]) -> Result<u64> {
 /// A histogram as the programs keep it (`hist.h`).
 pub fn histogram(bytes: &[u8]) -> Result<Histogram> {
     let mut copy = hist {
-        count: 0,
         sum_ns: 0,
         max_ns: 0,
         slots: [0; SLOTS],
@@ -71,11 +70,10 @@ pub fn histogram(bytes: &[u8]) -> Result<Histogram> {
         bail!("a histogram has an unknown size");
     }
     Ok(Histogram::from_parts(
-        copy.count,
         copy.sum_ns,
         copy.max_ns,
         &copy.slots,
     ))
 }
 
-const SLOTS: usize = (size_of::<hist>() - 3 * size_of::<u64>()) / size_of::<u64>();
+const SLOTS: usize = (size_of::<hist>() - 2 * size_of::<u64>()) / size_of::<u64>();

@@ -368,17 +368,13 @@ impl<'object> GrProbes<'object> {
         counters::per_cpu_sum(&self.skel.maps.gr_counters, counter.0)
     }
 
-    /// Creations and exits that passed the probes, whether they could be recorded or not.
+    /// Creations and exits that passed the probes, whether they could be recorded or not; with [`Options::seq`] exits
+    /// are in the histograms only.
     pub fn passed(&self) -> Result<(u64, u64)> {
         Ok((
             self.counter(gr_counter::GR_N_CREATED)?,
             self.counter(gr_counter::GR_N_EXITED)?,
         ))
-    }
-
-    /// Exits in the histograms' time whose running time is unknown.
-    pub fn without_start(&self) -> Result<u64> {
-        self.counter(gr_counter::GR_N_START_UNKNOWN)
     }
 
     /// What was not recorded, by cause.
@@ -412,7 +408,7 @@ const MAX_START_LINKS: usize = 16;
 /// Name of the program for start functions.
 const START: &str = "gr_start";
 
-const LOSSES: [(gr_counter, &str, &str); 7] = [
+const LOSSES: [(gr_counter, &str, &str); 8] = [
     (
         gr_counter::GR_N_LOST_CREATE,
         "ring_full_create",
@@ -447,6 +443,11 @@ const LOSSES: [(gr_counter, &str, &str); 7] = [
         gr_counter::GR_N_FN_FULL,
         "fn_full",
         "running times in the total only: too many start functions",
+    ),
+    (
+        gr_counter::GR_N_UNSEEN_FULL,
+        "unseen_full",
+        "exits in no histogram, because the first execution was not seen: too many start functions to count them by",
     ),
 ];
 

@@ -108,7 +108,7 @@ mod tests {
         slots[0] = 3; // up to 62.5 ns
         slots[24] = 12; // octave 5: 2 µs
         slots[40] = 1; // octave 7: 8 µs
-        Histogram::from_parts(16, 40_000, 8_500, &slots)
+        Histogram::from_parts(40_000, 8_500, &slots)
     }
 
     fn drawn(style: Style, whole: bool) -> String {

@@ -216,7 +216,7 @@ mod tests {
             system,
             function: function.map(Arc::from),
             times: Spent {
-                whole: Histogram::from_parts(ns.len() as u64, sum, max, &slots),
+                whole: Histogram::from_parts(sum, max, &slots),
                 ..Spent::default()
             },
         }

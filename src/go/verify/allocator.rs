@@ -28,8 +28,8 @@ pub(super) fn check(claims: &mut Claims<'_>) {
             continue;
         };
         cached(claims, cache);
-        for span in spans(claims.reader(), cache).unwrap_or_default() {
-            claims.at_once(|claims| in_use(claims, span));
+        for cached in spans(claims.reader(), cache).unwrap_or_default() {
+            claims.at_once(|claims| in_use(claims, &cached));
         }
     }
     counters(claims);
@@ -105,20 +105,42 @@ fn cached(claims: &mut Claims<'_>, cache: u64) {
     );
 }
 
+/// A span in a cache.
+struct Cached {
+    /// Where the cache has its address.
+    slot: u64,
+    span: u64,
+}
+
+impl Cached {
+    /// What was found of it; nothing, if that is false and it has left the cache meanwhile.
+    fn vote(&self, r: Reader<'_>, holds: bool) -> Result<bool, Skip> {
+        if holds || r.again().memory().u64(self.slot)? == self.span {
+            Ok(holds)
+        } else {
+            Err(Skip::DoesNotApply)
+        }
+    }
+}
+
 /// The spans in a cache that are really in use: a few of them.
-fn spans(r: Reader<'_>, cache: u64) -> Result<Vec<u64>, Skip> {
-    let all = r
-        .memory()
-        .words(r.at(cache, McacheAlloc)?, r.known(McacheAllocLen)?, 1024)?;
+fn spans(r: Reader<'_>, cache: u64) -> Result<Vec<Cached>, Skip> {
+    let first = r.at(cache, McacheAlloc)?;
+    let all = r.memory().words(first, r.known(McacheAllocLen)?, 1024)?;
     let used = all.into_iter().enumerate().filter(|(place, span)| {
         *place > 1
             && r.byte(*span, MspanSpanclass)
                 .is_ok_and(|class| usize::from(class) == *place)
     });
-    Ok(used.map(|(_, span)| span).take(8).collect())
+    let cached = |(place, span)| Cached {
+        slot: first.wrapping_add(8 * place as u64),
+        span,
+    };
+    Ok(used.map(cached).take(8).collect())
 }
 
-fn in_use(claims: &mut Claims<'_>, span: u64) {
+fn in_use(claims: &mut Claims<'_>, cached: &Cached) {
+    let span = cached.span;
     claims.claim(
         &[MspanNpages, MspanElemsize, MspanNelems, MspanNelemsSize],
         "a span's objects fit in",
@@ -129,7 +151,7 @@ fn in_use(claims: &mut Claims<'_>, span: u64) {
                 .word(span, MspanNpages)?
                 .checked_mul(PAGE)
                 .unwrap_or_default();
-            Ok(bytes > 0 && bytes <= room)
+            cached.vote(r, bytes > 0 && bytes <= room)
         },
     );
     claims.claim(
@@ -142,11 +164,15 @@ fn in_use(claims: &mut Claims<'_>, span: u64) {
                 .checked_mul(PAGE)
                 .unwrap_or_default();
             let size = limit.saturating_sub(start);
-            Ok(start > 0 && start % PAGE == 0 && size > 0 && size <= room)
+            cached.vote(
+                r,
+                start > 0 && start % PAGE == 0 && size > 0 && size <= room,
+            )
         },
     );
     claims.claim(&[MspanState], "a cached span is in use", |r| {
-        Ok(u32::from(r.byte(span, MspanState)?) == M_SPAN_IN_USE)
+        let holds = u32::from(r.byte(span, MspanState)?) == M_SPAN_IN_USE;
+        cached.vote(r, holds)
     });
     claims.claim(
         &[
@@ -161,7 +187,7 @@ fn in_use(claims: &mut Claims<'_>, span: u64) {
             let used = u64::from(r.half(span, MspanAllocCount)?);
             let before = u64::from(r.half(span, MspanAllocCountBeforeCache)?);
             let index = sized(r, span, MspanFreeindex, MspanFreeindexSize)?;
-            Ok(before <= used && used <= room && index <= room)
+            cached.vote(r, before <= used && used <= room && index <= room)
         },
     );
     claims.claim(
@@ -169,7 +195,8 @@ fn in_use(claims: &mut Claims<'_>, span: u64) {
         "a cached span says that it is cached",
         |r| {
             let age = r.int32(r.variable(r.live.globals.mheap)?, MheapSweepgen)?;
-            Ok([1, 3].contains(&r.int32(span, MspanSweepgen)?.wrapping_sub(age)))
+            let ahead = r.int32(span, MspanSweepgen)?.wrapping_sub(age);
+            cached.vote(r, [1, 3].contains(&ahead))
         },
     );
 }

@@ -7,6 +7,7 @@
 //! says of the same cycle.
 
 use super::Live;
+use super::pages::Pages;
 use super::reader::{Reader, Skip};
 use crate::go::layout::Field::{
     self, GGopc, GParentGoid, GStartpc, MstatsLastGcNanotime, MstatsNumgc, WorkCycles, WorkHeap0,
@@ -29,7 +30,16 @@ const MAX_PROCESSORS: u32 = 1 << 16;
 
 /// All that can be found of what is unknown.
 pub(super) fn all(layout: &Layout, live: &Live<'_>) -> Vec<(Field, u32)> {
-    let reader = Reader { layout, live };
+    let pages = Pages::new(live.memory);
+    let live = &Live {
+        memory: &pages,
+        ..live.clone()
+    };
+    let reader = Reader {
+        layout,
+        live,
+        pages: &pages,
+    };
     let mut found = Vec::new();
     let unknown = |fields: &[Field]| {
         fields
@@ -40,7 +50,7 @@ pub(super) fn all(layout: &Layout, live: &Live<'_>) -> Vec<(Field, u32)> {
         found.extend(goroutine(reader).unwrap_or_default());
     }
     if unknown(&[WorkCycles, WorkTEnd, WorkHeap2]) {
-        let record = (0..ATTEMPTS).find_map(|_| cycle(reader).ok());
+        let record = (0..ATTEMPTS).find_map(|_| cycle(reader.again()).ok());
         found.extend(record.unwrap_or_default());
     }
     if unknown(&[WorkMarkDoneSema]) {
@@ -99,7 +109,7 @@ fn cycle(r: Reader<'_>) -> Result<Vec<(Field, u32)>, Skip> {
     let cycles = r.int32(stats, MstatsNumgc)?;
     let end = r.pointer(stats, MstatsLastGcNanotime)?;
     let bytes = r.memory().bytes(work, MAX_WORK, 1 << 12)?;
-    if cycles == 0 || r.int32(stats, MstatsNumgc)? != cycles {
+    if cycles == 0 || r.again().int32(stats, MstatsNumgc)? != cycles {
         return Err(Skip::DoesNotApply);
     }
     let mut records = (0..bytes.len())

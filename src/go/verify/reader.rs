@@ -1,6 +1,7 @@
 //! Reading members of structures, and the runtime's lists, each within bounds.
 
 use super::Live;
+use super::pages::Pages;
 use crate::go::layout::{Field, Layout};
 use crate::go::memory::{MemoryError, ReadMemory};
 
@@ -19,6 +20,8 @@ pub(super) enum Skip {
     Unknown,
     /// There is nothing to see at present: no garbage collection yet, no thread in that state.
     DoesNotApply,
+    /// What was read first was no longer so when the rest was read.
+    Moved,
     /// Memory could not be read.
     Unreadable(MemoryError),
 }
@@ -34,9 +37,16 @@ impl From<MemoryError> for Skip {
 pub(super) struct Reader<'c> {
     pub(super) layout: &'c Layout,
     pub(super) live: &'c Live<'c>,
+    pub(super) pages: &'c Pages<'c>,
 }
 
 impl Reader<'_> {
+    /// From now on it reads what is there now.
+    pub(super) fn again(&self) -> Self {
+        self.pages.renew();
+        *self
+    }
+
     pub(super) fn memory(&self) -> &dyn ReadMemory {
         self.live.memory
     }

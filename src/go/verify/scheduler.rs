@@ -68,7 +68,16 @@ fn threads(claims: &mut Claims<'_>) {
         claims.claim(
             &[MCurg, GM],
             "the goroutine that a thread runs says so",
-            |r| Ok(r.word(r.pointer(m, MCurg)?, GM)? == m),
+            |r| {
+                let running = r.pointer(m, MCurg)?;
+                match r.word(running, GM)? {
+                    says if says == m => Ok(true),
+                    // It has ended, or is about to begin.
+                    0 => Err(Skip::Moved),
+                    _ if r.again().pointer(m, MCurg)? != running => Err(Skip::Moved),
+                    _ => Ok(false),
+                }
+            },
         );
         claims.claim(
             &[MP, PM],
@@ -216,7 +225,9 @@ fn scheduler(claims: &mut Claims<'_>) {
             for p in r.processors()? {
                 created = created.saturating_add(r.word(p, PGoroutinesCreated)?);
             }
-            Ok((1..=r.word(sched(r)?, SchedGoidgen)?).contains(&created))
+            // Not before: meanwhile they go on to be created.
+            let given = r.again().word(sched(r)?, SchedGoidgen)?;
+            Ok((1..=given).contains(&created))
         },
     );
 }
