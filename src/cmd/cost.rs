@@ -21,8 +21,11 @@ use super::output;
 
 /// Looks in one second.
 const LOOKS: u32 = 10;
-/// Run times are kept for one look in so many: keeping them costs something too.
+/// Run times are kept for one look in so many, and from the beginning until there are enough of them, for a second at
+/// most: keeping them costs something too, a tenth of a microsecond a hit.
 const TIMED_EVERY: u32 = 50;
+/// So many run times are enough to begin with.
+const ENOUGH_TIMED: u64 = 1_000;
 /// So many seconds in a row must be too dear.
 const PATIENCE: u32 = 2;
 
@@ -113,10 +116,10 @@ impl<'a> CostWatch<'a> {
     }
 
     /// To be called ten times a second, with what was spent since the beginning. Says why it ends what it ends.
-    pub(super) fn check(&mut self, spent: impl FnOnce() -> Result<Spent>) -> Result<Flow> {
+    pub(super) fn check(&mut self, spent: impl Fn() -> Result<Spent>) -> Result<Flow> {
         if self.limit.is_none() {
             // Nothing to judge.
-            self.time_passes();
+            self.time_passes(spent)?;
             return Ok(Flow::Continue);
         }
         let Some(dear) = self.judge(spent)? else {
@@ -128,11 +131,8 @@ impl<'a> CostWatch<'a> {
 
     /// As [`check`](Self::check), and silent: the caller says it. What is found can be seen in
     /// [`running`](Self::running).
-    pub(super) fn judge(
-        &mut self,
-        spent: impl FnOnce() -> Result<Spent>,
-    ) -> Result<Option<TooDear>> {
-        if !self.time_passes() {
+    pub(super) fn judge(&mut self, spent: impl Fn() -> Result<Spent>) -> Result<Option<TooDear>> {
+        if !self.time_passes(&spent)? {
             return Ok(None);
         }
         let spent = spent()?;
@@ -145,19 +145,21 @@ impl<'a> CostWatch<'a> {
     }
 
     /// Whether a second is over.
-    fn time_passes(&mut self) -> bool {
+    fn time_passes(&mut self, spent: impl Fn() -> Result<Spent>) -> Result<bool> {
         self.looks += 1;
         self.trap.begin();
         if self.looks >= LOOKS {
             self.timed = (self.looks.is_multiple_of(TIMED_EVERY))
                 .then(Timed::begin)
                 .flatten();
+        } else if self.timed.is_some() && spent()?.timed_runs >= ENOUGH_TIMED {
+            self.timed = None;
         }
         let is_over = self.looks.is_multiple_of(LOOKS);
         if is_over {
             self.look();
         }
-        is_over
+        Ok(is_over)
     }
 
     /// Whether the last second was too dear, and those before it.
