@@ -36,6 +36,7 @@ struct {
 
 /* A cycle that has not ended. */
 struct gc_open_cycle {
+	__u8 seen; /* its beginning */
 	__u8 trigger;
 	__u8 flags;
 };
@@ -53,6 +54,10 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } gc_counters SEC(".maps");
+
+/* The same where only one process is observed: no map is as near. */
+static struct gc_open_stw gc_only_stop;
+static struct gc_open_cycle gc_only_cycle;
 
 /* These make the skeleton emit the types. */
 struct gc_stw _gc_stw = {};
@@ -76,9 +81,74 @@ static __always_inline void count(__u32 counter)
 		*n += 1;
 }
 
+static __always_inline void stop_begins(__u32 process, const struct gc_open_stw *stw)
+{
+	if (gc_cfg.one_process)
+		gc_only_stop = *stw;
+	else if (bpf_map_update_elem(&gc_stops, &process, stw, BPF_ANY))
+		count(GC_N_MAP_FULL);
+}
+
+/* 0 if none is open: it began before we came, or is counted as GC_N_MAP_FULL. */
+static __always_inline struct gc_open_stw *open_stop(__u32 process)
+{
+	if (gc_cfg.one_process)
+		return gc_only_stop.begin_ns ? &gc_only_stop : 0;
+	return bpf_map_lookup_elem(&gc_stops, &process);
+}
+
+static __always_inline void stop_ends(__u32 process)
+{
+	if (gc_cfg.one_process)
+		gc_only_stop.begin_ns = 0;
+	else
+		bpf_map_delete_elem(&gc_stops, &process);
+}
+
+static __always_inline void cycle_begins(__u32 process, const struct gc_open_cycle *cycle)
+{
+	if (gc_cfg.one_process)
+		gc_only_cycle = *cycle;
+	else if (bpf_map_update_elem(&gc_cycles, &process, cycle, BPF_ANY))
+		count(GC_N_MAP_FULL);
+}
+
+static __always_inline struct gc_open_cycle *open_cycle(__u32 process)
+{
+	if (gc_cfg.one_process)
+		return gc_only_cycle.seen ? &gc_only_cycle : 0;
+	return bpf_map_lookup_elem(&gc_cycles, &process);
+}
+
+static __always_inline void cycle_ends(__u32 process)
+{
+	if (gc_cfg.one_process)
+		gc_only_cycle.seen = 0;
+	else
+		bpf_map_delete_elem(&gc_cycles, &process);
+}
+
 /* Reads one field of the runtime into a variable of the same width. */
 #define READ(destination, field) \
 	bpf_probe_read_user((destination), sizeof(*(destination)), (void *)(bias + gc_cfg.at.field))
+
+/*
+ * The record of a cycle in runtime.work: from `cycles` to `heap2` these are neighbours (runtime/mgc.go), so they are read at
+ * once; a read takes some 0.1 us, however few bytes it is of.
+ */
+struct gc_record {
+	__u64 words[16];
+};
+
+#define GC_RECORD_BEGIN (gc_cfg.at.cycles & ~7ULL)
+
+static __always_inline int read_record(struct gc_record *record, __u64 bias)
+{
+	return bpf_probe_read_user(record, sizeof(*record), (void *)(bias + GC_RECORD_BEGIN));
+}
+
+/* Gives a field of the record to a variable of the same width. Where it lies is constant for the verifier. */
+#define TAKE(destination, field)                                                                     	({                                                                                           		__u64 at = gc_cfg.at.field - GC_RECORD_BEGIN;                                        		int far = at > sizeof(record) - sizeof(*(destination));                              		if (!far)                                                                            			*(destination) = *(typeof(destination))((const char *)&record + at);         		far ? READ(destination, field) : 0;                                                  	})
 
 /* Sweepers at work, from sweep.active.state: the drained bit and a count. */
 static __always_inline __u32 sweepers_left(__u64 bias)
@@ -93,6 +163,7 @@ static __always_inline __u32 sweepers_left(__u64 bias)
 static __always_inline int sweep_moment(__u32 process, const struct go_site *site, __u8 kind)
 {
 	__u64 bias = site->bias;
+	struct gc_record record;
 	struct gc_sweep *e;
 
 	count(GC_N_SWEEP);
@@ -109,8 +180,8 @@ static __always_inline int sweep_moment(__u32 process, const struct go_site *sit
 	e->sweepers = sweepers_left(bias);
 	/* Not before: when nobody was at work, the sweep was over by now. */
 	e->at_ns = bpf_ktime_get_ns();
-	if (READ(&e->cycle, cycles) || READ(&e->sweep_term_ns, sweep_term_ns) ||
-	    READ(&e->mark_term_ns, mark_term_ns) || READ(&e->end_ns, end_ns)) {
+	if (read_record(&record, bias) || TAKE(&e->cycle, cycles) || TAKE(&e->sweep_term_ns, sweep_term_ns) ||
+	    TAKE(&e->mark_term_ns, mark_term_ns) || TAKE(&e->end_ns, end_ns)) {
 		count(GC_N_UNREADABLE_SWEEP);
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return 0;
@@ -162,8 +233,7 @@ GO_PROBE(gc_stw_begin)
 		stw.why = reason_number(GO_ARG0(ctx));
 	else
 		read_preemptoff(GO_G(ctx), &stw);
-	if (bpf_map_update_elem(&gc_stops, &process, &stw, BPF_ANY))
-		count(GC_N_MAP_FULL);
+	stop_begins(process, &stw);
 	return 0;
 }
 
@@ -175,7 +245,7 @@ GO_PROBE(gc_stw_stopped)
 
 	if (go_ignored(process))
 		return 0;
-	stw = bpf_map_lookup_elem(&gc_stops, &process);
+	stw = open_stop(process);
 	if (stw)
 		stw->stopped_ns = bpf_ktime_get_ns();
 	return 0;
@@ -195,12 +265,11 @@ GO_PROBE(gc_stw_ending)
 	if (gc_cfg.start_args == GC_START_REASON_BEGIN_STOPPED) {
 		stw.stopped_ns = GO_ARG3(ctx);
 	} else {
-		open = bpf_map_lookup_elem(&gc_stops, &process);
+		open = open_stop(process);
 		if (open && open->stopped_ns > stw.begin_ns)
 			stw.stopped_ns = open->stopped_ns;
 	}
-	if (bpf_map_update_elem(&gc_stops, &process, &stw, BPF_ANY))
-		count(GC_N_MAP_FULL);
+	stop_begins(process, &stw);
 	return 0;
 }
 
@@ -215,9 +284,9 @@ GO_PROBE(gc_stw_end)
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	open = bpf_map_lookup_elem(&gc_stops, &process);
+	open = open_stop(process);
 	if (!open)
-		return 0; /* it began before we came, or is counted as GC_N_MAP_FULL */
+		return 0;
 	count(GC_N_STW);
 	e = bpf_ringbuf_reserve(&gc_events, sizeof(*e), 0);
 	if (!e) {
@@ -238,7 +307,7 @@ GO_PROBE(gc_stw_end)
 		__builtin_memcpy(e->text, open->text, sizeof(e->text));
 		bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	}
-	bpf_map_delete_elem(&gc_stops, &process);
+	stop_ends(process);
 	return 0;
 }
 
@@ -248,43 +317,43 @@ GO_PROBE(gc_stw_end)
 GO_PROBE(gc_cycle_begin)
 {
 	__u32 process = go_process(), kind = GO_ARG3(ctx);
-	struct gc_open_cycle cycle = {};
+	struct gc_open_cycle cycle = { .seen = 1 };
 	struct go_site site;
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
 	cycle.trigger = kind < GC_TRIGGER_CYCLE ? kind + 1 : GC_TRIGGER_UNKNOWN;
-	if (bpf_map_update_elem(&gc_cycles, &process, &cycle, BPF_ANY))
-		count(GC_N_MAP_FULL);
+	cycle_begins(process, &cycle);
 	return 0;
 }
 
 /* runtime.findGoroutineLeaks: at least once in a cycle that also looks for leaked goroutines, never in another. */
 GO_PROBE(gc_leak_check)
 {
-	struct gc_open_cycle fresh = { .flags = GC_LEAK_CHECK }, *cycle;
+	struct gc_open_cycle fresh = { .seen = 1, .flags = GC_LEAK_CHECK }, *cycle;
 	__u32 process = go_process();
 	struct go_site site;
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	cycle = bpf_map_lookup_elem(&gc_cycles, &process);
+	cycle = open_cycle(process);
 	if (cycle)
 		cycle->flags |= GC_LEAK_CHECK;
-	else if (bpf_map_update_elem(&gc_cycles, &process, &fresh, BPF_ANY))
-		count(GC_N_MAP_FULL);
+	else
+		cycle_begins(process, &fresh);
 	return 0;
 }
 
 static __always_inline int read_cycle(struct gc_cycle *e, __u64 bias)
 {
+	struct gc_record record;
 	__u8 forced;
 
-	if (READ(&e->cycle, numgc) || READ(&e->stw_procs, stw_procs) || READ(&e->max_procs, max_procs) ||
-	    READ(&e->sweep_term_ns, sweep_term_ns) || READ(&e->mark_ns, mark_ns) ||
-	    READ(&e->mark_term_ns, mark_term_ns) || READ(&e->end_ns, end_ns) || READ(&e->pause_ns, pause_ns) ||
-	    READ(&e->heap_before, heap_before) || READ(&e->heap_at_end, heap_at_end) ||
-	    READ(&e->heap_after, heap_after) || READ(&e->heap_goal, heap_goal) ||
+	if (read_record(&record, bias) || TAKE(&e->stw_procs, stw_procs) || TAKE(&e->max_procs, max_procs) ||
+	    TAKE(&e->sweep_term_ns, sweep_term_ns) || TAKE(&e->mark_ns, mark_ns) ||
+	    TAKE(&e->mark_term_ns, mark_term_ns) || TAKE(&e->end_ns, end_ns) || TAKE(&e->pause_ns, pause_ns) ||
+	    TAKE(&e->heap_before, heap_before) || TAKE(&e->heap_at_end, heap_at_end) ||
+	    TAKE(&e->heap_after, heap_after) || READ(&e->cycle, numgc) || READ(&e->heap_goal, heap_goal) ||
 	    READ(&e->stack_bytes, stack_bytes) || READ(&e->globals_bytes, globals_bytes) ||
 	    READ(&e->assist_ns, assist_ns) || READ(&e->dedicated_ns, dedicated_ns) ||
 	    READ(&e->fractional_ns, fractional_ns) || READ(&e->idle_ns, idle_ns) ||
@@ -311,7 +380,7 @@ GO_PROBE(gc_cycle_end)
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
 	count(GC_N_CYCLE);
-	open = bpf_map_lookup_elem(&gc_cycles, &process);
+	open = open_cycle(process);
 	e = bpf_ringbuf_reserve(&gc_events, sizeof(*e), 0);
 	if (!e) {
 		count(GC_N_LOST_CYCLE);
@@ -329,7 +398,7 @@ GO_PROBE(gc_cycle_end)
 		}
 	}
 	if (open)
-		bpf_map_delete_elem(&gc_cycles, &process);
+		cycle_ends(process);
 	if (gc_cfg.end_is_flush)
 		sweep_moment(process, &site, GC_SWEEP_FLUSHED);
 	return 0;

@@ -163,7 +163,8 @@ struct gc_config {
 	__u8 start_args; /* enum gc_start_args */
 	__u8 stop_args; /* enum gc_stop_args */
 	__u8 end_is_flush; /* the site of gc_cycle_end is also that of GC_SWEEP_FLUSHED, and both are wanted */
-	__u8 unused[4];
+	__u8 one_process; /* no other is observed */
+	__u8 unused[3];
 };
 
 _Static_assert(sizeof(struct gc_head) == 8, "wire format");

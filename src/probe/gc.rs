@@ -23,6 +23,7 @@ use crate::bpf::gc::types::gc_counter;
 use crate::model::gc::GcEvent;
 use crate::model::gc::sweep::Sweeps;
 use crate::model::loss::Loss;
+use crate::target::Scope;
 use crate::target::Target;
 
 use super::attach;
@@ -107,6 +108,8 @@ impl<'object> GcProbes<'object> {
             .as_mut()
             .context("the BPF object has no configuration")?;
         rodata.gc_cfg = plan.config;
+        rodata.gc_cfg.one_process =
+            u8::from(matches!(&target.scope, Scope::Only(processes) if processes.len() == 1));
         attach::configure!(rodata, place, target);
         size_maps(&mut open)?;
         let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
