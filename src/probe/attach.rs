@@ -265,7 +265,11 @@ impl Place {
             tell_sites(object, &step.sites)?;
         }
         let Some(processes) = &self.confined_to else {
-            self.attach_for(&program, None, &step.sites, &mut attached)?;
+            let result = self.attach_for(&program, None, &step.sites, &mut attached);
+            if result.is_err() && !self.path.exists() {
+                bail!("{} is gone: the process has ended", self.path.display());
+            }
+            result?;
             return Ok(attached);
         };
         for process in processes {
