@@ -20,6 +20,7 @@ func init() {
 	modes["bench-spawn"] = mode{"goroutines that exit at once", bench(benchSpawn)}
 	modes["bench-pingpong"] = mode{"two goroutines that hand a token to and fro", bench(benchPingpong)}
 	modes["bench-alloc"] = mode{"small objects of mixed sizes", bench(benchAlloc)}
+	modes["bench-stw"] = mode{"stops of the world with nothing to do in them", bench(benchSTW)}
 	modes["bench-gc"] = mode{"garbage collections with a live heap", bench(benchGC)}
 }
 
@@ -135,6 +136,15 @@ func benchAlloc(n int) int64 {
 	}
 	runtime.ReadMemStats(&after)
 	return int64(after.Mallocs - before.Mallocs)
+}
+
+var memStats runtime.MemStats
+
+func benchSTW(n int) int64 {
+	for i := 0; i < n; i++ {
+		runtime.ReadMemStats(&memStats)
+	}
+	return int64(n)
 }
 
 // live is what the collector has to mark.

@@ -41,7 +41,7 @@ struct Subject {
 /// The runtime's tracer sees what all others see together.
 const TRACER: (&str, Observer) = ("runtime/trace", Observer::Flag("-trace=2"));
 
-const SUBJECTS: [Subject; 7] = [
+const SUBJECTS: [Subject; 8] = [
     Subject {
         name: "spawn and exit",
         mode: "bench-spawn",
@@ -149,6 +149,18 @@ const SUBJECTS: [Subject; 7] = [
             TRACER,
         ],
     },
+    // What a garbage collection does besides hides what its probes cost.
+    Subject {
+        name: "stops of the world",
+        mode: "bench-stw",
+        units: 5_000,
+        pairs: 12,
+        observers: &[
+            ("nobody", Observer::Nobody),
+            ("empty at the sites of gc", Observer::Floor(Probes::Gc)),
+            ("grtmon gc", Observer::Grtmon(&["gc"])),
+        ],
+    },
     Subject {
         name: "HTTP server",
         mode: "bench-http",
@@ -162,9 +174,6 @@ const SUBJECTS: [Subject; 7] = [
             ("grtmon gr", Observer::Grtmon(&["gr"])),
             ("empty at the sites of sched", Observer::Floor(Probes::Sched)),
             ("grtmon sched", Observer::Grtmon(&["sched", "--duration", "10m"])),
-            ("grtmon sched --by fn", Observer::Grtmon(&["sched", "--by", "fn", "--duration", "10m"])),
-            ("grtmon sched --stacks", Observer::Grtmon(&["sched", "--stacks", "--duration", "10m"])),
-            ("grtmon sched --sample 1/16", Observer::Grtmon(&["sched", "--sample", "1/16", "--duration", "10m"])),
             ("grtmon gc", Observer::Grtmon(&["gc"])),
             ("empty at the sites of gm", Observer::Floor(Probes::Gm)),
             ("grtmon gm --source probes", Observer::Grtmon(&["gm", "--source", "probes"])),

@@ -195,7 +195,10 @@ impl Running {
         } else {
             "Ctrl-C to end."
         };
-        Self::start(command, word)
+        let running = Self::start(command, word);
+        // Once, it measures what a trap takes here.
+        thread::sleep(Duration::from_millis(100));
+        running
     }
 
     fn bpftrace(script: &str, program: &Path) -> Self {
