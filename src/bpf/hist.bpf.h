@@ -58,6 +58,9 @@ static __always_inline void hist_raise_max(struct hist *h, __u64 ns)
 			return;
 		max = before;
 	}
+	/* Where there is no compare-and-swap (src/probe/older.rs), or others were faster each time. */
+	if (ns > h->max_ns)
+		h->max_ns = ns;
 }
 
 /* Also for a histogram of one CPU: a program cannot be moved to another CPU while it runs, but on a preemptible kernel

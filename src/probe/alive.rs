@@ -37,13 +37,14 @@ pub(super) struct Size {
 impl Size {
     /// Room for so many goroutines. A bucket then holds two on average and four at most; what does not fit is one in
     /// 27 (the tail of the Poisson distribution), for which the overflow has room several times over.
-    pub(super) fn for_goroutines(goroutines: u32) -> Self {
-        Self::of(goroutines, (goroutines / 4).max(LEAST_BUCKETS))
-    }
-
-    /// The same where nothing can be taken in the table (see `older.rs`): the overflow has room for all.
-    pub(super) fn without_table(goroutines: u32) -> Self {
-        Self::of(0, goroutines.max(LEAST_BUCKETS))
+    ///
+    /// Without compare-and-swap nothing can be taken in the table (`older.rs`), so the overflow has room for all.
+    pub(super) fn for_goroutines(goroutines: u32, has_compare_and_swap: bool) -> Self {
+        if has_compare_and_swap {
+            Self::of(goroutines, (goroutines / 4).max(LEAST_BUCKETS))
+        } else {
+            Self::of(0, goroutines.max(LEAST_BUCKETS))
+        }
     }
 
     fn of(goroutines: u32, overflow: u32) -> Self {
@@ -168,10 +169,12 @@ mod tests {
     #[test]
     fn there_is_twice_the_room_at_least() {
         for goroutines in [1, 1000, 1 << 17, (1 << 17) + 1, 1_000_000, u32::MAX] {
-            let size = Size::for_goroutines(goroutines);
+            let size = Size::for_goroutines(goroutines, true);
             assert!(u64::from(size.buckets) * 4 >= 2 * u64::from(goroutines));
             assert_eq!(1_u64 << (64 - size.shift), u64::from(size.buckets));
             assert!(u64::from(size.overflow) * 4 + 4 > u64::from(goroutines));
+            let size = Size::for_goroutines(goroutines, false);
+            assert!(size.overflow >= goroutines);
         }
     }
 

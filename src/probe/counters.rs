@@ -69,11 +69,7 @@ pub fn histogram(bytes: &[u8]) -> Result<Histogram> {
     if plain::copy_from_bytes(&mut copy, bytes).is_err() {
         bail!("a histogram has an unknown size");
     }
-    Ok(Histogram::from_parts(
-        copy.sum_ns,
-        copy.max_ns,
-        &copy.slots,
-    ))
+    Ok(Histogram::from_parts(copy.sum_ns, copy.max_ns, &copy.slots))
 }
 
 const SLOTS: usize = (size_of::<hist>() - 2 * size_of::<u64>()) / size_of::<u64>();

@@ -100,11 +100,8 @@ pub(super) fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<
         .gr_events
         .set_max_entries(options.ring_bytes)
         .context("cannot size the ring buffer")?;
-    let size = if Kernel::current()?.has_compare_and_swap() {
-        alive::Size::for_goroutines(options.max_goroutines)
-    } else {
-        alive::Size::without_table(options.max_goroutines)
-    };
+    let has_compare_and_swap = Kernel::current()?.has_compare_and_swap();
+    let size = alive::Size::for_goroutines(options.max_goroutines, has_compare_and_swap);
     open.maps
         .alive_table
         .set_max_entries(size.buckets)

@@ -38,6 +38,7 @@ use super::attach::Attached;
 use super::attach::Place;
 use super::counters;
 use super::detach::detach;
+use super::kernel::Kernel;
 use super::spent;
 use super::spent::Spent;
 
@@ -400,7 +401,8 @@ fn times(bytes: &[u8]) -> Result<Times> {
 /// Gives the maps the sizes that `options` ask for.
 pub(super) fn size_maps(open: &mut OpenSchedSkel<'_>, options: &Options) -> Result<()> {
     let maps = &mut open.maps;
-    let size = alive::Size::for_goroutines(options.max_goroutines);
+    let has_compare_and_swap = Kernel::current()?.has_compare_and_swap();
+    let size = alive::Size::for_goroutines(options.max_goroutines, has_compare_and_swap);
     let only = |wanted, entries| if wanted { entries } else { 1 };
     let rodata = maps.rodata_data.as_mut();
     rodata
