@@ -78,7 +78,8 @@ const CHECKS: [Check; 9] = [
     ("counters", "quiet::quiet_readings_equal_the_programs_own"),
 ];
 
-/// What is checked besides in the whole matrix.
+/// What is checked besides with the newest Go in the whole matrix: what these need of the kernel no other Go version needs
+/// too, or not.
 const MORE_CHECKS: [Check; 16] = [
     (
         "end_to_end",
@@ -113,6 +114,9 @@ pub(crate) const LOCKED_DOWN: Check = ("end_to_end", "older::a_kernel_that_is_lo
 /// On a kernel that counts maps as locked memory.
 pub(crate) const LOCKED_MEMORY: Check = ("end_to_end", "older::too_little_locked_memory_is_said");
 
+/// Debian's kernels for virtual machines.
+const CLOUD: &str = "cloud";
+
 /// A kernel of Debian's.
 #[derive(Debug)]
 pub(crate) struct Kernel {
@@ -128,7 +132,7 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// The kernel for virtual machines.
     pub(crate) fn cloud(arch: &'static Arch, series: &'static str) -> Self {
-        Self::flavour(arch, series, "cloud")
+        Self::flavour(arch, series, CLOUD)
     }
 
     /// Another one.
@@ -154,40 +158,45 @@ impl Kernel {
         }
     }
 
-    fn checks(&self) -> Vec<Check> {
+    /// What is checked on a program of this Go version.
+    fn checks(&self, toolchain: &Toolchain) -> Vec<Check> {
+        let is_newest = toolchain.version == newest().version;
         let mut checks = Vec::new();
         if self.arguments.is_empty() {
             checks.extend(CHECKS);
-            if results::whole_matrix() {
+            if results::whole_matrix() && is_newest {
                 checks.extend(MORE_CHECKS);
             }
         }
-        checks.extend(self.special);
+        checks.extend(self.special.filter(|_| is_newest));
         checks
     }
-}
 
-/// The programs that are observed: one in the slice.
-fn subjects() -> Vec<(Toolchain, Build)> {
-    if !results::whole_matrix() {
-        return vec![(newest().clone(), Build::STRIPPED_PIE)];
+    /// The programs that are observed: one in the slice, and on kernels that differ in their build only.
+    fn subjects(&self) -> Vec<(Toolchain, Build)> {
+        let of_the_newest = (newest().clone(), Build::STRIPPED_PIE);
+        if !results::whole_matrix() || self.flavour != CLOUD || !self.arguments.is_empty() {
+            return vec![of_the_newest];
+        }
+        let picked = results::picked();
+        let is_wanted = |version: &str| {
+            let picked = picked.as_deref();
+            picked.is_none_or(|it| it.split(',').any(|it| it == version))
+        };
+        let older = [
+            ("1.19", Build::STRIPPED_PIE),
+            ("1.21.13", Build::DEFAULT),
+            ("1.23.9", Build::STRIPPED_PIE),
+        ];
+        let mut subjects: Vec<(Toolchain, Build)> = older
+            .into_iter()
+            .filter(|(version, _)| is_wanted(version))
+            .map(|(version, build)| (toolchain(version), build))
+            .filter(|(toolchain, _)| toolchain.version != newest().version)
+            .collect();
+        subjects.push(of_the_newest);
+        subjects
     }
-    let picked = results::picked();
-    [
-        ("1.19", Build::STRIPPED_PIE),
-        ("1.21.13", Build::DEFAULT),
-        ("1.23.9", Build::STRIPPED_PIE),
-        ("1.27.3", Build::DEFAULT),
-        ("1.27.3", Build::STRIPPED_PIE),
-    ]
-    .into_iter()
-    .filter(|(version, _)| {
-        picked
-            .as_ref()
-            .is_none_or(|it| it.split(',').any(|it| it == *version))
-    })
-    .map(|(version, build)| (toolchain(version), build))
-    .collect()
 }
 
 /// Boots a kernel and runs every check on every program.
@@ -215,7 +224,7 @@ pub(crate) fn run(kernel: &Kernel) {
     }
     let mut plan = Vec::new();
     let mut cells = Vec::new();
-    for (toolchain, build) in subjects() {
+    for (toolchain, build) in kernel.subjects() {
         let program = fixture(
             &toolchain,
             Build {
@@ -231,7 +240,7 @@ pub(crate) fn run(kernel: &Kernel) {
         } else {
             "slice"
         };
-        for (executable, test) in kernel.checks() {
+        for (executable, test) in kernel.checks(&toolchain) {
             plan.push(format!("/{executable}\t{test}\t{prebuilt}\t{matrix}"));
         }
         cells.push((prebuilt, toolchain, build));
