@@ -49,6 +49,7 @@ use super::session;
 use super::session::Session;
 
 use self::stacks::Stacks;
+use self::still::OpenStates;
 use self::still::Still;
 
 /// How long it runs if nothing is said.
@@ -88,6 +89,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
             watch: Watch::of(&target.processes()),
             system: plan.system,
             still: None,
+            gone: OpenStates::default(),
         });
     }
     let method = session.method;
@@ -121,6 +123,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         observed,
         cost,
         begun_ns,
+        looked_ns: begun_ns,
         by_fn: args.by == Some(cli::By::Fn),
         filter: args.r#fn.clone(),
         stacks: args.stacks,
@@ -175,6 +178,8 @@ struct Observed<'a> {
     system: BTreeSet<u64>,
     /// The goroutines that were there when it began; `None` if they could not be read.
     still: Option<Still>,
+    /// What goroutines did when their process ended.
+    gone: OpenStates,
 }
 
 impl Observed<'_> {
@@ -212,6 +217,8 @@ struct Sched<'a> {
     observed: Vec<Observed<'a>>,
     cost: CostWatch<'a>,
     begun_ns: u64,
+    /// When processes were last seen to live.
+    looked_ns: u64,
     by_fn: bool,
     filter: Option<Regex>,
     stacks: bool,
@@ -244,18 +251,23 @@ impl Observer for Sched<'_> {
     }
 
     fn check_targets(&mut self) -> Result<Flow> {
+        let now_ns = clock::monotonic_ns()?;
         for one in &mut self.observed {
             one.changes.warn(one.target);
             for process in one.target.processes() {
                 one.watch.meet(process.pid.cast_unsigned());
             }
             for process in one.watch.take_ended() {
+                // So long at least they lasted.
+                let open = OpenStates::of(one, self.looked_ns, Some(process))?;
+                one.gone.extend(open);
                 one.probes.forget(process)?;
                 if let Some(still) = &mut one.still {
                     still.forget(process);
                 }
             }
         }
+        self.looked_ns = now_ns;
         let spent = || spent(&self.observed);
         if self.cost.check(spent)? == Flow::End {
             return Ok(Flow::End);
@@ -296,11 +308,13 @@ impl Sched<'_> {
                 let row = one.row(key, times);
                 model::merge(rows, row);
             }
-            for row in still::rows(one, now_ns)? {
+            let mut open = OpenStates::of(one, now_ns, None)?;
+            open.extend(one.gone.clone());
+            for row in open.rows(one) {
                 model::merge(rows, row);
             }
             if let Some(blocking) = &mut report.blocking {
-                blocking.extend(stacks::blocking(one, now_ns)?);
+                blocking.extend(stacks::blocking(one, &open)?);
             }
         }
         if let Some(filter) = &self.filter {

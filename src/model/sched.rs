@@ -25,7 +25,7 @@ pub struct Times {
     pub whole: Histogram,
     /// Intervals that had begun before the observation, and ended in it: how many.
     pub cut: Open,
-    /// Intervals that have not ended.
+    /// Intervals that had not ended when the observation did, or their process.
     pub open: Open,
 }
 

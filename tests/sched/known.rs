@@ -1,12 +1,12 @@
 //! Goroutines that wait known numbers of times, for reasons that the runtime itself told, and not shorter than a known
 //! time.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use serde_json::Value;
 
 use crate::{
-    common::{Fixture, grtmon, methods, newest},
+    common::{Fixture, Grtmon, grtmon, methods, newest},
     support::{Observed, by_fn, count, each, each_toolchain, number, observe},
 };
 
@@ -217,4 +217,30 @@ fn stacks_are_refused(program: &Path) {
         "{}",
         output.stderr
     );
+}
+
+#[test]
+fn what_goroutines_do_when_their_process_ends_is_counted() {
+    each_toolchain(|_, _, program, what| {
+        let mut target = Fixture::start(program, &["sched"]);
+        let pid = target.pid_arg();
+        let arguments = ["sched", "--by", "fn", "--output", "json", "--pid", &pid];
+        let tool = Grtmon::start(&[&arguments[..], &["--duration", "10m"]].concat());
+        target.work();
+        let truth = target.finish();
+        let output = tool.end(Duration::from_secs(60)).success();
+        let end = output.json().pop().expect("no output");
+        let all = by_fn(&end);
+        for (function, many, state) in [
+            ("main.staysBehind", "elders", "elder_state"),
+            ("main.isLeft", "left", "left_state"),
+        ] {
+            let reason = truth[state].as_str().unwrap();
+            let row = all
+                .get(function)
+                .and_then(|done| done.get(&("waiting", reason)))
+                .unwrap_or_else(|| panic!("{what}: no {function} in {reason}: {end}"));
+            assert_eq!(row["open"]["count"], truth[many], "{what}: {row}");
+        }
+    });
 }

@@ -18,7 +18,9 @@ use crate::probe::sched::Pcs;
 use crate::target::Target;
 
 use super::Observed;
-use super::still;
+use super::still::Moved;
+use super::still::OpenStates;
+use super::still::Unmoved;
 
 /// Names the stacks of one binary.
 #[derive(Debug)]
@@ -50,8 +52,8 @@ impl<'a> Stacks<'a> {
 /// Everything by which one place where goroutines block differs from another.
 type Place = (Arc<str>, bool, Option<Vec<(String, u32)>>);
 
-/// Where the goroutines of one binary blocked.
-pub(super) fn blocking(one: &mut Observed<'_>, now_ns: u64) -> Result<Vec<Blocking>> {
+/// Where the goroutines of one binary blocked, and block in these states.
+pub(super) fn blocking(one: &mut Observed<'_>, open: &OpenStates) -> Result<Vec<Blocking>> {
     let pcs = one.probes.stacks()?;
     let mut all: HashMap<Place, Blocking> = HashMap::new();
     let mut add = |found: Blocking| {
@@ -76,20 +78,17 @@ pub(super) fn blocking(one: &mut Observed<'_>, now_ns: u64) -> Result<Vec<Blocki
         let place = one.place(key, pcs.get(&stack));
         add(Blocking { ended, ..place });
     }
-    for known in one.probes.known()? {
-        if let Some((key, since, stack)) = known.now
-            && let Doing::Waiting(_) = key.doing
-        {
-            let mut place = one.place(key, stack.and_then(|stack| pcs.get(&stack)));
-            place.open.add(now_ns.saturating_sub(since));
+    for Moved { key, stack, ns } in &open.moved {
+        if let Doing::Waiting(_) = key.doing {
+            let mut place = one.place(*key, stack.and_then(|stack| pcs.get(&stack)));
+            place.open.add(*ns);
             add(place);
         }
     }
-    let unmoved_ns = still::unmoved_ns(one, now_ns);
-    for elder in still::unmoved(one)? {
+    for Unmoved { elder, ns } in &open.unmoved {
         if elder.waits {
             let mut place = Blocking {
-                reason: elder.state,
+                reason: elder.state.clone(),
                 system: elder.system,
                 stack: elder.stack.as_deref().cloned(),
                 deeper: false,
@@ -97,7 +96,7 @@ pub(super) fn blocking(one: &mut Observed<'_>, now_ns: u64) -> Result<Vec<Blocki
                 open: Open::default(),
                 unmoved: 1,
             };
-            place.open.add(unmoved_ns);
+            place.open.add(*ns);
             add(place);
         }
     }

@@ -20,6 +20,7 @@ use crate::model::dump::State;
 use crate::model::sched as model;
 use crate::model::sched::Row;
 use crate::model::sched::Times;
+use crate::probe::sched::Key;
 use crate::target::checked::Checked;
 use crate::target::live;
 use crate::target::process::ProcessId;
@@ -135,57 +136,98 @@ fn word(goroutine: &Goroutine) -> (Arc<str>, bool) {
     }
 }
 
-/// The goroutines that were there from the beginning and have not moved.
-pub(super) fn unmoved(one: &Observed<'_>) -> Result<Vec<Elder>> {
-    let Some(still) = &one.still else {
-        return Ok(Vec::new());
-    };
-    let known = one.probes.known()?;
-    let moved: HashSet<(u32, u64)> = known.iter().map(|it| (it.process, it.g)).collect();
-    let anew: HashSet<u32> = one.probes.begun_anew()?.into_keys().collect();
-    let unmoved = still.elders.iter().filter(|elder| {
-        one.probes.samples(elder.g)
-            && !moved.contains(&(elder.process, elder.g))
-            && !anew.contains(&elder.process)
-    });
-    Ok(unmoved.cloned().collect())
+/// States that have not ended when the observation does, or when their process did.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OpenStates {
+    pub(super) moved: Vec<Moved>,
+    /// Of goroutines that were there from the beginning and have not moved.
+    pub(super) unmoved: Vec<Unmoved>,
 }
 
-/// The states that have not ended, as rows.
-pub(super) fn rows(one: &mut Observed<'_>, now_ns: u64) -> Result<Vec<Row>> {
-    let open = |since: u64| {
-        let mut times = Times::default();
-        times.open.add(now_ns.saturating_sub(since));
-        times
-    };
-    let mut rows = Vec::new();
-    for known in one.probes.known()? {
-        if let Some((key, since, _)) = known.now {
-            let row = one.row(key, open(since));
+/// The state of a goroutine that moved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moved {
+    pub(super) key: Key,
+    /// The key of the stack on which it waits.
+    pub(super) stack: Option<u64>,
+    pub(super) ns: u64,
+}
+
+/// That of one that did not.
+#[derive(Debug, Clone)]
+pub(super) struct Unmoved {
+    pub(super) elder: Elder,
+    /// How long it has been in its state, within the observation.
+    pub(super) ns: u64,
+}
+
+impl OpenStates {
+    /// Those of all processes, as they are at `until_ns`, or of one.
+    pub(super) fn of(one: &Observed<'_>, until_ns: u64, process: Option<u32>) -> Result<Self> {
+        let is_meant = |of: u32| process.is_none_or(|process| process == of);
+        let known = one.probes.known()?;
+        let moved = known.iter().filter(|it| is_meant(it.process));
+        let moved = moved.filter_map(|known| {
+            let (key, since, stack) = known.now?;
+            let ns = until_ns.saturating_sub(since);
+            Some(Moved { key, stack, ns })
+        });
+        let moved = moved.collect();
+        let Some(still) = &one.still else {
+            return Ok(Self {
+                moved,
+                unmoved: Vec::new(),
+            });
+        };
+        let movers: HashSet<(u32, u64)> = known.iter().map(|it| (it.process, it.g)).collect();
+        let anew: HashSet<u32> = one.probes.begun_anew()?.into_keys().collect();
+        let unmoved = still.elders.iter().filter(|elder| {
+            is_meant(elder.process)
+                && one.probes.samples(elder.g)
+                && !movers.contains(&(elder.process, elder.g))
+                && !anew.contains(&elder.process)
+        });
+        let ns = until_ns.saturating_sub(still.begun_ns);
+        let unmoved = unmoved.cloned().map(|elder| Unmoved { elder, ns });
+        Ok(Self {
+            moved,
+            unmoved: unmoved.collect(),
+        })
+    }
+
+    /// Adds others.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.moved.extend(others.moved);
+        self.unmoved.extend(others.unmoved);
+    }
+
+    /// As rows.
+    pub(super) fn rows(&self, one: &mut Observed<'_>) -> Vec<Row> {
+        let open = |ns: u64| {
+            let mut times = Times::default();
+            times.open.add(ns);
+            times
+        };
+        let mut rows = Vec::new();
+        for moved in &self.moved {
+            let row = one.row(moved.key, open(moved.ns));
             model::merge(&mut rows, row);
         }
+        let by_fn = one.probes.by_fn();
+        for Unmoved { elder, ns } in &self.unmoved {
+            let start = elder.start.filter(|_| by_fn);
+            let function = start
+                .and_then(|pc| one.names.function(&one.target.binary, pc))
+                .map(Arc::from);
+            let row = Row {
+                state: elder.state.clone(),
+                waits: elder.waits,
+                system: elder.system,
+                function,
+                times: open(*ns),
+            };
+            model::merge(&mut rows, row);
+        }
+        rows
     }
-    let begun_ns = one.still.as_ref().map_or(now_ns, |still| still.begun_ns);
-    let by_fn = one.probes.by_fn();
-    for elder in unmoved(one)? {
-        let start = elder.start.filter(|_| by_fn);
-        let function = start
-            .and_then(|pc| one.names.function(&one.target.binary, pc))
-            .map(Arc::from);
-        let row = Row {
-            state: elder.state,
-            waits: elder.waits,
-            system: elder.system,
-            function,
-            times: open(begun_ns),
-        };
-        model::merge(&mut rows, row);
-    }
-    Ok(rows)
-}
-
-/// How long a goroutine that has not moved has been in its state, within the observation, in ns.
-pub(super) fn unmoved_ns(one: &Observed<'_>, now_ns: u64) -> u64 {
-    let begun_ns = one.still.as_ref().map_or(now_ns, |still| still.begun_ns);
-    now_ns.saturating_sub(begun_ns)
 }
