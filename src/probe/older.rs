@@ -19,12 +19,12 @@ const MOVE_TO_R0: bpf_insn = bpf_insn {
     _bitfield_align_1: [],
     _bitfield_1: libbpf_sys::__BindgenBitfieldUnit::new([0]),
     off: 0,
-    imm: 1,
+    imm: -1,
 };
 
-/// Makes every compare-and-swap fail: r0 becomes 1, as if another had been faster. The programs use it to take a free
-/// place, which holds 0 (`alive.bpf.h`), and then use the hash map; and to raise a maximum (`hist.bpf.h`), which they then
-/// do without.
+/// Makes every compare-and-swap fail: r0 becomes the largest number, as if another had been faster; no name and no maximum
+/// is as large. The programs use it to take a free place, which holds 0 (`alive.bpf.h`), and then use the hash map; and to
+/// raise a maximum (`hist.bpf.h`), which they then do without.
 ///
 /// The verifier refuses the instruction where it does not know it, even where it is never reached.
 pub(super) fn fail_compare_and_swap(object: &mut OpenObject) -> Result<()> {

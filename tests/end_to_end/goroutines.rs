@@ -239,7 +239,7 @@ fn what_is_not_shown_is_counted_as_lost() {
     each_toolchain(|subject| {
         // The smallest ring buffer there is: most is lost, nothing is forgotten.
         let command = ["gr", "--output", "json", "--buffer", "4"];
-        let observed = observe(&subject.program, &["churn"], &command);
+        let observed = observe(&subject.program, &["churn", "-n", "20011"], &command);
         let (rows, end) = (observed.rows(), observed.end());
         for (event, total, seen, cause) in [
             ("create", "created", "created_seen", "ring_full_create"),

@@ -80,7 +80,7 @@ const CHECKS: [Check; 9] = [
 
 /// What is checked besides with the newest Go in the whole matrix: what these need of the kernel no other Go version needs
 /// too, or not.
-const MORE_CHECKS: [Check; 16] = [
+const MORE_CHECKS: [Check; 17] = [
     (
         "end_to_end",
         "histograms::every_exit_is_in_the_histogram_or_accounted_for",
@@ -96,6 +96,10 @@ const MORE_CHECKS: [Check; 16] = [
     ("sched", "known::every_wait_is_counted_once_for_its_reason"),
     ("sched", "known::totals_are_of_the_same_waits"),
     ("sched", "known::a_sample_has_whole_goroutines"),
+    (
+        "sched",
+        "known::what_goroutines_do_when_their_process_ends_is_counted",
+    ),
     ("sched", "known::stacks_say_where_goroutines_block"),
     ("sched", "counters::counters_are_those_of_the_runtime"),
     ("top", "once::a_frame_agrees_with_the_program"),
