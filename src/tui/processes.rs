@@ -62,6 +62,8 @@ pub struct ProcessList {
     goroutines: Growth<i32>,
     /// Processes that may be Go programs or not: we may not look.
     pub closed: usize,
+    /// Whether there are others that /proc hides from us.
+    pub hidden: bool,
     /// What it is sorted by.
     pub sort: Sort,
     /// The other way round.

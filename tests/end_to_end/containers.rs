@@ -187,15 +187,17 @@ fn each_command_works_inside_a_pid_namespace() {
         let container = Container::new();
         let target = container.fixture(&subject.program, &["goroutines"]);
         let pid = target.numbers()[1].to_string();
-        let commands: [&[&str]; 9] = [
+        let commands: [&[&str]; 11] = [
             &["gr", "--duration", "1ms", "--alive"],
             &["gr", "seq", "--duration", "1ms"],
+            &["sched", "--duration", "1ms"],
             &["gc", "--cycles", "--duration", "1ms"],
             &["gm", "--source", "probes", "--duration", "1ms"],
             &["gm", "--source", "counters", "--duration", "1ms"],
             &["dump"],
             &["stat", "--count", "1"],
             &["stat", "--metrics"],
+            &["top", "--once", "--interval", "100ms"],
             &["doctor"],
         ];
         for command in commands {

@@ -43,6 +43,7 @@ impl List {
             .retain(|pid, _| all.iter().any(|listed| listed.process.pid == *pid));
         let at = now.duration_since(opened).as_secs_f64();
         state.list.set(at, all, self.survey.closed);
+        state.list.hidden = self.survey.hidden;
         Ok(())
     }
 }

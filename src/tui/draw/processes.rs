@@ -56,6 +56,10 @@ pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
         );
         title.push(Span::styled(text, look.dim()));
     }
+    if list.hidden {
+        let text = "  hidepid: those of other users are not listed";
+        title.push(Span::styled(text, look.dim()));
+    }
     Line::from(title).render(line, buffer);
     let is_wide = area.width >= WIDE;
     let user = if is_wide { USER } else { 0 };

@@ -369,4 +369,8 @@ fn all_processes() {
     ];
     state.list.set(0.0, list, 3);
     expect("list", &picture(&state, 80, 24));
+    (state.list.closed, state.list.hidden) = (0, true);
+    let first = picture(&state, 80, 24);
+    let first = first.lines().next().unwrap_or_default();
+    assert!(first.contains("hidepid: those of other users"), "{first}");
 }
