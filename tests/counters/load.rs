@@ -22,7 +22,7 @@ fn under_load_nothing_ever_goes_down() {
         let mut raw = Lows::default();
         let mut counters = HeapCounters::default();
         let mut last: Option<Allocated> = None;
-        let mut readings = 0;
+        let (mut readings, mut restless) = (0, 0);
         while readings < 3000 {
             // A new reader each time has nothing to fall back on: it must be right by itself.
             if let Ok(now) = HeapCounters::default().read(&live.subject()) {
@@ -39,11 +39,16 @@ fn under_load_nothing_ever_goes_down() {
                     last = Some(now);
                     readings += 1;
                 }
-                Err(why) => assert!(last.is_none() && !why.is_final(), "{why}"),
+                // On a slow machine everything can have moved, each time that it was read.
+                Err(why) => {
+                    assert!(!why.is_final(), "{why}");
+                    restless += 1;
+                    assert!(restless < 3000, "{why}");
+                }
             }
         }
         eprintln!(
-            "Go {}: {} fresh readings, {} of {} values kept",
+            "Go {}: {} fresh readings, {restless} of nothing, {} of {} values kept",
             toolchain.version,
             raw.readings,
             counters.kept_in_all(),
