@@ -31,7 +31,20 @@ fn cycles_equal_the_runtime_s_own_trace() {
             let cycles = usize::try_from(number(&observed.truth, "cycles")).unwrap();
             assert!(all.len() >= cycles);
             // Some came before grtmon did.
-            assert_eq!(shown, all[all.len() - cycles..]);
+            let all = &all[all.len() - cycles..];
+            if subject.toolchain.minor() < 21 {
+                // runtime.GC says before its turn has come that the cycle was forced, which may still be another's
+                // (runtime/mgc.go, gcStart).
+                let of = |lines: &[&str]| -> Vec<String> {
+                    lines
+                        .iter()
+                        .map(|line| line.trim_end_matches(" (forced)").to_owned())
+                        .collect()
+                };
+                assert_eq!(of(&shown), of(all));
+            } else {
+                assert_eq!(shown, all);
+            }
         }
     });
 }
