@@ -58,10 +58,10 @@ static __always_inline __u64 alive_name(__u64 process, __u64 g)
 }
 
 /*
- * Goroutines whose g lie in one page of Go's heap (8 KiB, 18 of them) go to neighbouring buckets: scattered all over the table
- * each would need an entry of the processor's TLB of its own, and fetching that takes longer than all else here. Where the
- * neighbours begin is hashed: multiplication by 2^64 / the golden ratio spreads what lies close together (Knuth, The Art of
- * Computer Programming 6.4). A g has more than 256 bytes, so no two of a page share a bucket.
+ * Goroutines whose g lie in one page of Go's heap (8 KiB, 18 of them) go to neighbouring buckets: scattered all over the
+ * table each would need an entry of the processor's TLB of its own, and fetching that takes longer than all else here.
+ * Where the neighbours begin is hashed: multiplication by 2^64 / the golden ratio spreads what lies close together (Knuth,
+ * The Art of Computer Programming 6.4). A g has more than 256 bytes, so no two of a page share a bucket.
  */
 #define ALIVE_PAGE_BITS (13 - 5) /* of a name */
 #define ALIVE_IN_PAGE(name) ((name) >> (8 - 5) & (ALIVE_LEAST_BUCKETS - 1))
@@ -126,9 +126,11 @@ static __always_inline struct alive_life *alive_find(__u64 process, __u64 g)
 	return life;
 }
 
-/* The place of a goroutine in its bucket: where it is remembered already, or else a new one with nothing known; 0 if there
- * is no room. The first place is taken without looking whether it is free, and given back if that was wrong: what another
- * processor wrote last would have to be fetched twice, once to be read and once to be written. */
+/*
+ * The place of a goroutine in its bucket: where it is remembered already, or else the first one with nothing known; 0 if
+ * that is not free. It is taken without looking first, and given back if the goroutine is found beside (user space may
+ * see it twice in between): what another processor wrote last would have to be fetched twice, to be read and to be written.
+ */
 static __always_inline struct alive_life *alive_place_in(struct alive_bucket *bucket, __u64 name)
 {
 	__u64 before = __sync_val_compare_and_swap(&bucket->life[0].name, 0, name);
@@ -146,7 +148,7 @@ static __always_inline struct alive_life *alive_place_in(struct alive_bucket *bu
 	return life;
 }
 
-/* The place of a goroutine: where it is remembered already, or else a new one with nothing known. 0 if there is no room. */
+/* The place of a goroutine: where it is remembered already, or else a new one with nothing known; 0 if there is no room. */
 static __always_inline struct alive_life *alive_place(__u64 process, __u64 g)
 {
 	struct alive_key key = { .g = g, .process = process };

@@ -133,8 +133,8 @@ static __always_inline void cycle_ends(__u32 process)
 	bpf_probe_read_user((destination), sizeof(*(destination)), (void *)(bias + gc_cfg.at.field))
 
 /*
- * The record of a cycle in runtime.work: from `cycles` to `heap2` these are neighbours (runtime/mgc.go), so they are read at
- * once; a read takes some 0.1 us, however few bytes it is of.
+ * The record of a cycle in runtime.work: from `cycles` to `heap2` these are neighbours (runtime/mgc.go), so they are
+ * read at once; a read takes some 0.1 us, however few bytes it is of.
  */
 struct gc_record {
 	__u64 words[16];
@@ -148,7 +148,15 @@ static __always_inline int read_record(struct gc_record *record, __u64 bias)
 }
 
 /* Gives a field of the record to a variable of the same width. Where it lies is constant for the verifier. */
-#define TAKE(destination, field)                                                                     	({                                                                                           		__u64 at = gc_cfg.at.field - GC_RECORD_BEGIN;                                        		int far = at > sizeof(record) - sizeof(*(destination));                              		if (!far)                                                                            			*(destination) = *(typeof(destination))((const char *)&record + at);         		far ? READ(destination, field) : 0;                                                  	})
+#define TAKE(destination, field)                                                                \
+	({                                                                                      \
+		__u64 at = gc_cfg.at.field - GC_RECORD_BEGIN;                                   \
+		int far = at > sizeof(record) - sizeof(*(destination));                         \
+                                                                                                \
+		if (!far)                                                                       \
+			*(destination) = *(typeof(destination))((const char *)&record + at);    \
+		far ? READ(destination, field) : 0;                                             \
+	})
 
 /* Sweepers at work, from sweep.active.state: the drained bit and a count. */
 static __always_inline __u32 sweepers_left(__u64 bias)

@@ -203,9 +203,9 @@ static __always_inline int go_hit(void)
 /*
  * From Linux 6.13 on a program that needs some stack gets it in memory of the processor, instead of the task's, if its
  * type is one that cannot interrupt itself on a processor (bpf_enable_priv_stack, kernel/bpf/verifier.c). The kernel
- * counts ours among them, but uprobe.multi runs them preemptibly: on a preemptible kernel two tasks then share one stack,
- * and the exit of a goroutine was seen under the name of another. A program with a tail call keeps the task's stack;
- * this one is never made, and the verifier takes it out.
+ * counts ours among them, but runs them preemptibly (bpf_prog_run_array_uprobe and uprobe_prog_run): on a preemptible
+ * kernel two tasks then share one stack, and the exit of a goroutine was seen under the name of another. A program with a
+ * tail call keeps the task's stack; this one is never made, and the verifier takes it out.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -232,6 +232,7 @@ static __always_inline void go_keep_task_stack(void *ctx)
 	}                                                                \
 	SEC("uprobe") int name##_perf(struct go_regs *ctx)               \
 	{                                                                \
+		go_keep_task_stack(ctx);                                 \
 		return go_hit() ? name##_body(ctx) : 0;                  \
 	}                                                                \
 	static __always_inline int name##_body(struct go_regs *ctx)

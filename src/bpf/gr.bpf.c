@@ -227,7 +227,8 @@ GO_PROBE(gr_create)
 	return created(ctx, &site, process, GO_ARG1(ctx), p_id(GO_ARG0(ctx)));
 }
 
-/* At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (Go 1.23 and later): the result is the coroutine's g. */
+/* At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (Go 1.23 and later): the result is the coroutine's
+ * g. */
 GO_PROBE(gr_create_coro)
 {
 	__u32 process = go_process();
@@ -438,7 +439,8 @@ GO_PROBE(gr_get_global)
 	return queue_event(ctx, process, GR_GET_GLOBAL, 0, 0, &site);
 }
 
-/* The branch after `call runtime.runqgrab` in runtime.runqsteal: the result is how many goroutines were grabbed, 0 when the try failed. */
+/* The branch after `call runtime.runqgrab` in runtime.runqsteal: the result is how many goroutines were grabbed, 0 when the
+ * try failed. */
 GO_PROBE(gr_steal)
 {
 	__u32 process = go_process();

@@ -24,7 +24,8 @@ static __always_inline __u32 hist_log2(__u64 v)
 	return v * 0x0101010101010101 >> 56;
 }
 
-/* Multiples of 62.5 ns, rounded down: ns * 2 / 125. Without division for short times: they are multiplied by 2^36 / 125, rounded up: 14 / 125 too much, which makes a difference from 2^35 / 14 ns on. */
+/* Multiples of 62.5 ns, rounded down: ns * 2 / 125. Without division for short times: they are multiplied by 2^36 / 125,
+ * rounded up: 14 / 125 too much, which makes a difference from 2^35 / 14 ns on. */
 static __always_inline __u64 hist_units(__u64 ns)
 {
 	if (ns < 1ULL << 31)

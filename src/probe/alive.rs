@@ -20,6 +20,9 @@ use crate::bpf::gr::types::alive_limits;
 /// Words of a place.
 const WORDS: usize = alive_limits::ALIVE_SIZE.0 as usize / size_of::<u64>();
 
+/// Places of a bucket.
+const WAYS: usize = alive_limits::ALIVE_WAYS.0 as usize;
+
 /// The programs need so many.
 const LEAST_BUCKETS: u32 = alive_limits::ALIVE_LEAST_BUCKETS.0;
 
@@ -93,24 +96,10 @@ pub(super) struct Life {
     pub(super) words: [u64; WORDS],
 }
 
-/// Every goroutine that is remembered, while no program changes the table.
+/// Every goroutine that is remembered.
 pub(super) fn all(table: &impl MapCore, overflow: &impl MapCore) -> Result<Vec<Life>> {
     let (memory, words) = map(table)?;
-    let mut all = Vec::new();
-    for life in lives(&memory, words) {
-        let mut copy = [0; WORDS];
-        for (to, from) in copy.iter_mut().zip(life) {
-            *to = from.load(Ordering::Relaxed);
-        }
-        let [name, ..] = copy;
-        if name != 0 {
-            all.push(Life {
-                process: u32::try_from(process_of(name)).unwrap_or(0),
-                g: address_of(name),
-                words: copy,
-            });
-        }
-    }
+    let mut all = in_table(lives(&memory, words));
     for bytes in overflow.keys() {
         let mut key = alive_key::default();
         let value = overflow.lookup(&bytes, MapFlags::ANY);
@@ -132,10 +121,36 @@ pub(super) fn all(table: &impl MapCore, overflow: &impl MapCore) -> Result<Vec<L
     Ok(all)
 }
 
+/// The goroutines in these places, bucket by bucket.
+fn in_table<'t>(places: impl Iterator<Item = &'t [AtomicU64]>) -> Vec<Life> {
+    let mut all: Vec<Life> = Vec::new();
+    let mut first = None;
+    for (place, life) in places.enumerate() {
+        let mut words = [0; WORDS];
+        for (to, from) in words.iter_mut().zip(life) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        let [name, ..] = words;
+        if place.is_multiple_of(WAYS) {
+            first = (name != 0).then_some((name, all.len()));
+        } else if let Some((_, at)) = first.take_if(|(first, _)| *first == name) {
+            // A program is about to give the first place back (`alive_place_in`).
+            all.remove(at);
+        }
+        if name != 0 {
+            all.push(Life {
+                process: u32::try_from(process_of(name)).unwrap_or(0),
+                g: address_of(name),
+                words,
+            });
+        }
+    }
+    all
+}
+
 /// The table's memory, and how many words it has.
 fn map(table: &impl MapCore) -> Result<(MmapRaw, usize)> {
-    let ways = alive_limits::ALIVE_WAYS.0 as usize;
-    let words = WORDS * ways * table.max_entries() as usize;
+    let words = WORDS * WAYS * table.max_entries() as usize;
     let memory = MmapOptions::new()
         .len(words * size_of::<u64>())
         .map_raw(table.as_fd().as_raw_fd())
@@ -176,6 +191,24 @@ mod tests {
             let size = Size::for_goroutines(goroutines, false);
             assert!(size.overflow >= goroutines);
         }
+    }
+
+    #[test]
+    fn a_goroutine_in_two_places_of_a_bucket_is_one() {
+        let name = |g: u64| 7 << 42 | g >> 5;
+        let mut words: Vec<AtomicU64> = Vec::new();
+        // The name, and a word that tells places apart.
+        for (place, g) in [0x40, 0x60, 0x40, 0, 0x40, 0, 0, 0x80]
+            .into_iter()
+            .enumerate()
+        {
+            let named = if g == 0 { 0 } else { name(g) };
+            words.extend([named, place as u64].map(AtomicU64::new));
+            words.resize_with((place + 1) * WORDS, AtomicU64::default);
+        }
+        let all = in_table(words.chunks_exact(WORDS));
+        let found: Vec<(u64, u64)> = all.iter().map(|life| (life.g, life.words[1])).collect();
+        assert_eq!(found, [(0x60, 1), (0x40, 2), (0x40, 4), (0x80, 7)]);
     }
 
     #[test]
