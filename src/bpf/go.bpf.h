@@ -178,26 +178,69 @@ enum go_gate_position {
 };
 volatile __u32 go_gate = GO_GATE_CLOSED;
 
-/* How often a program ran since the gate was opened: what all this costs is computed from it. */
+/*
+ * How often a program ran since the gate was opened, and how long some of the runs took: what all this costs is computed
+ * from it. The kernel could tell (BPF_ENABLE_STATS), but to root only, and at the cost of every BPF program on the machine.
+ *
+ * Nothing here is atomic: where one program interrupts another on the same CPU, a hit more or less is no matter.
+ */
+struct go_spent {
+	__u64 hits;
+	__u64 timed_runs;
+	__u64 timed_ns;
+	__u64 begun_ns; /* of the run under way; 0: it is not timed */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
-} go_hits SEC(".maps");
+	__type(value, struct go_spent);
+} go_spent SEC(".maps");
 
-static __always_inline int go_hit(void)
+/* The first so many runs on a CPU are timed, and then one of so many. */
+#define GO_TIMED 128
+/* What took longer was interrupted. */
+#define GO_LONGEST_RUN_NS 50000
+
+static __always_inline struct go_spent *go_spent_here(void)
 {
-	__u32 zero = 0, gate = go_gate;
-	__u64 *hits;
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&go_spent, &zero);
+}
+
+/* Whether the program is to do its work. */
+static __always_inline int go_run_begins(void)
+{
+	struct go_spent *spent;
+	__u32 gate = go_gate;
+	__u64 hits;
 
 	if (!gate)
 		return 0;
-	hits = bpf_map_lookup_elem(&go_hits, &zero);
-	/* Not atomic: where one program interrupts another on the same CPU, a hit more or less is no matter. */
-	if (hits)
-		*hits += 1;
-	return gate == GO_GATE_OPEN;
+	spent = go_spent_here();
+	if (!spent)
+		return 0;
+	hits = ++spent->hits;
+	if (gate != GO_GATE_OPEN)
+		return 0;
+	spent->begun_ns = hits <= GO_TIMED || hits % GO_TIMED == 0 ? bpf_ktime_get_ns() : 0;
+	return 1;
+}
+
+static __always_inline void go_run_ends(void)
+{
+	struct go_spent *spent = go_spent_here();
+	__u64 took;
+
+	if (!spent || !spent->begun_ns)
+		return;
+	took = bpf_ktime_get_ns() - spent->begun_ns;
+	if (took > GO_LONGEST_RUN_NS)
+		return;
+	spent->timed_runs += 1;
+	spent->timed_ns += took;
 }
 
 /*
@@ -222,19 +265,27 @@ static __always_inline void go_keep_task_stack(void *ctx)
 		bpf_tail_call(ctx, &go_no_program, 0);
 }
 
+#define GO_RUN(body, ctx)              \
+	({                             \
+		go_keep_task_stack(ctx); \
+		if (go_run_begins()) { \
+			body(ctx);     \
+			go_run_ends(); \
+		}                      \
+		0;                     \
+	})
+
 /* Programs come twice: for uprobe.multi (kernel 6.6 on), and for perf events, of one site or of tracefs. */
-#define GO_PROBE(name)                                                   \
-	static __always_inline int name##_body(struct go_regs *ctx);     \
-	SEC("uprobe.multi") int name(struct go_regs *ctx)                \
-	{                                                                \
-		go_keep_task_stack(ctx);                                 \
-		return go_hit() ? name##_body(ctx) : 0;                  \
-	}                                                                \
-	SEC("uprobe") int name##_perf(struct go_regs *ctx)               \
-	{                                                                \
-		go_keep_task_stack(ctx);                                 \
-		return go_hit() ? name##_body(ctx) : 0;                  \
-	}                                                                \
+#define GO_PROBE(name)                                               \
+	static __always_inline int name##_body(struct go_regs *ctx); \
+	SEC("uprobe.multi") int name(struct go_regs *ctx)            \
+	{                                                            \
+		return GO_RUN(name##_body, ctx);                     \
+	}                                                            \
+	SEC("uprobe") int name##_perf(struct go_regs *ctx)           \
+	{                                                            \
+		return GO_RUN(name##_body, ctx);                     \
+	}                                                            \
 	static __always_inline int name##_body(struct go_regs *ctx)
 
 #endif

@@ -12,7 +12,6 @@ use crate::model::cost::Cost;
 use crate::model::top::Running;
 use crate::probe::attach::Method;
 use crate::probe::spent::Spent;
-use crate::probe::spent::Timed;
 use crate::probe::trap;
 use crate::target::Target;
 use crate::target::cpu::CpuTime;
@@ -21,11 +20,6 @@ use super::output;
 
 /// Looks in one second.
 const LOOKS: u32 = 10;
-/// Run times are kept for one look in so many, and from the beginning until there are enough of them, for a second at
-/// most: keeping them costs something too, a tenth of a microsecond a hit.
-const TIMED_EVERY: u32 = 50;
-/// So many run times are enough to begin with.
-const ENOUGH_TIMED: u64 = 1_000;
 /// So many seconds in a row must be too dear.
 const PATIENCE: u32 = 2;
 
@@ -34,7 +28,6 @@ pub(super) struct CostWatch<'a> {
     targets: &'a [Target],
     cpu: CpuTime,
     trap: Trap,
-    timed: Option<Timed>,
     looks: u32,
     /// From 0 to 1.
     limit: Option<f64>,
@@ -86,7 +79,6 @@ impl<'a> CostWatch<'a> {
             targets,
             cpu: CpuTime::default(),
             trap: Trap::NotYet(method),
-            timed: Timed::begin(),
             looks: 0,
             limit: common.max_overhead,
             judged: (0, 0),
@@ -116,10 +108,10 @@ impl<'a> CostWatch<'a> {
     }
 
     /// To be called ten times a second, with what was spent since the beginning. Says why it ends what it ends.
-    pub(super) fn check(&mut self, spent: impl Fn() -> Result<Spent>) -> Result<Flow> {
+    pub(super) fn check(&mut self, spent: impl FnOnce() -> Result<Spent>) -> Result<Flow> {
         if self.limit.is_none() {
             // Nothing to judge.
-            self.time_passes(spent)?;
+            self.time_passes();
             return Ok(Flow::Continue);
         }
         let Some(dear) = self.judge(spent)? else {
@@ -131,8 +123,11 @@ impl<'a> CostWatch<'a> {
 
     /// As [`check`](Self::check), and silent: the caller says it. What is found can be seen in
     /// [`running`](Self::running).
-    pub(super) fn judge(&mut self, spent: impl Fn() -> Result<Spent>) -> Result<Option<TooDear>> {
-        if !self.time_passes(&spent)? {
+    pub(super) fn judge(
+        &mut self,
+        spent: impl FnOnce() -> Result<Spent>,
+    ) -> Result<Option<TooDear>> {
+        if !self.time_passes() {
             return Ok(None);
         }
         let spent = spent()?;
@@ -145,21 +140,14 @@ impl<'a> CostWatch<'a> {
     }
 
     /// Whether a second is over.
-    fn time_passes(&mut self, spent: impl Fn() -> Result<Spent>) -> Result<bool> {
+    fn time_passes(&mut self) -> bool {
         self.looks += 1;
         self.trap.begin();
-        if self.looks >= LOOKS {
-            self.timed = (self.looks.is_multiple_of(TIMED_EVERY))
-                .then(Timed::begin)
-                .flatten();
-        } else if self.timed.is_some() && spent()?.timed_runs >= ENOUGH_TIMED {
-            self.timed = None;
-        }
         let is_over = self.looks.is_multiple_of(LOOKS);
         if is_over {
             self.look();
         }
-        Ok(is_over)
+        is_over
     }
 
     /// Whether the last second was too dear, and those before it.
@@ -194,9 +182,8 @@ impl<'a> CostWatch<'a> {
         }
     }
 
-    /// The final account. To be called before the programs are unloaded.
+    /// The final account.
     pub(super) fn end(&mut self, spent: Spent) -> Cost {
-        self.timed = None;
         self.look();
         let known = self.cost(spent);
         match self.unseen() {

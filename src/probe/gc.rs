@@ -148,7 +148,7 @@ impl<'object> GcProbes<'object> {
 
     /// What the programs have cost since the gate was opened.
     pub fn spent(&self) -> Result<Spent> {
-        spent::spent(self.skel.object(), &self.skel.maps.go_hits)
+        spent::spent(&self.skel.maps.go_spent)
     }
 
     /// From now on everything is recorded.

@@ -145,7 +145,7 @@ impl<'object> GmProbes<'object> {
 
     /// What the programs have cost since the gate was opened.
     pub fn spent(&self) -> Result<Spent> {
-        spent::spent(self.skel.object(), &self.skel.maps.go_hits)
+        spent::spent(&self.skel.maps.go_spent)
     }
 
     /// From now on everything is counted.

@@ -152,7 +152,7 @@ impl<'object> SchedProbes<'object> {
 
     /// What the programs have cost since hits are counted.
     pub fn spent(&self) -> Result<Spent> {
-        spent::spent(self.skel.object(), &self.skel.maps.go_hits)
+        spent::spent(&self.skel.maps.go_spent)
     }
 
     /// From now on hits are counted, and nothing else happens.

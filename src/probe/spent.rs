@@ -1,27 +1,24 @@
-//! What running programs have cost so far, by the kernel's own account.
+//! What running programs have cost so far, by their own account, and how large they are, by the kernel's.
 
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
-use std::os::fd::FromRawFd;
-use std::os::fd::OwnedFd;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use libbpf_rs::MapCore;
-use libbpf_rs::Object;
+use libbpf_rs::MapFlags;
 use libbpf_rs::libbpf_sys;
-
-use super::counters;
 
 /// What the programs of one object have cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
     /// How often one of them ran.
     pub hits: u64,
-    /// How often one of them ran while [`Timed`] existed.
+    /// How many of the runs were timed.
     pub timed_runs: u64,
     /// Nanoseconds that these took, without the trap.
     pub timed_ns: u64,
@@ -38,18 +35,25 @@ impl Spent {
     }
 }
 
-/// What the programs of `object` have cost; `hits` is its map `go_hits`.
-pub(super) fn spent(object: &Object, hits: &impl MapCore) -> Result<Spent> {
-    let mut spent = Spent {
-        hits: counters::per_cpu_sum(hits, 0)?,
-        ..Spent::default()
-    };
-    for program in object.progs().filter(|program| program.autoload()) {
-        let figures = figures(program.as_fd())?;
-        spent.timed_runs += figures.runs;
-        spent.timed_ns += figures.run_ns;
+/// What the programs with this map have cost (`struct go_spent` in `src/bpf/go.bpf.h`).
+pub(super) fn spent(map: &impl MapCore) -> Result<Spent> {
+    let values = map
+        .lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)
+        .context("cannot read what the programs have cost")?
+        .context("what the programs have cost is missing")?;
+    let mut sum = Spent::default();
+    for value in values {
+        let words = value.as_chunks().0;
+        let [hits, timed_runs, timed_ns, ..] = *words else {
+            bail!("what the programs have cost has an unknown size");
+        };
+        sum = sum.and(Spent {
+            hits: u64::from_ne_bytes(hits),
+            timed_runs: u64::from_ne_bytes(timed_runs),
+            timed_ns: u64::from_ne_bytes(timed_ns),
+        });
     }
-    Ok(spent)
+    Ok(sum)
 }
 
 /// What the kernel tells of a loaded program.
@@ -59,10 +63,6 @@ pub struct Figures {
     pub verified_instructions: u32,
     /// Bytes of machine code.
     pub machine_code_bytes: u32,
-    /// How often it ran while run times were kept.
-    pub runs: u64,
-    /// How long that took, in nanoseconds.
-    pub run_ns: u64,
 }
 
 /// Asks the kernel about a program (`struct bpf_prog_info`, include/uapi/linux/bpf.h).
@@ -84,22 +84,5 @@ pub fn figures(program: impl AsFd) -> Result<Figures> {
     Ok(Figures {
         verified_instructions: info.verified_insns,
         machine_code_bytes: info.jited_prog_len,
-        runs: info.run_cnt,
-        run_ns: info.run_time_ns,
     })
-}
-
-/// As long as this exists the kernel keeps the run time of every program on the machine, for some tens of nanoseconds
-/// a run (`BPF_ENABLE_STATS`, Linux 5.8).
-#[derive(Debug)]
-pub struct Timed(#[expect(dead_code, reason = "open is what it does")] OwnedFd);
-
-impl Timed {
-    /// `None` if the kernel refuses: it takes CAP_SYS_ADMIN.
-    pub fn begin() -> Option<Self> {
-        // SAFETY: takes no pointers.
-        let fd = unsafe { libbpf_sys::bpf_enable_stats(libbpf_sys::BPF_STATS_RUN_TIME) };
-        // SAFETY: the descriptor is new and nobody else's.
-        (fd >= 0).then(|| Self(unsafe { OwnedFd::from_raw_fd(fd) }))
-    }
 }
