@@ -4,7 +4,7 @@
 //!
 //! A subject does its work again and again, and is watched every second time: every ratio is taken within one process, of
 //! what lies side by side, for no two processes and no two seconds are equally fast. The row "nobody" tells how far
-//! chance goes. The rounds are interleaved. `GRTMON_BENCH_ROUNDS` (5), `GRTMON_BENCH_ONLY` (a part of a subject's name, `dump` or
+//! chance goes. The rounds are interleaved. `GRTMON_BENCH_ROUNDS` (4), `GRTMON_BENCH_ONLY` (a part of a subject's name, `dump` or
 //! `startup`) and `GRTMON_BENCH_WITHOUT` (a part of an observer's name) change what is run.
 #![allow(
     clippy::unwrap_used,
@@ -278,7 +278,7 @@ fn round(
 
 fn main() {
     let rounds = env::var("GRTMON_BENCH_ROUNDS").ok();
-    let rounds: usize = rounds.map_or(5, |it| it.parse().unwrap());
+    let rounds: usize = rounds.map_or(4, |it| it.parse().unwrap());
     let only = env::var("GRTMON_BENCH_ONLY").unwrap_or_default();
     let without = env::var("GRTMON_BENCH_WITHOUT").ok();
     let is_wanted = |name: &str| without.as_ref().is_none_or(|it| !name.contains(&**it));

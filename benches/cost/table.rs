@@ -54,10 +54,15 @@ pub(crate) struct Case {
     pub(crate) runs: Vec<Run>,
 }
 
-/// The middle one.
+/// The middle one, or what lies in the middle of the middle two.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    let half = values.len() / 2;
+    if values.len().is_multiple_of(2) {
+        f64::midpoint(values[half - 1], values[half])
+    } else {
+        values[half]
+    }
 }
 
 /// Between which values the true median lies, 19 times of 20: as many of the measured ones lie on either side as a fair
