@@ -237,6 +237,7 @@ static __always_inline void go_run_ends(void)
 	if (!spent || !spent->begun_ns)
 		return;
 	took = bpf_ktime_get_ns() - spent->begun_ns;
+	spent->begun_ns = 0;
 	if (took > GO_LONGEST_RUN_NS)
 		return;
 	spent->timed_runs += 1;
@@ -247,8 +248,9 @@ static __always_inline void go_run_ends(void)
  * From Linux 6.13 on a program that needs some stack gets it in memory of the processor, instead of the task's, if its
  * type is one that cannot interrupt itself on a processor (bpf_enable_priv_stack, kernel/bpf/verifier.c). The kernel
  * counts ours among them, but runs them preemptibly (bpf_prog_run_array_uprobe and uprobe_prog_run): on a preemptible
- * kernel two tasks then share one stack, and the exit of a goroutine was seen under the name of another. A program with a
- * tail call keeps the task's stack; this one is never made, and the verifier takes it out.
+ * kernel two tasks then share one stack: the exit of a goroutine was seen under the name of another, and Linux 7.3 itself
+ * fell over a pointer that one had left there for the other. A program with a tail call keeps the task's stack; this one is
+ * never made, and the verifier takes it out.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -265,14 +267,14 @@ static __always_inline void go_keep_task_stack(void *ctx)
 		bpf_tail_call(ctx, &go_no_program, 0);
 }
 
-#define GO_RUN(body, ctx)              \
-	({                             \
+#define GO_RUN(body, ctx)                \
+	({                               \
 		go_keep_task_stack(ctx); \
-		if (go_run_begins()) { \
-			body(ctx);     \
-			go_run_ends(); \
-		}                      \
-		0;                     \
+		if (go_run_begins()) {   \
+			body(ctx);       \
+			go_run_ends();   \
+		}                        \
+		0;                       \
 	})
 
 /* Programs come twice: for uprobe.multi (kernel 6.6 on), and for perf events, of one site or of tracefs. */
