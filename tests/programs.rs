@@ -8,16 +8,24 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    unsafe_code,
     reason = "test code"
 )]
 
 mod common;
 
-use std::{fmt::Write, fs, mem::MaybeUninit, process::Command};
+use std::{
+    ffi::c_void,
+    fmt::Write,
+    fs, io,
+    mem::MaybeUninit,
+    os::fd::{AsFd, AsRawFd},
+    process::Command,
+};
 
-use grtmon::{bpf, probe::spent};
+use grtmon::bpf;
 use libbpf_rs::{
-    Object, OpenObject,
+    Object, OpenObject, libbpf_sys,
     skel::{OpenSkel, Skel, SkelBuilder},
 };
 
@@ -31,15 +39,31 @@ fn choose(object: &mut OpenObject) {
     }
 }
 
+/// What the kernel tells of a loaded program (`struct bpf_prog_info`, include/uapi/linux/bpf.h).
+fn info(program: impl AsFd) -> libbpf_sys::bpf_prog_info {
+    let mut info = libbpf_sys::bpf_prog_info::default();
+    let mut size = u32::try_from(size_of_val(&info)).unwrap();
+    // SAFETY: the kernel fills in at most `size` bytes of `info`, which is all of it and all integers.
+    let error = unsafe {
+        libbpf_sys::bpf_obj_get_info_by_fd(
+            program.as_fd().as_raw_fd(),
+            (&raw mut info).cast::<c_void>(),
+            &raw mut size,
+        )
+    };
+    assert_eq!(error, 0, "{}", io::Error::last_os_error());
+    info
+}
+
 fn add(text: &mut String, command: &str, object: &Object) {
     for program in object.progs().filter(|it| it.autoload()) {
-        let figures = spent::figures(&program).unwrap();
+        let info = info(&program);
         writeln!(
             text,
             "{command:<12} {:<19} {:>5} {:>5}",
             program.name().to_str().unwrap(),
-            figures.verified_instructions,
-            figures.machine_code_bytes
+            info.verified_insns,
+            info.jited_prog_len
         )
         .unwrap();
     }
@@ -99,6 +123,7 @@ fn measured() -> String {
     let rodata = open.maps.rodata_data.as_mut().unwrap();
     rodata.gc_cfg.start_args = 2;
     rodata.gc_cfg.stop_args = 1;
+    rodata.gc_cfg.one_process = 1;
     rodata.go_only = 1;
     choose(open.open_object_mut());
     add(&mut text, "gc", open.load().unwrap().object());

@@ -1,17 +1,10 @@
-//! What running programs have cost so far, by their own account, and how large they are, by the kernel's.
-
-#![allow(unsafe_code)]
-
-use std::ffi::c_void;
-use std::os::fd::AsFd;
-use std::os::fd::AsRawFd;
+//! What running programs have cost so far, by their own account.
 
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
-use libbpf_rs::libbpf_sys;
 
 /// What the programs of one object have cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,35 +47,4 @@ pub(super) fn spent(map: &impl MapCore) -> Result<Spent> {
         });
     }
     Ok(sum)
-}
-
-/// What the kernel tells of a loaded program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Figures {
-    /// Instructions that the verifier followed when the program was loaded.
-    pub verified_instructions: u32,
-    /// Bytes of machine code.
-    pub machine_code_bytes: u32,
-}
-
-/// Asks the kernel about a program (`struct bpf_prog_info`, include/uapi/linux/bpf.h).
-pub fn figures(program: impl AsFd) -> Result<Figures> {
-    let mut info = libbpf_sys::bpf_prog_info::default();
-    let mut size = u32::try_from(size_of_val(&info)).context("bpf_prog_info is too large")?;
-    // SAFETY: the kernel fills in at most `size` bytes of `info`, which is all of it and all integers.
-    let error = unsafe {
-        libbpf_sys::bpf_obj_get_info_by_fd(
-            program.as_fd().as_raw_fd(),
-            (&raw mut info).cast::<c_void>(),
-            &raw mut size,
-        )
-    };
-    if error != 0 {
-        return Err(std::io::Error::from_raw_os_error(-error))
-            .context("cannot ask the kernel about a program");
-    }
-    Ok(Figures {
-        verified_instructions: info.verified_insns,
-        machine_code_bytes: info.jited_prog_len,
-    })
 }
