@@ -12,6 +12,7 @@ use crate::cli;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
+use crate::go::Anatomy;
 use crate::model::allocation::Allocations;
 use crate::model::cost::Cost;
 use crate::model::loss;
@@ -25,6 +26,8 @@ use crate::render::allocation;
 use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
+use crate::target::witness::Counted;
+use crate::target::witness::Witness;
 
 use super::changes::Changes;
 use super::cost::CostWatch;
@@ -64,10 +67,13 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
             target,
             probes,
             changes,
+            witness: None,
         });
     }
     for one in &mut observed {
         one.probes.open_gate()?;
+        let anatomy = Anatomy::of(&one.target.binary);
+        one.witness = Some(Witness::begin(one.target, &anatomy, Counted::Allocated));
     }
     session::announce("allocations", &targets);
     let cost = CostWatch::begin(&args.common, session.method, &targets);
@@ -92,6 +98,8 @@ struct Observed<'a> {
     target: &'a Target,
     probes: GmProbes<'a>,
     changes: Changes,
+    /// What the runtime's own counters say.
+    witness: Option<Witness>,
 }
 
 struct Gm<'a> {
@@ -117,7 +125,7 @@ impl Observer for Gm<'_> {
     }
 
     fn report(&mut self) -> Result<Flow> {
-        self.print("allocations", self.began.elapsed(), &[], None)?;
+        self.print("allocations", self.began.elapsed(), &[], None, &[])?;
         Ok(Flow::Continue)
     }
 
@@ -138,14 +146,19 @@ impl Gm<'_> {
     fn finish(&mut self) -> Result<()> {
         let mut losses = Vec::new();
         let elapsed = self.began.elapsed();
+        let mut contradictions = Vec::new();
         for one in &mut self.observed {
+            one.witness.iter_mut().for_each(Witness::look);
             one.probes.close()?;
+            let seen = one.probes.allocations()?.total().objects;
+            contradictions.extend(one.witness.iter().filter_map(|it| it.contradiction(seen)));
             loss::merge(&mut losses, &one.probes.losses()?);
         }
         let cost = self.cost.end(spent(&self.observed)?);
-        self.print("end", elapsed, &losses, Some(&cost))?;
+        self.print("end", elapsed, &losses, Some(&cost), &contradictions)?;
         output::report_cost(&cost);
         output::report_losses(&losses);
+        output::report_contradictions(&contradictions);
         Ok(())
     }
 
@@ -155,6 +168,7 @@ impl Gm<'_> {
         elapsed: Duration,
         losses: &[Loss],
         cost: Option<&Cost>,
+        contradictions: &[String],
     ) -> Result<()> {
         let mut all = Allocations::default();
         for one in &self.observed {
@@ -176,6 +190,7 @@ impl Gm<'_> {
                     .text("cause", loss.cause)
                     .number("events", loss.events);
             });
+            output::contradictions_json(&mut object, contradictions);
             if let Some(cost) = cost {
                 render::cost::json(&mut object, cost);
             }

@@ -12,6 +12,7 @@ use crate::cli;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
+use crate::go::Anatomy;
 use crate::model::cost::Cost;
 use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::What;
@@ -30,6 +31,8 @@ use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::watch::Watch;
+use crate::target::witness::Counted;
+use crate::target::witness::Witness;
 
 use super::changes;
 use super::changes::Changes;
@@ -78,12 +81,15 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
             watch: Watch::of(&target.processes()),
             unknown: BTreeSet::new(),
             changes,
+            anatomy: checked.anatomy,
+            witness: None,
         });
     }
 
     let mut printer = Printer::new(&args.rows, args.common.output)?;
     for one in &mut observed {
         one.probes.open_gate()?;
+        one.witness = Some(Witness::begin(one.target, &one.anatomy, Counted::Created));
     }
     session::announce("goroutines", &targets);
     printer.heading()?;
@@ -152,6 +158,8 @@ struct Observed<'a> {
     /// Start functions met in events and not watched.
     unknown: BTreeSet<u64>,
     changes: Changes,
+    anatomy: Anatomy,
+    witness: Option<Witness>,
 }
 
 impl Observed<'_> {
@@ -260,7 +268,9 @@ impl Gr<'_> {
         let mut losses = Vec::new();
         let (mut created, mut exited) = (0, 0);
         let sites = self.observed.iter().map(|one| one.probes.sites()).sum();
+        let mut contradictions = Vec::new();
         for one in &mut self.observed {
+            one.witness.iter_mut().for_each(Witness::look);
             one.probes.close()?;
             while one.take(&mut self.printer)? == BATCH {
                 self.printer.output.relieve()?;
@@ -269,12 +279,14 @@ impl Gr<'_> {
             let passed = one.probes.passed()?;
             created += passed.0;
             exited += passed.1;
+            contradictions.extend(one.witness.iter().filter_map(|it| it.contradiction(passed.0)));
         }
         let cost = self.cost.end(spent(&self.observed)?);
         let passed = Passed {
             sites,
             created,
             exited,
+            contradictions,
         };
         self.printer.end(&passed, &losses, &cost)
     }
@@ -286,6 +298,8 @@ struct Passed {
     sites: usize,
     created: u64,
     exited: u64,
+    /// What the runtime's own counters say against it.
+    contradictions: Vec<String>,
 }
 
 /// Decides which events are shown, and writes them.
@@ -385,7 +399,9 @@ impl Printer {
             sites,
             created,
             exited,
-        } = *passed;
+            contradictions,
+        } = passed;
+        let (sites, created, exited) = (*sites, *created, *exited);
         if self.json {
             let mut object = Object::begin(&mut self.output.text);
             object
@@ -403,6 +419,7 @@ impl Printer {
                     .text("cause", loss.cause)
                     .number("events", loss.events);
             });
+            output::contradictions_json(&mut object, contradictions);
             render::cost::json(&mut object, cost);
             object.end();
         }
@@ -418,6 +435,7 @@ impl Printer {
         }
         output::report_cost(cost);
         output::report_losses(losses);
+        output::report_contradictions(contradictions);
         Ok(())
     }
 }

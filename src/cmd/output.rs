@@ -10,6 +10,7 @@ use anyhow::Result;
 use crate::model::cost::Cost;
 use crate::model::loss::Loss;
 use crate::render;
+use crate::render::json::Object;
 use crate::render::style::Style;
 
 /// Buffered standard output. Rows are collected in `text` and written when it is time to.
@@ -90,6 +91,18 @@ pub(super) fn warn(line: &str) {
 pub(super) fn report_cost(cost: &Cost) {
     if cost.hits > 0 {
         note(&render::cost::text(cost));
+    }
+}
+
+/// Says where the runtime's own counters contradict what was shown.
+pub(super) fn report_contradictions(contradictions: &[String]) {
+    contradictions.iter().for_each(|why| warn(why));
+}
+
+/// The same in the last object, if there is something to say.
+pub(super) fn contradictions_json(object: &mut Object<'_>, contradictions: &[String]) {
+    if !contradictions.is_empty() {
+        object.text("contradiction", &contradictions.join("; "));
     }
 }
 

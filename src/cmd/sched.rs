@@ -39,6 +39,8 @@ use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::watch::Watch;
+use crate::target::witness::Counted;
+use crate::target::witness::Witness;
 
 use super::changes::Changes;
 use super::cost::CostWatch;
@@ -89,6 +91,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
             watch: Watch::of(&target.processes()),
             system: plan.system,
             still: None,
+            witness: None,
             gone: OpenStates::default(),
         });
     }
@@ -109,6 +112,10 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     for one in &mut observed {
         begun_ns = clock::monotonic_ns()?;
         one.probes.open_gate(begun_ns)?;
+        if args.sample <= 1 {
+            let witness = Witness::begin(one.target, &one.checked.anatomy, Counted::Scheduled);
+            one.witness = Some(witness);
+        }
         one.still = Still::of(&one.checked, &one.system, args.stacks, begun_ns)
             .map_err(|why| {
                 output::warn(&format!(
@@ -178,6 +185,8 @@ struct Observed<'a> {
     system: BTreeSet<u64>,
     /// The goroutines that were there when it began; `None` if they could not be read.
     still: Option<Still>,
+    /// What the runtime's own counters say.
+    witness: Option<Witness>,
     /// What goroutines did when their process ended.
     gone: OpenStates,
 }
@@ -246,7 +255,7 @@ impl Observer for Sched<'_> {
 
     fn report(&mut self) -> Result<Flow> {
         let now_ns = clock::monotonic_ns()?;
-        self.print("sched", now_ns, &[], None)?;
+        self.print("sched", now_ns, &[], None, &[])?;
         Ok(Flow::Continue)
     }
 
@@ -281,14 +290,27 @@ impl Sched<'_> {
     fn finish(&mut self) -> Result<()> {
         let mut losses = Vec::new();
         let now_ns = clock::monotonic_ns()?;
+        let mut contradictions = Vec::new();
         for one in &mut self.observed {
+            one.witness.iter_mut().for_each(Witness::look);
             one.probes.close()?;
-            loss::merge(&mut losses, &one.probes.losses()?);
+            let lost = one.probes.losses()?;
+            // What was lost may be what is missing.
+            if lost.iter().all(|loss| loss.events == 0)
+                && let Some(witness) = &one.witness
+            {
+                let times = one.probes.times()?.into_iter();
+                let ran = times.filter(|(key, _)| key.doing == Doing::Runnable);
+                let ran = ran.map(|(_, times)| times.ended()).sum();
+                contradictions.extend(witness.contradiction(ran));
+            }
+            loss::merge(&mut losses, &lost);
         }
         let cost = self.cost.end(spent(&self.observed)?);
-        self.print("end", now_ns, &losses, Some(&cost))?;
+        self.print("end", now_ns, &losses, Some(&cost), &contradictions)?;
         output::report_cost(&cost);
         output::report_losses(&losses);
+        output::report_contradictions(&contradictions);
         Ok(())
     }
 
@@ -342,16 +364,19 @@ impl Sched<'_> {
         now_ns: u64,
         losses: &[Loss],
         cost: Option<&Cost>,
+        contradictions: &[String],
     ) -> Result<()> {
         let report = self.result(now_ns)?;
         if self.json {
             let unix = i128::from(now_ns) + clock::unix_offset_ns()?;
             let time_unix_ns = u64::try_from(unix).ok();
+            let contradiction = (!contradictions.is_empty()).then(|| contradictions.join("; "));
             let about = sched::json::About {
                 event,
                 time_unix_ns,
                 losses,
                 cost,
+                contradiction: contradiction.as_deref(),
             };
             sched::json::report(&mut self.output.text, &report, &about);
         } else {

@@ -106,7 +106,7 @@ pub fn cycles(runtime: &Runtime<'_>) -> Result<Cycles, NoSite> {
     } else {
         events::sites(runtime, Event::GcCycle)?
     };
-    let leak_check = match runtime.has("runtime.findGoroutineLeaks") {
+    let leak_check = match runtime.has_somewhere("runtime.findGoroutineLeaks")? {
         true => vec![
             runtime
                 .body("runtime.findGoroutineLeaks")?
@@ -145,6 +145,8 @@ pub struct SweepPieces {
 }
 
 const ACTIVE_END: &str = "runtime.(*activeSweep).end";
+/// What the last sweeper of a cycle does (Go ≥ 1.25).
+const FLUSH: &str = "runtime.(*cleanupQueue).flush";
 const MARK_TERMINATION: &str = "runtime.gcMarkTermination";
 
 /// Plans how to see the end of every sweep.
@@ -154,7 +156,7 @@ const MARK_TERMINATION: &str = "runtime.gcMarkTermination";
 pub fn sweep_end(runtime: &Runtime<'_>) -> Result<SweepEnd, NoSite> {
     let done = events::sites(runtime, Event::SweepDone)?;
     // Where the last sweeper cannot be told, that event is the moment at which no span is left to take.
-    if done.iter().all(|site| site.function == ACTIVE_END) {
+    if runtime.has_somewhere(FLUSH)? {
         return Ok(SweepEnd::Exact(done));
     }
     Ok(SweepEnd::Pieces(SweepPieces {
@@ -170,6 +172,7 @@ pub fn sweep_end(runtime: &Runtime<'_>) -> Result<SweepEnd, NoSite> {
 fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
     let body = runtime.body(MARK_TERMINATION)?;
     let code = body.code();
+    runtime.inlined().has_none_in(ACTIVE_END, code.entry())?;
     let goes_on = |index: &usize| code.get(*index).is_some_and(|i| i.flow() == Flow::Next);
     let sites: Vec<Site> = code
         .calls_to(&runtime.entries(ACTIVE_END))
@@ -185,7 +188,7 @@ fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
 
 fn calls(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>, NoSite> {
     let body = runtime.body(caller)?;
-    let sites = body.call_sites(&runtime.entries(callee))?;
+    let sites = body.call_sites(&runtime.entries(callee), callee)?;
     if sites.is_empty() {
         return Err(body.none(&format!("no call of {callee}")));
     }

@@ -3,15 +3,18 @@
 //! A plan asks for a few dozen of them; one pass over a part of the function table finds all.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::binary::Binary;
 use super::body::Body;
 use super::code::Code;
+use super::copied::Copied;
+use super::inlined::Inlined;
 use super::pclntab::Function;
 use super::sites::NoSite;
 
 /// What the names of the runtime's functions begin with.
-const PACKAGE: &str = "runtime.";
+pub(super) const PACKAGE: &str = "runtime.";
 
 /// Functions that every program has, and that are in the runtime's largest block of code.
 const LANDMARKS: [&str; 2] = ["runtime.mallocgc", "runtime.newproc1"];
@@ -25,6 +28,7 @@ const GAP: usize = 2048;
 pub struct Runtime<'b> {
     binary: &'b Binary,
     functions: HashMap<&'b str, Vec<Function<'b>>>,
+    inlined: Arc<Inlined<'b>>,
 }
 
 impl<'b> Runtime<'b> {
@@ -45,7 +49,11 @@ impl<'b> Runtime<'b> {
                 }
             }
         }
-        Self { binary, functions }
+        Self {
+            binary,
+            functions,
+            inlined: Arc::new(Inlined::new(binary.functions())),
+        }
     }
 
     /// The binary.
@@ -75,6 +83,39 @@ impl<'b> Runtime<'b> {
             .get(name)
             .map(|all| all.iter().map(|f| f.entry).collect())
             .unwrap_or_default()
+    }
+
+    /// Where bodies of these functions stand in the code of others.
+    pub fn inlined(&self) -> &Inlined<'b> {
+        &self.inlined
+    }
+
+    /// Whether the program has the function, be it inlined wherever it is called.
+    ///
+    /// # Errors
+    /// As for [`Inlined::copies`].
+    pub fn has_somewhere(&self, name: &str) -> Result<bool, NoSite> {
+        Ok(self.has(name) || !self.inlined.copies(name)?.is_empty())
+    }
+
+    /// The bodies of that function in the code of others, decoded.
+    ///
+    /// # Errors
+    /// As for [`Inlined::copies`], or the code is not in the file.
+    pub fn copies(&self, name: &str) -> Result<Vec<Copied<'b>>, NoSite> {
+        let image = self.binary.image();
+        let copies = self.inlined.copies(name)?.iter();
+        copies
+            .map(|copy| {
+                let code = decode(self.binary, &copy.within).ok_or_else(|| {
+                    NoSite::new(format!("the file has no code for {}", copy.within.name))
+                })?;
+                Ok(Copied::new(
+                    Body::new(image, copy.within.name, code),
+                    copy.clone(),
+                ))
+            })
+            .collect()
     }
 
     /// The function of that name, decoded. Of a function and its wrapper this is the function: the one that does not
@@ -107,7 +148,12 @@ impl<'b> Runtime<'b> {
                     "several functions bear the name {name}"
                 )));
             }
-            found = Some(Body::new(image, function.name, code));
+            found = Some(Body::of_runtime(
+                image,
+                function.name,
+                code,
+                self.inlined.clone(),
+            ));
         }
         found.ok_or_else(|| NoSite::new(format!("this program has no function {name}")))
     }

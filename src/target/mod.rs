@@ -17,6 +17,7 @@ pub mod proc_mount;
 pub mod process;
 pub mod survey;
 pub mod watch;
+pub mod witness;
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -23,6 +23,8 @@ pub struct About<'a> {
     pub losses: &'a [Loss],
     /// What it has cost.
     pub cost: Option<&'a Cost>,
+    /// What the runtime's own counters say against it.
+    pub contradiction: Option<&'a str>,
 }
 
 /// One line.
@@ -55,6 +57,9 @@ pub fn report(out: &mut Vec<u8>, report: &Report, about: &About<'_>) {
             .text("cause", loss.cause)
             .number("events", loss.events);
     });
+    if let Some(why) = about.contradiction {
+        object.text("contradiction", why);
+    }
     if let Some(cost) = about.cost {
         cost::json(&mut object, cost);
     }
