@@ -11,9 +11,9 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{Build, Toolchain, fixture, toolchains};
+use common::{Build, Fixture, Toolchain, fixture, toolchains};
 use grtmon::go::{
-    Binary,
+    Anatomy, Binary,
     code::Code,
     events::{Event, sites},
     image::Machine,
@@ -21,6 +21,10 @@ use grtmon::go::{
     runtime::Runtime,
     sites::{Site, SiteKind},
     state_changes::StateChanges,
+};
+use grtmon::target::{
+    Selection, resolve,
+    witness::{Counted, Witness},
 };
 
 fn binary(path: &Path) -> Binary {
@@ -183,5 +187,42 @@ fn inlined_changes_on_arm_are_refused() {
             why.to_string().starts_with("runtime.casgstatus is inlined into "),
             "{why}"
         );
+    }
+}
+
+/// What the runtime counts convicts probes that saw nothing or half of it, and never those that saw all.
+#[test]
+fn counters_contradict_probes_that_miss_something() {
+    for toolchain in toolchains() {
+        let program = fixture(toolchain, Build::STRIPPED.or_prebuilt());
+        let mut fixture = Fixture::start(&program, &["churn"]);
+        let selection = Selection::Pids(vec![fixture.pid_arg().parse().unwrap()]);
+        let targets = resolve(&selection).unwrap().targets;
+        let anatomy = Anatomy::of(&targets[0].binary);
+        let begin = |counted| Witness::begin(&targets[0], &anatomy, counted);
+        let mut created = begin(Counted::Created);
+        let mut others = [Counted::Scheduled, Counted::Allocated].map(begin);
+        fixture.work();
+        created.look();
+        others.iter_mut().for_each(Witness::look);
+        let truth = fixture.finish();
+        let what = format!("Go {}", toolchain.version);
+        for other in &others {
+            assert!(other.contradiction(0).is_some(), "{what}: {other:?}");
+            assert!(other.contradiction(u64::MAX).is_none(), "{what}");
+        }
+        // Each goroutine allocates, if only its closure, and most wait in a queue.
+        let functions = truth["functions"].as_array().unwrap();
+        let all: u64 = functions
+            .iter()
+            .map(|it| it["created"].as_u64().unwrap())
+            .sum();
+        assert!(all > 200_000, "{what}: {truth}");
+        for missing in [0, all / 2, all - 5_000] {
+            let said = created.contradiction(missing).expect(&what);
+            assert!(said.contains("goroutines created"), "{what}: {said}");
+        }
+        // The runtime's own are not in the fixture's account.
+        assert_eq!(created.contradiction(all + 20), None, "{what}");
     }
 }

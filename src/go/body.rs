@@ -139,7 +139,7 @@ impl<'i> Body<'i> {
     }
 
     /// Whether the calls of a function that are in this code are all times that it is run from here.
-    fn calls_all(&self, callee: &str) -> Result<(), NoSite> {
+    pub(super) fn calls_all(&self, callee: &str) -> Result<(), NoSite> {
         match &self.inlined {
             Some(inlined) => inlined.has_none_in(callee, self.code.entry()),
             None => Ok(()),

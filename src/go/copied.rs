@@ -147,6 +147,21 @@ impl<'i> Copied<'i> {
         }
     }
 
+    /// The first conditional branch behind it that depends on comparing a global variable with 0, if all ways from here lead
+    /// there.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn branch_on_global_after(&self) -> Result<Site, NoSite> {
+        let code = self.body.code();
+        let inside: Vec<usize> = self.indices().collect();
+        let after = inside.last().map_or(0, |last| last + 1);
+        (after..code.instructions().len())
+            .find(|index| code.branches_on_global(*index) && self.must_pass(&inside, *index))
+            .ok_or_else(|| self.none("no branch on a global variable behind it"))
+            .and_then(|branch| self.body.site(branch, SiteKind::Branch))
+    }
+
     /// The branch with which the caller tests the result for 0, if all ways from here lead there: the first operand is the
     /// register that holds the result.
     ///

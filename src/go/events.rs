@@ -249,31 +249,55 @@ fn everywhere(runtime: &Runtime<'_>, name: &str) -> Result<Vec<Site>, NoSite> {
     Ok(sites)
 }
 
-/// The only place in the function `caller` where `callee` is run, called or inlined.
-fn only_call(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>, NoSite> {
-    let body = runtime.body(caller)?;
-    let entry = body.code().entry();
-    let mut sites = Vec::new();
-    for copy in runtime.copies(callee)? {
-        if copy.copy().within.entry == entry {
-            runtime.inlined().has_none(caller)?;
+/// Where each body of `caller`, its copies included, runs `callee`, called or inlined: by body. Arguments are where calls
+/// have them, but at a copy ([`SiteKind::Copy`]) nothing is known of them.
+///
+/// # Errors
+/// As for [`Runtime::body`], and if a copy cannot be seen.
+pub(super) fn runs(
+    runtime: &Runtime<'_>,
+    caller: &str,
+    callee: &str,
+) -> Result<Vec<Vec<Site>>, NoSite> {
+    let entries = runtime.entries(callee);
+    let inner = runtime.copies(callee)?;
+    let outer = runtime.copies(caller)?;
+    let mut all = Vec::new();
+    if runtime.has(caller) || outer.is_empty() {
+        let body = runtime.body(caller)?.besides_copies();
+        let calls = body.code().calls_to(&entries);
+        let mut sites: Vec<Site> = calls
+            .map(|call| body.site(call, SiteKind::Call))
+            .collect::<Result<_, _>>()?;
+        let entry = body.code().entry();
+        for copy in inner.iter().filter(|it| it.copy().within.entry == entry) {
             sites.push(copy.once()?);
         }
+        all.push(sites);
     }
-    if sites.is_empty() {
-        sites = body.call_sites(&runtime.entries(callee), callee)?;
-    } else if body
-        .code()
-        .calls_to(&runtime.entries(callee))
-        .next()
-        .is_some()
-    {
-        return Err(body.none(&format!("calls and copies of {callee}")));
+    for body in &outer {
+        let mut sites = body.call_sites(&entries)?;
+        for copy in inner.iter().filter(|it| body.holds(it)) {
+            sites.push(copy.once()?);
+        }
+        all.push(sites);
     }
-    match sites.len() {
-        1 => Ok(sites),
-        n => Err(body.none(&format!("{n} calls of {callee} instead of one"))),
+    Ok(all)
+}
+
+/// The only place in the function `caller` where `callee` is run.
+fn only_call(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>, NoSite> {
+    let mut sites = Vec::new();
+    for mut of_body in runs(runtime, caller, callee)? {
+        if of_body.len() != 1 {
+            let n = of_body.len();
+            return Err(NoSite::new(format!(
+                "{caller} has {n} calls of {callee} instead of one"
+            )));
+        }
+        sites.append(&mut of_body);
     }
+    Ok(sites)
 }
 
 fn get_global(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
@@ -316,11 +340,7 @@ fn queue_steal(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
 fn sweep_done(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
     let (end, flush) = ("runtime.(*activeSweep).end", "runtime.(*cleanupQueue).flush");
     if runtime.has_somewhere(flush)? {
-        let sites = sweeper_flushes(runtime, end, flush)?;
-        return match sites.is_empty() {
-            true => Err(NoSite::new(format!("{end} has no call of {flush}"))),
-            false => Ok(sites),
-        };
+        return only_call(runtime, end, flush);
     }
     let sweepone = "runtime.sweepone";
     let mut sites = Vec::new();
@@ -330,47 +350,6 @@ fn sweep_done(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
     }
     for copy in runtime.copies(sweepone)? {
         sites.push(copy.branch_on_global()?);
-    }
-    Ok(sites)
-}
-
-/// Where `end`, or a copy of it, runs `flush`, or a copy of it.
-fn sweeper_flushes(runtime: &Runtime<'_>, end: &str, flush: &str) -> Result<Vec<Site>, NoSite> {
-    let entries = runtime.entries(flush);
-    let flushes = runtime.copies(flush)?;
-    let ends = runtime.copies(end)?;
-    let mut sites = Vec::new();
-    let mut of_one = |found: Vec<Site>, none: NoSite| match found.len() {
-        0 | 1 => {
-            sites.extend(found);
-            Ok(())
-        }
-        _ => Err(none),
-    };
-    let body = match runtime.has(end) {
-        true => Some(runtime.body(end)?.besides_copies()),
-        false => None,
-    };
-    if let Some(body) = &body {
-        let calls = body.code().calls_to(&entries);
-        let calls: Result<Vec<Site>, NoSite> =
-            calls.map(|call| body.site(call, SiteKind::Call)).collect();
-        let mut found = calls?;
-        for copy in &flushes {
-            if copy.copy().within.entry == body.code().entry() {
-                found.push(copy.once()?);
-            }
-        }
-        of_one(found, body.none(&format!("several calls of {flush}")))?;
-    }
-    for copy in &ends {
-        let mut found = copy.call_sites(&entries)?;
-        for inner in &flushes {
-            if copy.holds(inner) {
-                found.push(inner.once()?);
-            }
-        }
-        of_one(found, copy.none(&format!("several calls of {flush}")))?;
     }
     Ok(sites)
 }

@@ -3,6 +3,7 @@
 //! Read from runtime/proc.go, runtime/mgc.go and runtime/mgcsweep.go of Go 1.18 to 1.27. What is here besides
 //! [`super::events`] are the differences between versions that decide how the events fit together.
 
+use super::copied::Copied;
 use super::dataflow::Dataflow;
 use super::dataflow::Origin;
 use super::events;
@@ -172,7 +173,16 @@ pub fn sweep_end(runtime: &Runtime<'_>) -> Result<SweepEnd, NoSite> {
 fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
     let body = runtime.body(MARK_TERMINATION)?;
     let code = body.code();
-    runtime.inlined().has_none_in(ACTIVE_END, code.entry())?;
+    let copies = runtime.copies(ACTIVE_END)?;
+    let copies = copies.iter().filter(|it| it.copy().within.entry == code.entry());
+    let inlined: Vec<Site> = copies
+        .map(Copied::branch_on_global_after)
+        .collect::<Result<_, _>>()?;
+    if inlined.len() == 1 && code.calls_to(&runtime.entries(ACTIVE_END)).next().is_none() {
+        runtime.inlined().has_none(MARK_TERMINATION)?;
+        return Ok(inlined);
+    }
+    body.calls_all(ACTIVE_END)?;
     let goes_on = |index: &usize| code.get(*index).is_some_and(|i| i.flow() == Flow::Next);
     let sites: Vec<Site> = code
         .calls_to(&runtime.entries(ACTIVE_END))
@@ -187,12 +197,11 @@ fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
 }
 
 fn calls(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>, NoSite> {
-    let body = runtime.body(caller)?;
-    let sites = body.call_sites(&runtime.entries(callee), callee)?;
-    if sites.is_empty() {
-        return Err(body.none(&format!("no call of {callee}")));
+    let bodies = events::runs(runtime, caller, callee)?;
+    if bodies.iter().any(Vec::is_empty) {
+        return Err(NoSite::new(format!("{caller} has no call of {callee}")));
     }
-    Ok(sites)
+    Ok(bodies.into_iter().flatten().collect())
 }
 
 /// Link-time address of `runtime.sweep.active.state`: the number of sweepers, and the top bit once no span is left.
