@@ -154,9 +154,8 @@ fn sites(runtime: &Runtime<'_>) -> Section {
                 if sites.len() > SHOWN {
                     lines.push(format!("and {} more", sites.len() - SHOWN));
                 }
-                let inlined = |site: &&Site| {
-                    matches!(site.kind, SiteKind::Copy | SiteKind::CopyBranch)
-                };
+                let inlined =
+                    |site: &&Site| matches!(site.kind, SiteKind::Copy | SiteKind::CopyBranch);
                 match sites.iter().filter(inlined).count() {
                     0 => {}
                     copies => lines.push(format!("{copies} of these where it is inlined")),

@@ -279,7 +279,11 @@ impl Gr<'_> {
             let passed = one.probes.passed()?;
             created += passed.0;
             exited += passed.1;
-            contradictions.extend(one.witness.iter().filter_map(|it| it.contradiction(passed.0)));
+            contradictions.extend(
+                one.witness
+                    .iter()
+                    .filter_map(|it| it.contradiction(passed.0)),
+            );
         }
         let cost = self.cost.end(spent(&self.observed)?);
         let passed = Passed {

@@ -100,10 +100,11 @@ fn by_callers(
             };
             let body = Body::new(binary.image(), caller.name, code);
             match body.call_sites(&entries, name) {
-                Ok(sites) => found.extend(sites.into_iter().map(|site| Allocator {
-                    site,
-                    kind: *kind,
-                })),
+                Ok(sites) => found.extend(
+                    sites
+                        .into_iter()
+                        .map(|site| Allocator { site, kind: *kind }),
+                ),
                 Err(why) => problem = Some(why),
             }
         });

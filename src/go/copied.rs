@@ -3,6 +3,8 @@
 //! Nothing tells where its arguments are there. What can be told is when it begins, and what the operands of a few
 //! instructions are that no other function of the kind has.
 
+use std::sync::Arc;
+
 use super::body::Body;
 use super::inline::Copy;
 use super::instruction::{Flow, Instruction};
@@ -13,12 +15,18 @@ use super::sites::{NoSite, Operands, Site, SiteKind};
 pub struct Copied<'i> {
     body: Body<'i>,
     copy: Copy<'i>,
+    /// Entries of functions that do not come back.
+    no_return: Arc<[u64]>,
 }
 
 impl<'i> Copied<'i> {
-    /// `copy` in the function `body`.
-    pub fn new(body: Body<'i>, copy: Copy<'i>) -> Self {
-        Self { body, copy }
+    /// `copy` in the function `body`; calls of `no_return` do not come back.
+    pub fn new(body: Body<'i>, copy: Copy<'i>, no_return: Arc<[u64]>) -> Self {
+        Self {
+            body,
+            copy,
+            no_return,
+        }
     }
 
     /// Where it stands.
@@ -44,7 +52,12 @@ impl<'i> Copied<'i> {
     /// Whether the instruction at this place of the code belongs to it.
     pub fn contains(&self, index: usize) -> bool {
         let address = self.body.code().get(index).map(Instruction::address);
-        address.is_some_and(|address| self.copy.ranges.iter().any(|range| range.contains(&address)))
+        address.is_some_and(|address| {
+            self.copy
+                .ranges
+                .iter()
+                .any(|range| range.contains(&address))
+        })
     }
 
     /// Whether the other copy stands within this one.
@@ -105,17 +118,17 @@ impl<'i> Copied<'i> {
     /// Whether every way to an instruction of the copy leads over `place`, and none from there through the copy back.
     fn is_passed_first(&self, place: usize) -> bool {
         let code = self.body.code();
-        let reached = reachable(code, 0, |index| index == place);
-        let around = self.indices().any(|index| {
-            index != place && reached.get(index).copied().unwrap_or(true)
-        });
+        let reached = self.reachable(0, |index| index == place);
+        let around = self
+            .indices()
+            .any(|index| index != place && reached.get(index).copied().unwrap_or(true));
         if around {
             return false;
         }
         // A loop within the copy: over its own instructions only.
-        let next = successors(code, place);
+        let next = self.successors(place);
         !next.into_iter().any(|next| {
-            let again = reachable(code, next, |index| index != place && !self.contains(index));
+            let again = self.reachable(next, |index| index != place && !self.contains(index));
             self.contains(next) && again.get(place).copied().unwrap_or(true)
         })
     }
@@ -192,34 +205,38 @@ impl<'i> Copied<'i> {
         let code = self.body.code();
         let returns: Vec<usize> = code.returns().collect();
         inside.iter().all(|from| {
-            let reached = reachable(code, *from, |index| index == place);
+            let reached = self.reachable(*from, |index| index == place);
             returns
                 .iter()
                 .all(|it| !reached.get(*it).copied().unwrap_or(true))
         })
     }
-}
 
-/// Which instructions can be reached from `from` without going on from one that is a wall; walls are not reached.
-fn reachable(code: &super::code::Code<'_>, from: usize, wall: impl Fn(usize) -> bool) -> Vec<bool> {
-    let mut reached = vec![false; code.instructions().len()];
-    let mut open = vec![from];
-    while let Some(index) = open.pop() {
-        match reached.get_mut(index) {
-            Some(seen) if !*seen && !wall(index) => *seen = true,
-            _ => continue,
+    /// Which instructions can be reached from `from` without going on from one that is a wall; walls are not reached.
+    fn reachable(&self, from: usize, wall: impl Fn(usize) -> bool) -> Vec<bool> {
+        let mut reached = vec![false; self.body.code().instructions().len()];
+        let mut open = vec![from];
+        while let Some(index) = open.pop() {
+            match reached.get_mut(index) {
+                Some(seen) if !*seen && !wall(index) => *seen = true,
+                _ => continue,
+            }
+            open.extend(self.successors(index));
         }
-        open.extend(successors(code, index));
+        reached
     }
-    reached
-}
 
-/// What may run after the instruction at `index`. Callees come back.
-fn successors(code: &super::code::Code<'_>, index: usize) -> Vec<usize> {
-    let Some(instruction) = code.get(index) else {
-        return Vec::new();
-    };
-    let target = instruction.jump_target().and_then(|to| code.index_of(to));
-    let next = instruction.falls_through().then_some(index + 1);
-    next.into_iter().chain(target).collect()
+    /// What may run after the instruction at `index`. Callees come back, but for a few.
+    fn successors(&self, index: usize) -> Vec<usize> {
+        let code = self.body.code();
+        let Some(instruction) = code.get(index) else {
+            return Vec::new();
+        };
+        let ends = instruction
+            .call_target()
+            .is_some_and(|callee| self.no_return.contains(&callee));
+        let target = instruction.jump_target().and_then(|to| code.index_of(to));
+        let next = (instruction.falls_through() && !ends).then_some(index + 1);
+        next.into_iter().chain(target).collect()
+    }
 }

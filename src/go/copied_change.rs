@@ -54,7 +54,10 @@ pub(super) fn site(copy: &Copied<'_>, meaning: Meaning) -> Result<Option<Site>, 
         return Err(copy.none("no g left after its compare-and-swap"));
     }
     let mut status = |register: Register| match constant_before(code, exchange, register) {
-        Some(number) => u8::try_from(number).ok().filter(|it| *it < 15).map(Status::Constant),
+        Some(number) => u8::try_from(number)
+            .ok()
+            .filter(|it| *it < 15)
+            .map(Status::Constant),
         None => keeps(register).then_some(Status::Register(register.0)),
     };
     let (Some(old), Some(new)) = (status(RAX), status(new)) else {

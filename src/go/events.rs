@@ -338,7 +338,10 @@ fn queue_steal(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
 /// state before the decrement, runtime/mgcsweep.go); but the sweeper that finds the list of spans empty, one per cycle
 /// (`markDrained`), tests `debug.scavtrace > 0` when it has left. Others may then still be busy with a last span each.
 fn sweep_done(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
-    let (end, flush) = ("runtime.(*activeSweep).end", "runtime.(*cleanupQueue).flush");
+    let (end, flush) = (
+        "runtime.(*activeSweep).end",
+        "runtime.(*cleanupQueue).flush",
+    );
     if runtime.has_somewhere(flush)? {
         return only_call(runtime, end, flush);
     }

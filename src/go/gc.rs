@@ -174,7 +174,9 @@ fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
     let body = runtime.body(MARK_TERMINATION)?;
     let code = body.code();
     let copies = runtime.copies(ACTIVE_END)?;
-    let copies = copies.iter().filter(|it| it.copy().within.entry == code.entry());
+    let copies = copies
+        .iter()
+        .filter(|it| it.copy().within.entry == code.entry());
     let inlined: Vec<Site> = copies
         .map(Copied::branch_on_global_after)
         .collect::<Result<_, _>>()?;

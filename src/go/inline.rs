@@ -109,7 +109,8 @@ impl<'i> FuncTable<'i> {
         let mut nodes: BTreeMap<i32, Node<'i>> = BTreeMap::new();
         let mut begin = 0;
         for step in &steps {
-            let range = function.entry.saturating_add(begin)..function.entry.saturating_add(step.end);
+            let range =
+                function.entry.saturating_add(begin)..function.entry.saturating_add(step.end);
             begin = step.end;
             let mut at = step.value;
             for _ in 0..MAX_DEPTH {
@@ -162,7 +163,9 @@ impl<'i> FuncTable<'i> {
     fn steps_of(&self, function: &Function<'i>, table: u32) -> Vec<Step> {
         let size = function.end.saturating_sub(function.entry);
         let most = usize::try_from(size).unwrap_or(usize::MAX);
-        let table = usize::try_from(table).ok().and_then(|at| self.pcs.get(at..));
+        let table = usize::try_from(table)
+            .ok()
+            .and_then(|at| self.pcs.get(at..));
         Steps::new(table.unwrap_or_default(), self.quantum)
             .take(most)
             .take_while(|step| step.end <= size)

@@ -105,6 +105,11 @@ impl<'b> Runtime<'b> {
     pub fn copies(&self, name: &str) -> Result<Vec<Copied<'b>>, NoSite> {
         let image = self.binary.image();
         let copies = self.inlined.copies(name)?.iter();
+        let no_return: Arc<[u64]> = self
+            .functions()
+            .filter(|function| does_not_return(function.name))
+            .map(|function| function.entry)
+            .collect();
         copies
             .map(|copy| {
                 let code = decode(self.binary, &copy.within).ok_or_else(|| {
@@ -113,6 +118,7 @@ impl<'b> Runtime<'b> {
                 Ok(Copied::new(
                     Body::new(image, copy.within.name, code),
                     copy.clone(),
+                    no_return.clone(),
                 ))
             })
             .collect()
@@ -155,8 +161,25 @@ impl<'b> Runtime<'b> {
                 self.inlined.clone(),
             ));
         }
-        found.ok_or_else(|| NoSite::new(format!("this program has no function {name}")))
+        found.ok_or_else(|| match self.inlined.has_none(name) {
+            Err(inlined) if all.is_empty() => inlined,
+            _ => NoSite::new(format!("this program has no function {name}")),
+        })
     }
+}
+
+/// Whether the compiler knows that a call of the function does not come back; what stands behind it is reached otherwise
+/// (runtime/panic.go).
+fn does_not_return(name: &str) -> bool {
+    let bare = name.strip_prefix(PACKAGE).unwrap_or_default();
+    matches!(
+        bare,
+        "throw" | "fatal" | "fatalthrow" | "fatalpanic" | "gopanic"
+    ) || ["panic", "goPanic"].iter().any(|prefix| {
+        // panicIndex, panicdivide and the like; `panicCheck1` and `panicCheck2` come back.
+        bare.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && !rest.starts_with("Check"))
+    })
 }
 
 /// The decoded code of a function; `None` if the file does not hold it.

@@ -27,11 +27,12 @@ pub(crate) enum Pgo {
 
 impl Pgo {
     fn is_hot(self, callee: &str) -> bool {
-        const SELDOM: [&str; 4] = [
+        const SELDOM: [&str; 5] = [
             "runtime.(*gcControllerState).startCycle",
             "runtime.stopTheWorldWithSema",
             "runtime.startTheWorldWithSema",
             "runtime.freeStackSpans",
+            "runtime.runqputslow",
         ];
         match self {
             Self::None => false,

@@ -37,11 +37,7 @@ pub(crate) fn write(not_inlined: &Path, to: &Path, hot: impl Fn(&str, &str) -> b
             if let (Some(callee), Some(line)) = (callee, line)
                 && hot(function.name, callee.name)
             {
-                calls.push((
-                    function.name.to_owned(),
-                    line.line,
-                    callee.name.to_owned(),
-                ));
+                calls.push((function.name.to_owned(), line.line, callee.name.to_owned()));
             }
         }
     }
@@ -83,7 +79,11 @@ impl Profile {
     fn sample(&mut self, callee: u64, caller: u64) {
         let mut sample = Vec::new();
         bytes(&mut sample, 1, &[varint(callee), varint(caller)].concat());
-        bytes(&mut sample, 2, &[varint(1000), varint(10_000_000_000)].concat());
+        bytes(
+            &mut sample,
+            2,
+            &[varint(1000), varint(10_000_000_000)].concat(),
+        );
         bytes(&mut self.samples, 2, &sample);
     }
 

@@ -230,7 +230,10 @@ pub(super) fn branches_on_global(instructions: &[Any], branch: usize) -> bool {
 /// The register that is tested for 0 just before the conditional branch at this place: `test reg, reg; je` or `jne`.
 pub(super) fn tests_for_zero(instructions: &[Any], branch: usize) -> Option<Register> {
     let before = instructions.get(..branch)?;
-    match (instructions.get(branch)?, before.iter().rev().find(|i| !i.is_nop())?) {
+    match (
+        instructions.get(branch)?,
+        before.iter().rev().find(|i| !i.is_nop())?,
+    ) {
         (Any::Amd64(branch), Any::Amd64(test))
             if matches!(
                 branch.0.condition_code(),
