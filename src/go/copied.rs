@@ -117,7 +117,6 @@ impl<'i> Copied<'i> {
 
     /// Whether every way to an instruction of the copy leads over `place`, and none from there through the copy back.
     fn is_passed_first(&self, place: usize) -> bool {
-        let code = self.body.code();
         let reached = self.reachable(0, |index| index == place);
         let around = self
             .indices()

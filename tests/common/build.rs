@@ -331,6 +331,8 @@ fn profile(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Op
         ..build
     };
     let program = built(toolchain, plain, name, source);
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _guard = WRITING.lock().unwrap_or_else(|it| it.into_inner());
     let file = program.with_file_name(format!("{:?}.pprof", build.pgo));
     if !file.is_file() {
         let unfinished = file.with_extension(std::process::id().to_string());
