@@ -45,7 +45,7 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
         by_fn,
         json: args.common.output == cli::Output::Json,
         style: output::style(true),
-        output: Output::new(),
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: Some(args.interval),
@@ -229,6 +229,7 @@ impl GrSeq {
             describe_unseen(text, unseen);
             text.push(b'\n');
         }
+        self.output.counts();
         self.output.flush()
     }
 }

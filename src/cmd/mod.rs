@@ -25,6 +25,7 @@ mod session;
 mod stat;
 mod top;
 mod version;
+mod writer;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -45,15 +46,16 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     crate::probe::set_libbpf_log(cli.verbose);
-    match run(cli.command) {
+    let code = match run(cli.command) {
         Ok(code) => code,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing better can be done when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "grtmon: {error:#}");
+            output::warn(&format!("{error:#}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    output::finish_notes();
+    code
 }
 
 fn run(command: Command) -> Result<ExitCode> {

@@ -49,6 +49,10 @@ pub trait Probes {
     fn close(&mut self) -> Result<()>;
     /// What the programs have cost since the gate was opened.
     fn spent(&self) -> Result<Spent>;
+    /// Processes of which something is remembered that may never be heard of: they are to be forgotten too when they end.
+    fn remembered(&self) -> Vec<u32> {
+        Vec::new()
+    }
     /// What was not recorded, by cause.
     fn losses(&self) -> Result<Vec<Loss>>;
     /// Forgets what is remembered of a process: it has ended, or runs another program.

@@ -15,6 +15,7 @@ pub mod namespace;
 pub mod own_code;
 pub mod proc_mount;
 pub mod process;
+pub mod signals;
 pub mod survey;
 pub mod watch;
 
