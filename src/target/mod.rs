@@ -5,6 +5,7 @@ pub mod child;
 pub mod clock;
 pub mod core_dump;
 pub mod cpu;
+mod fault;
 mod file_id;
 pub mod limits;
 pub mod live;
