@@ -10,6 +10,7 @@ use memmap2::UncheckedAdvice;
 
 use crate::go::FileBytes;
 
+use super::extent;
 use super::fault::Region;
 
 /// A mapped file. Those parts of it that were looked at count as grtmon's memory.
@@ -58,6 +59,13 @@ impl MappedFile {
             file,
             was,
         })
+    }
+}
+
+impl MappedFile {
+    /// Refuses a file that cannot be looked through as a whole: see [`extent`].
+    pub(super) fn require_contents(&self) -> anyhow::Result<()> {
+        extent::require_contents(&self.file)
     }
 }
 
