@@ -37,9 +37,14 @@ use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::GrSub;
 use crate::target::child;
+use crate::target::last_words;
+pub use crate::target::last_words::out_of_memory;
+use crate::target::limits;
 
 /// Everything the `grtmon` command does.
 pub fn main() -> ExitCode {
+    last_words::remember_terminal();
+    limits::survive_full_files();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

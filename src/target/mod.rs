@@ -5,7 +5,10 @@ pub mod child;
 pub mod clock;
 pub mod core_dump;
 pub mod cpu;
+mod extent;
+mod fault;
 mod file_id;
+pub mod last_words;
 pub mod limits;
 pub mod live;
 pub mod machine;
@@ -13,6 +16,7 @@ pub mod mapped;
 pub mod memory;
 pub mod namespace;
 mod open;
+mod patience;
 pub mod own_code;
 pub mod proc_mount;
 pub mod process;
@@ -160,6 +164,15 @@ fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
     }
 }
 
+/// Maps the file of a program into memory: one that can be looked through.
+fn map_program(path: &Path) -> Result<(MappedFile, Metadata)> {
+    let (bytes, metadata) = map(path)?;
+    bytes
+        .require_contents()
+        .with_context(|| format!("cannot use {}", path.display()))?;
+    Ok((bytes, metadata))
+}
+
 /// Maps a file into memory.
 fn map(path: &Path) -> Result<(MappedFile, Metadata)> {
     let shown = path.display();
@@ -185,10 +198,21 @@ impl Target {
         Ok(())
     }
 
+    /// Refuses to go on when the file has changed since it was opened: nothing that was found in it can be relied on.
+    ///
+    /// # Errors
+    /// It has.
+    pub fn require_unchanged(&self) -> Result<()> {
+        let image = self.binary.image();
+        image
+            .require_unchanged()
+            .with_context(|| format!("cannot use {}", self.path.display()))
+    }
+
     /// Reads the binary at `path`.
     fn open(path: &Path, scope: Scope) -> Result<Self> {
         let shown = path.display();
-        let (bytes, metadata) = map(path)?;
+        let (bytes, metadata) = map_program(path)?;
         let file = FileId::new(&metadata, file_id::is_overlay(path));
         let binary = Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
         let name = path
