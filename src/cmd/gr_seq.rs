@@ -12,6 +12,7 @@ use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
 use crate::model::cost::Cost;
+use crate::model::foreign;
 use crate::model::histogram::Histogram;
 use crate::model::loss;
 use crate::model::loss::Loss;
@@ -260,7 +261,7 @@ impl GrSeq<'_> {
             let text = &mut self.output.text;
             if self.by_fn {
                 for (name, histogram) in &functions {
-                    let _ = writeln!(text, "   {name}");
+                    let _ = writeln!(text, "   {}", foreign::shown(name));
                     histogram::text(text, histogram, self.style, false);
                     text.push(b'\n');
                 }

@@ -25,7 +25,6 @@ mod stat;
 mod top;
 mod version;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -48,8 +47,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing better can be done when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "grtmon: {error:#}");
+            output::warn(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -106,10 +104,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => what.strip_prefix("error: ").unwrap_or(&what),
     };
-    let _ = writeln!(
-        std::io::stderr(),
-        "grtmon: {what} (grtmon --help says more)"
-    );
+    output::warn(&format!("{what} (grtmon --help says more)"));
     ExitCode::from(2)
 }
 

@@ -13,7 +13,6 @@ use std::time::Duration;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use regex::Regex;
 
 use crate::cli;
 use crate::event_loop::Flow;
@@ -43,6 +42,7 @@ use crate::target::watch::Watch;
 use super::changes::Changes;
 use super::cost::CostWatch;
 use super::names::NameCache;
+use super::names::NameFilter;
 use super::output;
 use super::output::Output;
 use super::session;
@@ -125,7 +125,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         begun_ns,
         looked_ns: begun_ns,
         by_fn: args.by == Some(cli::By::Fn),
-        filter: args.r#fn.clone(),
+        filter: args.r#fn.as_ref().map(NameFilter::new),
         stacks: args.stacks,
         sample: args.sample,
         system: args.system,
@@ -220,7 +220,7 @@ struct Sched<'a> {
     /// When processes were last seen to live.
     looked_ns: u64,
     by_fn: bool,
-    filter: Option<Regex>,
+    filter: Option<NameFilter>,
     stacks: bool,
     sample: u32,
     system: bool,
@@ -318,7 +318,7 @@ impl Sched<'_> {
             }
         }
         if let Some(filter) = &self.filter {
-            let matches = |name: &Arc<str>| filter.is_match(name);
+            let matches = |name: &Arc<str>| filter.matches(name);
             report
                 .rows
                 .retain(|row| row.function.as_ref().is_some_and(matches));

@@ -27,6 +27,8 @@ use std::mem::MaybeUninit;
 use libbpf_rs::OpenObject;
 use libbpf_rs::PrintLevel;
 
+use crate::model::foreign;
+
 /// Chooses what becomes of libbpf's own messages, for the whole process: silence, or standard error with all detail.
 pub fn set_libbpf_log(verbose: bool) {
     libbpf_rs::set_print(verbose.then_some((PrintLevel::Debug, print)));
@@ -34,7 +36,9 @@ pub fn set_libbpf_log(verbose: bool) {
 
 fn print(_level: PrintLevel, message: String) {
     // A message that cannot be shown is not worth ending for.
-    let _ = std::io::stderr().write_all(message.as_bytes());
+    for line in message.lines() {
+        let _ = writeln!(std::io::stderr(), "{}", foreign::line(line));
+    }
 }
 
 /// Room for one loaded BPF object. It must outlive the probes made in it.
