@@ -26,7 +26,6 @@ mod stat;
 mod top;
 mod version;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -54,8 +53,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing better can be done when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "grtmon: {error:#}");
+            output::warn(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -112,10 +110,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => what.strip_prefix("error: ").unwrap_or(&what),
     };
-    let _ = writeln!(
-        std::io::stderr(),
-        "grtmon: {what} (grtmon --help says more)"
-    );
+    output::warn(&format!("{what} (grtmon --help says more)"));
     ExitCode::from(2)
 }
 
