@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use anyhow::Result;
-use regex::Regex;
 
 use crate::cli;
 use crate::event_loop::Flow;
@@ -32,6 +31,7 @@ use crate::target::clock;
 
 use super::elders::Elders;
 use super::names::NameCache;
+use super::names::NameFilter;
 use super::observe;
 use super::observe::Observation;
 use super::output;
@@ -319,7 +319,7 @@ struct Printer {
     json: bool,
     /// What makes a time of the kernel's one of the calendar's, as it was a moment ago.
     unix_offset_ns: i128,
-    function: Option<Regex>,
+    function: Option<NameFilter>,
     /// What the filter said of each start function.
     matches: HashMap<u64, bool>,
     min_time_ns: Option<u64>,
@@ -337,7 +337,7 @@ impl Printer {
             table: Table::new(output::style(rows.human), rows.queue),
             json: form == cli::Output::Json,
             unix_offset_ns: clock::unix_offset_ns()?,
-            function: rows.r#fn.clone(),
+            function: rows.r#fn.as_ref().map(NameFilter::new),
             matches: HashMap::new(),
             min_time_ns: rows
                 .min_time
@@ -399,7 +399,7 @@ impl Printer {
         *self
             .matches
             .entry(start)
-            .or_insert_with(|| filter.is_match(name))
+            .or_insert_with(|| filter.matches(name))
     }
 
     /// The last lines: what passed, what was seen of it, what was lost.

@@ -11,6 +11,7 @@ use crate::cli;
 use crate::event_loop::Flow;
 use crate::event_loop::Timing;
 use crate::model::account::Account;
+use crate::model::foreign;
 use crate::model::histogram::Histogram;
 use crate::probe::Slot;
 use crate::probe::attach::Place;
@@ -219,7 +220,7 @@ impl GrSeq {
             let text = &mut self.output.text;
             if self.by_fn {
                 for (name, histogram) in &functions {
-                    let _ = writeln!(text, "   {name}");
+                    let _ = writeln!(text, "   {}", foreign::shown(name));
                     histogram::text(text, histogram, self.style, false);
                     text.push(b'\n');
                 }

@@ -27,7 +27,6 @@ mod top;
 mod version;
 mod writer;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -38,12 +37,21 @@ use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::GrSub;
 use crate::target::child;
+use crate::target::last_words;
+pub use crate::target::last_words::out_of_memory;
+use crate::target::limits;
 
 /// Everything the `grtmon` command does.
 pub fn main() -> ExitCode {
+    last_words::remember_terminal();
+    limits::survive_full_files();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => {
+            let code = usage(&error);
+            output::finish_notes();
+            return code;
+        }
     };
     crate::probe::set_libbpf_log(cli.verbose);
     let code = match run(cli.command) {
@@ -109,10 +117,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => what.strip_prefix("error: ").unwrap_or(&what),
     };
-    let _ = writeln!(
-        std::io::stderr(),
-        "grtmon: {what} (grtmon --help says more)"
-    );
+    output::warn(&format!("{what} (grtmon --help says more)"));
     ExitCode::from(2)
 }
 

@@ -1,4 +1,5 @@
-//! Where text goes: data to standard output, everything else to standard error.
+//! Where text goes: data to standard output, everything else to standard error. Nothing else writes to either (a test
+//! of the layers holds that), so that nothing leaves which a terminal would obey, whoever wrote it.
 //!
 //! What observes must not be held by somebody who does not read: it writes by a [`Writer`]. What only looks once waits for
 //! its reader, and loses nothing.
@@ -17,8 +18,11 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::model::cost::Cost;
+use crate::model::foreign;
 use crate::model::loss::Loss;
 use crate::render;
+use crate::render::style::Colour;
+use crate::render::style::RESET;
 use crate::render::style::Style;
 
 use super::writer::Chunk;
@@ -32,6 +36,8 @@ pub(super) struct Output {
     /// Where in it each of those ends that are counted.
     ends: Vec<usize>,
     out: Out,
+    /// Whether escape sequences of ours may leave.
+    colour: bool,
 }
 
 /// How it is written.
@@ -91,6 +97,7 @@ impl Output {
             text: Vec::with_capacity(2 * ENOUGH),
             ends: Vec::new(),
             out: Out::Patient(std::io::stdout()),
+            colour: style(false).colour,
         }
     }
 
@@ -139,7 +146,51 @@ impl Output {
         self.check()
     }
 
+    /// Writes bytes that are not for people: a profile.
+    pub(super) fn binary(&mut self, bytes: Vec<u8>) -> Result<()> {
+        self.text = bytes;
+        self.write()
+    }
+
+    /// Lets nothing leave that a terminal would obey, but for what is ours.
+    fn tame(&mut self) {
+        let own: &[&str] = match self.colour {
+            true => &[
+                Colour::Green.sequence(),
+                Colour::Yellow.sequence(),
+                Colour::Dim.sequence(),
+                RESET,
+            ],
+            false => &[],
+        };
+        if foreign::tamed(&self.text, own).is_none() {
+            return;
+        }
+        // Row by row: where they end is known afterwards too.
+        let mut all = Vec::with_capacity(self.text.len() + 16);
+        let mut add = |part: &[u8]| {
+            match foreign::tamed(part, own) {
+                Some(part) => all.extend_from_slice(&part),
+                None => all.extend_from_slice(part),
+            }
+            all.len()
+        };
+        let mut begin = 0;
+        for end in &mut self.ends {
+            let row = self.text.get(begin..*end).unwrap_or_default();
+            begin = *end;
+            *end = add(row);
+        }
+        add(self.text.get(begin..).unwrap_or_default());
+        self.text = all;
+    }
+
     fn hand_over(&mut self) -> Result<()> {
+        self.tame();
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<()> {
         match &mut self.out {
             Out::Patient(out) => {
                 let written = out.write_all(&self.text).and_then(|()| out.flush());
@@ -214,9 +265,14 @@ impl Output {
     }
 }
 
+/// Whether standard output is a terminal.
+pub(super) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// What standard output allows.
 pub(super) fn style(human: bool) -> Style {
-    let terminal = std::io::stdout().is_terminal();
+    let terminal = is_terminal();
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let width = terminal
         .then(terminal_size::terminal_size)
@@ -247,7 +303,7 @@ pub(super) fn note(line: &str) {
     // Nothing better can be done when standard error is closed.
     let Some(writer) = writer else { return };
     let mut chunk = Chunk {
-        text: format!("{line}\n").into_bytes(),
+        text: format!("{}\n", foreign::line(line)).into_bytes(),
         ends: Vec::new(),
     };
     writer.push(&mut chunk, Instant::now());

@@ -13,7 +13,6 @@ use std::time::Duration;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use regex::Regex;
 
 use crate::cli;
 use crate::event_loop::Flow;
@@ -40,6 +39,7 @@ use crate::target::clock;
 
 use super::cost::TooDear;
 use super::names::NameCache;
+use super::names::NameFilter;
 use super::observe;
 use super::observe::Observation;
 use super::output;
@@ -70,7 +70,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         looked_before_ns: 0,
         ended_ns: None,
         by_fn: args.by == Some(cli::By::Fn),
-        filter: args.r#fn.clone(),
+        filter: args.r#fn.as_ref().map(NameFilter::new),
         stacks: args.stacks,
         sample: args.sample,
         system: args.system,
@@ -166,7 +166,7 @@ struct Sched {
     /// When the gates were closed.
     ended_ns: Option<u64>,
     by_fn: bool,
-    filter: Option<Regex>,
+    filter: Option<NameFilter>,
     stacks: bool,
     sample: u32,
     system: bool,
@@ -310,7 +310,7 @@ impl Sched {
             }
         }
         if let Some(filter) = &self.filter {
-            let matches = |name: &Arc<str>| filter.is_match(name);
+            let matches = |name: &Arc<str>| filter.matches(name);
             report
                 .rows
                 .retain(|row| row.function.as_ref().is_some_and(matches));

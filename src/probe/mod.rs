@@ -58,6 +58,7 @@ pub trait Probes {
     /// Forgets what is remembered of a process: it has ended, or runs another program.
     fn forget(&mut self, process: u32) -> Result<()>;
 }
+use crate::model::foreign;
 
 /// Chooses what becomes of libbpf's own messages, for the whole process: silence, or standard error with all detail.
 pub fn set_libbpf_log(verbose: bool) {
@@ -66,7 +67,9 @@ pub fn set_libbpf_log(verbose: bool) {
 
 fn print(_level: PrintLevel, message: String) {
     // A message that cannot be shown is not worth ending for.
-    let _ = std::io::stderr().write_all(message.as_bytes());
+    for line in message.lines() {
+        let _ = writeln!(std::io::stderr(), "{}", foreign::line(line));
+    }
 }
 
 /// Room for one loaded BPF object. It must outlive the probes made in it.
