@@ -82,7 +82,7 @@ impl Observation for Gc {
     type Probes<'a> = GcProbes<'a>;
     type Own<'a> = ();
 
-    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, ())> {
+    fn plan(&mut self, target: &Target) -> Result<(Plan, ())> {
         Ok((Plan::of(target, self.wanted)?, ()))
     }
 

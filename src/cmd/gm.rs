@@ -97,7 +97,7 @@ impl Observation for Gm {
     type Probes<'a> = GmProbes<'a>;
     type Own<'a> = ();
 
-    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, ())> {
+    fn plan(&mut self, target: &Target) -> Result<(Plan, ())> {
         let plan = Plan::of(target).with_context(|| format!("cannot observe {}", target.name))?;
         Ok((plan, ()))
     }

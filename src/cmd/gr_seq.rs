@@ -99,7 +99,7 @@ impl Observation for GrSeq {
     type Probes<'a> = GrProbes<'a>;
     type Own<'a> = Own;
 
-    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own)> {
+    fn plan(&mut self, target: &Target) -> Result<(Plan, Own)> {
         let plan = Plan::of(&Checked::of(target), &self.options)
             .with_context(|| format!("cannot observe {}", target.name))?;
         let own = Own {
