@@ -301,8 +301,8 @@ mod tests {
                 let fits = name.width() <= 10;
                 if fits || width.is_some() {
                     assert_eq!(before.width(), INDENT + 10, "{text}");
+                    assert!(text.trim_end().ends_with("7    a.go:1"), "{text}");
                 }
-                assert!(text.trim_end().ends_with("7    a.go:1"), "{text}");
             }
         }
     }
