@@ -79,6 +79,7 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
         Ok(dump)
     };
     let first = take()?;
+    target.require_unchanged()?;
     let show = Show::new(args, &target.binary, &target.name);
     match args.diff {
         None => show.dump(&first),
@@ -130,6 +131,7 @@ fn of_core(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
         bias,
     };
     let goroutines = GoroutineReader::new(&dump.binary, &subject)?.read(&memory)?;
+    dump.require_unchanged()?;
     let name = dump.path.file_name().unwrap_or(dump.path.as_os_str());
     Show::new(args, &dump.binary, &name.to_string_lossy()).dump(&goroutines)
 }

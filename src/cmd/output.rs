@@ -133,3 +133,11 @@ pub(super) fn report_losses(losses: &[Loss]) {
         warn(&format!("lost {}: {}", loss.events, loss.meaning));
     }
 }
+
+/// Whether whoever read what is written has gone: a normal end.
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}

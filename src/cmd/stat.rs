@@ -41,6 +41,7 @@ pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
     let process = target.processes().into_iter().next();
     let process = process.with_context(|| format!("process {} has ended", args.pid))?;
     let anatomy = Anatomy::of(&target.binary);
+    target.require_unchanged()?;
     let live = Live::checked(&process, &anatomy)?;
     if args.metrics {
         return every_metric(&live, args.output);

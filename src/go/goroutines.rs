@@ -33,8 +33,12 @@ const BATCH: usize = 1024;
 const BATCH_BYTES: u64 = 8 << 20;
 /// How often a goroutine that moves is looked at.
 const ATTEMPTS: usize = 5;
-/// Bytes read in one dump for what lies deeper in stacks than their first copy.
-const ALLOWANCE: u64 = 4 << 30;
+/// Bytes of stacks read in one dump where it is not known how much memory the process has.
+const ALLOWANCE: u64 = 8 << 30;
+/// The same where it is known: no stack is part of another, and each is read twice, some again because they moved.
+const TIMES_HELD: u64 = 4;
+/// Bytes that a process may have more than is known of it: the kernel counts memory by the dozen of pages.
+const UNCOUNTED: u64 = 64 << 20;
 
 /// Reads the goroutines of one process, any number of times.
 #[derive(Debug)]
@@ -116,15 +120,16 @@ impl<'b> GoroutineReader<'b> {
     fn collect(&mut self, memory: &dyn ReadMemory, stacks: bool) -> Result<Dump, ReadError> {
         // A reading that was given up may have left stacks behind.
         self.traces.take();
+        let held = memory.held().map(|held| held.saturating_add(UNCOUNTED));
         let mut slots: Vec<Slot> = self
-            .addresses(memory)?
+            .addresses(memory, held)?
             .into_iter()
             .map(|addr| Slot {
                 addr,
                 found: Found::Nothing(None),
             })
             .collect();
-        let mut allowance = ALLOWANCE;
+        let mut allowance = held.map_or(ALLOWANCE, |held| held.saturating_mul(TIMES_HELD));
         let mut open: Vec<&mut Slot> = slots.iter_mut().collect();
         for _ in 0..ATTEMPTS {
             for batch in open.chunks_mut(BATCH) {
@@ -140,8 +145,10 @@ impl<'b> GoroutineReader<'b> {
         Ok(self.dump(&slots, &about))
     }
 
-    /// The addresses of all `g`s.
-    fn addresses(&self, memory: &dyn ReadMemory) -> Result<Vec<u64>, ReadError> {
+    /// The addresses of all `g`s, of a process that has `held` bytes of memory.
+    fn addresses(&self, memory: &dyn ReadMemory, held: Option<u64>) -> Result<Vec<u64>, ReadError> {
+        let most = held.map_or(MAX_GOROUTINES, |held| held / self.g.size.max(1) as u64);
+        let mut fault = "runtime.allgs is not a list of goroutines";
         for _ in 0..ATTEMPTS {
             // The runtime writes the words of the slice one after the other, and may free the old array.
             let header = memory.slice_header(self.allgs)?;
@@ -153,17 +160,24 @@ impl<'b> GoroutineReader<'b> {
             if !header.is_plausible() || header.len > MAX_GOROUTINES {
                 continue;
             }
+            if header.len > most {
+                fault = "runtime.allgs lists more goroutines than the process has memory for";
+                continue;
+            }
             let addresses = memory.words(header.ptr, header.len, MAX_GOROUTINES as usize);
             let after = memory.slice_header(self.allgs)?;
             match addresses {
-                Ok(addresses) if after.ptr == header.ptr => return Ok(addresses),
+                Ok(addresses) if after.ptr == header.ptr => {
+                    if !overlap(&addresses, self.g.size as u64) {
+                        return Ok(addresses);
+                    }
+                    fault = "runtime.allgs lists goroutines more than once";
+                }
                 Err(why) if why.is_final() => return Err(why.into()),
                 _ => {}
             }
         }
-        Err(ReadError::Implausible(
-            "runtime.allgs is not a list of goroutines".to_owned(),
-        ))
+        Err(ReadError::Implausible(fault.to_owned()))
     }
 
     /// Looks at a batch of goroutines once.
@@ -250,11 +264,14 @@ impl<'b> GoroutineReader<'b> {
             let (a, b) = (part(&first), part(&second));
             at = to;
             let (from, end) = (g.walk_from(), g.stack_hi);
+            let left = allowance.checked_sub(2 * *len as u64);
+            let is_allowed = left.is_some() && !self.traces.is_full();
+            *allowance = left.unwrap_or(0);
             let mut walk = |bytes: &[u8], trace: &mut Trace| {
                 let mut stack = StackCopy::new(*sp, bytes, end, memory, allowance);
                 self.unwinder.walk(from, &mut stack, trace)
             };
-            let arrived = *read && *len > 0 && walk(&a, &mut one);
+            let arrived = *read && *len > 0 && is_allowed && walk(&a, &mut one);
             let same = arrived && walk(&b, &mut other) && one == other;
             results.push(match (arrived, same) {
                 (true, true) => StackState::Read(self.traces.number(&one)),
@@ -400,6 +417,14 @@ impl Slot {
             _ => false,
         }
     }
+}
+
+/// Whether some of these lie less than `size` bytes apart.
+fn overlap(addresses: &[u64], size: u64) -> bool {
+    let mut sorted = addresses.to_vec();
+    sorted.sort_unstable();
+    let pairs = sorted.iter().zip(sorted.iter().skip(1));
+    pairs.into_iter().any(|(one, next)| next - one < size)
 }
 
 /// What was copied of several stacks, one behind the other, and of which the copy is good.

@@ -1,6 +1,7 @@
 //! Plain data and pure calculations that every layer may use. Nothing here knows of Go binaries, processes, BPF or
 //! terminals.
 
+pub mod account;
 pub mod allocation;
 pub mod census;
 pub mod cost;

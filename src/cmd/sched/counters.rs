@@ -46,6 +46,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     let process = target.processes().into_iter().next();
     let process = process.with_context(|| format!("process {pid} has ended"))?;
     let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
+    target.require_unchanged()?;
     let before = first(&live)?;
     output::note(&format!(
         "Reading the scheduler's counters of {}… Ctrl-C to end.",

@@ -71,6 +71,7 @@ impl<'t> Watched<'t> {
         let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
         let reader = GoroutineReader::new(&target.binary, &live.subject());
         let reader = reader.map_err(|why| unreadable(&live, why))?;
+        target.require_unchanged()?;
         Ok(Self {
             target,
             process,
