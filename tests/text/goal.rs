@@ -66,8 +66,8 @@ fn goals_are_the_programs_own() {
             assert_eq!(value("/gc/gomemlimit:bytes").to_string(), limit);
 
             let line = grtmon(&["stat", "--count", "1", "--pid", &pid]).success();
-            let words = |line: usize| -> Vec<String> {
-                let line = line_of(&line.stdout, line);
+            let words = |number: usize| -> Vec<String> {
+                let line = line_of(&line.stdout, number);
                 line.split_whitespace().map(str::to_owned).collect()
             };
             let (heading, row) = (words(0), words(1));
