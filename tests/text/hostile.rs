@@ -192,8 +192,9 @@ fn no_foreign_text_is_obeyed() {
     let json = grtmon(&["dump", "--output", "json", "--pid", &pid]).success();
     let parked = json.json();
     let name = std::str::from_utf8(PATCHES[0].1).unwrap();
-    let start = format!("main.{name}");
-    let found = parked.iter().any(|group| group["start"] == start);
+    let function = format!("main.{name}");
+    let frames = parked.iter().filter_map(|group| group["stack"].as_array());
+    let found = frames.flatten().any(|frame| frame["function"] == function);
     assert!(found, "what JSON holds is the name itself: {parked:?}");
     drop(target);
     fs::remove_dir_all(path.parent().unwrap()).unwrap();
