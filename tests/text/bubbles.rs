@@ -75,7 +75,10 @@ fn bubbles_are_shown_as_go_shows_them() {
     for toolchain in toolchains().iter().filter(|it| it.minor() >= 25) {
         for build in [Build::DEFAULT, Build::STRIPPED_PIE] {
             let program = program(toolchain, build, "bubble", SOURCE);
-            let target = Process::start(Command::new(program));
+            let mut command = Command::new(program);
+            // As a module of Go 1.23 or later has it.
+            command.env("GODEBUG", "asynctimerchan=0");
+            let target = Process::start(command);
             let mut theirs = Vec::new();
             loop {
                 match target.line().unwrap().as_str() {
@@ -105,7 +108,12 @@ fn bubbles_are_shown_as_go_shows_them() {
             let receivers: Vec<_> = all
                 .json()
                 .into_iter()
-                .filter(|one| one["start"] == "main.receive")
+                .filter(|one| {
+                    let frames = one["stack"].as_array().into_iter().flatten();
+                    frames
+                        .into_iter()
+                        .any(|frame| frame["function"] == "main.receive")
+                })
                 .map(|one| (one["synctest_bubble"].as_u64(), one["durable"] == true))
                 .collect();
             let count = |wanted| receivers.iter().filter(|it| **it == wanted).count();
