@@ -49,7 +49,10 @@ fn code() {
         let callee = code.calls().next().map_or(entry, |(_, callee)| callee);
         let _ = (body.function_site(), body.framed_site());
         let _ = (body.call_sites(&[callee]), body.before_return());
-        let _ = (body.branches_after_call(&[callee], "it"), body.branch_on_global());
+        let _ = (
+            body.branches_after_call(&[callee], "it"),
+            body.branch_on_global(),
+        );
         let _ = (body.return_sites(), body.saved_arguments());
         let _ = code.jumped_to(0..count);
         let keeping = [entry..entry.saturating_add(64)];
@@ -59,7 +62,10 @@ fn code() {
             let _ = dataflow.origins(Register::FIRST, at);
             let _ = (code.is_emulated(at), code.refused(at).is_some());
         }
-        let table = StringTable { address: random.odd(), len: random.odd() };
+        let table = StringTable {
+            address: random.odd(),
+            len: random.odd(),
+        };
         let _ = table.names(binary.image());
         count > 1
     });

@@ -28,7 +28,14 @@ fn dump(path: &str, first: &[u8], entry: u64) -> Vec<u8> {
 
     let mut file = b"\x7fELF\x02\x01\x01".to_vec();
     file.resize(16, 0);
-    file.extend(words(&[4 | 62 << 16 | 1 << 32, 0, 64, 0, 64 << 32 | 56 << 48, 3]));
+    file.extend(words(&[
+        4 | 62 << 16 | 1 << 32,
+        0,
+        64,
+        0,
+        64 << 32 | 56 << 48,
+        3,
+    ]));
     let mut at = 64 + 3 * 56;
     let mut contents: Vec<u8> = Vec::new();
     for (kind, vaddr, bytes) in [
@@ -55,7 +62,10 @@ fn core_dumps() {
     let core = Core::parse(whole.clone()).unwrap();
     assert_eq!(core.program().unwrap().path, "/bin/empty");
     assert!(!core.contradicts(image));
-    assert_eq!(core.memory(image).u64(0xc0_0000_0010), Ok(0x0707_0707_0707_0707));
+    assert_eq!(
+        core.memory(image).u64(0xc0_0000_0010),
+        Ok(0x0707_0707_0707_0707)
+    );
     let headers = 0..64 + 3 * 56 + 300;
     let (tried, well) = fuzz("core_dumps", 16 << 20, |random| {
         let mut damaged = whole.clone();
@@ -66,7 +76,13 @@ fn core_dumps() {
         let _ = (core.contradicts(image), core.entered_at());
         let memory = core.memory(image);
         let mut bytes = [0; 100];
-        for addr in [0x40_0000, 0x40_0ff0, 0xc0_0000_0000, random.odd(), u64::MAX - 10] {
+        for addr in [
+            0x40_0000,
+            0x40_0ff0,
+            0xc0_0000_0000,
+            random.odd(),
+            u64::MAX - 10,
+        ] {
             let _ = memory.read(addr, &mut bytes);
         }
         let _ = (memory.held(), memory.go_string(0x40_0000, 1 << 16));

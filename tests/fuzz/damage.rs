@@ -16,7 +16,11 @@ pub(crate) fn damage(bytes: &mut Vec<u8>, hot: &[Range<usize>], random: &mut Ran
         let range = range.start.min(bytes.len())..range.end.min(bytes.len());
         let place = range.start + random.below(range.len());
         // Most of what counts is aligned.
-        let place = if random.below(4) == 0 { place } else { place & !3 };
+        let place = if random.below(4) == 0 {
+            place
+        } else {
+            place & !3
+        };
         match random.below(8) {
             // A piece from elsewhere, which is well-formed in itself.
             0 => {

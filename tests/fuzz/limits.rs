@@ -25,7 +25,10 @@ pub(crate) fn most_taken() -> usize {
 }
 
 fn count(more: usize, less: usize) {
-    let taken = TAKEN.get().wrapping_add_unsigned(more).wrapping_sub_unsigned(less);
+    let taken = TAKEN
+        .get()
+        .wrapping_add_unsigned(more)
+        .wrapping_sub_unsigned(less);
     TAKEN.set(taken);
     MOST.set(MOST.get().max(taken));
 }

@@ -23,7 +23,8 @@ fn files_that_are_truncated_while_they_are_read() {
         let tool = Grtmon::start_silent(&["doctor", "--binpath", path.to_str().unwrap()]);
         thread::sleep(Duration::from_millis(round * 3));
         let file = OpenOptions::new().write(true).open(&path).unwrap();
-        file.set_len(if round % 2 == 0 { 0 } else { 1 << 20 }).unwrap();
+        file.set_len(if round % 2 == 0 { 0 } else { 1 << 20 })
+            .unwrap();
         let output = tool.end(crate::WATCHDOG);
         ended_in_words(&output);
         changed += u32::from(output.stderr.contains("changed while it was read"));
@@ -35,7 +36,11 @@ fn files_that_are_truncated_while_they_are_read() {
 /// Makes one of a program's headers that it can do without into that of a segment which begins behind all others and has
 /// so many bytes, all of them in a hole of the file.
 fn with_hole(path: &Path, size: u64) {
-    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
     let word = |at: u64| {
         let mut bytes = [0; 8];
         file.read_exact_at(&mut bytes, at).unwrap();
@@ -46,7 +51,10 @@ fn with_hole(path: &Path, size: u64) {
     // PT_NOTE
     let spare = headers.into_iter().find(|at| word(*at) & 0xffff_ffff == 4);
     let header = [1 | 4 << 32, start, 0x1000_0000_0000, 0, size, size, 4096];
-    let bytes: Vec<u8> = header.iter().flat_map(|word: &u64| word.to_le_bytes()).collect();
+    let bytes: Vec<u8> = header
+        .iter()
+        .flat_map(|word: &u64| word.to_le_bytes())
+        .collect();
     file.write_all_at(&bytes, spare.unwrap()).unwrap();
     file.set_len(start + size).unwrap();
 }

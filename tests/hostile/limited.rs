@@ -49,7 +49,10 @@ fn file_size() {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{}: {said}", output.status);
-    assert!(said.contains("cannot write to standard output: File too large"), "{said}");
+    assert!(
+        said.contains("cannot write to standard output: File too large"),
+        "{said}"
+    );
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 1024);
     std::fs::remove_file(&path).unwrap();
 }
@@ -65,7 +68,10 @@ fn commands_are_ended_by_the_signal_all_the_same() {
         return;
     }
     let output = Grtmon::of(Process::start(command)).end(WATCHDOG);
-    let ignored = output.stdout.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = output
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
     // SIGXFSZ is 25, SIGBUS 7.
     assert_eq!(ignored & (1 << 24 | 1 << 6), 0, "{ignored:x}");

@@ -69,6 +69,10 @@ fn refused(output: &Output, words: &[&str]) {
     ended_in_words(output);
     assert_eq!(output.status.code(), Some(1), "{}", output.stderr);
     for word in words {
-        assert!(output.stderr.contains(word), "no {word:?} in: {}", output.stderr);
+        assert!(
+            output.stderr.contains(word),
+            "no {word:?} in: {}",
+            output.stderr
+        );
     }
 }

@@ -25,7 +25,10 @@ fn one_goroutine_that_is_listed_16_million_times() {
 #[test]
 fn one_stack_that_all_goroutines_claim() {
     let target = hostile("stack");
-    let output = grtmon_within(ROOM, &["dump", "--output", "json", "--pid", &target.pid_arg()]);
+    let output = grtmon_within(
+        ROOM,
+        &["dump", "--output", "json", "--pid", &target.pid_arg()],
+    );
     ended_in_words(&output);
 }
 
@@ -36,5 +39,9 @@ fn a_command_line_without_end() {
     let output = grtmon_within(ROOM, &["ps", "--output", "json"]).success();
     let rows = output.json();
     let pid = target.pid();
-    assert!(rows.iter().any(|row| row["pid"] == pid), "{}", output.stdout);
+    assert!(
+        rows.iter().any(|row| row["pid"] == pid),
+        "{}",
+        output.stdout
+    );
 }
