@@ -8,10 +8,12 @@
 //!
 //! Source: runtime/proc.go, runtime2.go and traceback.go, Go 1.19 to 1.27.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::anatomy::{ReadError, Subject};
 use super::binary::Binary;
+use super::bubbles;
 use super::code_address::CodeAddress;
 use super::g::{GLayout, RawG};
 use super::layout::constant;
@@ -20,6 +22,7 @@ use super::shown;
 use super::stack_copy::{self, StackCopy};
 use super::trace_table::TraceTable;
 use super::unwind::{Trace, Unwinder};
+use super::wait_marks::{Places, WaitMarks};
 use crate::model::dump::{Dump, Goroutine, StackState, State};
 
 /// More goroutines than this are not believed: their records alone would take 8 GiB.
@@ -45,8 +48,16 @@ pub struct GoroutineReader<'b> {
     allgs: u64,
     bias: u64,
     wait_reasons: Vec<Arc<str>>,
+    marks: Places,
     unwinder: Unwinder<'b>,
     traces: TraceTable<'b>,
+}
+
+/// What takes all goroutines to be known of one of them.
+struct About {
+    marks: WaitMarks,
+    /// The ids of synctest's bubbles, by their addresses.
+    bubbles: HashMap<u64, u64>,
 }
 
 /// One goroutine in the list, and how far the reader has come with it.
@@ -78,6 +89,7 @@ impl<'b> GoroutineReader<'b> {
             g: GLayout::of(&anatomy.layout).map_err(|why| ReadError::Unknown(why.to_string()))?,
             allgs: process.global("allgs", |globals| globals.allgs)?,
             bias,
+            marks: Places::of(process),
             wait_reasons: names
                 .unwrap_or_default()
                 .into_iter()
@@ -130,7 +142,8 @@ impl<'b> GoroutineReader<'b> {
             }
         }
         self.check(&slots)?;
-        Ok(self.dump(&slots))
+        let about = self.about(memory, &slots, stacks);
+        Ok(self.dump(&slots, &about))
     }
 
     /// The addresses of all `g`s, of a process that has `held` bytes of memory.
@@ -315,7 +328,26 @@ impl<'b> GoroutineReader<'b> {
         )))
     }
 
-    fn dump(&mut self, slots: &[Slot]) -> Dump {
+    /// What takes all goroutines to be known of one of them; `waits`: since when they wait, too.
+    fn about(&self, memory: &dyn ReadMemory, slots: &[Slot], waits: bool) -> About {
+        let alive = || {
+            slots.iter().filter_map(|slot| match &slot.found {
+                Found::Alive(g, _) => Some((slot.addr, g)),
+                _ => None,
+            })
+        };
+        let mut marks = WaitMarks::default();
+        if waits {
+            marks = self.marks.read(memory);
+            marks.settle(alive().map(|(_, g)| g.waitsince));
+        }
+        About {
+            marks,
+            bubbles: bubbles::ids(memory, alive().map(|(addr, g)| (addr, g.bubble))),
+        }
+    }
+
+    fn dump(&mut self, slots: &[Slot], about: &About) -> Dump {
         let mut dump = Dump::default();
         for slot in slots {
             match &slot.found {
@@ -327,7 +359,7 @@ impl<'b> GoroutineReader<'b> {
                         StackState::Unwalkable => dump.missing.unwalkable += 1,
                         _ => {}
                     }
-                    let goroutine = self.describe(slot.addr, g, *stack);
+                    let goroutine = self.describe(slot.addr, g, *stack, about);
                     dump.goroutines.push(goroutine);
                 }
             }
@@ -336,13 +368,16 @@ impl<'b> GoroutineReader<'b> {
         dump
     }
 
-    fn describe(&mut self, address: u64, g: &RawG, stack: StackState) -> Goroutine {
+    fn describe(&mut self, address: u64, g: &RawG, stack: StackState, about: &About) -> Goroutine {
         let state = state(g.state());
         let waits = matches!(state, State::Waiting | State::Leaked);
         let reason = self.wait_reasons.get(usize::from(g.waitreason));
         // Number 0 is "no reason given" (`waitReasonZero`).
         let reason = reason.filter(|_| waits && g.waitreason != 0).cloned();
         let blocked = waits || state == State::Syscall;
+        let since_ns = Some(g.waitsince).filter(|since| blocked && *since != 0);
+        let bubble = about.bubbles.get(&g.bubble).copied();
+        let durable = bubble.is_some() && reason.as_deref().is_some_and(bubbles::is_durable);
         let link_time = |pc: u64| {
             let known = pc.wrapping_sub(self.bias);
             (pc != 0 && self.binary.text().contains(&known)).then_some(known)
@@ -367,7 +402,10 @@ impl<'b> GoroutineReader<'b> {
             address,
             state,
             wait_reason: reason,
-            since_ns: Some(g.waitsince).filter(|since| blocked && *since != 0),
+            since_ns,
+            blocked_by_ns: since_ns.and_then(|since| about.marks.latest(since)),
+            bubble,
+            durable,
             scanned: g.status & constant::G_SCAN != 0,
             locked: g.locked,
             system: shown::is_system(name, calls_out),

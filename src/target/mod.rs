@@ -64,6 +64,15 @@ pub enum Scope {
     Only(Vec<ProcessId>),
 }
 
+/// How a process stops running a binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// It has ended.
+    Ended,
+    /// It runs another program, by exec: the path of its file.
+    Became(String),
+}
+
 /// One binary and the processes of it that are observed.
 #[derive(Debug)]
 pub struct Target {
@@ -310,14 +319,21 @@ impl Target {
 
     /// Whether a process runs this binary. One that is still our own stub (see [`child`]) is about to.
     fn is_run_by(&self, process: &ProcessId) -> bool {
+        self.left(process).is_none()
+    }
+
+    /// How a process that ran this binary, or was about to, has left it; `None` if it has not.
+    pub fn left(&self, process: &ProcessId) -> Option<Left> {
         let stub = || FileId::of(Path::new("/proc/self/exe")).ok();
         if !process.is_alive() {
-            return false;
+            return Some(Left::Ended);
         }
         match FileId::of(&process.exe()) {
-            Ok(exe) => exe.is_same(&self.file) || Some(exe) == stub(),
+            Ok(exe) if exe.is_same(&self.file) || Some(exe) == stub() => None,
+            Ok(_) => Some(Left::Became(process.shown_exe())),
             // Not to be told while one of its threads takes the place of the main one, by exec.
-            Err(_) => process.is_alive(),
+            Err(_) if process.is_alive() => None,
+            Err(_) => Some(Left::Ended),
         }
     }
 
