@@ -36,6 +36,8 @@ impl ReadMemory for Recorder<'_> {
 struct Recorded {
     binary: Binary,
     anatomy: Anatomy,
+    /// The same, of which nothing has been held against a process.
+    unchecked: Anatomy,
     bias: u64,
     pieces: Vec<(u64, Vec<u8>)>,
     goroutines: usize,
@@ -70,6 +72,8 @@ fn record() -> Recorded {
         memory: &memory,
         read: RefCell::default(),
     };
+    let unchecked = Anatomy::of(&binary);
+    unchecked.clone().settle(&recorder, bias);
     let dump = read(&binary, &anatomy, bias, &recorder).unwrap();
     let mut pieces: Vec<(u64, Vec<u8>)> = recorder.read.into_inner().into_iter().collect();
     // Pieces that overlap are mapped shortest first, so that the longest is found.
@@ -80,6 +84,7 @@ fn record() -> Recorded {
     Recorded {
         binary,
         anatomy,
+        unchecked,
         bias,
         pieces,
         goroutines,
@@ -125,6 +130,8 @@ fn memory() {
     let size: usize = recorded.pieces.iter().map(|(_, bytes)| bytes.len()).sum();
     let (tried, well) = fuzz("memory", 8 * size + (64 << 20), |random| {
         let memory = recorded.damaged(random);
+        let report = recorded.unchecked.clone().settle(&memory, recorded.bias);
+        assert!(!report.to_string().contains('\n'));
         match read(&recorded.binary, &recorded.anatomy, recorded.bias, &memory) {
             Ok(dump) => {
                 assert!(dump.goroutines.len() <= 2 * recorded.goroutines + 64);
