@@ -58,7 +58,8 @@ enum Trap {
 impl Trap {
     fn begin(&mut self) {
         if let Self::NotYet(method) = *self {
-            *self = Self::Measuring(thread::spawn(move || trap::cost_ns(method)));
+            let thread = thread::Builder::new().spawn(move || trap::cost_ns(method));
+            *self = thread.map_or(Self::Known(None), Self::Measuring);
         }
     }
 

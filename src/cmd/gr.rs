@@ -327,6 +327,8 @@ struct Printer {
     shown: u64,
     created: u64,
     exited: u64,
+    /// Exits shown of which not even the least time is known.
+    untimed: u64,
     place: String,
 }
 
@@ -346,6 +348,7 @@ impl Printer {
             shown: 0,
             created: 0,
             exited: 0,
+            untimed: 0,
             place: String::new(),
         })
     }
@@ -372,6 +375,9 @@ impl Printer {
             return;
         }
         self.shown += 1;
+        let times = (event.running_ns(), event.running_at_least_ns());
+        let is_exit = matches!(event.what, What::Exit { .. });
+        self.untimed += u64::from(is_exit && times == (None, None));
         if self.json {
             goroutine::json(&mut self.output.text, event, names, self.unix_offset_ns);
         } else {
@@ -421,7 +427,9 @@ impl Printer {
             object
                 .number("created_seen", self.created)
                 .number("exited_seen", self.exited);
-            object.number("shown", self.shown);
+            object
+                .number("shown", self.shown)
+                .number("untimed", self.untimed);
             account::json(&mut object, account);
             object.end();
         }
@@ -432,6 +440,12 @@ impl Printer {
                 "{elders} goroutines were there already, {created} created, {exited} exited; {} rows shown",
                 self.shown
             ));
+            if self.untimed > 0 {
+                output::note(&format!(
+                    "{} exits have ? for TIME: their first execution was not seen, as their start function was not watched yet, or they were there already and the process's memory cannot be read",
+                    self.untimed
+                ));
+            }
         }
         Ok(())
     }

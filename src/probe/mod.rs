@@ -29,6 +29,7 @@ use libbpf_rs::OpenObject;
 use libbpf_rs::PrintLevel;
 
 use crate::go::sites::Site;
+use crate::model::foreign;
 use crate::model::loss::Loss;
 
 use self::spent::Spent;
@@ -58,7 +59,6 @@ pub trait Probes {
     /// Forgets what is remembered of a process: it has ended, or runs another program.
     fn forget(&mut self, process: u32) -> Result<()>;
 }
-use crate::model::foreign;
 
 /// Chooses what becomes of libbpf's own messages, for the whole process: silence, or standard error with all detail.
 pub fn set_libbpf_log(verbose: bool) {

@@ -107,6 +107,12 @@ fn every_goroutine_is_seen_once_with_its_names_and_times() {
                     .collect()
             };
             let (creates, exits) = (by_goid("create"), by_goid("exit"));
+            // Those whose time is `?` are counted, to be said why.
+            let untimed = rows.iter().filter(|row| {
+                let unknown = |key: &str| row[key].is_null();
+                row["event"] == "exit" && unknown("running_ns") && unknown("running_at_least_ns")
+            });
+            assert_eq!(number(&observed.end(), "untimed"), untimed.count() as u64);
             let whole = number(&observed.truth, "work_ns");
             for function in list(&observed.truth, "functions") {
                 for goroutine in list(function, "goroutines") {

@@ -77,7 +77,7 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
         state,
         writer: frames.writer(),
         screen: Screen::on(frames)?,
-        happened: keys::read(),
+        happened: keys::read()?,
         stop,
         deadline: args.duration.map_or_else(never, after),
     };
