@@ -11,6 +11,8 @@ use super::output;
 /// What was last known, and what was said already.
 #[derive(Debug)]
 pub(super) struct Changes {
+    place: Place,
+    over: bool,
     said_replaced: bool,
     confined: Vec<Confined>,
 }
@@ -35,6 +37,8 @@ impl Changes {
             said: false,
         };
         Self {
+            place: place.clone(),
+            over: false,
             said_replaced: false,
             confined: place.confined_to().iter().map(confined).collect(),
         }
@@ -52,6 +56,25 @@ impl Changes {
         for one in &mut self.confined {
             one.warn(target);
         }
+        let news = self.place.look();
+        news.warnings.iter().for_each(|it| output::warn(it));
+        if let Some(why) = news.over {
+            self.over = true;
+            output::warn(&format!("{}: {why}", target.name));
+        }
+    }
+
+    /// Whether the probes must go, for a reason that has been said: the target is observed no more.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Looks once more when the probes are gone, and says what somebody else has left in their places.
+    pub(super) fn look_back(&self) {
+        self.place
+            .look_back()
+            .iter()
+            .for_each(|it| output::warn(it));
     }
 }
 

@@ -143,13 +143,17 @@ impl Observer for Gc<'_> {
                 self.printer.triggers.remove(&process);
             }
             one.changes.warn(one.target);
+            if one.changes.is_over() {
+                one.probes.close()?;
+            }
             changes::tell_of_strangers(&mut one.watch);
         }
         let spent = || spent(&self.observed);
         if self.cost.check(spent)? == Flow::End {
             return Ok(Flow::End);
         }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
+        let is_over = |one: &Observed<'_>| one.target.has_ended() || one.changes.is_over();
+        let ended = self.observed.iter().all(is_over);
         Ok(if ended { Flow::End } else { Flow::Continue })
     }
 }
@@ -161,6 +165,7 @@ impl Gc<'_> {
         let mut passed = Passed::default();
         for one in &mut self.observed {
             one.probes.close()?;
+            one.changes.look_back();
             one.take(&mut self.printer)?;
             loss::merge(&mut losses, &one.probes.losses()?);
             let more = one.probes.passed()?;

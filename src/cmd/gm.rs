@@ -124,12 +124,16 @@ impl Observer for Gm<'_> {
     fn check_targets(&mut self) -> Result<Flow> {
         for one in &mut self.observed {
             one.changes.warn(one.target);
+            if one.changes.is_over() {
+                one.probes.close()?;
+            }
         }
         let spent = || spent(&self.observed);
         if self.cost.check(spent)? == Flow::End {
             return Ok(Flow::End);
         }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
+        let is_over = |one: &Observed<'_>| one.target.has_ended() || one.changes.is_over();
+        let ended = self.observed.iter().all(is_over);
         Ok(if ended { Flow::End } else { Flow::Continue })
     }
 }
@@ -140,6 +144,7 @@ impl Gm<'_> {
         let elapsed = self.began.elapsed();
         for one in &mut self.observed {
             one.probes.close()?;
+            one.changes.look_back();
             loss::merge(&mut losses, &one.probes.losses()?);
         }
         let cost = self.cost.end(spent(&self.observed)?);

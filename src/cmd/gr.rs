@@ -243,13 +243,17 @@ impl Observer for Gr<'_> {
                 ));
             });
             one.changes.warn(one.target);
+            if one.changes.is_over() {
+                one.probes.close()?;
+            }
             changes::tell_of_strangers(&mut one.watch);
         }
         let spent = || spent(&self.observed);
         if self.cost.check(spent)? == Flow::End {
             return Ok(Flow::End);
         }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
+        let is_over = |one: &Observed<'_>| one.target.has_ended() || one.changes.is_over();
+        let ended = self.observed.iter().all(is_over);
         Ok(if ended { Flow::End } else { Flow::Continue })
     }
 }
@@ -262,6 +266,7 @@ impl Gr<'_> {
         let sites = self.observed.iter().map(|one| one.probes.sites()).sum();
         for one in &mut self.observed {
             one.probes.close()?;
+            one.changes.look_back();
             while one.take(&mut self.printer)? == BATCH {
                 self.printer.output.relieve()?;
             }

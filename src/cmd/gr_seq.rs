@@ -162,6 +162,9 @@ impl Observer for GrSeq<'_> {
                 .learn(one.target, unseen.into_iter().map(|(entry, _)| entry))?;
             one.probes.drop_hot()?;
             one.changes.warn(one.target);
+            if one.changes.is_over() {
+                one.probes.close()?;
+            }
             changes::tell_of_strangers(&mut one.watch);
             for process in one.watch.take_ended() {
                 one.probes.forget(process)?;
@@ -171,7 +174,8 @@ impl Observer for GrSeq<'_> {
         if self.cost.check(spent)? == Flow::End {
             return Ok(Flow::End);
         }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
+        let is_over = |one: &Observed<'_>| one.target.has_ended() || one.changes.is_over();
+        let ended = self.observed.iter().all(is_over);
         Ok(if ended { Flow::End } else { Flow::Continue })
     }
 }
@@ -181,6 +185,7 @@ impl GrSeq<'_> {
         let mut losses = Vec::new();
         for one in &mut self.observed {
             one.probes.close()?;
+            one.changes.look_back();
             loss::merge(&mut losses, &one.probes.losses()?);
         }
         let cost = self.cost.end(spent(&self.observed)?);

@@ -254,6 +254,9 @@ impl Observer for Sched<'_> {
         let now_ns = clock::monotonic_ns()?;
         for one in &mut self.observed {
             one.changes.warn(one.target);
+            if one.changes.is_over() {
+                one.probes.close()?;
+            }
             for process in one.target.processes() {
                 one.watch.meet(process.pid.cast_unsigned());
             }
@@ -272,7 +275,8 @@ impl Observer for Sched<'_> {
         if self.cost.check(spent)? == Flow::End {
             return Ok(Flow::End);
         }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
+        let is_over = |one: &Observed<'_>| one.target.has_ended() || one.changes.is_over();
+        let ended = self.observed.iter().all(is_over);
         Ok(if ended { Flow::End } else { Flow::Continue })
     }
 }
@@ -283,6 +287,7 @@ impl Sched<'_> {
         let now_ns = clock::monotonic_ns()?;
         for one in &mut self.observed {
             one.probes.close()?;
+            one.changes.look_back();
             loss::merge(&mut losses, &one.probes.losses()?);
         }
         let cost = self.cost.end(spent(&self.observed)?);

@@ -56,6 +56,7 @@ pub mod metrics;
 mod processors;
 pub mod runtime;
 pub mod shown;
+pub mod site_code;
 pub mod sites;
 pub mod size_classes;
 pub mod stack_copy;

@@ -3,6 +3,7 @@
 pub mod checked;
 pub mod child;
 pub mod clock;
+pub mod code_in_memory;
 pub mod core_dump;
 pub mod cpu;
 mod file_id;
@@ -16,6 +17,7 @@ pub mod own_code;
 pub mod proc_mount;
 pub mod process;
 pub mod survey;
+pub mod tracer;
 pub mod watch;
 
 use std::ffi::OsString;
