@@ -19,7 +19,6 @@ use crate::render::metric;
 use crate::render::stat;
 use crate::target;
 use crate::target::Selection;
-use crate::target::clock;
 use crate::target::live::Live;
 
 use super::output;
@@ -39,8 +38,12 @@ pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
     let process = process.with_context(|| format!("process {} has ended", args.pid))?;
     let anatomy = Anatomy::of(&target.binary);
     let live = Live::checked(&process, &anatomy)?;
+    live.require_begun()?;
     if args.metrics {
         return every_metric(&live, args.output);
+    }
+    if let Some(note) = live.copy_note() {
+        output::warn(&note);
     }
     let mut command = Stat {
         sampler: Sampler::new(live, Some(PATIENCE))?,
@@ -121,7 +124,7 @@ impl Observer for Stat {
 impl Stat {
     fn print(&mut self, interval: &Interval) -> Result<()> {
         if self.json {
-            let offset = clock::unix_offset_ns()?;
+            let offset = self.sampler.live().unix_offset_ns()?;
             let time = u64::try_from(i128::from(interval.now.time_ns) + offset).ok();
             stat::json(&mut self.output.text, interval, time);
             return self.output.flush();

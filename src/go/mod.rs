@@ -63,7 +63,7 @@ pub mod stack_copy;
 pub mod starts;
 pub mod state_changes;
 pub mod string_table;
-mod threads;
+pub mod threads;
 mod time_histogram;
 pub mod trace_table;
 pub mod unwind;

@@ -7,6 +7,7 @@ pub mod code_in_memory;
 pub mod core_dump;
 pub mod cpu;
 mod file_id;
+mod fork_copy;
 pub mod limits;
 pub mod live;
 pub mod machine;
@@ -17,6 +18,7 @@ pub mod own_code;
 pub mod proc_mount;
 pub mod process;
 pub mod survey;
+mod time_namespace;
 pub mod tracer;
 pub mod watch;
 

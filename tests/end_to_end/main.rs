@@ -13,6 +13,7 @@ mod common;
 
 mod alloc;
 mod bad_input;
+mod changed_code;
 mod containers;
 mod cost;
 mod doctor;
@@ -21,6 +22,7 @@ mod goroutines;
 mod histograms;
 mod lifecycle;
 mod namespaces;
+mod odd_processes;
 mod older;
 mod real;
 mod rootless;

@@ -67,6 +67,7 @@ impl<'t> Watched<'t> {
         let process = target.processes().into_iter().next();
         let process = process.with_context(|| format!("{} has ended", target.name))?;
         let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
+        live.require_begun()?;
         let reader = GoroutineReader::new(&target.binary, &live.subject());
         let reader = reader.map_err(|why| unreadable(&live, why))?;
         Ok(Self {
@@ -89,6 +90,11 @@ impl<'t> Watched<'t> {
             name: self.target.name.clone(),
             go_version: self.target.binary.version().map(ToString::to_string),
         }
+    }
+
+    /// What there is to say of the process before it is looked at.
+    pub(super) fn note(&self) -> Option<String> {
+        self.sampler.live().copy_note()
     }
 
     /// Lists the goroutines at the next refresh, however dear that was a moment ago.
@@ -126,7 +132,7 @@ impl<'t> Watched<'t> {
             Err(_) if !self.process.is_alive() => return view.ended(at, End::Gone),
             Err(why) => return view.ended(at, End::Unreadable(format!("{why:#}"))),
         };
-        let now_ns = clock::monotonic_ns().ok();
+        let now_ns = self.sampler.live().now_ns().ok();
         let began = self.sampler.began();
         let uptime = now_ns.map(|now| Duration::from_nanos(now.saturating_sub(began)));
         view.push(slot(now, interval), at, point, uptime);
@@ -158,7 +164,7 @@ impl<'t> Watched<'t> {
             true => unreadable(live, why),
             false => anyhow!("process {} has ended", self.process.pid),
         })?;
-        dump.at_ns = clock::monotonic_ns().ok();
+        dump.at_ns = live.now_ns().ok();
         let wanted = |goroutine: &Goroutine| {
             !goroutine.system
                 && match chosen {
