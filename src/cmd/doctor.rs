@@ -43,6 +43,7 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
             code(&target, &sites, &mut about);
             sections.push(about);
             sections.push(events);
+            target.require_unchanged()?;
         }
     }
     let kernel = Kernel::current()?;

@@ -149,7 +149,7 @@ impl Sampler {
             pauses: vitals.pauses().ok(),
             gc_cpu_ns: vitals.gc_cpu_ns(),
             cpu_ns: own(Field::WorkCpuTotalTime),
-            latencies: vitals.durations(Field::SchedTimeToRun).ok(),
+            latencies: vitals.latencies().ok().map(|it| it.times),
             mutex_wait_ns: own(Field::SchedTotalMutexWaitTime),
         })
     }
@@ -165,7 +165,8 @@ pub(super) fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
 }
 
 fn now(live: &Live) -> Result<u64, ReadError> {
-    live.now_ns().map_err(|why| ReadError::Unknown(format!("{why:#}")))
+    live.now_ns()
+        .map_err(|why| ReadError::Unknown(format!("{why:#}")))
 }
 
 /// Everything allocated, tiny objects included.

@@ -43,10 +43,7 @@ pub(super) fn read(subject: &Subject<'_>) -> Result<Threads, ReadError> {
 ///
 /// # Errors
 /// It cannot be read, or has no end.
-pub fn any(
-    subject: &Subject<'_>,
-    is_one: impl Fn(u64) -> bool,
-) -> Result<Option<bool>, ReadError> {
+pub fn any(subject: &Subject<'_>, is_one: impl Fn(u64) -> bool) -> Result<Option<bool>, ReadError> {
     let head = subject.global("allm", |globals| globals.allm)?;
     let link = subject.offset(Field::MAlllink)?;
     let id = subject.offset(Field::MProcid)?;

@@ -425,6 +425,7 @@ impl State {
     }
 
     fn look_back(&mut self) -> Vec<String> {
+        self.over = true;
         let mut left = std::mem::take(&mut self.warnings);
         for one in &self.known {
             let Some(tracer) = &one.tracer else {

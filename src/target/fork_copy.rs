@@ -16,7 +16,11 @@ impl Live {
     pub fn is_fork_copy(&self) -> Option<bool> {
         let pid = self.process.pid;
         let is_nested = ids(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?).count() > 1;
-        let inside = if is_nested { Some(inner_ids(pid)?) } else { None };
+        let inside = if is_nested {
+            Some(inner_ids(pid)?)
+        } else {
+            None
+        };
         let exists = |id: u64| match &inside {
             Some(inside) => inside.contains(&id),
             None => fs::exists(format!("/proc/{pid}/task/{id}")).unwrap_or(true),

@@ -32,7 +32,9 @@ impl Live {
     fn clock_ahead_ns(&self) -> Result<i128> {
         let pid = self.process.pid;
         ahead_ns(pid).with_context(|| {
-            format!("process {pid} is in another time namespace, and how its clock differs is not known")
+            format!(
+                "process {pid} is in another time namespace, and how its clock differs is not known"
+            )
         })
     }
 }
@@ -64,7 +66,9 @@ fn offset_ns(process: &str) -> Option<i128> {
 
 /// `monotonic  -3600  0`: seconds and nanoseconds, the latter not negative.
 fn monotonic(offsets: &str) -> Option<i128> {
-    let line = offsets.lines().find_map(|line| line.strip_prefix("monotonic"))?;
+    let line = offsets
+        .lines()
+        .find_map(|line| line.strip_prefix("monotonic"))?;
     let mut words = line.split_ascii_whitespace();
     let seconds: i128 = words.next()?.parse().ok()?;
     let rest: i128 = words.next()?.parse().ok()?;

@@ -86,8 +86,12 @@ func main() {
 	case "branch":
 		at := find(os.Args[2])
 		for i, b := range code(at, 16) {
-			if b == 0x76 {
+			if b == 0x76 { // jbe, a byte far
 				write(at+uintptr(i), []byte{0x72})
+				break
+			}
+			if b == 0x0f && code(at, 16)[i+1] == 0x86 { // farther
+				write(at+uintptr(i)+1, []byte{0x82})
 				break
 			}
 		}

@@ -89,7 +89,11 @@ fn site(program: &Path, function: &str) -> Site {
         max_functions: 1,
     };
     let mut sites = gr::Plan::of(&checked, &options).unwrap().sites();
-    sites.extend(gc::Plan::of(&target, gc::Wanted::Everything).unwrap().sites());
+    sites.extend(
+        gc::Plan::of(&target, gc::Wanted::Everything)
+            .unwrap()
+            .sites(),
+    );
     let wanted = sites.into_iter().find(|it| it.function == function);
     wanted.unwrap_or_else(|| panic!("no site in {function}"))
 }
@@ -115,7 +119,10 @@ fn a_start_function_that_was_patched_is_left_alone() {
         let pid = target.pid_arg();
         let said = format!("the code of process {pid} at main.victim is not the file's");
         let mut ready = true;
-        for file in [&["--pid", &pid][..], &["--binpath", program.to_str().unwrap()]] {
+        for file in [
+            &["--pid", &pid][..],
+            &["--binpath", program.to_str().unwrap()],
+        ] {
             let tool = Grtmon::start(&[&["gr", "--output", "json"], file].concat());
             run(&mut target, ready);
             ready = false;
@@ -182,7 +189,10 @@ fn code_that_does_not_come_from_the_file_is_said_to_be_unseen() {
         for command in commands {
             let output = grtmon(&[command, &["--pid", &pid]].concat());
             refused(&output, &prefix);
-            refused(&output, "does not come from its file: probes cannot be seen");
+            refused(
+                &output,
+                "does not come from its file: probes cannot be seen",
+            );
             let file = own.0.to_str().unwrap();
             let arguments = ["--binpath", file, "--duration", "300ms"];
             let output = grtmon(&[command, &arguments].concat()).success();
@@ -225,7 +235,12 @@ fn two_at_once_do_not_mind_each_other() {
         run(&mut target, true);
         for tool in tools {
             let output = tool.stop().success();
-            assert_eq!(output.stderr.matches("grtmon:").count(), 0, "{}", output.stderr);
+            assert_eq!(
+                output.stderr.matches("grtmon:").count(),
+                0,
+                "{}",
+                output.stderr
+            );
             let rows = output.json();
             assert_eq!(exits(&rows, "main.victim").len(), EACH);
             let end = rows.last().unwrap();
@@ -339,7 +354,12 @@ fn who_traces_system_calls_is_harmless() {
         thread::sleep(LOOKED);
         run(&mut target, true);
         let output = tool.stop().success();
-        assert_eq!(output.stderr.matches("grtmon:").count(), 0, "{}", output.stderr);
+        assert_eq!(
+            output.stderr.matches("grtmon:").count(),
+            0,
+            "{}",
+            output.stderr
+        );
         assert_eq!(exits(&output.json(), "main.victim").len(), EACH);
         unharmed(target);
         drop(tracer);

@@ -32,7 +32,12 @@ fn forks_without_exec_are_told_apart() {
 
         // Before it has begun there is nothing to be seen, whatever its memory holds.
         let begun = format!("process {early} has not begun to run Go");
-        let commands: [&[&str]; 4] = [&["stat"], &["stat", "--metrics"], &["dump"], &["top", "--once"]];
+        let commands: [&[&str]; 4] = [
+            &["stat"],
+            &["stat", "--metrics"],
+            &["dump"],
+            &["top", "--once"],
+        ];
         for command in commands {
             let output = grtmon(&[command, &["--pid", early]].concat());
             assert_eq!(output.status.code(), Some(1), "{}", output.stdout);
@@ -105,7 +110,9 @@ fn waits_and_rates_are_by_the_clock_of_the_process() {
         };
         // Whatever the machine does, this test is younger than that.
         let limit = 300_000_000_000;
-        let groups = grtmon(&["dump", "--output", "json", "--pid", &pid]).success().json();
+        let groups = grtmon(&["dump", "--output", "json", "--pid", &pid])
+            .success()
+            .json();
         let waiting = groups.iter().find(|it| it["count"] == 20);
         let waiting = waiting.unwrap_or_else(|| panic!("no group of 20: {groups:?}"));
         let wait = format!("{waiting}");
@@ -121,7 +128,10 @@ fn waits_and_rates_are_by_the_clock_of_the_process() {
         let time = i128::from(number(&interval, "time_unix_ns"));
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let now = now.unwrap().as_nanos() as i128;
-        assert!((now - time).abs() < i128::from(limit), "{seconds}: {interval}");
+        assert!(
+            (now - time).abs() < i128::from(limit),
+            "{seconds}: {interval}"
+        );
         process.close_stdin();
         process.wait();
     }
