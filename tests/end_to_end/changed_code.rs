@@ -12,7 +12,7 @@ use std::{
 
 use grtmon::{
     go::sites::Site,
-    probe::{gc, gr},
+    probe::{Plan, gc, gr},
     target::{self, Selection, checked::Checked},
 };
 use serde_json::Value;

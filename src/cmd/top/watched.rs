@@ -88,9 +88,13 @@ impl<'t> Watched<'t> {
 
     /// Which process it is.
     pub(super) fn who(&self) -> Who {
+        let copy = match self.note() {
+            Some(_) => " (fork)",
+            None => "",
+        };
         Who {
             pid: self.process.pid,
-            name: self.target.name.clone(),
+            name: format!("{}{copy}", self.target.name),
             go_version: self.target.binary.version().map(ToString::to_string),
         }
     }
