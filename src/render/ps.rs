@@ -139,8 +139,19 @@ mod tests {
             uptime: Some(Duration::from_secs(7300)),
             container: Some("0123456789abcdef".repeat(4)),
             command: "/usr/bin/prometheus --web.listen-address=:9090".to_owned(),
+            fork_copy: false,
             unread: None,
         }
+    }
+
+    #[test]
+    fn a_mere_copy_is_marked() {
+        let copy = GoProcess {
+            fork_copy: true,
+            ..sample()
+        };
+        assert!(command(&copy, None).ends_with(" (fork)"));
+        assert!(!command(&sample(), None).contains("(fork)"));
     }
 
     #[test]
