@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 
+use super::Target;
 use super::clock;
 use super::live::Live;
 
@@ -36,6 +38,22 @@ impl Live {
                 "process {pid} is in another time namespace, and how its clock differs is not known"
             )
         })
+    }
+}
+
+impl Target {
+    /// Refuses processes with another clock than the kernel's programs have, for what compares the two.
+    ///
+    /// # Errors
+    /// One of them has another.
+    pub fn require_our_clock(&self) -> Result<()> {
+        let other = |pid: &i32| ahead_ns(*pid) != Some(0);
+        match self.processes().iter().map(|it| it.pid).find(other) {
+            Some(pid) => bail!(
+                "process {pid} is in another time namespace: the times that its runtime takes cannot be compared with the machine's"
+            ),
+            None => Ok(()),
+        }
     }
 }
 

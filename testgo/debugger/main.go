@@ -1,8 +1,9 @@
 // Command debugger traces a process as debuggers do: it stops all threads, writes a breakpoint where it is told to (at an
 // address in hexadecimal, 0 for none), and lets the process run; with `hold` it does not. It prints `attached`, and goes on
-// until it is killed. The breakpoint is not meant to be hit.
+// until it is killed. With `again` it writes the breakpoint again and again, so that it is there when whoever else had one
+// there has taken it away. The breakpoint is not meant to be hit.
 //
-//	debugger PID ADDRESS [hold]
+//	debugger PID ADDRESS [hold | again]
 package main
 
 import (
@@ -61,7 +62,17 @@ func main() {
 		_, err := syscall.PtracePokeData(pid, uintptr(at), []byte{0xcc})
 		check("poke", err)
 	}
-	hold := len(os.Args) > 3
+	mode := append(os.Args, "")[3]
+	hold := mode == "hold"
+	if mode == "again" {
+		memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_WRONLY, 0)
+		check("memory", err)
+		go func() {
+			for range time.Tick(time.Millisecond / 10) {
+				memory.WriteAt([]byte{0xcc}, int64(at))
+			}
+		}()
+	}
 	for _, tid := range threads {
 		if !hold {
 			check("continue", syscall.PtraceCont(tid, 0))

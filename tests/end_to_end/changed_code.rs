@@ -99,12 +99,10 @@ fn site(program: &Path, function: &str) -> Site {
 }
 
 /// Starts a debugger under this name, which is done with attaching.
-fn debug(name: &Path, target: &Fixture, address: u64, hold: bool) -> Process {
+fn debug(name: &Path, target: &Fixture, address: u64, mode: &str) -> Process {
     let mut command = Command::new(name);
     command.args([target.pid_arg(), format!("{address:x}")]);
-    if hold {
-        command.arg("hold");
-    }
+    command.arg(mode);
     let process = Process::start(command);
     process.expect("attached");
     process
@@ -263,7 +261,7 @@ fn a_debuggers_breakpoint_is_left_alone() {
         let pid = target.pid_arg();
         // Of a start function among others.
         let at = site(program, "main.rare").vaddr;
-        let tracer = debug(&debugger(), &target, at, false);
+        let tracer = debug(&debugger(), &target, at, "");
         let why = format!(
             "process {pid} has a breakpoint at main.rare, of debugger (pid {})",
             tracer.pid()
@@ -281,7 +279,7 @@ fn a_debuggers_breakpoint_is_left_alone() {
         let target = Fixture::start(program, &["nothing"]);
         let pid = target.pid_arg();
         let at = site(program, "runtime.freeStackSpans").vaddr;
-        let tracer = debug(&debugger(), &target, at, false);
+        let tracer = debug(&debugger(), &target, at, "");
         let why = format!("process {pid} has a breakpoint at runtime.freeStackSpans");
         refused(&grtmon(&["gc", "--pid", &pid]), &why);
         assert_eq!(memory(&pid, at), 0xcc);
@@ -312,7 +310,7 @@ fn probes_go_when_a_debugger_comes() {
             let before = memory(&pid, at);
             let tool = Grtmon::start(&[command, &["--output", "json", "--pid", &pid]].concat());
             run(&mut target, true);
-            let tracer = debug(&debugger(), &target, 0, false);
+            let tracer = debug(&debugger(), &target, 0, "");
             let output = tool.end(PATIENCE).success();
             let why = format!("debugger (pid {}) traces process {pid} now", tracer.pid());
             assert!(output.stderr.contains(&why), "{}", output.stderr);
@@ -324,13 +322,32 @@ fn probes_go_when_a_debugger_comes() {
 }
 
 #[test]
+fn a_breakpoint_that_is_left_is_said() {
+    once(|_| {
+        let own = patched("left");
+        let program = own.0.as_path();
+        let mut target = Fixture::start(program, &["nothing"]);
+        let pid = target.pid_arg();
+        let at = site(program, "main.rare").vaddr;
+        let tool = Grtmon::start(&["gr", "--output", "json", "--pid", &pid]);
+        run(&mut target, true);
+        let tracer = debug(&debugger(), &target, at, "again");
+        let output = tool.end(PATIENCE).success();
+        let why = format!("a breakpoint is left at {at:x} (main.rare) in process {pid}");
+        assert!(output.stderr.contains(&why), "{}", output.stderr);
+        drop(tracer);
+        unharmed(target);
+    });
+}
+
+#[test]
 fn a_process_that_a_debugger_holds_is_refused() {
     once(|_| {
         let own = patched("held");
         let program = own.0.as_path();
         let target = Fixture::start(program, &["nothing"]);
         let pid = target.pid_arg();
-        let tracer = debug(&debugger(), &target, 0, true);
+        let tracer = debug(&debugger(), &target, 0, "hold");
         let why = format!("process {pid} is held by debugger (pid {})", tracer.pid());
         refused(&grtmon(&["gr", "--pid", &pid]), &why);
         drop(tracer);
@@ -350,7 +367,7 @@ fn who_traces_system_calls_is_harmless() {
         let mut target = Fixture::start(program, &["nothing"]);
         let pid = target.pid_arg();
         let tool = Grtmon::start(&["gr", "--output", "json", "--pid", &pid]);
-        let tracer = debug(&name, &target, 0, false);
+        let tracer = debug(&name, &target, 0, "");
         thread::sleep(LOOKED);
         run(&mut target, true);
         let output = tool.stop().success();

@@ -132,6 +132,14 @@ fn waits_and_rates_are_by_the_clock_of_the_process() {
             (now - time).abs() < i128::from(limit),
             "{seconds}: {interval}"
         );
+        // What compares the clocks of the two says that it cannot.
+        let output = grtmon(&["gc", "--duration", "10ms", "--pid", &pid]);
+        assert_eq!(output.status.code(), Some(1), "{}", output.stdout);
+        assert!(
+            output.stderr.contains("another time namespace"),
+            "{}",
+            output.stderr
+        );
         process.close_stdin();
         process.wait();
     }
