@@ -22,6 +22,7 @@ pub mod own_code;
 mod patience;
 pub mod proc_mount;
 pub mod process;
+pub mod signals;
 pub mod survey;
 mod time_namespace;
 pub mod tracer;
