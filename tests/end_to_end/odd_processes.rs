@@ -60,7 +60,9 @@ fn forks_without_exec_are_told_apart() {
 
         let rows = grtmon(&["ps", "--output", "json"]).success().json();
         let row = |pid: &str| {
-            let row = rows.iter().find(|it| it["pid"].to_string() == pid);
+            let row = rows
+                .iter()
+                .find(|it| it["pid"].as_u64() == pid.parse().ok());
             row.unwrap_or_else(|| panic!("no row of {pid}"))
         };
         assert_eq!(row(late)["fork_copy"], true);
