@@ -26,7 +26,6 @@ use crate::render::dump_json::Totals;
 use crate::render::pprof::Profile;
 use crate::target;
 use crate::target::Selection;
-use crate::target::clock;
 use crate::target::core_dump::CoreDump;
 use crate::target::live;
 use crate::target::live::Live;
@@ -62,6 +61,10 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
         .pop()
         .with_context(|| format!("process {pid} has ended"))?;
     let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
+    live.require_begun()?;
+    if let Some(note) = live.copy_note() {
+        output::warn(&note);
+    }
     let program = Program::of(&live);
     let explain = |error: ReadError| match error {
         ReadError::Memory(why) => live::explain(pid, &why),
@@ -75,12 +78,13 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
         // Whatever was read of another program is nothing, an error too.
         program.check(&live)?;
         let mut dump = dump.map_err(explain)?;
-        dump.at_ns = clock::monotonic_ns().ok();
+        dump.at_ns = live.now_ns().ok();
         Ok(dump)
     };
     let first = take()?;
     target.require_unchanged()?;
-    let show = Show::new(args, &target.binary, &target.name);
+    let mut show = Show::new(args, &target.binary, &target.name);
+    show.unix_offset_ns = live.unix_offset_ns().ok();
     match args.diff {
         None => show.dump(&first),
         Some(time) => {
@@ -142,6 +146,8 @@ struct Show<'a> {
     binary: &'a Binary,
     name: &'a str,
     filter: Filter<'a>,
+    /// What makes times of the dump nanoseconds since 1970; `None` if nothing is known of its clock.
+    unix_offset_ns: Option<i128>,
 }
 
 impl<'a> Show<'a> {
@@ -151,6 +157,7 @@ impl<'a> Show<'a> {
             binary,
             name,
             filter: Filter::new(args),
+            unix_offset_ns: None,
         }
     }
 
@@ -265,10 +272,10 @@ impl<'a> Show<'a> {
     }
 
     fn new_profile(&self, dump: &Dump) -> Profile {
-        let offset = clock::unix_offset_ns().unwrap_or(0);
         let unix_ns = dump
             .at_ns
-            .and_then(|ns| u64::try_from(i128::from(ns) + offset).ok());
+            .zip(self.unix_offset_ns)
+            .and_then(|(ns, offset)| u64::try_from(i128::from(ns) + offset).ok());
         Profile::new(self.name, self.binary.text(), unix_ns)
     }
 

@@ -3,11 +3,13 @@
 pub mod checked;
 pub mod child;
 pub mod clock;
+pub mod code_in_memory;
 pub mod core_dump;
 pub mod cpu;
 mod extent;
 mod fault;
 mod file_id;
+mod fork_copy;
 pub mod last_words;
 pub mod limits;
 pub mod live;
@@ -22,6 +24,8 @@ pub mod proc_mount;
 pub mod process;
 pub mod signals;
 pub mod survey;
+mod time_namespace;
+pub mod tracer;
 pub mod watch;
 
 use std::ffi::OsString;
