@@ -19,24 +19,36 @@ pub(crate) enum Pgo {
     /// Without a profile.
     #[default]
     None,
-    /// All that a busy program does, but for what happens a few times in a garbage collection, and allocation.
+    /// All that a busy program does, but for allocation, what happens a few times in a garbage collection, and a few calls.
     Busy,
     /// All.
     Everything,
 }
 
 impl Pgo {
-    fn is_hot(self, callee: &str) -> bool {
-        const SELDOM: [&str; 5] = [
+    fn is_hot(self, caller: &str, callee: &str) -> bool {
+        const SELDOM: [&str; 11] = [
             "runtime.(*gcControllerState).startCycle",
             "runtime.stopTheWorldWithSema",
             "runtime.startTheWorldWithSema",
             "runtime.freeStackSpans",
             "runtime.runqputslow",
+            // Calls of these tell where variables are in a program without symbols.
+            "runtime.atomicwb",
+            "runtime.(*lfstack).push",
+            "runtime.(*mheap).alloc",
+            "runtime.(*mheap).nextSpanForSweep",
+            "runtime.(*consistentHeapStats).acquire",
+            "runtime.(*gcControllerState).update",
         ];
         match self {
             Self::None => false,
-            Self::Busy => !SELDOM.contains(&callee) && !callee.starts_with("runtime.mallocgc"),
+            Self::Busy => {
+                // Once for each thread.
+                caller != "runtime.mcommoninit"
+                    && !SELDOM.contains(&callee)
+                    && !callee.starts_with("runtime.mallocgc")
+            }
             Self::Everything => true,
         }
     }
@@ -342,7 +354,9 @@ fn profile(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Op
     let file = program.with_file_name(format!("{:?}.pprof", build.pgo));
     if !file.is_file() {
         let unfinished = file.with_extension(std::process::id().to_string());
-        profile::write(&program, &unfinished, |_, callee| build.pgo.is_hot(callee));
+        profile::write(&program, &unfinished, |caller, callee| {
+            build.pgo.is_hot(caller, callee)
+        });
         fs::rename(&unfinished, &file).unwrap();
     }
     Some(file)
