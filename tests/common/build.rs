@@ -27,7 +27,7 @@ pub(crate) enum Pgo {
 
 impl Pgo {
     fn is_hot(self, caller: &str, callee: &str) -> bool {
-        const SELDOM: [&str; 11] = [
+        const SELDOM: [&str; 14] = [
             "runtime.(*gcControllerState).startCycle",
             "runtime.stopTheWorldWithSema",
             "runtime.startTheWorldWithSema",
@@ -40,6 +40,9 @@ impl Pgo {
             "runtime.(*mheap).nextSpanForSweep",
             "runtime.(*consistentHeapStats).acquire",
             "runtime.(*gcControllerState).update",
+            "runtime.(*mcache).refill",
+            "runtime.(*mcache).allocLarge",
+            "runtime.mcommoninit",
         ];
         match self {
             Self::None => false,
