@@ -14,7 +14,9 @@ use super::anatomy::{ReadError, Subject};
 use super::binary::Binary;
 use super::code_address::CodeAddress;
 use super::g::{GLayout, RawG};
-use super::layout::constant;
+use super::halted::Halted;
+use super::layout::{Field, constant};
+use super::left_over;
 use super::memory::{MemoryError, Piece, ReadMemory};
 use super::shown;
 use super::stack_copy::{self, StackCopy};
@@ -43,6 +45,8 @@ pub struct GoroutineReader<'b> {
     wait_reasons: Vec<Arc<str>>,
     unwinder: Unwinder<'b>,
     traces: TraceTable<'b>,
+    /// The threads, if the process is no more.
+    halted: Option<Halted>,
 }
 
 /// One goroutine in the list, and how far the reader has come with it.
@@ -54,6 +58,8 @@ struct Slot {
 enum Found {
     /// Nothing plausible yet, and what is wrong with it.
     Nothing(Option<&'static str>),
+    /// It lies in the part of a core dump that is cut off.
+    CutOff,
     Free,
     Alive(RawG, StackState),
 }
@@ -81,7 +87,17 @@ impl<'b> GoroutineReader<'b> {
                 .collect(),
             unwinder: Unwinder::new(binary.image().machine(), binary.functions(), bias),
             traces: TraceTable::new(binary),
+            halted: None,
         })
+    }
+
+    /// The same for a process that is no more: what its threads were at tells where the goroutines were that ran.
+    #[must_use]
+    pub fn halted(self, threads: Halted) -> Self {
+        Self {
+            halted: Some(threads),
+            ..self
+        }
     }
 
     /// The goroutines that are alive, without their stacks: all of them are [`StackState::Running`] or
@@ -129,6 +145,27 @@ impl<'b> GoroutineReader<'b> {
 
     /// The addresses of all `g`s.
     fn addresses(&self, memory: &dyn ReadMemory) -> Result<Vec<u64>, ReadError> {
+        let Some(left) = self.halted.as_ref().and_then(|it| it.left.as_deref()) else {
+            return self.listed(memory);
+        };
+        self.listed(memory).or_else(|why| {
+            let is_code = |pc: u64| self.binary.text().contains(&pc.wrapping_sub(self.bias));
+            let found = left_over::goroutines(memory, left, &self.g, is_code);
+            if found.is_empty() {
+                Err(why)
+            } else {
+                Ok(found)
+            }
+        })
+    }
+
+    /// Whether the part of memory that is lost may hold goroutines that are not in a dump.
+    pub fn may_lack_some(&self, memory: &dyn ReadMemory) -> bool {
+        self.is_cut_off() && self.listed(memory).is_err()
+    }
+
+    /// The addresses of all `g`s, as the runtime's list has them.
+    fn listed(&self, memory: &dyn ReadMemory) -> Result<Vec<u64>, ReadError> {
         for _ in 0..ATTEMPTS {
             // The runtime writes the words of the slice one after the other, and may free the old array.
             let header = memory.slice_header(self.allgs)?;
@@ -164,12 +201,13 @@ impl<'b> GoroutineReader<'b> {
         let before = self.records(memory, slots)?;
         for (slot, g) in slots.iter_mut().zip(&before) {
             slot.found = match g {
+                None if self.is_cut_off() => Found::CutOff,
                 None => Found::Nothing(Some("a record that cannot be read")),
                 Some(g) if g.is_free() => Found::Free,
                 Some(g) => match g.fault(self.binary, self.bias) {
                     Some(fault) => Found::Nothing(Some(fault)),
-                    None if g.state() == constant::G_RUNNING => {
-                        Found::Alive(*g, StackState::Running)
+                    None if g.state() == constant::G_RUNNING && g.halted_at.is_none() => {
+                        Found::Alive(*g, self.running())
                     }
                     None => Found::Alive(*g, StackState::Moving),
                 },
@@ -211,8 +249,27 @@ impl<'b> GoroutineReader<'b> {
         memory.read_many(&mut pieces)?;
         Ok(pieces
             .iter()
-            .map(|piece| piece.ok.then(|| self.g.read(piece.buf))?)
+            .map(|piece| {
+                let mut g = piece.ok.then(|| self.g.read(piece.buf))??;
+                if let (Some(halted), constant::G_RUNNING) = (&self.halted, g.state()) {
+                    g.halted_at = halted.place(&g);
+                }
+                Some(g)
+            })
             .collect())
+    }
+
+    /// Whether a part of the memory is lost.
+    fn is_cut_off(&self) -> bool {
+        self.halted.as_ref().is_some_and(|it| it.left.is_some())
+    }
+
+    /// What is to be said of the stack of a goroutine that runs.
+    fn running(&self) -> StackState {
+        match self.halted {
+            None => StackState::Running,
+            Some(_) => StackState::NotInCore,
+        }
     }
 
     /// Walks the stacks of goroutines that seem not to run.
@@ -246,6 +303,7 @@ impl<'b> GoroutineReader<'b> {
             results.push(match (arrived, same) {
                 (true, true) => StackState::Read(self.traces.number(&one)),
                 (true, false) => StackState::Moving,
+                (false, _) if self.is_cut_off() => StackState::NotInCore,
                 (false, _) => StackState::Unwalkable,
             });
         }
@@ -295,6 +353,7 @@ impl<'b> GoroutineReader<'b> {
             match &slot.found {
                 Found::Free => {}
                 Found::Nothing(_) => dump.missing.goroutines += 1,
+                Found::CutOff => dump.missing.cut_off += 1,
                 Found::Alive(g, stack) => {
                     match stack {
                         StackState::Moving => dump.missing.moving += 1,
@@ -308,6 +367,34 @@ impl<'b> GoroutineReader<'b> {
         }
         dump.stacks = self.traces.take();
         dump
+    }
+
+    /// The number of the goroutine that was run by the thread which died, in a process that is no more; `None` if it ran
+    /// none, or which it was is lost.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn died_in(&self, subject: &Subject<'_>) -> Result<Option<u64>, ReadError> {
+        let Some(halted) = &self.halted else {
+            return Ok(None);
+        };
+        let memory = subject.memory;
+        for addr in self.addresses(memory)? {
+            let mut bytes = vec![0; self.g.size];
+            if memory.read(addr, &mut bytes).is_err() {
+                continue;
+            }
+            let thread = || -> Result<u64, ReadError> {
+                let m = memory.u64(subject.member(addr, Field::GM)?)?;
+                Ok(memory.u64(subject.member(m, Field::MProcid)?)?)
+            };
+            if let Some(g) = self.g.read(&bytes).filter(|g| !g.is_free())
+                && halted.died_in(&g, thread().ok())
+            {
+                return Ok(Some(g.goid));
+            }
+        }
+        Ok(None)
     }
 
     fn describe(&mut self, address: u64, g: &RawG, stack: StackState) -> Goroutine {

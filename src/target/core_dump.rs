@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use nix::sys::signal::Signal;
 
 use crate::go::Binary;
 use crate::go::core::Core;
@@ -21,6 +22,16 @@ pub struct CoreDump {
     pub path: PathBuf,
     /// Where the program was entered.
     pub entered_at: u64,
+    /// Why the dump is not whole, if it was not unpacked to its end.
+    pub incomplete: Option<String>,
+}
+
+/// `SIGABRT`, or `signal 34` for what has no name.
+pub fn signal_name(number: i32) -> String {
+    Signal::try_from(number).map_or_else(
+        |_| format!("signal {number}"),
+        |signal| signal.as_str().to_owned(),
+    )
 }
 
 impl CoreDump {
@@ -54,6 +65,7 @@ impl CoreDump {
             binary,
             path: program,
             entered_at,
+            incomplete: None,
         })
     }
 }
