@@ -6,7 +6,7 @@
 use std::fmt;
 
 use goblin::container::{Container, Ctx, Endian};
-use goblin::elf::{Elf, ProgramHeader, SectionHeader, header, program_header};
+use goblin::elf::{Elf, ProgramHeader, SectionHeader, header, program_header, section_header};
 
 use super::error::GoError;
 
@@ -110,6 +110,11 @@ impl Headers {
             _ => return Err(GoError::NotExecutable("an ELF file of unknown type")),
         }
 
+        let sections = sections(file, &header);
+        let is_empty = |section: &Section| section.kind == section_header::SHT_NOBITS;
+        if sections.iter().any(|it| it.name == ".text" && is_empty(it)) {
+            return Err(GoError::NoCode);
+        }
         let mut segments = Vec::new();
         let mut dynamic = None;
         let mut interpreter = false;
@@ -132,7 +137,7 @@ impl Headers {
             entry: header.e_entry,
             segments,
             dynamic,
-            sections: sections(file, &header),
+            sections,
         })
     }
 }
@@ -184,7 +189,7 @@ pub(super) fn same_parts(one: &[u8], other: &[u8]) -> bool {
         let parts = program_headers(file, &header).ok()?.into_iter();
         let parts = parts.filter(|part| part.p_type == program_header::PT_LOAD);
         let parts: Vec<_> = parts
-            .map(|part| (part.p_vaddr, part.p_filesz, part.p_memsz, part.p_flags))
+            .map(|part| (part.p_vaddr, part.p_memsz, part.p_flags))
             .collect();
         Some((header.e_entry, parts))
     };

@@ -92,13 +92,15 @@ fn interrupted(sp: u64, machine: Machine, memory: &dyn ReadMemory) -> Option<(Wa
     let bytes = read_up(sp.next_multiple_of(8), memory);
     let (words, _) = bytes.as_chunks::<8>();
     let word = |index: usize| words.get(index).map(|word| u64::from_le_bytes(*word));
-    // The outermost: what lies below may be left over from earlier.
+    // The outermost: what lies below is of a signal that came while this one was handled, or left over from earlier.
     (0..words.len()).rev().find_map(|index| {
-        // `uc_link`, which the kernel leaves 0, then `uc_stack`: address, flags, size.
-        let (link, start, size) = (word(index)?, word(index + 1)?, word(index + 3)?);
+        // `uc_flags`, of which there are three; `uc_link`, which the kernel leaves 0; `uc_stack`: address, flags, size.
+        let (kind, link) = (word(index.checked_sub(1)?)?, word(index)?);
+        let (start, size) = (word(index + 1)?, word(index + 3)?);
         let at = sp.next_multiple_of(8).checked_add(index as u64 * 8)?;
         let stack = start..start.checked_add(size)?;
-        if link != 0 || start == 0 || !stack.contains(&sp) || !stack.contains(&at) {
+        let is_one = kind < 8 && link == 0 && start != 0 && size <= MAX_HANDLER_STACK as u64;
+        if !is_one || !stack.contains(&sp) || !stack.contains(&at) {
             return None;
         }
         let context = index + 4;
@@ -123,8 +125,8 @@ fn interrupted(sp: u64, machine: Machine, memory: &dyn ReadMemory) -> Option<(Wa
             Machine::X86_64 => word(index + 37)?,
             Machine::Aarch64 => word((index + 1).checked_sub(1 + 16 + 1)?)?,
         } as u32;
-        let is_one = (1..=64).contains(&signal) && !stack.contains(&place.sp);
-        is_one.then_some((place, signal.cast_signed()))
+        let is_known = (1..=64).contains(&signal) && !stack.contains(&place.sp);
+        is_known.then_some((place, signal.cast_signed()))
     })
 }
 

@@ -16,6 +16,7 @@ pub mod own_code;
 pub mod proc_mount;
 pub mod process;
 pub mod survey;
+mod unpacked;
 pub mod watch;
 
 use std::ffi::OsString;
