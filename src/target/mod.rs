@@ -12,6 +12,7 @@ pub mod machine;
 pub mod mapped;
 pub mod memory;
 pub mod namespace;
+mod open;
 pub mod own_code;
 pub mod proc_mount;
 pub mod process;
@@ -20,7 +21,6 @@ mod unpacked;
 pub mod watch;
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::fs::Metadata;
 use std::path::Path;
 use std::path::PathBuf;
@@ -37,6 +37,9 @@ use self::mapped::MappedFile;
 use self::namespace::PidNamespace;
 use self::process::ProcessId;
 use self::process::Running;
+
+pub use self::open::descriptor_path;
+pub use self::open::open_regular;
 
 /// What the user asked to observe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,16 +152,13 @@ fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
     }
 }
 
-/// Maps a file into memory. `instead` says what to name if it is not a file.
-fn map(path: &Path, instead: &str) -> Result<(MappedFile, Metadata)> {
+/// Maps a file into memory.
+fn map(path: &Path) -> Result<(MappedFile, Metadata)> {
     let shown = path.display();
-    let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+    let file = open_regular(path)?;
     let metadata = file
         .metadata()
         .with_context(|| format!("cannot look at {shown}"))?;
-    if !metadata.is_file() {
-        anyhow::bail!("{shown} is not a file: {instead}");
-    }
     let bytes = MappedFile::new(&file).with_context(|| format!("cannot map {shown}"))?;
     Ok((bytes, metadata))
 }
@@ -180,7 +180,7 @@ impl Target {
     /// Reads the binary at `path`.
     fn open(path: &Path, scope: Scope) -> Result<Self> {
         let shown = path.display();
-        let (bytes, metadata) = map(path, "name a Go program")?;
+        let (bytes, metadata) = map(path)?;
         let file = FileId::new(&metadata, file_id::is_overlay(path));
         let binary = Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
         let name = path

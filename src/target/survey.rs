@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -31,6 +30,7 @@ use super::Target;
 use super::file_id::FileId;
 use super::mapped::MappedFile;
 use super::namespace;
+use super::open_regular;
 use super::proc_mount;
 use super::process::ProcessId;
 
@@ -207,10 +207,7 @@ impl Files {
         let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let word = cmdline.split(|byte| *byte == 0).next().unwrap_or_default();
         let path = Path::new(OsStr::from_bytes(word));
-        // What is not a regular file could block whoever opens it.
-        path.is_absolute()
-            && fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
-            && sections(path).is_some_and(|found| found == Sections::OfGo)
+        path.is_absolute() && sections(path).is_some_and(|found| found == Sections::OfGo)
     }
 }
 
@@ -227,7 +224,7 @@ enum Sections {
 
 /// Reads only the headers of a file; `None` if it is no program.
 fn sections(path: &Path) -> Option<Sections> {
-    let file = File::open(path).ok()?;
+    let file = open_regular(path).ok()?;
     let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
     Some(match image.sections() {
