@@ -91,7 +91,10 @@ fn place(end: &mut End, dump: &Dump) {
     let Some(stack) = first.and_then(|one| dump.stack_of(one)) else {
         return;
     };
-    let of_runtime = |name: &str| name.starts_with("runtime.");
+    let of_runtime = |name: &str| {
+        let ways_there = ["runtime.", "internal/runtime/", "syscall."];
+        ways_there.iter().any(|prefix| name.starts_with(prefix))
+    };
     let mut frames = stack.frames.iter().map(|frame| &frame.place);
     let inner = frames.position(|place| !of_runtime(&place.function));
     let inner = inner.unwrap_or(0);

@@ -27,7 +27,10 @@ pub fn text(out: &mut Vec<u8>, end: &End) {
         Some(goid) => {
             let _ = write!(out, " in goroutine {goid}");
         }
-        None => out.extend_from_slice(b" in a thread that ran no goroutine, or which is lost"),
+        None if end.cut_off.is_some() => {
+            out.extend_from_slice(b"; in which goroutine is not in the core dump");
+        }
+        None => out.extend_from_slice(b" in a thread that ran no goroutine"),
     }
     if let Some(place) = &end.place {
         let after = if end.fault { ", after a fault" } else { "," };

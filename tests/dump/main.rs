@@ -13,6 +13,7 @@ mod common;
 
 mod churn;
 mod core_dump;
+mod crash;
 mod equal;
 mod forms;
 mod lies;
