@@ -11,6 +11,7 @@ pub mod live;
 pub mod machine;
 pub mod mapped;
 pub mod memory;
+mod memory_file;
 pub mod namespace;
 mod open;
 pub mod own_code;
