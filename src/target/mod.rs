@@ -6,6 +6,7 @@ pub mod clock;
 pub mod core_dump;
 pub mod cpu;
 mod file_id;
+mod fuse;
 pub mod limits;
 pub mod live;
 pub mod machine;
@@ -20,6 +21,7 @@ pub mod process;
 pub mod survey;
 mod unpacked;
 pub mod watch;
+mod within;
 
 use std::ffi::OsString;
 use std::fs::Metadata;
@@ -30,6 +32,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::go::Binary;
+use crate::go::GoError;
 use crate::go::Machine;
 
 use self::child::Waiting;
@@ -135,17 +138,29 @@ fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
         .into_iter()
         .filter_map(|(_, processes)| Some((processes.first()?.clone(), processes)))
         .map(|(first, processes)| {
-            let mut target = Target::open(&first.exe(), Scope::Only(processes))
-                .with_context(|| format!("cannot observe process {}", first.pid))?;
+            let target = Target::open(&first.exe(), Scope::Only(processes));
+            let mut target = target.map_err(|why| match within::find(first.pid) {
+                Some(within) if is_no_go(&why) => anyhow::anyhow!(within.advice(first.pid)),
+                _ => why.context(format!("cannot observe process {}", first.pid)),
+            })?;
             target.name = first.shown_name();
             Ok(target)
         })
         .collect()
 }
 
+/// Whether a file could be read and turned out not to be a Go program.
+fn is_no_go(why: &anyhow::Error) -> bool {
+    let why = why.downcast_ref::<GoError>();
+    why.is_some_and(|why| matches!(why, GoError::NotGo | GoError::NotElf))
+}
+
 fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => live::refusal(pid),
+        std::io::ErrorKind::PermissionDenied => match fuse::obstacle_of_process(pid) {
+            Some(why) => anyhow::anyhow!("may not read process {pid}: {why}"),
+            None => live::refusal(pid),
+        },
         std::io::ErrorKind::NotFound => anyhow::anyhow!(
             "cannot observe process {pid}: it has no binary (a kernel thread, or it is just ending)"
         ),
@@ -156,7 +171,19 @@ fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
 /// Maps a file into memory.
 fn map(path: &Path) -> Result<(MappedFile, Metadata)> {
     let shown = path.display();
-    let file = open_regular(path)?;
+    let file = open_regular(path).map_err(|why| {
+        let denied = why.downcast_ref::<std::io::Error>();
+        let denied = denied.is_some_and(|it| it.kind() == std::io::ErrorKind::PermissionDenied);
+        let obstacle = if denied {
+            fuse::obstacle_of_file(path)
+        } else {
+            None
+        };
+        match obstacle {
+            Some(obstacle) => why.context(obstacle),
+            None => why,
+        }
+    })?;
     let metadata = file
         .metadata()
         .with_context(|| format!("cannot look at {shown}"))?;

@@ -18,4 +18,5 @@ mod equal;
 mod forms;
 mod lies;
 mod process;
+mod refused_call;
 mod text;
