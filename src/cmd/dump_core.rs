@@ -66,6 +66,7 @@ fn show(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
         put_first(&mut goroutines.goroutines, goid);
         place(&mut end, &goroutines);
     }
+    dump.require_unchanged()?;
     Show::new(args, &dump.binary, &end.name)
         .with_end(&end)
         .dump(&goroutines)?;

@@ -28,6 +28,7 @@ pub struct GLayout {
     gopc: usize,
     startpc: usize,
     parent_goid: Option<usize>,
+    bubble: Option<usize>,
 }
 
 /// The largest `g` believed: it is 456 bytes in Go 1.27.
@@ -55,6 +56,10 @@ impl GLayout {
             Some(true) => Some(at(Field::GParentGoid)?),
             _ => None,
         };
+        let bubble = match layout.exists(Field::GBubble) {
+            Some(true) => at(Field::GBubble).ok(),
+            _ => None,
+        };
         // In `gobuf`, `lr` has been the word before `bp` since Go 1.12 (runtime/runtime2.go).
         let bp = layout.exists(Field::GSchedBp) == Some(true);
         let sched_bp = if bp { at(Field::GSchedBp).ok() } else { None };
@@ -74,6 +79,7 @@ impl GLayout {
             gopc: at(Field::GGopc)?,
             startpc: at(Field::GStartpc)?,
             parent_goid,
+            bubble,
             size,
         })
     }
@@ -102,6 +108,7 @@ impl GLayout {
             startpc: word(self.startpc)?,
             parent_goid: self.parent_goid.and_then(word),
             halted_at: None,
+            bubble: self.bubble.and_then(word).unwrap_or(0),
         })
     }
 }
@@ -142,6 +149,8 @@ pub struct RawG {
     pub parent_goid: Option<u64>,
     /// Where its thread was, if it was running in a process that is no more.
     pub halted_at: Option<WalkFrom>,
+    /// Its bubble of package testing/synctest, since Go 1.25; 0 if there is none.
+    pub bubble: u64,
 }
 
 impl RawG {
