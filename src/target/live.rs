@@ -159,6 +159,12 @@ pub fn refusal(pid: i32) -> anyhow::Error {
     anyhow!("may not read process {pid}: {why}")
 }
 
+/// Whether we have CAP_SYS_PTRACE: without it, a program that is traced gets no rights by its file (execve(2)).
+pub(super) fn may_trace() -> bool {
+    let status = Process::myself().and_then(|us| us.status());
+    status.is_ok_and(|us| us.capeff & CAP_SYS_PTRACE != 0)
+}
+
 fn rights(pid: i32) -> Option<Rights> {
     let us = Process::myself().ok()?.status().ok()?;
     let them = Process::new(pid).ok()?.status().ok()?;

@@ -8,6 +8,7 @@ pub mod cpu;
 mod extent;
 mod fault;
 mod file_id;
+mod follow;
 mod fuse;
 pub mod last_words;
 pub mod limits;
@@ -89,6 +90,8 @@ pub struct Target {
     pub name: String,
     /// Which of its processes.
     pub scope: Scope,
+    /// Whether they have begun to run; one that was followed to its first instruction has not.
+    begun: bool,
     file: FileId,
 }
 
@@ -119,19 +122,64 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
         Selection::Command(command) => {
             let name = command.first().context("no command given after --")?;
             let path = process::find_program(Path::new(name))?;
-            let mut target = Target::open(&path, Scope::Only(Vec::new()))?;
+            let target = Target::open(&path, Scope::Only(Vec::new()));
+            let builds = target.as_ref().is_ok_and(|it| go_tool_runs(&it.binary, command));
             let mut command = command.clone();
             if let Some(program) = command.first_mut() {
-                *program = path.into_os_string();
+                *program = path.clone().into_os_string();
             }
-            let waiting = Waiting::prepare(&command)?;
-            target.scope = Scope::Only(vec![ProcessId::of(waiting.pid())?]);
+            let (target, waiting) = match target {
+                Ok(mut target) if !builds => {
+                    let waiting = Waiting::prepare(&command)?;
+                    target.scope = Scope::Only(vec![ProcessId::of(waiting.pid())?]);
+                    (target, waiting)
+                }
+                Err(why) if !is_no_go(&why) => return Err(why),
+                _ => follow(&path, &command)?,
+            };
             Ok(Resolved {
                 targets: vec![target],
                 command: Some(waiting),
             })
         }
     }
+}
+
+/// Starts a command that is not the Go program itself that is meant, and follows it to that.
+fn follow(path: &Path, command: &[OsString]) -> Result<(Target, Waiting)> {
+    let shown = path.display();
+    if !live::may_trace() {
+        anyhow::bail!(
+            "{shown} is not a Go program: to follow it to the one it starts takes CAP_SYS_PTRACE; start it elsewhere, and use --pid or --binpath"
+        );
+    }
+    // Of the tools that build a program none is meant.
+    let is_wanted = |exe: &PathBuf| {
+        survey::is_go_program(exe) == Some(true)
+            && Target::open(exe, Scope::Everyone).is_ok_and(|it| !is_go_tool(&it.binary))
+    };
+    let waiting = Waiting::prepare(command)?.follow(is_wanted).with_context(|| {
+        format!(
+            "{shown} is not a Go program, and no Go program came of it (start it elsewhere, and use --pid or --binpath)"
+        )
+    })?;
+    let process = ProcessId::of(waiting.pid())?;
+    let mut target = Target::open(&process.exe(), Scope::Only(vec![process.clone()]))?;
+    target.name = process.shown_name();
+    target.begun = false;
+    Ok((target, waiting))
+}
+
+/// Whether a command is `go run` or the like: what it builds and runs is meant.
+fn go_tool_runs(binary: &Binary, command: &[OsString]) -> bool {
+    let runs = |word: &OsString| ["run", "test", "tool"].iter().any(|it| word == it);
+    is_go_tool(binary) && command.get(1).is_some_and(runs)
+}
+
+/// Whether a program is part of Go's own tools.
+fn is_go_tool(binary: &Binary) -> bool {
+    let info = binary.build_info();
+    info.is_some_and(|info| info.path.starts_with("cmd/"))
 }
 
 /// Processes of one binary are one target: they share their probes.
@@ -256,6 +304,7 @@ impl Target {
             path,
             name,
             scope,
+            begun: true,
             file,
         })
     }
@@ -274,6 +323,9 @@ impl Target {
 
     /// A process that runs this binary already.
     pub fn running_process(&self) -> Option<ProcessId> {
+        if !self.begun {
+            return None;
+        }
         self.processes()
             .into_iter()
             .find(|process| self.runs(process))
