@@ -82,7 +82,7 @@ impl Follow {
                     } else {
                         format!("signal {}", libc::WTERMSIG(status))
                     };
-                    return Err(anyhow!("it has ended ({how}) without a Go program"));
+                    return Err(anyhow!("it has ended ({how})"));
                 }
                 Err(_) => return Err(anyhow!("it cannot be followed any further")),
             }

@@ -123,7 +123,9 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
             let name = command.first().context("no command given after --")?;
             let path = process::find_program(Path::new(name))?;
             let target = Target::open(&path, Scope::Only(Vec::new()));
-            let builds = target.as_ref().is_ok_and(|it| go_tool_runs(&it.binary, command));
+            let builds = target
+                .as_ref()
+                .is_ok_and(|it| go_tool_runs(&it.binary, command));
             let mut command = command.clone();
             if let Some(program) = command.first_mut() {
                 *program = path.clone().into_os_string();
@@ -158,11 +160,9 @@ fn follow(path: &Path, command: &[OsString]) -> Result<(Target, Waiting)> {
         survey::is_go_program(exe) == Some(true)
             && Target::open(exe, Scope::Everyone).is_ok_and(|it| !is_go_tool(&it.binary))
     };
-    let waiting = Waiting::prepare(command)?.follow(is_wanted).with_context(|| {
-        format!(
-            "{shown} is not a Go program, and no Go program came of it (start it elsewhere, and use --pid or --binpath)"
-        )
-    })?;
+    let waiting = Waiting::prepare(command)?
+        .follow(is_wanted)
+        .with_context(|| format!("no Go program to observe came of {shown}"))?;
     let process = ProcessId::of(waiting.pid())?;
     let mut target = Target::open(&process.exe(), Scope::Only(vec![process.clone()]))?;
     target.name = process.shown_name();
@@ -323,12 +323,14 @@ impl Target {
 
     /// A process that runs this binary already.
     pub fn running_process(&self) -> Option<ProcessId> {
-        if !self.begun {
-            return None;
-        }
         self.processes()
             .into_iter()
-            .find(|process| self.runs(process))
+            .find(|process| self.is_under_way(process))
+    }
+
+    /// Whether this process runs the binary and is not about to begin with it only, so that its memory says something.
+    pub fn is_under_way(&self, process: &ProcessId) -> bool {
+        self.begun && self.runs(process)
     }
 
     /// Whether this process runs the binary now.

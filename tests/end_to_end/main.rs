@@ -16,6 +16,7 @@ mod bad_input;
 mod containers;
 mod cost;
 mod doctor;
+mod followed;
 mod gc;
 mod goroutines;
 mod histograms;
