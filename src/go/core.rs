@@ -76,9 +76,9 @@ impl fmt::Debug for Core {
 /// It is not the beginning of a core dump.
 pub fn whole_size(beginning: &[u8]) -> Result<Option<u64>, GoError> {
     match elf::parse_header(beginning) {
-        Err(GoError::Truncated { .. }) => return Ok(None),
-        Err(why) => return Err(why),
-        Ok(head) if head.e_type != header::ET_CORE => return Err(GoError::NotCore),
+        Err(GoError::Truncated { .. }) => Ok(None),
+        Err(why) => Err(why),
+        Ok(head) if head.e_type != header::ET_CORE => Err(GoError::NotCore),
         Ok(head) => match elf::program_headers(beginning, &head) {
             Err(GoError::Truncated { .. }) => Ok(None),
             Err(why) => Err(why),
