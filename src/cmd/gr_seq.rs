@@ -46,7 +46,7 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
         by_fn,
         json: args.common.output == cli::Output::Json,
         style: output::style(true),
-        output: Output::new(),
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: Some(args.interval),
@@ -230,6 +230,7 @@ impl GrSeq {
             describe_unseen(text, unseen);
             text.push(b'\n');
         }
+        self.output.counts();
         self.output.flush()
     }
 }

@@ -23,6 +23,9 @@ use super::memory::{MemoryError, ReadMemory};
 /// The kernel dumps so much of each ELF file that was mapped, unless told not to.
 const PAGE: usize = 4096;
 
+/// Bytes of notes that are looked at: each thread has some, and each mapped file a path.
+const MAX_NOTES: u64 = 256 << 20;
+
 /// A core dump.
 pub struct Core {
     bytes: Box<dyn FileBytes>,
@@ -112,6 +115,7 @@ impl Core {
         }
         let machine = elf::machine(&head)?;
         let size = file.len() as u64;
+        let mut notes_left = MAX_NOTES;
         let (mut loads, mut said) = (Vec::new(), Said::default());
         let segments = elf::program_headers(file, &head)?;
         for segment in &segments {
@@ -126,7 +130,9 @@ impl Core {
                     write: segment.p_flags & program_header::PF_W != 0,
                 }),
                 program_header::PT_NOTE => {
-                    said.hear(machine, part(file, segment.p_offset, there));
+                    let size = there.min(notes_left);
+                    notes_left -= size;
+                    said.hear(machine, part(file, segment.p_offset, size));
                 }
                 _ => {}
             }
@@ -298,8 +304,10 @@ impl CoreMemory<'_> {
 
 impl ReadMemory for CoreMemory<'_> {
     fn held(&self) -> Option<u64> {
-        let sizes = self.core.loads.iter().map(|load| load.dumped);
-        Some(sizes.fold(0, u64::saturating_add))
+        // A piece of the file may be said to lie at many addresses.
+        let sizes = self.core.loads.iter().map(|load| load.len);
+        let claimed = sizes.fold(0, u64::saturating_add);
+        Some(claimed.min(self.core.bytes.contents()))
     }
 
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {

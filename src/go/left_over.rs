@@ -51,7 +51,7 @@ fn looks_alive(g: &RawG, is_code: impl Fn(u64) -> bool) -> bool {
     let waits = matches!(g.state(), constant::G_WAITING | constant::G_RUNNABLE);
     size >= MIN_STACK
         && size.is_power_of_two()
-        && g.stack_lo % MIN_STACK == 0
+        && g.stack_lo.is_multiple_of(MIN_STACK)
         && g.goid != 0
         && g.goid < 1 << 48
         && !g.is_free()

@@ -23,6 +23,7 @@ pub mod own_code;
 mod patience;
 pub mod proc_mount;
 pub mod process;
+pub mod signals;
 pub mod survey;
 mod unpacked;
 pub mod watch;

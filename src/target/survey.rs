@@ -26,11 +26,13 @@ use crate::go::Image;
 
 use super::Scope;
 use super::Target;
+use super::extent;
 use super::file_id::FileId;
 use super::mapped::MappedFile;
 use super::namespace;
 use super::open_regular;
 use super::patience;
+use super::patience::Outcome;
 use super::proc_mount;
 use super::process::ProcessId;
 
@@ -97,6 +99,16 @@ pub struct Survey {
     places: HashMap<FileId, Place>,
 }
 
+/// A program that was read.
+enum Reading {
+    /// It can be used.
+    Program(Box<Program>),
+    /// It is no Go program after all, or too old to be used.
+    Useless,
+    /// It is not to be read as a whole: see [`super::extent`].
+    Refused,
+}
+
 /// What became of a file that looked like a Go program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -104,7 +116,7 @@ enum Place {
     Program(usize),
     /// It is none, or too old to be used.
     Useless,
-    /// Reading it took too long.
+    /// Reading it took too long, or would have.
     GivenUp,
 }
 
@@ -163,12 +175,12 @@ impl Survey {
         let paths = std::mem::take(&mut self.files.paths);
         for (file, read) in read_programs(paths) {
             let place = match read {
-                patience::Outcome::Done(Some(program)) => {
-                    self.programs.push(program);
+                Outcome::Done(Reading::Program(program)) => {
+                    self.programs.push(*program);
                     Place::Program(self.programs.len() - 1)
                 }
-                patience::Outcome::Done(None) => Place::Useless,
-                patience::Outcome::GivenUp => Place::GivenUp,
+                Outcome::Done(Reading::Useless) => Place::Useless,
+                Outcome::Done(Reading::Refused) | Outcome::GivenUp => Place::GivenUp,
             };
             self.places.insert(file, place);
         }
@@ -282,23 +294,35 @@ fn looks_like_go(path: &Path) -> bool {
     sections(path).is_some_and(|found| found != Sections::OfOthers)
 }
 
-/// Reads programs, on all processors. Those that cannot be used are `None`.
+/// Reads programs, on all processors.
 fn read_programs(
     files: Vec<(FileId, PathBuf)>,
-) -> impl Iterator<Item = (FileId, patience::Outcome<Option<Program>>)> {
+) -> impl Iterator<Item = (FileId, Outcome<Reading>)> {
     let (files, paths): (Vec<FileId>, Vec<PathBuf>) = files.into_iter().unzip();
     let read = patience::each(paths, TIME, |path| program(path));
     files.into_iter().zip(read)
 }
 
-fn program(path: &Path) -> Option<Program> {
-    let binary = Target::open(path, Scope::Everyone).ok()?.binary;
-    let anatomy = Anatomy::of(&binary);
-    Some(Program {
-        binary,
-        anatomy,
-        checked: false,
-    })
+fn program(path: &Path) -> Reading {
+    let is_refused = || {
+        let file = open_regular(path).ok()?;
+        extent::require_contents(&file).err()
+    };
+    match Target::open(path, Scope::Everyone) {
+        Ok(target) => {
+            let anatomy = Anatomy::of(&target.binary);
+            if target.require_unchanged().is_err() {
+                return Reading::Useless;
+            }
+            Reading::Program(Box::new(Program {
+                binary: target.binary,
+                anatomy,
+                checked: false,
+            }))
+        }
+        Err(_) if is_refused().is_some() => Reading::Refused,
+        Err(_) => Reading::Useless,
+    }
 }
 
 impl Found {
@@ -350,15 +374,11 @@ fn users() -> HashMap<u32, String> {
     text.lines().filter_map(user).collect()
 }
 
-/// The words of a command line; control characters, which could play tricks on a terminal, are replaced.
+/// The words of a command line, as they are: who shows them sees to it that no terminal obeys them.
 fn command(cmdline: &[u8]) -> Option<String> {
     let words = String::from_utf8_lossy(cmdline);
     let words: Vec<&str> = words.split('\0').filter(|word| !word.is_empty()).collect();
-    let text: String = words
-        .join(" ")
-        .chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
+    let text = words.join(" ");
     (!text.is_empty()).then_some(text)
 }
 
@@ -395,9 +415,9 @@ mod tests {
     }
 
     #[test]
-    fn command_lines_are_made_harmless() {
+    fn command_lines_are_words() {
         assert_eq!(command(b"/bin/a\0-x\0\0").as_deref(), Some("/bin/a -x"));
-        assert_eq!(command(b"a\x1b[31m\n\0").as_deref(), Some("a?[31m?"));
+        assert_eq!(command(b"a\x1b[31m\n\0").as_deref(), Some("a\x1b[31m\n"));
         assert_eq!(command(b""), None);
     }
 
