@@ -30,6 +30,9 @@ const REGISTERS: usize = 112;
 /// (include/uapi/asm-generic/signal.h).
 const STOPPED: [i32; 3] = [0, 5, 19];
 
+/// More threads than Go lets a program have unless it asks for more (10,000); bounds the work on damaged files.
+const MAX_THREADS: usize = 1 << 15;
+
 /// A note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Note<'n> {
@@ -110,6 +113,9 @@ impl Said {
         }
         // `pr_pid`, 4 bytes.
         let id = u64::from(info as u32);
+        if self.threads.len() >= MAX_THREADS {
+            return;
+        }
         self.threads.push((
             id,
             WalkFrom {
