@@ -23,6 +23,7 @@ use crate::target;
 use crate::target::Selection;
 use crate::target::Target;
 use crate::target::checked::Checked;
+use crate::target::memory::Way;
 
 use super::gr;
 use super::gr_seq;
@@ -220,6 +221,16 @@ fn describe(kernel: &Kernel) -> Section {
         kernel.has_btf(),
         "needed only before Linux 5.15 and with --attach tracefs, for position-independent programs, and in nested containers",
     );
+    match target::memory::way() {
+        Way::Call => section.fine("reading memory", "by process_vm_readv"),
+        Way::File(why) => section.fine("reading memory", format!("through /proc/PID/mem: {why}")),
+        Way::None(why) => {
+            section.lacking(
+                "reading memory",
+                format!("no: {why}, and /proc/PID/mem cannot be read"),
+            );
+        }
+    }
     match kernel.obstacle() {
         None => {
             section.fine("probes", "can be used");

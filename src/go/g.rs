@@ -107,6 +107,7 @@ impl GLayout {
             gopc: word(self.gopc)?,
             startpc: word(self.startpc)?,
             parent_goid: self.parent_goid.and_then(word),
+            halted_at: None,
             bubble: self.bubble.and_then(word).unwrap_or(0),
         })
     }
@@ -146,6 +147,8 @@ pub struct RawG {
     pub startpc: u64,
     /// Who created it; since Go 1.21.
     pub parent_goid: Option<u64>,
+    /// Where its thread was, if it was running in a process that is no more.
+    pub halted_at: Option<WalkFrom>,
     /// Its bubble of package testing/synctest, since Go 1.25; 0 if there is none.
     pub bubble: u64,
 }
@@ -166,17 +169,21 @@ impl RawG {
 
     /// Where to walk from, as `unwinder.initAt` of runtime/traceback.go takes it.
     pub fn walk_from(&self) -> WalkFrom {
-        if self.syscallsp != 0 {
+        if let Some(place) = self.halted_at {
+            place
+        } else if self.syscallsp != 0 {
             WalkFrom {
                 pc: self.syscallpc,
                 sp: self.syscallsp,
                 lr: 0,
+                exact: false,
             }
         } else {
             WalkFrom {
                 pc: self.sched_pc,
                 sp: self.sched_sp,
                 lr: self.sched_lr,
+                exact: false,
             }
         }
     }

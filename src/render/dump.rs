@@ -127,6 +127,10 @@ pub fn missing(missing: &Missing) -> Vec<String> {
             missing.unwalkable,
             "have stacks that cannot be followed to their first function: shown without",
         ),
+        (
+            missing.cut_off,
+            "lie in the part of the core dump that is cut off: not shown",
+        ),
     ];
     let lines = lines.into_iter().filter(|(count, _)| *count > 0);
     lines
@@ -226,6 +230,7 @@ fn no_stack(out: &mut Vec<u8>, state: StackState) {
         StackState::Unwalkable => {
             "goroutine in a state without a readable stack; stack unavailable"
         }
+        StackState::NotInCore => "stack not in the core dump",
     };
     let _ = writeln!(out, "\t{line}");
 }

@@ -18,6 +18,7 @@ mod changed_code;
 mod containers;
 mod cost;
 mod doctor;
+mod followed;
 mod gc;
 mod goroutines;
 mod histograms;
