@@ -16,7 +16,9 @@ use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::ReadError;
 use crate::go::Subject;
+use crate::go::g;
 use crate::go::goroutines::GoroutineReader;
+use crate::go::layout::Layout;
 use crate::model::dump::Dump;
 use crate::model::dump::Goroutine;
 use crate::model::groups;
@@ -69,6 +71,7 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
         other => anyhow!("cannot read the goroutines of process {pid}: {other}"),
     };
     let mut reader = GoroutineReader::new(&target.binary, &live.subject()).map_err(explain)?;
+    warn_of_unknown(&live.anatomy.layout);
     let mut take = || -> Result<Dump> {
         let mut dump = reader.read(&live.memory).map_err(explain)?;
         dump.at_ns = clock::monotonic_ns().ok();
@@ -95,9 +98,18 @@ fn of_core(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
         anatomy: &anatomy,
         bias,
     };
-    let goroutines = GoroutineReader::new(&dump.binary, &subject)?.read(&memory)?;
+    let mut reader = GoroutineReader::new(&dump.binary, &subject)?;
+    warn_of_unknown(&anatomy.layout);
+    let goroutines = reader.read(&memory)?;
     let name = dump.path.file_name().unwrap_or(dump.path.as_os_str());
     Show::new(args, &dump.binary, &name.to_string_lossy()).dump(&goroutines)
+}
+
+/// Says what will be missing of every goroutine.
+fn warn_of_unknown(layout: &Layout) {
+    for what in g::shortcomings(layout) {
+        output::warn(&what);
+    }
 }
 
 /// Shows dumps in the form that was asked for.

@@ -40,6 +40,7 @@ pub mod core;
 pub mod dataflow;
 pub mod dwarf;
 pub mod events;
+pub mod evidence;
 pub mod frame_pointers;
 pub mod g;
 pub mod gc;

@@ -49,6 +49,8 @@ use table::{Cell, Table, machine_name};
 pub enum Origin {
     /// The binary's own DWARF.
     Dwarf,
+    /// Instructions of the binary that read or write it.
+    Code,
     /// The table, more or less directly.
     Table(Nearness),
     /// The table, but merely as an assumption, which has held in the live process.
@@ -62,12 +64,18 @@ impl Origin {
     pub fn is_assumed(&self) -> bool {
         matches!(self, Origin::Table(near) if near.is_assumed())
     }
+
+    /// Whether the binary itself says it, so that doubts about other members do not touch it.
+    pub fn is_of_binary(&self) -> bool {
+        matches!(self, Origin::Dwarf | Origin::Code)
+    }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Dwarf => f.write_str("from the binary's DWARF"),
+            Origin::Code => f.write_str("from the binary's own code"),
             Origin::Table(near) => near.fmt(f),
             Origin::Confirmed(near) => write!(f, "{near}, confirmed in the live process"),
             Origin::Process => f.write_str("found in the live process"),
@@ -134,14 +142,9 @@ impl Layout {
     /// What the table says of all versions in a range.
     pub fn of_range(machine: Machine, range: VersionRange) -> Layout {
         let table = Table::embedded();
-        match range.newest {
-            Some(newest) => Layout::of_table(|field| {
-                table.look_up_range(machine_name(machine), (range.oldest, newest), field)
-            }),
-            None => Layout::unknown(&format!(
-                "the binary does not say which version of Go built it: {range}"
-            )),
-        }
+        Layout::of_table(|field| {
+            table.look_up_range(machine_name(machine), (range.oldest, range.newest), field)
+        })
     }
 
     fn of_table(look_up: impl Fn(Field) -> Result<(Cell, Nearness), String>) -> Layout {
@@ -182,12 +185,22 @@ impl Layout {
         self
     }
 
-    /// The value of a field; `None` if it is unknown or does not exist in this version.
+    /// The value of a field; `None` if it is unknown or does not exist in this version. A mere [`hint`](Self::hint) is none.
     pub fn offset(&self, field: Field) -> Option<u32> {
+        self.hint(field).filter(|_| !self.is_hint(field))
+    }
+
+    /// The same, with what is so in the newest version that was measured if this one is newer: to be tried, not believed.
+    pub(in crate::go) fn hint(&self, field: Field) -> Option<u32> {
         match self.fact(field) {
             Fact::Known(value, _) => Some(*value),
             _ => None,
         }
+    }
+
+    /// Whether a field's value is a mere hint.
+    fn is_hint(&self, field: Field) -> bool {
+        matches!(self.fact(field), Fact::Known(_, Origin::Table(near)) if near.is_loose())
     }
 
     /// All that is known of a field.
@@ -199,7 +212,9 @@ impl Layout {
     /// Whether this version of Go has the field; `None` if that is unknown.
     pub fn exists(&self, field: Field) -> Option<bool> {
         match self.fact(field) {
+            Fact::Known(..) if self.is_hint(field) => None,
             Fact::Known(..) => Some(true),
+            Fact::Absent(Origin::Table(near)) if near.is_loose() => None,
             Fact::Absent(_) => Some(false),
             Fact::Unknown(_) => None,
         }
@@ -211,6 +226,7 @@ impl Layout {
     /// Why there is none.
     pub fn require(&self, field: Field) -> Result<u32, LayoutError> {
         let why = match self.fact(field) {
+            Fact::Known(_, origin) if self.is_hint(field) => unconfirmed(origin),
             Fact::Known(value, _) => return Ok(*value),
             Fact::Absent(_) => "this version of Go does not have it".to_owned(),
             Fact::Unknown(why) => why.clone(),
@@ -226,7 +242,7 @@ impl Layout {
     pub fn require_checked(&self, field: Field) -> Result<u32, LayoutError> {
         match self.fact(field) {
             Fact::Known(_, origin) | Fact::Absent(origin) if origin.is_assumed() => {
-                let why = format!("{origin}, and nothing in the live process confirms it");
+                let why = unconfirmed(origin);
                 Err(LayoutError { field, why })
             }
             _ => self.require(field),
@@ -278,6 +294,11 @@ impl Layout {
         self.set(field, Fact::Known(value, Origin::Process));
     }
 
+    /// Notes what instructions of the binary say.
+    pub(super) fn read_in_code(&mut self, field: Field, value: u32) {
+        self.set(field, Fact::Known(value, Origin::Code));
+    }
+
     /// Notes that an assumption has held in the live process.
     pub(super) fn confirm(&mut self, field: Field, value: u32, near: Nearness) {
         self.set(field, Fact::Known(value, Origin::Confirmed(near)));
@@ -293,6 +314,10 @@ impl Layout {
             *known = fact;
         }
     }
+}
+
+fn unconfirmed(origin: &Origin) -> String {
+    format!("{origin}, and nothing in the live process confirms it")
 }
 
 impl fmt::Display for Layout {
@@ -371,25 +396,26 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_is_unknown_and_says_so() {
+    fn a_newer_version_is_assumed_and_says_so() {
         let layout = of("go1.99.0");
-        assert_eq!(layout.offset(Field::GGoid), None);
-        let error = layout.require(Field::GGoid).unwrap_err().to_string();
+        assert!(layout.is_assumed(Field::GGoid));
+        let error = layout.require_checked(Field::GGoid).unwrap_err().to_string();
         assert!(
-            error.starts_with(
-                "g.goid is not known: Go 1.99 is newer than the newest that was measured"
-            ),
+            error.starts_with("g.goid is not known: assumed as of go1.")
+                && error.ends_with(
+                    ", the newest that was measured, and nothing in the live process confirms it"
+                ),
             "{error}"
         );
         assert!(
-            layout.to_string().starts_with("unknown: Go 1.99 is newer"),
+            layout.to_string().starts_with("assumed as of go1."),
             "{layout}"
         );
     }
 
     #[test]
     fn what_is_learnt_counts() {
-        let mut layout = of("go1.99.0");
+        let mut layout = Layout::unknown("a test");
         layout.learn(Field::GGopc, 280);
         assert_eq!(layout.offset(Field::GGopc), Some(280));
         assert!(

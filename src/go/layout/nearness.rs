@@ -19,6 +19,10 @@ pub enum Nearness {
     /// The exact version was not measured, or is not known; but the first and the last that it can be
     /// agree.
     Bridged(Release, Release),
+    /// It is newer than everything that was measured; this is the newest. Members may have changed places.
+    Newer(Release),
+    /// It was built with experiments that were not measured; this is the nearest without them.
+    Without(Release),
     /// Several experiments together; each was measured alone, and one of them moves this field.
     Combined(Release),
 }
@@ -27,6 +31,12 @@ impl Nearness {
     /// Whether it is less than a measurement: to be checked on the live process before it is used.
     pub fn is_assumed(&self) -> bool {
         !matches!(self, Nearness::Measured(_) | Nearness::Between(..))
+    }
+
+    /// Whether members of a structure may have changed places, so that each must be confirmed for itself. (A patch release
+    /// or an experiment adds members or removes some, and moves what follows.)
+    pub fn is_loose(&self) -> bool {
+        matches!(self, Nearness::Newer(_))
     }
 }
 
@@ -48,6 +58,16 @@ impl fmt::Display for Nearness {
                 "assumed, as {} and {} agree",
                 release(*low),
                 release(*high)
+            ),
+            Nearness::Newer(at) => write!(
+                f,
+                "assumed as of {}, the newest that was measured",
+                release(*at)
+            ),
+            Nearness::Without(at) => write!(
+                f,
+                "assumed as of {} without an experiment that was not measured",
+                release(*at)
             ),
             Nearness::Combined(at) => write!(
                 f,
