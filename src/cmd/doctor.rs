@@ -8,6 +8,7 @@ use crate::cli;
 use crate::go::VersionSource;
 use crate::go::events;
 use crate::go::events::Event;
+use crate::go::needs::NEEDS;
 use crate::go::runtime::Runtime;
 use crate::go::starts;
 use crate::model::report::Section;
@@ -37,6 +38,7 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
             let checked = Checked::of(&target);
             sections.push(binary(&checked));
             sections.push(sites(&checked.runtime));
+            sections.push(commands(&checked));
         }
     }
     let kernel = Kernel::current()?;
@@ -132,6 +134,30 @@ fn binary(checked: &Checked<'_>) -> Section {
         section.lacking("processes", format!("{running} that can be seen; {unseen}"));
     } else {
         section.fine("processes", running);
+    }
+    section
+}
+
+/// What each command will show of this program, as far as that depends on where the runtime keeps things.
+fn commands(checked: &Checked<'_>) -> Section {
+    let mut section = Section::new("Commands");
+    let (layout, globals) = (&checked.anatomy.layout, &checked.anatomy.globals);
+    let mut names: Vec<&str> = NEEDS.iter().map(|need| need.command).collect();
+    names.dedup();
+    for name in names {
+        let needs = NEEDS.iter().filter(|need| need.command == name);
+        let lacks: Vec<String> = needs
+            .filter_map(|need| Some((need, need.lack(layout, globals)?)))
+            .map(|(need, why)| match need.what {
+                "" => format!("refused: {why}"),
+                what => format!("?: {what} ({why})"),
+            })
+            .collect();
+        if lacks.is_empty() {
+            section.fine(name, "everything");
+        } else {
+            section.add(name, lacks, Verdict::Lacking);
+        }
     }
     section
 }

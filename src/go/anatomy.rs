@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::binary::Binary;
+use super::evidence;
 use super::globals::Globals;
 use super::image::Image;
 use super::implied::VersionRange;
@@ -58,9 +59,15 @@ impl Anatomy {
     pub fn of_runtime(runtime: &Runtime<'_>) -> Self {
         let binary = runtime.binary();
         let image: &Image = binary.image();
+        let globals = Globals::of(runtime);
+        let mut layout = Layout::of(binary);
+        if layout.dwarf_problem().is_some() {
+            let found = evidence::derive(runtime, &globals, &layout);
+            layout.read_in_code(&found);
+        }
         Self {
-            layout: Layout::of(binary),
-            globals: Globals::of(runtime),
+            layout,
+            globals,
             text: binary.text(),
             main: STARTED_ONCE
                 .iter()

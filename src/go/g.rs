@@ -130,7 +130,7 @@ impl GLayout {
                 Some(at) => *bytes.get(at)?,
                 None => 0,
             },
-            locked: optional(self.lockedm) != 0,
+            locked: self.lockedm.and_then(word).map(|m| m != 0),
             gopc: optional(self.gopc),
             startpc: optional(self.startpc),
             parent_goid: self.parent_goid.and_then(word),
@@ -164,8 +164,8 @@ pub struct RawG {
     pub waitsince: u64,
     /// Number of the reason for which it waits.
     pub waitreason: u8,
-    /// Whether it is locked to a thread.
-    pub locked: bool,
+    /// Whether it is locked to a thread; `None` if that is not known.
+    pub locked: Option<bool>,
     /// Return address of the `go` statement.
     pub gopc: u64,
     /// Entry of the start function.

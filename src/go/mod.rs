@@ -54,6 +54,7 @@ pub mod instruction;
 pub mod layout;
 pub mod memory;
 pub mod metrics;
+pub mod needs;
 mod processors;
 pub mod runtime;
 pub mod shown;

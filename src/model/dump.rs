@@ -42,8 +42,8 @@ pub struct Goroutine {
     pub since_ns: Option<u64>,
     /// Whether the collector is looking at its stack.
     pub scanned: bool,
-    /// Whether it is locked to an operating system thread.
-    pub locked: bool,
+    /// Whether it is locked to an operating system thread; `None` if that is not known.
+    pub locked: Option<bool>,
     /// Whether it belongs to the runtime, not to the program.
     pub system: bool,
     /// Its stack.
@@ -202,7 +202,7 @@ pub(crate) mod sample {
             wait_reason: (state == State::Waiting).then(|| Arc::from("chan receive")),
             since_ns: None,
             scanned: false,
-            locked: false,
+            locked: Some(false),
             system: false,
             stack,
             start: Some(place("main.worker", 1)),

@@ -27,7 +27,7 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine) {
         .text("state", goroutine.state.word())
         .text_or_null("wait_reason", goroutine.wait_reason.as_deref())
         .number_or_null("waiting_about_ns", goroutine.waited_ns(dump.at_ns))
-        .truth("locked_to_thread", goroutine.locked)
+        .truth_or_null("locked_to_thread", goroutine.locked)
         .truth("system", goroutine.system)
         .text_or_null(
             "start",

@@ -52,7 +52,10 @@ pub(super) fn of(accesses: &[Access]) -> Vec<(Shape, Vec<u32>)> {
         .filter_map(|structure| {
             let mut offsets: Vec<u32> = Vec::new();
             let mut touches = Vec::new();
-            for access in accesses.iter().filter(|it| it.at.structure == *structure) {
+            // The address of the whole is that of no member.
+            let is_member = |it: &&Access| it.at.offset > 0 || !it.how.eq_ignore_ascii_case(&'a');
+            let of_it = accesses.iter().filter(|it| it.at.structure == *structure);
+            for access in of_it.filter(is_member) {
                 if !offsets.contains(&access.at.offset) {
                     offsets.push(access.at.offset);
                     touches.push(format!("{}{}", access.width, access.how));

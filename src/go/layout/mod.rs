@@ -30,10 +30,13 @@ mod field;
 mod nearness;
 pub mod table;
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 
 use super::binary::{Binary, VersionSource};
+use super::evidence::structure;
 use super::dwarf::{self, Answer, DwarfError, Query};
 use super::image::{Image, Machine};
 use super::implied::VersionRange;
@@ -294,9 +297,32 @@ impl Layout {
         self.set(field, Fact::Known(value, Origin::Process));
     }
 
-    /// Notes what instructions of the binary say.
-    pub(super) fn read_in_code(&mut self, field: Field, value: u32) {
-        self.set(field, Fact::Known(value, Origin::Code));
+    /// Notes what instructions of the binary say, and how many functions say it. Where that is something else than what was
+    /// measured, somebody has changed the structure: nothing else that was measured of it is believed without proof.
+    pub(super) fn read_in_code(&mut self, found: &BTreeMap<Field, (u32, usize)>) {
+        let mut changed = BTreeSet::new();
+        for (field, (value, witnesses)) in found {
+            match self.fact(*field) {
+                Fact::Known(measured, Origin::Table(near)) => {
+                    if measured != value && !near.is_assumed() {
+                        changed.insert(structure(*field));
+                    }
+                }
+                Fact::Known(..) | Fact::Absent(Origin::Dwarf) => continue,
+                Fact::Absent(Origin::Table(near)) if !near.is_loose() => continue,
+                Fact::Absent(_) if *witnesses < 2 => continue,
+                Fact::Absent(_) | Fact::Unknown(_) => {}
+            }
+            self.set(*field, Fact::Known(*value, Origin::Code));
+        }
+        for field in Field::ALL {
+            if let Fact::Known(value, Origin::Table(near)) = self.fact(*field)
+                && changed.contains(structure(*field))
+            {
+                let near = Nearness::Contradicted(near.nearest());
+                self.set(*field, Fact::Known(*value, Origin::Table(near)));
+            }
+        }
     }
 
     /// Notes that an assumption has held in the live process.

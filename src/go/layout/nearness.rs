@@ -23,11 +23,27 @@ pub enum Nearness {
     Newer(Release),
     /// It was built with experiments that were not measured; this is the nearest without them.
     Without(Release),
+    /// It was measured, but the binary's code contradicts what was measured of other members of the structure.
+    Contradicted(Release),
     /// Several experiments together; each was measured alone, and one of them moves this field.
     Combined(Release),
 }
 
 impl Nearness {
+    /// The nearest release that was measured.
+    pub(super) fn nearest(&self) -> Release {
+        match self {
+            Nearness::Measured(at)
+            | Nearness::Between(at, _)
+            | Nearness::Beyond(at)
+            | Nearness::Bridged(at, _)
+            | Nearness::Newer(at)
+            | Nearness::Without(at)
+            | Nearness::Contradicted(at)
+            | Nearness::Combined(at) => *at,
+        }
+    }
+
     /// Whether it is less than a measurement: to be checked on the live process before it is used.
     pub fn is_assumed(&self) -> bool {
         !matches!(self, Nearness::Measured(_) | Nearness::Between(..))
@@ -36,7 +52,7 @@ impl Nearness {
     /// Whether members of a structure may have changed places, so that each must be confirmed for itself. (A patch release
     /// or an experiment adds members or removes some, and moves what follows.)
     pub fn is_loose(&self) -> bool {
-        matches!(self, Nearness::Newer(_))
+        matches!(self, Nearness::Newer(_) | Nearness::Contradicted(_))
     }
 }
 
@@ -67,6 +83,11 @@ impl fmt::Display for Nearness {
             Nearness::Without(at) => write!(
                 f,
                 "assumed as of {} without an experiment that was not measured",
+                release(*at)
+            ),
+            Nearness::Contradicted(at) => write!(
+                f,
+                "as of {}, whose structure the code of this binary contradicts",
                 release(*at)
             ),
             Nearness::Combined(at) => write!(
