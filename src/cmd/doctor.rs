@@ -142,10 +142,16 @@ fn binary(checked: &Checked<'_>) -> Section {
 fn commands(checked: &Checked<'_>) -> Section {
     let mut section = Section::new("Commands");
     let (layout, globals) = (&checked.anatomy.layout, &checked.anatomy.globals);
-    let mut names: Vec<&str> = NEEDS.iter().map(|need| need.command).collect();
-    names.dedup();
+    let mut names: Vec<&str> = Vec::new();
+    for name in NEEDS.iter().flat_map(|need| need.command.split(", ")) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     for name in names {
-        let needs = NEEDS.iter().filter(|need| need.command == name);
+        let needs = NEEDS
+            .iter()
+            .filter(|need| need.command.split(", ").any(|command| command == name));
         let lacks: Vec<String> = needs
             .filter_map(|need| Some((need, need.lack(layout, globals)?)))
             .map(|(need, why)| match need.what {

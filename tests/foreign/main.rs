@@ -54,8 +54,9 @@ impl Still {
         let output = grtmon(&["dump", "--all", "--output", "json", "--pid", &pid]).success();
         let mut counted = BTreeMap::new();
         for line in output.json() {
-            let function = line["start"]["function"].as_str().unwrap_or("?").to_owned();
-            if line["event"] == "goroutine" && function.starts_with("main.") {
+            let frames = line["stack"].as_array().cloned().unwrap_or_default();
+            let mut own = frames.iter().filter_map(|frame| frame["function"].as_str());
+            if let Some(function) = own.find(|name| name.starts_with("main.")) {
                 let reason = line["wait_reason"].as_str().unwrap_or("?");
                 let locked = &line["locked_to_thread"];
                 *counted
@@ -168,19 +169,22 @@ fn a_vendors_runtime() {
 #[test]
 fn a_queue_that_was_moved() {
     for toolchain in toolchains() {
+        // Those that wait later, and the runtime's own, may be in it too.
+        let right = 100..=120;
         let plain = Still::start(toolchain, STRIPPED, "pile").stat();
-        let runnable = plain["runnable"].as_u64().unwrap();
-        assert!(runnable >= 100, "{plain}");
+        let runnable = plain["runnable"].as_u64();
+        assert!(runnable.is_some_and(|count| right.contains(&count)), "{plain}");
         let build = Build {
             vendor: "wider-p",
             ..STRIPPED
         };
         let moved = Still::start(toolchain, build, "pile").stat();
-        // The runtime's own goroutines may be in it too.
-        let close = moved["runnable"]
-            .as_u64()
-            .is_none_or(|count| count.abs_diff(runnable) <= 5);
-        assert!(close, "Go {}: {moved}, not {runnable}", toolchain.version);
+        let runnable = moved["runnable"].as_u64();
+        assert!(
+            runnable.is_none_or(|count| right.contains(&count)),
+            "Go {}: {moved}",
+            toolchain.version
+        );
     }
 }
 

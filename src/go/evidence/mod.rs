@@ -216,7 +216,7 @@ pub fn derive_by(
 }
 
 /// So many witnesses it takes for something that was not expected.
-const SEVERAL: usize = 3;
+const SEVERAL: usize = 2;
 
 /// What the witnesses agree on: one is enough for what is expected, something else takes several.
 fn agreed(votes: &BTreeMap<u32, usize>, expected: Option<u32>) -> Option<(u32, usize)> {

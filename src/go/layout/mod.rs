@@ -128,6 +128,10 @@ impl Layout {
     /// Reading DWARF takes some milliseconds: ask once per binary.
     pub fn of(binary: &Binary) -> Layout {
         let machine = binary.image().machine();
+        // For tests: what would be known of a version that nobody has measured.
+        if cfg!(debug_assertions) && std::env::var_os("GRTMON_NO_LAYOUT_TABLE").is_some() {
+            return Layout::unknown("the table was left out").with_dwarf(binary.image());
+        }
         let from_table = match (binary.version(), binary.version_source()) {
             (Some(version), _) => Layout::of_version(machine, version),
             (None, VersionSource::Implied { range, .. }) => Layout::of_range(machine, *range),
@@ -301,9 +305,13 @@ impl Layout {
     /// measured, somebody has changed the structure: nothing else that was measured of it is believed without proof.
     pub(super) fn read_in_code(&mut self, found: &BTreeMap<Field, (u32, usize)>) {
         let mut changed = BTreeSet::new();
+        // By structure: from where to where members have moved.
+        let mut moves: BTreeMap<&str, BTreeMap<u32, u32>> = BTreeMap::new();
         for (field, (value, witnesses)) in found {
             match self.fact(*field) {
                 Fact::Known(measured, Origin::Table(near)) => {
+                    let of = moves.entry(structure(*field)).or_default();
+                    of.insert(*measured, *value);
                     if measured != value && !near.is_assumed() {
                         changed.insert(structure(*field));
                     }
@@ -315,13 +323,28 @@ impl Layout {
             }
             self.set(*field, Fact::Known(*value, Origin::Code));
         }
-        for field in Field::ALL {
-            if let Fact::Known(value, Origin::Table(near)) = self.fact(*field)
-                && changed.contains(structure(*field))
-            {
-                let near = Nearness::Contradicted(near.nearest());
-                self.set(*field, Fact::Known(*value, Origin::Table(near)));
-            }
+        for field in Field::ALL.iter().filter(|field| !field.name().contains(' ')) {
+            let Fact::Known(value, Origin::Table(near)) = self.fact(*field) else {
+                continue;
+            };
+            let (value, near, of) = (*value, near.clone(), structure(*field));
+            let Some(moves) = moves.get(of) else {
+                continue;
+            };
+            let shift = |it: (&u32, &u32)| i64::from(*it.1) - i64::from(*it.0);
+            let before = moves.range(..=value).next_back().map(shift);
+            let behind = moves.range(value..).next().map(shift);
+            let Some(by) = before.or(behind) else {
+                continue;
+            };
+            let moved = u32::try_from(i64::from(value) + by).unwrap_or(value);
+            let near = match before == behind {
+                true if near.is_loose() || by == 0 && !changed.contains(of) => near,
+                true => Nearness::Alongside(near.nearest()),
+                false if changed.contains(of) => Nearness::Contradicted(near.nearest()),
+                false => near,
+            };
+            self.set(*field, Fact::Known(moved, Origin::Table(near)));
         }
     }
 

@@ -25,6 +25,8 @@ pub enum Nearness {
     Without(Release),
     /// It was measured, but the binary's code contradicts what was measured of other members of the structure.
     Contradicted(Release),
+    /// It was measured, but it has moved as its neighbours on both sides have, of which the binary's code says so.
+    Alongside(Release),
     /// Several experiments together; each was measured alone, and one of them moves this field.
     Combined(Release),
 }
@@ -40,13 +42,17 @@ impl Nearness {
             | Nearness::Newer(at)
             | Nearness::Without(at)
             | Nearness::Contradicted(at)
+            | Nearness::Alongside(at)
             | Nearness::Combined(at) => *at,
         }
     }
 
     /// Whether it is less than a measurement: to be checked on the live process before it is used.
     pub fn is_assumed(&self) -> bool {
-        !matches!(self, Nearness::Measured(_) | Nearness::Between(..))
+        !matches!(
+            self,
+            Nearness::Measured(_) | Nearness::Between(..) | Nearness::Alongside(_)
+        )
     }
 
     /// Whether members of a structure may have changed places, so that each must be confirmed for itself. (A patch release
@@ -88,6 +94,11 @@ impl fmt::Display for Nearness {
             Nearness::Contradicted(at) => write!(
                 f,
                 "as of {}, whose structure the code of this binary contradicts",
+                release(*at)
+            ),
+            Nearness::Alongside(at) => write!(
+                f,
+                "as of {}, moved alongside its neighbours, as the code of this binary shows",
                 release(*at)
             ),
             Nearness::Combined(at) => write!(
