@@ -75,9 +75,7 @@ impl GLayout {
             size = size.max(offset + 8);
             Ok(offset)
         };
-        let syscall = at(Field::GSyscallsp)
-            .ok()
-            .zip(at(Field::GSyscallpc).ok());
+        let syscall = at(Field::GSyscallsp).ok().zip(at(Field::GSyscallpc).ok());
         let parent_goid = at(Field::GParentGoid).ok();
         // In `gobuf`, `lr` has been the word before `bp` since Go 1.12 (runtime/runtime2.go).
         let sched_bp = at(Field::GSchedBp).ok();

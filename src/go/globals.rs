@@ -159,7 +159,9 @@ impl<'b> Search<'_, 'b> {
         let used = words(body.code());
         let pointed_to = body.code().instructions().iter();
         let pointed_to = pointed_to.filter_map(Instruction::address_set);
-        let all = used.into_iter().chain(pointed_to.map(|(_, address)| address));
+        let all = used
+            .into_iter()
+            .chain(pointed_to.map(|(_, address)| address));
         only(all.filter(|address| self.is_variable(*address)))
     }
 
@@ -227,10 +229,35 @@ impl<'b> Search<'_, 'b> {
 
     /// `preemptall` reads the first two words of the slice, in `for _, pp := range allp`, and no other variable.
     fn allp(&self) -> Option<u64> {
-        let words = words(self.body("runtime.preemptall")?.code());
+        let Some(body) = self.body("runtime.preemptall") else {
+            return self.allp_where_inlined();
+        };
+        let words = words(body.code());
         let mut words = words.iter();
         let (first, second) = (*words.next()?, *words.next()?);
         (first.checked_add(8) == Some(second) && words.next().is_none()).then_some(first)
+    }
+
+    /// Where `preemptall` is inlined: the slice whose length `procresize` changes, and that `retake` and
+    /// `stopTheWorldWithSema` go through.
+    fn allp_where_inlined(&self) -> Option<u64> {
+        let words = |name| Some(words(self.body(name)?.code()));
+        let resized = words("runtime.procresize")?;
+        let (retake, stop) = (
+            words("runtime.retake")?,
+            words("runtime.stopTheWorldWithSema")?,
+        );
+        let is_read = |words: &BTreeSet<u64>, first: u64| {
+            [0, 8]
+                .iter()
+                .all(|distance| words.contains(&first.wrapping_add(*distance)))
+        };
+        only(resized.iter().copied().filter(|first| {
+            resized.contains(&first.wrapping_add(8))
+                && resized.contains(&first.wrapping_add(16))
+                && is_read(&retake, *first)
+                && is_read(&stop, *first)
+        }))
     }
 
     /// `mcommoninit`: `mp.alllink = allm` and `atomicstorep(unsafe.Pointer(&allm), …)`: both read and pointed to.

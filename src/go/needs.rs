@@ -19,10 +19,15 @@ impl Need {
     pub fn lack(&self, layout: &Layout, globals: &Globals) -> Option<String> {
         for (name, address) in self.globals {
             if address(globals).is_none() {
-                return Some(format!("the variable runtime.{name} was not found in the binary"));
+                return Some(format!(
+                    "the variable runtime.{name} was not found in the binary"
+                ));
             }
         }
-        let wanted = self.fields.iter().filter(|field| layout.exists(**field) != Some(false));
+        let wanted = self
+            .fields
+            .iter()
+            .filter(|field| layout.exists(**field) != Some(false));
         let mut lacks = wanted.filter_map(|field| layout.require_checked(*field).err());
         let first = lacks.next()?;
         Some(match lacks.count() {
@@ -181,13 +186,21 @@ pub const NEEDS: &[Need] = &[
     Need {
         command: "stat, top",
         what: "latencies",
-        fields: &[Field::SchedTimeToRun, Field::TimeHistogramCounts, Field::TimeHistogramUnderflow],
+        fields: &[
+            Field::SchedTimeToRun,
+            Field::TimeHistogramCounts,
+            Field::TimeHistogramUnderflow,
+        ],
         globals: &[("sched", |globals| globals.sched)],
     },
     Need {
         command: "stat, top",
         what: "CPU time of collections",
-        fields: &[Field::WorkCpuGcTotalTime, Field::WorkCpuGcIdleTime, Field::WorkCpuTotalTime],
+        fields: &[
+            Field::WorkCpuGcTotalTime,
+            Field::WorkCpuGcIdleTime,
+            Field::WorkCpuTotalTime,
+        ],
         globals: &[("work", |globals| globals.work)],
     },
     Need {

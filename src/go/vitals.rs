@@ -106,7 +106,7 @@ impl<'a> Vitals<'a> {
     /// Reads a process.
     ///
     /// # Errors
-    /// What it takes is not known or not readable, or does not check out: one of the oldest goroutines has the id 1 or 2, `allp[i].id` is i, sizes
+    /// What it takes is not known or not readable, or does not check out: one of the oldest goroutines has one of the first numbers, `allp[i].id` is i, sizes
     /// and generations are possible.
     pub fn read(subject: Subject<'a>) -> Result<Self, ReadError> {
         first_goroutine(&subject)?;
@@ -319,9 +319,7 @@ impl Copies {
         let member = |field| Block::new(subject.member(mheap.clone()?, field)?, 8);
         let variables = VARIABLES.iter().map(|variable| variable.block(subject));
         Ok(Self {
-            variables: variables
-                .map(without_unknown)
-                .collect::<Result<_, _>>()?,
+            variables: variables.map(without_unknown).collect::<Result<_, _>>()?,
             mheap: MHEAP
                 .into_iter()
                 .map(|field| without_unknown(member(field)))
@@ -385,10 +383,10 @@ const HISTOGRAMS: [Field; 6] = [
 ];
 
 /// How many of the oldest goroutines are looked at.
-const OLDEST: u64 = 8;
+const OLDEST: u64 = 64;
 
-/// Looks at the oldest goroutines: one has the id 1 or 2. (The main goroutine can end and its descriptor serve others;
-/// the second waits for forced collections as long as the program runs.)
+/// Looks at the oldest goroutines: one has a number of the first few. (The main goroutine can end and its descriptor
+/// serve others; those that it starts for the runtime never end.)
 fn first_goroutine(subject: &Subject<'_>) -> Result<(), ReadError> {
     let allgs = subject.global("allgs", |globals| globals.allgs)?;
     let header = subject.memory.slice_header(allgs)?;
@@ -402,11 +400,11 @@ fn first_goroutine(subject: &Subject<'_>) -> Result<(), ReadError> {
     };
     for index in 0..header.len.min(OLDEST) {
         let g = subject.memory.u64(header.ptr.wrapping_add(8 * index))?;
-        if matches!(subject.memory.u64(g.wrapping_add(goid))?, 1 | 2) {
+        if matches!(subject.memory.u64(g.wrapping_add(goid))?, 1..=4) {
             return Ok(());
         }
     }
     Err(ReadError::Implausible(
-        "none of its oldest goroutines has the id 1 or 2".to_owned(),
+        "none of its oldest goroutines has one of the first numbers".to_owned(),
     ))
 }

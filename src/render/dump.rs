@@ -49,7 +49,11 @@ pub fn group(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>, all_frame
     let _ = write!(out, "{count} goroutine{} [", plural(count));
     activities(out, group);
     waits(out, group, at_ns);
-    let locked = group.goroutines.iter().filter(|it| it.locked == Some(true)).count();
+    let locked = group
+        .goroutines
+        .iter()
+        .filter(|it| it.locked == Some(true))
+        .count();
     match locked {
         0 => {}
         _ if locked == count => out.extend_from_slice(b", locked to thread"),

@@ -30,7 +30,11 @@ fn additions(vendor: &str) -> &'static [Addition] {
 
 /// The file that tells `go build` which files of the runtime to replace, and by what.
 pub(crate) fn overlay(toolchain: &Toolchain, vendor: &str, directory: &Path) -> PathBuf {
-    let root = toolchain.command().args(["env", "GOROOT"]).output().unwrap();
+    let root = toolchain
+        .command()
+        .args(["env", "GOROOT"])
+        .output()
+        .unwrap();
     let root = String::from_utf8(root.stdout).unwrap();
     let source = fs::canonicalize(root.trim()).unwrap().join("src/runtime");
     let mut replaced = serde_json::Map::new();

@@ -73,7 +73,11 @@ impl Still {
         let seen = self.stat();
         for (key, value) in self.truth.as_object().unwrap() {
             let unknown = seen[key].is_null() && !strict;
-            assert!(unknown || seen[key] == *value, "{name}: {key} {}, not {value}", seen[key]);
+            assert!(
+                unknown || seen[key] == *value,
+                "{name}: {key} {}, not {value}",
+                seen[key]
+            );
         }
         let mut expected = BTreeMap::from([
             ("main.waits chan receive false", 5),
@@ -87,9 +91,15 @@ impl Still {
             let other = !["main.waits", "main.sleeps", "main.locked"]
                 .iter()
                 .any(|function| what.starts_with(function));
-            assert!(known == Some(*count) || other || (doubtful && !strict), "{name}: {goroutines:?}");
+            assert!(
+                known == Some(*count) || other || (doubtful && !strict),
+                "{name}: {goroutines:?}"
+            );
         }
-        assert!(expected.is_empty() || !strict, "{name}: no {expected:?} in {goroutines:?}");
+        assert!(
+            expected.is_empty() || !strict,
+            "{name}: no {expected:?} in {goroutines:?}"
+        );
     }
 }
 
@@ -173,7 +183,10 @@ fn a_queue_that_was_moved() {
         let right = 100..=120;
         let plain = Still::start(toolchain, STRIPPED, "pile").stat();
         let runnable = plain["runnable"].as_u64();
-        assert!(runnable.is_some_and(|count| right.contains(&count)), "{plain}");
+        assert!(
+            runnable.is_some_and(|count| right.contains(&count)),
+            "{plain}"
+        );
         let build = Build {
             vendor: "wider-p",
             ..STRIPPED

@@ -8,15 +8,41 @@ use crate::common::Toolchain;
 
 /// Types that take one register each, besides pointers.
 const PLAIN: [&str; 26] = [
-    "uintptr", "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32",
-    "uint64", "byte", "bool", "rune", "unsafe.Pointer", "waitReason", "spanClass", "stwReason",
-    "throwType", "traceBlockReason", "gcMode", "gcMarkWorkerMode", "lockRank", "heapArenaIdx",
-    "gclinkptr", "pageIdx",
+    "uintptr",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "byte",
+    "bool",
+    "rune",
+    "unsafe.Pointer",
+    "waitReason",
+    "spanClass",
+    "stwReason",
+    "throwType",
+    "traceBlockReason",
+    "gcMode",
+    "gcMarkWorkerMode",
+    "lockRank",
+    "heapArenaIdx",
+    "gclinkptr",
+    "pageIdx",
 ];
 
 /// By the name that the function table has: `runtime.(*mheap).alloc`.
 pub(crate) fn signatures(toolchain: &Toolchain) -> HashMap<String, Signature> {
-    let root = toolchain.command().args(["env", "GOROOT"]).output().unwrap();
+    let root = toolchain
+        .command()
+        .args(["env", "GOROOT"])
+        .output()
+        .unwrap();
     let root = String::from_utf8(root.stdout).unwrap();
     let mut found = HashMap::new();
     for entry in fs::read_dir(Path::new(root.trim()).join("src/runtime")).unwrap() {
@@ -74,7 +100,10 @@ fn function(line: &str) -> Option<(String, Signature)> {
                 _ if pointer(kind).is_some() => signature.arguments.push(pointer(kind)),
                 "string" | "any" | "interface{}" => signature.arguments.extend([None, None]),
                 _ if kind.starts_with("[]") => signature.arguments.extend([None; 3]),
-                _ if kind.starts_with('*') || kind.starts_with("func(") || PLAIN.contains(&kind) => {
+                _ if kind.starts_with('*')
+                    || kind.starts_with("func(")
+                    || PLAIN.contains(&kind) =>
+                {
                     signature.arguments.push(None);
                 }
                 _ => break 'all,

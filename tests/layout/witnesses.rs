@@ -79,13 +79,18 @@ fn score(shapes: Option<&Shapes>, binary: &Binary, hint: &Layout) -> Score {
         wrong: Vec::new(),
         missing: BTreeSet::new(),
     };
-    for field in Field::ALL.iter().filter(|field| !field.name().contains(' ')) {
+    for field in Field::ALL
+        .iter()
+        .filter(|field| !field.name().contains(' '))
+    {
         match (found.get(field), truth.offset(*field)) {
             (Some((said, _)), Some(true_one)) if *said == true_one => {
                 score.right.insert(*field);
             }
             (Some((said, votes)), truth) => {
-                score.wrong.push(format!("{field} {said} ({votes}), DWARF {truth:?}"));
+                score
+                    .wrong
+                    .push(format!("{field} {said} ({votes}), DWARF {truth:?}"));
             }
             (None, Some(_)) => {
                 score.missing.insert(*field);
@@ -121,7 +126,12 @@ fn witnesses_say_what_dwarf_says() {
             score.right.len(),
             names(&score.missing)
         );
-        assert!(score.wrong.is_empty(), "Go {}: {:?}", toolchain.version, score.wrong);
+        assert!(
+            score.wrong.is_empty(),
+            "Go {}: {:?}",
+            toolchain.version,
+            score.wrong
+        );
     }
 }
 
@@ -146,16 +156,27 @@ fn write_shapes() {
     for minor in minors {
         let others = merge(seen.iter().filter(|it| it.0 != minor).map(|it| &it.2));
         let (_, binary, _) = seen.iter().rfind(|it| it.0 == minor).unwrap();
-        let before = seen.iter().rfind(|it| it.0 < minor).map(|it| Layout::of(&it.1));
+        let before = seen
+            .iter()
+            .rfind(|it| it.0 < minor)
+            .map(|it| Layout::of(&it.1));
         let hint = before.unwrap_or_else(|| Layout::unknown("a test"));
         for (what, shapes, hint) in [
             ("as a new version", &others, &hint),
-            ("as a new version, no table", &others, &Layout::unknown("a test")),
+            (
+                "as a new version, no table",
+                &others,
+                &Layout::unknown("a test"),
+            ),
             ("all functions", &all, &Layout::unknown("a test")),
             ("chosen functions", &kept, &Layout::unknown("a test")),
         ] {
             let score = score(Some(shapes), binary, hint);
-            println!("1.{minor} {what}: {} right, wrong {:?}", score.right.len(), score.wrong);
+            println!(
+                "1.{minor} {what}: {} right, wrong {:?}",
+                score.right.len(),
+                score.wrong
+            );
             if what.starts_with("as a new") || what.starts_with("chosen") {
                 println!("    missing {}", names(&score.missing));
             }
@@ -168,7 +189,12 @@ fn write_shapes() {
                 continue;
             }
             let score = score(Some(&kept), &parse(&path), &Layout::unknown("a test"));
-            println!("{}: {} right, wrong {:?}", path.display(), score.right.len(), score.wrong);
+            println!(
+                "{}: {} right, wrong {:?}",
+                path.display(),
+                score.right.len(),
+                score.wrong
+            );
         }
     }
 }

@@ -7,9 +7,7 @@
 
 use std::collections::HashMap;
 
-use iced_x86::{
-    FlowControl, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register as Iced,
-};
+use iced_x86::{FlowControl, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register as Iced};
 
 use super::{Instruction, SP};
 use crate::go::code::Code;
@@ -44,13 +42,17 @@ impl State {
 
     fn of(&self, register: Iced) -> Option<Pointer> {
         let number = usize::from(super::register(register).0);
-        register.is_gpr64().then(|| self.registers.get(number).copied())??
+        register
+            .is_gpr64()
+            .then(|| self.registers.get(number).copied())??
     }
 
     fn set(&mut self, register: Iced, value: Option<Pointer>) {
         let whole = register.full_register();
         if whole.is_gpr64()
-            && let Some(known) = self.registers.get_mut(usize::from(super::register(whole).0))
+            && let Some(known) = self
+                .registers
+                .get_mut(usize::from(super::register(whole).0))
         {
             *known = value;
         }
@@ -87,7 +89,14 @@ impl Walk<'_> {
         }
         let nothing = State {
             slots: HashMap::new(),
-            registers: std::array::from_fn(|at| state.registers.get(at).copied().flatten().filter(|_| at == G)),
+            registers: std::array::from_fn(|at| {
+                state
+                    .registers
+                    .get(at)
+                    .copied()
+                    .flatten()
+                    .filter(|_| at == G)
+            }),
         };
         // Where jumps back lead, and from where the last of them comes; but for those to the entry, which begin anew.
         let mut loops: HashMap<usize, usize> = HashMap::new();
@@ -145,7 +154,9 @@ impl Walk<'_> {
                     *now = None;
                 }
             }
-            state.slots.retain(|slot, value| before.slots.get(slot) == Some(value));
+            state
+                .slots
+                .retain(|slot, value| before.slots.get(slot) == Some(value));
         }
     }
 
@@ -165,8 +176,16 @@ impl Walk<'_> {
         };
         self.found.push(Access {
             at,
-            width: if is_address { 0 } else { i.memory_size().size() as u8 },
-            how: if i.memory_index() == Iced::None { how } else { how.to_ascii_uppercase() },
+            width: if is_address {
+                0
+            } else {
+                i.memory_size().size() as u8
+            },
+            how: if i.memory_index() == Iced::None {
+                how
+            } else {
+                how.to_ascii_uppercase()
+            },
         });
     }
 
@@ -188,8 +207,12 @@ impl Walk<'_> {
     fn step(&mut self, instruction: &Instruction, state: &mut State) {
         let i = &instruction.0;
         if is_call(i) {
-            let result = instruction.call_target().and_then(|callee| self.known.result(callee));
-            let keeps = instruction.call_target().is_some_and(|callee| self.known.keeps(callee));
+            let result = instruction
+                .call_target()
+                .and_then(|callee| self.known.result(callee));
+            let keeps = instruction
+                .call_target()
+                .is_some_and(|callee| self.known.keeps(callee));
             if !keeps {
                 self.call(state);
                 state.set(Iced::RAX, result.map(Pointer::to));
@@ -198,7 +221,9 @@ impl Walk<'_> {
         }
         let whole = i.op0_kind() == OpKind::Register && i.op0_register().is_gpr64();
         let value = match i.mnemonic() {
-            Mnemonic::Mov if whole && i.op1_kind() == OpKind::Register => state.of(i.op1_register()),
+            Mnemonic::Mov if whole && i.op1_kind() == OpKind::Register => {
+                state.of(i.op1_register())
+            }
             Mnemonic::Mov if whole && i.op1_kind() == OpKind::Memory => match slot(i) {
                 Some(slot) => state.slots.get(&slot).copied(),
                 None => self.load(i, state),
@@ -217,7 +242,8 @@ impl Walk<'_> {
             && !matches!(i.mnemonic(), Mnemonic::Cmp | Mnemonic::Test)
         {
             let (from, size) = (i.memory_displacement64(), i.memory_size().size() as u64);
-            let apart = |slot: u64| slot >= from.saturating_add(size) || slot.saturating_add(8) <= from;
+            let apart =
+                |slot: u64| slot >= from.saturating_add(size) || slot.saturating_add(8) <= from;
             state.slots.retain(|slot, _| apart(*slot));
         }
         let used = self.info.info(i).used_registers();
@@ -252,7 +278,10 @@ impl Walk<'_> {
 }
 
 fn is_call(i: &iced_x86::Instruction) -> bool {
-    matches!(i.flow_control(), FlowControl::Call | FlowControl::IndirectCall)
+    matches!(
+        i.flow_control(),
+        FlowControl::Call | FlowControl::IndirectCall
+    )
 }
 
 /// The eight bytes on the stack that an operand names.
@@ -267,4 +296,3 @@ fn writes(access: OpAccess) -> bool {
         OpAccess::Write | OpAccess::CondWrite | OpAccess::ReadWrite | OpAccess::ReadCondWrite
     )
 }
-

@@ -52,7 +52,9 @@ impl Pointer {
     /// So many bytes further on; `None` if that is not in the structure.
     pub fn moved(self, by: u64) -> Option<Self> {
         let offset = u64::from(self.offset).wrapping_add(by);
-        let offset = u32::try_from(offset).ok().filter(|offset| *offset < 1 << 20)?;
+        let offset = u32::try_from(offset)
+            .ok()
+            .filter(|offset| *offset < 1 << 20)?;
         Some(Self { offset, ..self })
     }
 }
@@ -86,7 +88,10 @@ pub struct Known<'k> {
 impl Known<'_> {
     /// The place in a variable that an address is.
     pub(super) fn global(&self, address: u64) -> Option<Pointer> {
-        let (range, structure) = self.globals.iter().find(|(range, _)| range.contains(&address))?;
+        let (range, structure) = self
+            .globals
+            .iter()
+            .find(|(range, _)| range.contains(&address))?;
         Pointer::to(structure).moved(address.checked_sub(range.start)?)
     }
 
@@ -170,7 +175,11 @@ impl<'r, 'b> Witnesses<'r, 'b> {
 }
 
 /// What the code of a binary says of offsets, and how many functions say so.
-pub fn derive(runtime: &Runtime<'_>, globals: &Globals, layout: &Layout) -> BTreeMap<Field, (u32, usize)> {
+pub fn derive(
+    runtime: &Runtime<'_>,
+    globals: &Globals,
+    layout: &Layout,
+) -> BTreeMap<Field, (u32, usize)> {
     derive_by(Shapes::embedded(), runtime, globals, layout)
 }
 

@@ -4,8 +4,22 @@ use crate::go::layout::Field;
 
 /// The structures, as fields name them.
 pub const STRUCTURES: [&str; 16] = [
-    "g", "m", "p", "schedt", "workType", "gcControllerState", "mstats", "consistentHeapStats",
-    "heapStatsDelta", "mcache", "mspan", "mheap", "timeHistogram", "hchan", "sudog", "coro",
+    "g",
+    "m",
+    "p",
+    "schedt",
+    "workType",
+    "gcControllerState",
+    "mstats",
+    "consistentHeapStats",
+    "heapStatsDelta",
+    "mcache",
+    "mspan",
+    "mheap",
+    "timeHistogram",
+    "hchan",
+    "sudog",
+    "coro",
 ];
 
 /// The structure that a field is a member of: `g` of `g.sched.sp`.

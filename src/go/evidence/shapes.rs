@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
-use super::pointers::{STRUCTURES, structure};
 use super::Access;
+use super::pointers::{STRUCTURES, structure};
 use crate::go::layout::Field;
 
 /// What a function takes and returns, as far as it points to a structure.
@@ -90,7 +90,10 @@ impl Shapes {
         let fields: HashMap<&str, Field> = Field::ALL.iter().map(|it| (it.name(), *it)).collect();
         let mut shapes = Shapes::default();
         let mut function = None;
-        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        for line in text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        {
             let wrong = || format!("not a line of the list of shapes: {line}");
             if let Some((head, members)) = line.split_once(": ") {
                 let mut words = head.split(' ');
@@ -122,7 +125,13 @@ impl Shapes {
     }
 
     /// Adds what was seen in one binary: members by the truth of that binary. What two binaries disagree on is no member.
-    pub fn add(&mut self, function: &str, signature: &Signature, shape: Shape, members: Vec<Option<Field>>) {
+    pub fn add(
+        &mut self,
+        function: &str,
+        signature: &Signature,
+        shape: Shape,
+        members: Vec<Option<Field>>,
+    ) {
         let known = self
             .functions
             .entry((function.to_owned(), signature.clone()))
@@ -143,11 +152,13 @@ impl Shapes {
 
     /// All of them: function, what it takes, shape, and its members.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Signature, &Shape, &[Option<Field>])> {
-        self.functions.iter().flat_map(|((name, signature), known)| {
-            known
-                .iter()
-                .map(move |(shape, members)| (name.as_str(), signature, shape, members.as_slice()))
-        })
+        self.functions
+            .iter()
+            .flat_map(|((name, signature), known)| {
+                known.iter().map(move |(shape, members)| {
+                    (name.as_str(), signature, shape, members.as_slice())
+                })
+            })
     }
 
     /// Keeps some functions only.
@@ -160,7 +171,9 @@ impl Shapes {
 
     /// The functions, each with what it takes and returns.
     pub fn signatures(&self) -> impl Iterator<Item = (&str, &Signature)> {
-        self.functions.keys().map(|(name, signature)| (name.as_str(), signature))
+        self.functions
+            .keys()
+            .map(|(name, signature)| (name.as_str(), signature))
     }
 
     /// The members of a shape of a function, with their offsets.
@@ -171,11 +184,15 @@ impl Shapes {
         shape: &Shape,
         offsets: &[u32],
     ) -> Vec<(Field, u32)> {
-        let known = self.functions.get(&(function.to_owned(), signature.clone()));
+        let known = self
+            .functions
+            .get(&(function.to_owned(), signature.clone()));
         let members = known.and_then(|known| known.get(shape));
         let members = members.map(Vec::as_slice).unwrap_or_default();
         let found = members.iter().zip(offsets);
-        found.filter_map(|(field, offset)| Some(((*field)?, *offset))).collect()
+        found
+            .filter_map(|(field, offset)| Some(((*field)?, *offset)))
+            .collect()
     }
 }
 
@@ -202,7 +219,9 @@ fn named(name: &str) -> Option<&'static str> {
 
 /// What all fields of a structure are called by their offsets.
 pub fn labels(layout: &crate::go::layout::Layout) -> HashMap<(&'static str, u32), Field> {
-    let members = Field::ALL.iter().filter(|field| !field.name().contains(' '));
+    let members = Field::ALL
+        .iter()
+        .filter(|field| !field.name().contains(' '));
     members
         .filter_map(|field| Some(((structure(*field), layout.offset(*field)?), *field)))
         .collect()

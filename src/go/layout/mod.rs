@@ -36,8 +36,8 @@ use std::error::Error;
 use std::fmt;
 
 use super::binary::{Binary, VersionSource};
-use super::evidence::structure;
 use super::dwarf::{self, Answer, DwarfError, Query};
+use super::evidence::structure;
 use super::image::{Image, Machine};
 use super::implied::VersionRange;
 use super::version::GoVersion;
@@ -323,7 +323,10 @@ impl Layout {
             }
             self.set(*field, Fact::Known(*value, Origin::Code));
         }
-        for field in Field::ALL.iter().filter(|field| !field.name().contains(' ')) {
+        for field in Field::ALL
+            .iter()
+            .filter(|field| !field.name().contains(' '))
+        {
             let Fact::Known(value, Origin::Table(near)) = self.fact(*field) else {
                 continue;
             };
@@ -448,7 +451,10 @@ mod tests {
     fn a_newer_version_is_assumed_and_says_so() {
         let layout = of("go1.99.0");
         assert!(layout.is_assumed(Field::GGoid));
-        let error = layout.require_checked(Field::GGoid).unwrap_err().to_string();
+        let error = layout
+            .require_checked(Field::GGoid)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.starts_with("g.goid is not known: assumed as of go1.")
                 && error.ends_with(

@@ -465,9 +465,8 @@ workType.cycles: 1.25.5 640
     #[test]
     fn a_range_of_versions_has_what_all_of_them_share() {
         let table = Table::parse(SAMPLE).unwrap();
-        let range = |(oldest, newest), field| {
-            table.look_up_range("amd64", (oldest, Some(newest)), field)
-        };
+        let range =
+            |(oldest, newest), field| table.look_up_range("amd64", (oldest, Some(newest)), field);
         let agree = Nearness::Bridged((23, 1), (23, 9));
         assert_eq!(
             range((23, 23), Field::GGoid),

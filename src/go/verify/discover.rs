@@ -97,7 +97,9 @@ fn goroutine(r: Reader<'_>) -> Result<Vec<(Field, u32)>, Skip> {
         for g in &all {
             ids.insert(r.word(*g, Field::GGoid)?);
         }
-        let are_known = parents.iter().all(|id| *id == 0 || ids.contains(id) || *id == 1);
+        let are_known = parents
+            .iter()
+            .all(|id| *id == 0 || ids.contains(id) || *id == 1);
         if ids.contains(&2) && are_known && parents.iter().filter(|id| **id == 1).count() > 2 {
             found.extend(offset(GParentGoid, parent));
         }

@@ -46,7 +46,7 @@ pub(super) fn check(claims: &mut Claims<'_>) {
 
     claims.claim(
         &[GGoid],
-        "no two goroutines have the same id, and one has the first or the second",
+        "no two goroutines have the same id, and one has one of the first",
         |r| {
             let mut ids = HashSet::new();
             for g in &all {
@@ -56,7 +56,7 @@ pub(super) fn check(claims: &mut Claims<'_>) {
                     return Ok(false);
                 }
             }
-            Ok(ids.contains(&1) || ids.contains(&2))
+            Ok((1..=4).any(|id| ids.contains(&id)))
         },
     );
     claims.claim(
@@ -82,17 +82,21 @@ pub(super) fn check(claims: &mut Claims<'_>) {
             Ok(!found.is_empty())
         },
     );
-    claims.claim(&[GAtomicstatus], "some of the first goroutines are alive", |r| {
-        let mut alive = 0;
-        for g in all.iter().take(8) {
-            let status = status(r, *g)?;
-            if status > G_DEADEXTRA {
-                return Ok(false);
+    claims.claim(
+        &[GAtomicstatus],
+        "some of the first goroutines are alive",
+        |r| {
+            let mut alive = 0;
+            for g in all.iter().take(8) {
+                let status = status(r, *g)?;
+                if status > G_DEADEXTRA {
+                    return Ok(false);
+                }
+                alive += usize::from(ALIVE.contains(&status));
             }
-            alive += usize::from(ALIVE.contains(&status));
-        }
-        Ok(alive > 0)
-    });
+            Ok(alive > 0)
+        },
+    );
     claims.claim(
         &[GParentGoid],
         "the first goroutine is the parent of others, and parents have small numbers",
@@ -104,7 +108,10 @@ pub(super) fn check(claims: &mut Claims<'_>) {
                 children += usize::from(parent == 1);
                 parents.push(parent);
             }
-            Ok(children >= 2 && parents.iter().all(|parent| *parent <= largest.saturating_mul(2)))
+            Ok(children >= 2
+                && parents
+                    .iter()
+                    .all(|parent| *parent <= largest.saturating_mul(2)))
         },
     );
     for g in &all {

@@ -198,7 +198,8 @@ fn doubt(layout: &mut Layout, report: &Report) {
         let last = members.iter().filter(|it| it.2).map(|it| it.1).max();
         for (field, offset, is_proven) in members {
             if !is_proven && last.is_none_or(|last| last < offset) {
-                let why = format!("it is beside {suspect}, which is not where it was expected: {claim}");
+                let why =
+                    format!("it is beside {suspect}, which is not where it was expected: {claim}");
                 layout.forget(field, &why);
             }
         }

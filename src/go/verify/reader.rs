@@ -53,10 +53,7 @@ impl Reader<'_> {
 
     /// A field's value: an offset, a size, a length.
     pub(super) fn known(&self, field: Field) -> Result<u64, Skip> {
-        self.layout
-            .hint(field)
-            .map(u64::from)
-            .ok_or(Skip::Unknown)
+        self.layout.hint(field).map(u64::from).ok_or(Skip::Unknown)
     }
 
     /// The address of a member.

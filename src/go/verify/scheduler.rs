@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use super::claim::Claims;
 use super::reader::Skip;
 use crate::go::layout::Field::{
-    GAtomicstatus, GLockedm, GM, MAlllink, MCurg, MG0, MGsignal, MId, MLockedg, MP, MPreemptoff, MProcid,
-    McacheAlloc, McacheAllocLen, MspanSpanclass, PGoidcache, PGoidcacheend, PGoroutinesCreated,
-    PId, PM, PMcache, PRunq, PRunqLen, PRunqhead, PRunqtail, PRunnext, PStatus, SchedGoidgen,
-    SchedGoroutinesCreated, SchedLock, SchedMnext, SchedNgsys, SchedNmfreed, SchedNpidle,
-    SchedProcresizetime,
+    GAtomicstatus, GLockedm, GM, MAlllink, MCurg, MG0, MGsignal, MId, MLockedg, MP, MPreemptoff,
+    MProcid, McacheAlloc, McacheAllocLen, MspanSpanclass, PGoidcache, PGoidcacheend,
+    PGoroutinesCreated, PId, PM, PMcache, PRunnext, PRunq, PRunqLen, PRunqhead, PRunqtail, PStatus,
+    SchedGoidgen, SchedGoroutinesCreated, SchedLock, SchedMnext, SchedNgsys, SchedNmfreed,
+    SchedNpidle, SchedProcresizetime,
 };
 use crate::go::layout::constant::{G_RUNNABLE, G_SCAN, P_DEAD};
 
