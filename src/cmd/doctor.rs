@@ -39,6 +39,7 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
             sections.push(binary(&checked));
             sections.push(sites(&checked.runtime));
             sections.push(commands(&checked));
+            target.require_unchanged()?;
         }
     }
     let kernel = Kernel::current()?;

@@ -27,6 +27,7 @@ pub struct GLayout {
     gopc: Option<usize>,
     startpc: Option<usize>,
     parent_goid: Option<usize>,
+    bubble: Option<usize>,
 }
 
 /// What a goroutine can be shown without, and what then is not known of it.
@@ -77,6 +78,7 @@ impl GLayout {
         };
         let syscall = at(Field::GSyscallsp).ok().zip(at(Field::GSyscallpc).ok());
         let parent_goid = at(Field::GParentGoid).ok();
+        let bubble = at(Field::GBubble).ok();
         // In `gobuf`, `lr` has been the word before `bp` since Go 1.12 (runtime/runtime2.go).
         let sched_bp = at(Field::GSchedBp).ok();
         Ok(Self {
@@ -94,6 +96,7 @@ impl GLayout {
             gopc: at(Field::GGopc).ok(),
             startpc: at(Field::GStartpc).ok(),
             parent_goid,
+            bubble,
             size,
         })
     }
@@ -132,6 +135,7 @@ impl GLayout {
             gopc: optional(self.gopc),
             startpc: optional(self.startpc),
             parent_goid: self.parent_goid.and_then(word),
+            bubble: self.bubble.and_then(word).unwrap_or(0),
         })
     }
 }
@@ -170,6 +174,8 @@ pub struct RawG {
     pub startpc: u64,
     /// Who created it; since Go 1.21.
     pub parent_goid: Option<u64>,
+    /// Its bubble of package testing/synctest, since Go 1.25; 0 if there is none.
+    pub bubble: u64,
 }
 
 impl RawG {

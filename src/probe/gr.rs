@@ -33,6 +33,7 @@ use crate::model::histogram::Histogram;
 use crate::model::loss::Loss;
 use crate::target::Target;
 
+use super::Probes;
 use super::alive;
 use super::attach;
 use super::attach::Attached;
@@ -147,6 +148,11 @@ impl<'object> GrProbes<'object> {
         rodata.gr_cfg = plan.config;
         attach::configure!(rodata, place, target);
         size_maps(&mut open, options)?;
+        let sites = u32::try_from(plan.start_sites.len()).unwrap_or(u32::MAX);
+        open.maps
+            .gr_direct
+            .set_max_entries(sites.saturating_add(LEARNED))
+            .context("cannot size a map")?;
         let mut programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         programs.push(START);
         attach::select(open.open_object_mut(), &programs, place.method());
@@ -199,24 +205,6 @@ impl<'object> GrProbes<'object> {
         Ok(())
     }
 
-    /// What the programs have cost since the gate was opened.
-    pub fn spent(&self) -> Result<Spent> {
-        spent::spent(&self.skel.maps.go_spent)
-    }
-
-    /// From now on everything is recorded.
-    pub fn open_gate(&mut self) -> Result<()> {
-        self.set_gate(1)
-    }
-
-    /// Records nothing more, detaches, and leaves what was recorded to be read.
-    pub fn close(&mut self) -> Result<()> {
-        self.set_gate(0)?;
-        self.links.append(&mut self.starts.links);
-        detach(std::mem::take(&mut self.links));
-        Ok(())
-    }
-
     fn set_gate(&mut self, value: u32) -> Result<()> {
         let bss = self
             .skel
@@ -250,12 +238,6 @@ impl<'object> GrProbes<'object> {
         // Keep the allocation for the next batch.
         self.batch.borrow_mut().events = events;
         Ok(taken)
-    }
-
-    /// Forgets what is remembered of a process that has ended.
-    pub fn forget(&self, process: u32) -> Result<()> {
-        let maps = &self.skel.maps;
-        alive::forget(&maps.alive_table, &maps.alive_overflow, process)
     }
 
     /// Watches these start functions too, from their next start on. Returns how many are new.
@@ -373,9 +355,25 @@ impl<'object> GrProbes<'object> {
             self.counter(gr_counter::GR_N_EXITED)?,
         ))
     }
+}
 
-    /// What was not recorded, by cause.
-    pub fn losses(&self) -> Result<Vec<Loss>> {
+impl Probes for GrProbes<'_> {
+    fn open_gate(&mut self, _now_ns: u64) -> Result<()> {
+        self.set_gate(1)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.set_gate(0)?;
+        self.links.append(&mut self.starts.links);
+        detach(std::mem::take(&mut self.links));
+        Ok(())
+    }
+
+    fn spent(&self) -> Result<Spent> {
+        spent::spent(&self.skel.maps.go_spent)
+    }
+
+    fn losses(&self) -> Result<Vec<Loss>> {
         let mut losses = Vec::new();
         for (counter, cause, meaning) in LOSSES {
             losses.push(Loss {
@@ -393,11 +391,19 @@ impl<'object> GrProbes<'object> {
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
     }
+
+    fn forget(&mut self, process: u32) -> Result<()> {
+        let maps = &self.skel.maps;
+        alive::forget(&maps.alive_table, &maps.alive_overflow, process)
+    }
 }
 
 /// Direct calls of a start function within one look (100 ms) that make it too dear to watch: 10,000 a second cost the
 /// target about 1 % of a CPU.
 const HOT: u64 = 1_000;
+
+/// Start functions that can be learned and looked after while observing.
+const LEARNED: u32 = 4096;
 
 /// Links to start functions that were learned one after the other.
 const MAX_START_LINKS: usize = 16;
@@ -405,7 +411,7 @@ const MAX_START_LINKS: usize = 16;
 /// Name of the program for start functions.
 const START: &str = "gr_start";
 
-const LOSSES: [(gr_counter, &str, &str); 8] = [
+const LOSSES: [(gr_counter, &str, &str); 9] = [
     (
         gr_counter::GR_N_LOST_CREATE,
         "ring_full_create",
@@ -430,6 +436,11 @@ const LOSSES: [(gr_counter, &str, &str); 8] = [
         gr_counter::GR_N_MAP_FULL,
         "map_full",
         "goroutines not remembered, so their running time is unknown (raise --max-goroutines)",
+    ),
+    (
+        gr_counter::GR_N_CREATE_MAP_FULL,
+        "map_full_create",
+        "creations not remembered, so what the goroutines waited for their start is unknown (raise --max-goroutines)",
     ),
     (
         gr_counter::GR_N_UNREADABLE,

@@ -67,10 +67,10 @@ func main() {
 	case "pile":
 		// One processor, which main keeps to itself: all these are in its queue.
 		runtime.GOMAXPROCS(1)
+		os.Stdout.WriteString("{}\n")
 		for i := 0; i < 100; i++ {
 			go never()
 		}
-		os.Stdout.WriteString("{}\n")
 		for i := 0; i >= 0; i++ {
 		}
 	case "ended":
