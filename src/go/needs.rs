@@ -3,6 +3,9 @@
 use super::globals::Globals;
 use super::layout::{Field, Layout};
 
+/// A variable of the runtime: its name, and where it lies.
+type Variable = (&'static str, fn(&Globals) -> Option<u64>);
+
 /// Something that a command shows, and what it takes.
 #[derive(Debug)]
 pub struct Need {
@@ -11,7 +14,7 @@ pub struct Need {
     /// What of it; empty: all.
     pub what: &'static str,
     fields: &'static [Field],
-    globals: &'static [(&'static str, fn(&Globals) -> Option<u64>)],
+    globals: &'static [Variable],
 }
 
 impl Need {

@@ -69,11 +69,8 @@ pub(super) fn check(claims: &mut Claims<'_>) {
             let mut found = HashSet::new();
             for g in &all {
                 match r.word(*g, GStartpc)? {
-                    pc if r.is_main(pc) => {
-                        if !found.insert(pc) {
-                            return Ok(false);
-                        }
-                    }
+                    pc if r.is_main(pc) && !found.insert(pc) => return Ok(false),
+                    pc if r.is_main(pc) => {}
                     0 => {}
                     pc if !r.is_code(pc) => return Ok(false),
                     _ => {}

@@ -104,7 +104,10 @@ fn threads(claims: &mut Claims<'_>) {
         |r| {
             let sched = r.variable(r.live.globals.sched)?;
             let (made, ended) = (r.word(sched, SchedMnext)?, r.word(sched, SchedNmfreed)?);
-            Ok(!all.is_empty() && made.checked_sub(ended) == Some(all.len() as u64))
+            if all.is_empty() {
+                return Err(Skip::Unknown);
+            }
+            Ok(made.checked_sub(ended) == Some(all.len() as u64))
         },
     );
 }
