@@ -14,7 +14,9 @@ use crate::cli::DumpOutput;
 use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::ReadError;
+use crate::go::g;
 use crate::go::goroutines::GoroutineReader;
+use crate::go::layout::Layout;
 use crate::model::dump::Dump;
 use crate::model::dump::End;
 use crate::model::dump::Goroutine;
@@ -73,6 +75,7 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
         other => anyhow!("cannot read the goroutines of process {pid}: {other}"),
     };
     let mut reader = GoroutineReader::new(&target.binary, &live.subject()).map_err(explain)?;
+    warn_of_unknown(&live.anatomy.layout);
     let mut take = || -> Result<Dump> {
         let dump = reader.read(&live.memory);
         // Whatever was read of another program is nothing, an error too.
@@ -121,6 +124,13 @@ impl Program {
             bail!("process {pid} has replaced itself by exec: look at it anew");
         }
         Ok(())
+    }
+}
+
+/// Says what will be missing of every goroutine.
+pub(super) fn warn_of_unknown(layout: &Layout) {
+    for what in g::shortcomings(layout) {
+        output::warn(&what);
     }
 }
 

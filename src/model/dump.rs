@@ -71,8 +71,8 @@ pub struct Goroutine {
     pub durable: bool,
     /// Whether the collector is looking at its stack.
     pub scanned: bool,
-    /// Whether it is locked to an operating system thread.
-    pub locked: bool,
+    /// Whether it is locked to an operating system thread; `None` if that is not known.
+    pub locked: Option<bool>,
     /// Whether it belongs to the runtime, not to the program.
     pub system: bool,
     /// Its stack.
@@ -241,7 +241,7 @@ pub(crate) mod sample {
             bubble: None,
             durable: false,
             scanned: false,
-            locked: false,
+            locked: Some(false),
             system: false,
             stack,
             start: Some(place("main.worker", 1)),

@@ -36,7 +36,7 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine, all_fram
     if minutes > 0 {
         let _ = write!(out, ", {minutes} minutes");
     }
-    if goroutine.locked {
+    if goroutine.locked == Some(true) {
         out.extend_from_slice(b", locked to thread");
     }
     if let Some(bubble) = goroutine.bubble {
@@ -57,7 +57,11 @@ pub fn group(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>, all_frame
     let _ = write!(out, "{count} goroutine{} [", plural(count));
     activities(out, group);
     waits(out, group, at_ns);
-    let locked = group.goroutines.iter().filter(|it| it.locked).count();
+    let locked = group
+        .goroutines
+        .iter()
+        .filter(|it| it.locked == Some(true))
+        .count();
     match locked {
         0 => {}
         _ if locked == count => out.extend_from_slice(b", locked to thread"),
@@ -290,7 +294,7 @@ mod tests {
             })
             .collect();
         let mut running = sample::goroutine(7, StackState::Running);
-        running.locked = true;
+        running.locked = Some(true);
         goroutines.push(running);
         Dump {
             goroutines,

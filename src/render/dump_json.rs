@@ -33,7 +33,7 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine) {
         )
         .number_or_null("synctest_bubble", goroutine.bubble)
         .truth("durable", goroutine.durable)
-        .truth("locked_to_thread", goroutine.locked)
+        .truth_or_null("locked_to_thread", goroutine.locked)
         .truth("system", goroutine.system)
         .text_or_null(
             "start",
