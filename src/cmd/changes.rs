@@ -2,6 +2,7 @@
 
 use crate::probe::attach::Place;
 use crate::target::Target;
+use crate::target::guard::Change;
 use crate::target::process::Loaded;
 use crate::target::process::ProcessId;
 use crate::target::watch::Watch;
@@ -12,6 +13,7 @@ use super::output;
 #[derive(Debug)]
 pub(super) struct Changes {
     said_replaced: bool,
+    said_changed: bool,
     confined: Vec<Confined>,
 }
 
@@ -36,12 +38,20 @@ impl Changes {
         };
         Self {
             said_replaced: false,
+            said_changed: false,
             confined: place.confined_to().iter().map(confined).collect(),
         }
     }
 
     /// Looks, and says what has happened since.
     pub(super) fn warn(&mut self, target: &Target) {
+        if let Some(change) = target.file_change() {
+            if !self.said_changed {
+                self.said_changed = true;
+                output::warn(&changed(target, change));
+            }
+            return;
+        }
         if !self.said_replaced && target.was_replaced() {
             self.said_replaced = true;
             output::warn(&format!(
@@ -52,6 +62,19 @@ impl Changes {
         for one in &mut self.confined {
             one.warn(target);
         }
+    }
+}
+
+/// What is said when a file is changed in place: the end of its observation.
+fn changed(target: &Target, change: Change) -> String {
+    let shown = target.path.display();
+    match change {
+        Change::Coming => format!(
+            "{shown} was opened to be written to: its probes were taken away before that, and its observation has ended; start grtmon again"
+        ),
+        Change::Begun => format!(
+            "{shown} was changed in place: its probes were taken away at once, and its observation has ended; what was started in that moment may have died of them; start grtmon again"
+        ),
     }
 }
 

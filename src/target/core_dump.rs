@@ -30,7 +30,7 @@ impl CoreDump {
     /// Not a core dump of a Go program, or the program is not there, or it is another one.
     pub fn open(path: &Path, program: Option<&Path>) -> Result<Self> {
         let shown = path.display();
-        let (bytes, _) = super::map(path)?;
+        let bytes = super::map(path)?;
         let core = Core::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
         let Some(entered_at) = core.entered_at() else {
             bail!("{shown} does not say where its program was loaded (no NT_AUXV note)");
@@ -42,7 +42,7 @@ impl CoreDump {
                 bail!("{shown} does not say which program it is of: name it with --binpath")
             }
         };
-        let (bytes, _) = super::map(&program)
+        let bytes = super::map(&program)
             .context("cannot find the program that dumped core: name it with --binpath")?;
         let name = program.display();
         let binary = Binary::parse(bytes).with_context(|| format!("cannot use {name}"))?;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -25,14 +26,14 @@ use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::Image;
 
-use super::Scope;
-use super::Target;
+use super::ProgramFile;
 use super::file_id::FileId;
 use super::mapped::MappedFile;
 use super::namespace;
 use super::open_regular;
 use super::proc_mount;
 use super::process::ProcessId;
+use super::read;
 
 /// Sections that only Go's linker makes (cmd/link/internal/ld, Go 1.13 to 1.27).
 const SECTIONS: [&str; 5] = [
@@ -116,10 +117,13 @@ impl Survey {
         let mut candidates: Vec<(ProcessId, Option<FileId>)> = Vec::new();
         for pid in pids {
             let exe = PathBuf::from(format!("/proc/{pid}/exe"));
-            let file = match FileId::of(&exe) {
+            let file = match FileId::at(&exe) {
                 Ok(file) => {
+                    let Some((file, is_go)) = self.files.look(file, &exe) else {
+                        continue;
+                    };
                     met.insert(file);
-                    if !self.files.is_go(file, &exe) {
+                    if !is_go {
                         continue;
                     }
                     Some(file)
@@ -139,11 +143,11 @@ impl Survey {
         self.files.known.retain(|file, _| met.contains(file));
         self.forget(&met);
         // Those that look like Go but cannot be used are no Go programs, or too old.
-        let paths = std::mem::take(&mut self.files.paths);
-        for (file, _) in &paths {
-            self.places.insert(*file, None);
+        let unread = std::mem::take(&mut self.files.unread);
+        for (file, _) in &unread {
+            self.places.insert(file.id(), None);
         }
-        for (file, program) in read_programs(&paths) {
+        for (file, program) in read_programs(&unread) {
             self.places.insert(file, Some(self.programs.len()));
             self.programs.push(program);
         }
@@ -187,19 +191,26 @@ impl Survey {
 struct Files {
     /// Whether they look like Go programs.
     known: HashMap<FileId, bool>,
-    /// Those that do and were not read yet, with a path to each.
-    paths: Vec<(FileId, PathBuf)>,
+    /// Those that do and were not read yet, open, with a path for people.
+    unread: Vec<(ProgramFile, PathBuf)>,
 }
 
 impl Files {
-    fn is_go(&mut self, file: FileId, path: &Path) -> bool {
-        *self.known.entry(file).or_insert_with(|| {
-            let is_go = looks_like_go(path);
-            if is_go {
-                self.paths.push((file, path.to_owned()));
-            }
-            is_go
-        })
+    /// Which file is at a path now, and whether it looks like a Go program. It was `file` a moment ago; only one that is
+    /// not known is opened, and then that very one is looked at.
+    fn look(&mut self, file: FileId, path: &Path) -> Option<(FileId, bool)> {
+        if let Some(known) = self.known.get(&file) {
+            return Some((file, *known));
+        }
+        let open = ProgramFile::open(path).ok()?;
+        let file = open.id();
+        let is_go = *self.known.entry(file).or_insert_with(|| {
+            sections(open.file()).is_some_and(|found| found != Sections::OfOthers)
+        });
+        if is_go && !self.unread.iter().any(|(known, _)| known.id() == file) {
+            self.unread.push((open, path.to_owned()));
+        }
+        Some((file, is_go))
     }
 
     /// Whether the first word of a command line is the path of a file that certainly is a Go program.
@@ -207,11 +218,16 @@ impl Files {
         let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let word = cmdline.split(|byte| *byte == 0).next().unwrap_or_default();
         let path = Path::new(OsStr::from_bytes(word));
-        path.is_absolute() && sections(path).is_some_and(|found| found == Sections::OfGo)
+        let file = path
+            .is_absolute()
+            .then(|| open_regular(path).ok())
+            .flatten();
+        file.and_then(|file| sections(&file))
+            .is_some_and(|found| found == Sections::OfGo)
     }
 }
 
-/// What the section headers of a file say.
+/// What the section headers of a file say; without any only reading it whole will tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sections {
     /// There are none.
@@ -223,9 +239,8 @@ enum Sections {
 }
 
 /// Reads only the headers of a file; `None` if it is no program.
-fn sections(path: &Path) -> Option<Sections> {
-    let file = open_regular(path).ok()?;
-    let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
+fn sections(file: &File) -> Option<Sections> {
+    let image = Image::parse(MappedFile::new(file).ok()?).ok()?;
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
     Some(match image.sections() {
         [] => Sections::Missing,
@@ -234,20 +249,15 @@ fn sections(path: &Path) -> Option<Sections> {
     })
 }
 
-/// Whether a file can be a Go program. Without section headers only reading it whole will tell.
-fn looks_like_go(path: &Path) -> bool {
-    sections(path).is_some_and(|found| found != Sections::OfOthers)
-}
-
 /// Reads programs, on all processors; leaves out those that cannot be used.
-fn read_programs(files: &[(FileId, PathBuf)]) -> Vec<(FileId, Program)> {
+fn read_programs(files: &[(ProgramFile, PathBuf)]) -> Vec<(FileId, Program)> {
     let workers = thread::available_parallelism().map_or(1, |number| number.get());
     let next = AtomicUsize::new(0);
     // Each takes the next file when it is done with one: some are a hundred times as large as others.
     let work = || {
         let mut done = Vec::new();
         while let Some((file, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.extend(program(path).map(|program| (*file, program)));
+            done.extend(program(file, path).map(|program| (file.id(), program)));
         }
         done
     };
@@ -260,8 +270,8 @@ fn read_programs(files: &[(FileId, PathBuf)]) -> Vec<(FileId, Program)> {
     })
 }
 
-fn program(path: &Path) -> Option<Program> {
-    let binary = Target::open(path, Scope::Everyone).ok()?.binary;
+fn program(file: &ProgramFile, path: &Path) -> Option<Program> {
+    let binary = read(file, path).ok()?;
     let anatomy = Anatomy::of(&binary);
     Some(Program {
         binary,
@@ -362,7 +372,11 @@ mod tests {
 
     #[test]
     fn what_is_not_go_is_left_out() {
-        assert!(!looks_like_go(Path::new("/proc/self/exe")));
+        let own = Files::default().look(
+            FileId::at(Path::new("/proc/self/exe")).unwrap(),
+            Path::new("/proc/self/exe"),
+        );
+        assert!(!own.unwrap().1);
         assert!(!Files::default().names_go(std::process::id().cast_signed()));
         let survey = survey().unwrap();
         let me = std::process::id().cast_signed();
