@@ -329,7 +329,9 @@ pub struct Sched {
   LIVE     heap, live or unswept; GOAL: where the next collection ends
   GC       collections               STW99  99th percentile of their pauses
   GC%      share of the CPU time they took, as of the last one
-  LAT99    99th percentile of the time from runnable to running
+  LAT99    99th percentile of the time from runnable to running, of all
+           goroutines, the runtime's own included: its sweeper is most of
+           them after a collection (grtmon sched: those of the program)
   MUTEX    time that goroutines waited for mutexes
   LIMIT    GOMEMLIMIT
 Percentiles are upper bounds. -: there was none; ?: not known."

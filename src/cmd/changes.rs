@@ -1,13 +1,26 @@
 //! What happens to the observed file and processes that hides a part of what they do: said once, as it is noticed.
 
+use crate::model::account::Remark;
 use crate::probe::attach::Place;
 use crate::target::Target;
-use crate::target::guard::Change;
+use crate::target::guard;
 use crate::target::process::Loaded;
 use crate::target::process::ProcessId;
 use crate::target::watch::Watch;
 
 use super::output;
+
+/// Something that has happened.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// It is to be known, and the observation goes on.
+    Note(Remark),
+    /// It ends the observation of a process.
+    Ends(Remark),
+    /// It ends the observation of the binary and all its processes.
+    #[allow(dead_code, reason = "for what is found out about the binary's file")]
+    EndsAll(Remark),
+}
 
 /// What was last known, and what was said already.
 #[derive(Debug)]
@@ -43,66 +56,73 @@ impl Changes {
         }
     }
 
-    /// Looks, and says what has happened since.
-    pub(super) fn warn(&mut self, target: &Target) {
+    /// What has happened since the last look.
+    pub(super) fn look(&mut self, target: &Target, watch: &mut Watch) -> Vec<Change> {
+        let mut happened = Vec::new();
         if let Some(change) = target.file_change() {
             if !self.said_changed {
                 self.said_changed = true;
-                output::warn(&changed(target, change));
+                happened.push(Change::EndsAll(Remark {
+                    cause: "file_changed",
+                    process: None,
+                    text: changed(target, change),
+                }));
             }
-            return;
+            return happened;
         }
         if !self.said_replaced && target.was_replaced() {
             self.said_replaced = true;
-            output::warn(&format!(
-                "{} was replaced on disk: processes started from now on run another binary and are not seen",
-                target.path.display()
-            ));
+            happened.push(Change::Note(Remark {
+                cause: "replaced",
+                process: None,
+                text: format!(
+                    "{} was replaced on disk: processes started from now on run another binary and are not seen",
+                    target.path.display()
+                ),
+            }));
         }
-        for one in &mut self.confined {
-            one.warn(target);
+        let confined = self.confined.iter_mut();
+        happened.extend(confined.filter_map(|one| one.look(target)));
+        if watch.take_stranger() {
+            output::note(
+                "Processes outside of grtmon's PID namespace run this file too: they are observed, but have no number here (?).",
+            );
         }
+        happened
     }
 }
 
 /// What is said when a file is changed in place: the end of its observation.
-fn changed(target: &Target, change: Change) -> String {
+fn changed(target: &Target, change: guard::Change) -> String {
     let shown = target.path.display();
     match change {
-        Change::Coming => format!(
+        guard::Change::Coming => format!(
             "{shown} was opened to be written to: its probes were taken away before that, and its observation has ended; start grtmon again"
         ),
-        Change::Begun => format!(
+        guard::Change::Begun => format!(
             "{shown} was changed in place: its probes were taken away at once, and its observation has ended; what was started in that moment may have died of them; start grtmon again"
         ),
     }
 }
 
-/// Says, once, that a process showed itself which is outside of grtmon's PID namespace.
-pub(super) fn tell_of_strangers(watch: &mut Watch) {
-    if watch.take_stranger() {
-        output::note(
-            "Processes outside of grtmon's PID namespace run this file too: they are observed, but have no number here (?).",
-        );
-    }
-}
-
 impl Confined {
     /// The kernel confines probes to a task. An exec by a thread that is not the main one puts another in its place.
-    fn warn(&mut self, target: &Target) {
+    fn look(&mut self, target: &Target) -> Option<Change> {
         if self.said || !target.runs(&self.process) {
-            return;
+            return None;
         }
-        let Some(image) = self.process.loaded() else {
-            return;
-        };
+        let image = self.process.loaded()?;
         if *self.image.get_or_insert(image) == image {
-            return;
+            return None;
         }
         self.said = true;
-        output::warn(&format!(
-            "process {} has replaced itself by exec: what it does from now on may not be seen; start grtmon again",
-            self.process.pid
-        ));
+        Some(Change::Ends(Remark {
+            cause: "exec_of_the_same",
+            process: Some(self.process.pid.cast_unsigned()),
+            text: format!(
+                "process {} has replaced itself by exec: what it does from now on may not be seen; start grtmon again",
+                self.process.pid
+            ),
+        }))
     }
 }

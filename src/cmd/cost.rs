@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use anyhow::Result;
 
 use crate::cli::Common;
-use crate::event_loop::Flow;
 use crate::model::cost::Cost;
 use crate::model::top::Running;
 use crate::probe::attach::Method;
@@ -73,9 +72,9 @@ impl Trap {
 }
 
 impl<'a> CostWatch<'a> {
-    /// To be called when the gates have been opened.
-    pub(super) fn begin(common: &Common, method: Method, targets: &'a [Target]) -> Self {
-        let mut watch = Self {
+    /// For these targets. Nothing has begun.
+    pub(super) fn new(common: &Common, method: Method, targets: &'a [Target]) -> Self {
+        Self {
             targets,
             cpu: CpuTime::default(),
             trap: Trap::NotYet(method),
@@ -84,16 +83,19 @@ impl<'a> CostWatch<'a> {
             judged: (0, 0),
             seconds_over: 0,
             running: None,
-        };
-        watch.look();
-        if watch.limit.is_some()
-            && let Some(unseen) = watch.unseen()
+        }
+    }
+
+    /// To be called when the gates have been opened.
+    pub(super) fn begin(&mut self) {
+        self.look();
+        if self.limit.is_some()
+            && let Some(unseen) = self.unseen()
         {
             output::warn(&format!(
                 "--max-overhead goes by the CPU time of the processes that can be seen: {unseen}"
             ));
         }
-        watch
     }
 
     /// Why the CPU time is not that of all the observed, if it is not.
@@ -107,21 +109,7 @@ impl<'a> CostWatch<'a> {
         }
     }
 
-    /// To be called ten times a second, with what was spent since the beginning. Says why it ends what it ends.
-    pub(super) fn check(&mut self, spent: impl FnOnce() -> Result<Spent>) -> Result<Flow> {
-        if self.limit.is_none() {
-            // Nothing to judge.
-            self.time_passes();
-            return Ok(Flow::Continue);
-        }
-        let Some(dear) = self.judge(spent)? else {
-            return Ok(Flow::Continue);
-        };
-        output::warn(&format!("detaching: {dear}"));
-        Ok(Flow::End)
-    }
-
-    /// As [`check`](Self::check), and silent: the caller says it. What is found can be seen in
+    /// To be called ten times a second, with what was spent since the beginning. What is found can be seen in
     /// [`running`](Self::running).
     pub(super) fn judge(
         &mut self,

@@ -37,6 +37,7 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
             let checked = Checked::of(&target);
             sections.push(binary(&checked));
             sections.push(sites(&checked.runtime));
+            target.require_unchanged()?;
         }
     }
     let kernel = Kernel::current()?;

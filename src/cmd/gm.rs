@@ -1,7 +1,6 @@
 //! `grtmon gm`: allocations by size class.
 
 use std::process::ExitCode;
-use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -10,28 +9,24 @@ use anyhow::bail;
 
 use crate::cli;
 use crate::event_loop::Flow;
-use crate::event_loop::Observer;
 use crate::event_loop::Timing;
+use crate::model::account::Account;
 use crate::model::allocation::Allocations;
-use crate::model::cost::Cost;
-use crate::model::loss;
-use crate::model::loss::Loss;
-use crate::probe;
+use crate::probe::Slot;
+use crate::probe::attach::Place;
 use crate::probe::gm::GmProbes;
 use crate::probe::gm::Plan;
-use crate::probe::spent::Spent;
-use crate::render;
+use crate::render::account;
 use crate::render::allocation;
 use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
 
-use super::changes::Changes;
-use super::cost::CostWatch;
 use super::gm_counters;
+use super::observe;
+use super::observe::Observation;
 use super::output;
 use super::output::Output;
-use super::session;
 use super::session::Session;
 
 pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
@@ -52,112 +47,91 @@ pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
 }
 
 fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
-    let (mut session, targets) = Session::open(&args.target, args.common.attach)?;
-    let mut slots = probe::slots(targets.len());
-    let mut observed = Vec::new();
-    for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(target).with_context(|| format!("cannot observe {}", target.name))?;
-        let place = session.place(target, plan.sites().len())?;
-        let changes = Changes::of(target, &place);
-        let probes = GmProbes::attach(slot, target, &plan, &place)?;
-        observed.push(Observed {
-            target,
-            probes,
-            changes,
-        });
-    }
-    for one in &mut observed {
-        one.probes.open_gate()?;
-    }
-    session::announce("allocations", &targets);
-    let cost = CostWatch::begin(&args.common, session.method, &targets);
-    let mut command = Gm {
-        observed,
-        cost,
+    let (session, targets) = Session::open(&args.target, args.common.attach)?;
+    let command = Gm {
         json: args.common.output == cli::Output::Json,
         all: args.all,
         began: Instant::now(),
+        ended: None,
         output: Output::new(),
     };
     let timing = Timing {
         interval: Some(args.interval),
         duration: args.common.duration,
     };
-    let ending = session.observe(timing, &mut command)?;
-    command.finish()?;
-    ending.exit_code()
+    observe::run(session, &targets, &args.common, timing, command)
 }
 
-struct Observed<'a> {
-    target: &'a Target,
-    probes: GmProbes<'a>,
-    changes: Changes,
-}
-
-struct Gm<'a> {
-    observed: Vec<Observed<'a>>,
-    cost: CostWatch<'a>,
+struct Gm {
     json: bool,
+    /// Size classes in which nothing was allocated are shown too.
     all: bool,
     began: Instant,
+    /// When the probes were taken away.
+    ended: Option<Instant>,
     output: Output,
 }
 
-/// What all probes have cost together.
-fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
-    observed.iter().try_fold(
-        Spent::default(),
-        |sum, one| Ok(sum.and(one.probes.spent()?)),
-    )
-}
+type Observed<'a> = observe::Observed<'a, Gm>;
 
-impl Observer for Gm<'_> {
-    fn poll(&mut self) -> Result<Flow> {
-        Ok(Flow::Continue)
+impl Observation for Gm {
+    const WHAT: &'static str = "allocations";
+    const POLLS: bool = false;
+    type Plan = Plan;
+    type Probes<'a> = GmProbes<'a>;
+    type Own<'a> = ();
+
+    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, ())> {
+        let plan = Plan::of(target).with_context(|| format!("cannot observe {}", target.name))?;
+        Ok((plan, ()))
     }
 
-    fn report(&mut self) -> Result<Flow> {
-        self.print("allocations", self.began.elapsed(), &[], None)?;
-        Ok(Flow::Continue)
+    fn attach<'a>(
+        &mut self,
+        slot: &'a mut Slot,
+        target: &'a Target,
+        plan: &Plan,
+        place: &Place,
+    ) -> Result<GmProbes<'a>> {
+        GmProbes::attach(slot, target, plan, place)
     }
 
-    fn check_targets(&mut self) -> Result<Flow> {
-        for one in &mut self.observed {
-            one.changes.warn(one.target);
-        }
-        let spent = || spent(&self.observed);
-        if self.cost.check(spent)? == Flow::End {
-            return Ok(Flow::End);
-        }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
-        Ok(if ended { Flow::End } else { Flow::Continue })
-    }
-}
-
-impl Gm<'_> {
-    fn finish(&mut self) -> Result<()> {
-        let mut losses = Vec::new();
-        let elapsed = self.began.elapsed();
-        for one in &mut self.observed {
-            one.probes.close()?;
-            loss::merge(&mut losses, &one.probes.losses()?);
-        }
-        let cost = self.cost.end(spent(&self.observed)?);
-        self.print("end", elapsed, &losses, Some(&cost))?;
-        output::report_cost(&cost);
-        output::report_losses(&losses);
+    fn opened(&mut self, _all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {
+        self.began = Instant::now();
         Ok(())
     }
 
+    fn report(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
+        self.print(all, "allocations", None)?;
+        Ok(Flow::Continue)
+    }
+
+    fn closing(&mut self) {
+        self.ended = Some(Instant::now());
+    }
+
+    fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
+        self.print(all, "end", Some(account))
+    }
+
+    fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+}
+
+impl Gm {
     fn print(
         &mut self,
+        observed: &[Observed<'_>],
         event: &str,
-        elapsed: Duration,
-        losses: &[Loss],
-        cost: Option<&Cost>,
+        account: Option<&Account>,
     ) -> Result<()> {
+        let elapsed = match self.ended {
+            Some(ended) => ended.saturating_duration_since(self.began),
+            None => self.began.elapsed(),
+        };
         let mut all = Allocations::default();
-        for one in &self.observed {
+        for one in observed {
             all.merge(&one.probes.allocations()?);
         }
         if self.json {
@@ -171,14 +145,7 @@ impl Gm<'_> {
             );
             object.text("source", "probes");
             allocation::json(&mut object, &all);
-            object.list("lost", losses, |inner, loss| {
-                inner
-                    .text("cause", loss.cause)
-                    .number("events", loss.events);
-            });
-            if let Some(cost) = cost {
-                render::cost::json(&mut object, cost);
-            }
+            account::of_report(&mut object, account);
             object.end();
         } else {
             allocation::text(&mut self.output.text, &all, elapsed, self.all);

@@ -73,6 +73,7 @@ pub(super) fn open(args: &cli::TargetArgs) -> Result<Opened> {
             bail!("this binary's size classes are not those grtmon knows");
         }
         let anatomy = Anatomy::of(&target.binary);
+        target.require_unchanged()?;
         for process in target.processes() {
             let live = Live::checked(&process, &anatomy)?;
             processes.push(Counted::open(live)?);

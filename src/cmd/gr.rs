@@ -6,22 +6,21 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use anyhow::Result;
-use regex::Regex;
 
 use crate::cli;
 use crate::event_loop::Flow;
-use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::model::cost::Cost;
+use crate::model::account::Account;
 use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::What;
-use crate::model::loss;
-use crate::probe;
+use crate::probe::Probes;
+use crate::probe::Slot;
+use crate::probe::attach::Method;
+use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
-use crate::probe::spent::Spent;
-use crate::render;
+use crate::render::account;
 use crate::render::goroutine;
 use crate::render::goroutine::Names;
 use crate::render::goroutine::Table;
@@ -29,16 +28,14 @@ use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
-use crate::target::watch::Watch;
 
-use super::changes;
-use super::changes::Changes;
-use super::cost::CostWatch;
 use super::elders::Elders;
 use super::names::NameCache;
+use super::names::NameFilter;
+use super::observe;
+use super::observe::Observation;
 use super::output;
 use super::output::Output;
-use super::session;
 use super::session::Session;
 
 /// Records taken at one go before rows are written.
@@ -51,62 +48,21 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         .target
         .as_ref()
         .context("no target: give --pid, --binpath, or -- COMMAND")?;
-    let (mut session, targets) = Session::open(target, args.common.attach)?;
-    let options = Options {
-        queue: args.rows.queue,
-        ..options(args.rows.buffer, args.memory.max_goroutines)
-    };
-    let mut slots = probe::slots(targets.len());
-    let mut observed = Vec::new();
-    for (slot, target) in slots.iter_mut().zip(&targets) {
-        let checked = Checked::of(target);
-        let plan = Plan::of(&checked, &options)
-            .with_context(|| format!("cannot observe {}", target.name))?;
-        plan.shortcomings
-            .iter()
-            .for_each(|shortcoming| output::warn(shortcoming));
-        let place = session.place(target, plan.sites().len())?;
-        let changes = Changes::of(target, &place);
-        let mut probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
-        let elders = elders(&checked, args.rows.alive)?;
-        probes.learn(target, elders.starts.iter().copied())?;
-        observed.push(Observed {
-            target,
-            probes,
-            elders,
-            names: NameCache::new(args.rows.addresses),
-            watch: Watch::of(&target.processes()),
-            unknown: BTreeSet::new(),
-            changes,
-        });
-    }
-
-    let mut printer = Printer::new(&args.rows, args.common.output)?;
-    for one in &mut observed {
-        one.probes.open_gate()?;
-    }
-    session::announce("goroutines", &targets);
-    printer.heading()?;
-    let mut elders = Some(0);
-    for one in &mut observed {
-        let more = one.show_elders(&mut printer, args.rows.alive);
-        elders = elders.zip(more).map(|(sum, more)| sum + more);
-    }
-    printer.elders = elders;
-    printer.output.flush()?;
-    let cost = CostWatch::begin(&args.common, session.method, &targets);
-    let mut command = Gr {
-        observed,
-        cost,
-        printer,
+    let (session, targets) = Session::open(target, args.common.attach)?;
+    let command = Gr {
+        options: Options {
+            queue: args.rows.queue,
+            ..options(args.rows.buffer, args.memory.max_goroutines)
+        },
+        alive: args.rows.alive,
+        addresses: args.rows.addresses,
+        printer: Printer::new(&args.rows, args.common.output)?,
     };
     let timing = Timing {
         interval: None,
         duration: args.common.duration,
     };
-    let ending = session.observe(timing, &mut command)?;
-    command.finish()?;
-    ending.exit_code()
+    observe::run(session, &targets, &args.common, timing, command)
 }
 
 /// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without and says
@@ -136,83 +92,125 @@ pub(super) fn options(buffer_kib: u32, max_goroutines: u32) -> Options {
 }
 
 /// The command's state while it observes.
-struct Gr<'a> {
-    observed: Vec<Observed<'a>>,
-    cost: CostWatch<'a>,
+struct Gr {
+    options: Options,
+    /// Goroutines that are there already are shown.
+    alive: bool,
+    /// Addresses are shown.
+    addresses: bool,
     printer: Printer,
 }
 
-/// One binary under observation.
-struct Observed<'a> {
-    target: &'a Target,
-    probes: GrProbes<'a>,
+/// What is kept of one binary.
+struct Own {
     elders: Elders,
     names: NameCache,
-    watch: Watch,
     /// Start functions met in events and not watched.
     unknown: BTreeSet<u64>,
-    changes: Changes,
 }
 
-impl Observed<'_> {
-    /// Shows the goroutines that were there already, if that is wanted. Returns how many there were, if that is known.
-    fn show_elders(&mut self, printer: &mut Printer, wanted: bool) -> Option<u64> {
-        let elders = std::mem::take(&mut self.elders.alive);
-        for event in elders.iter().filter(|_| wanted) {
-            let goroutine = event.goroutine();
-            let start = goroutine.and_then(|goroutine| goroutine.start_pc);
-            let created = goroutine.and_then(|goroutine| goroutine.created_pc);
-            let words = self.names.of(&self.target.binary, start, created);
-            printer.event(event, start, words);
+type Observed<'a> = observe::Observed<'a, Gr>;
+
+/// Shows the goroutines that were there already, if that is wanted. Returns how many there were, if that is known.
+fn show_elders(one: &mut Observed<'_>, printer: &mut Printer, wanted: bool) -> Option<u64> {
+    let Own { elders, names, .. } = &mut one.own;
+    let alive = std::mem::take(&mut elders.alive);
+    for event in alive.iter().filter(|_| wanted) {
+        let goroutine = event.goroutine();
+        let start = goroutine.and_then(|goroutine| goroutine.start_pc);
+        let created = goroutine.and_then(|goroutine| goroutine.created_pc);
+        let words = names.of(&one.target.binary, start, created);
+        printer.event(event, start, words);
+    }
+    elders.are_all.then_some(alive.len() as u64)
+}
+
+/// Takes one batch of events. Returns how many there were.
+fn take(one: &mut Observed<'_>, printer: &mut Printer) -> Result<usize> {
+    let observe::Observed {
+        target,
+        probes,
+        watch,
+        own,
+        ..
+    } = one;
+    let Own {
+        elders,
+        names,
+        unknown,
+    } = own;
+    let taken = probes.consume(BATCH, |event| {
+        watch.meet(event.process);
+        let event = elders.complete(event);
+        if event.what == What::Image {
+            elders.forget(event.process);
         }
-        self.elders.are_all.then_some(elders.len() as u64)
-    }
-
-    /// Takes one batch of events. Returns how many there were.
-    fn take(&mut self, printer: &mut Printer) -> Result<usize> {
-        let Self {
-            target,
-            probes,
-            elders,
-            names,
-            watch,
-            unknown,
-            ..
-        } = self;
-        let taken = probes.consume(BATCH, |event| {
-            watch.meet(event.process);
-            let event = elders.complete(event);
-            if event.what == What::Image {
-                elders.forget(event.process);
-            }
-            let goroutine = event.goroutine();
-            let start = goroutine.and_then(|goroutine| goroutine.start_pc);
-            if let (What::Create(_), Some(start)) = (event.what, start) {
-                unknown.insert(start);
-            }
-            let created = goroutine.and_then(|goroutine| goroutine.created_pc);
-            let words = names.of(&target.binary, start, created);
-            printer.event(&event, start, words);
-        })?;
-        // A function that no `go` statement names: its goroutines' running times are known from now on.
-        probes.learn(target, std::mem::take(unknown))?;
-        Ok(taken)
-    }
+        let goroutine = event.goroutine();
+        let start = goroutine.and_then(|goroutine| goroutine.start_pc);
+        if let (What::Create(_), Some(start)) = (event.what, start) {
+            unknown.insert(start);
+        }
+        let created = goroutine.and_then(|goroutine| goroutine.created_pc);
+        let words = names.of(&target.binary, start, created);
+        printer.event(&event, start, words);
+    })?;
+    Ok(taken)
 }
 
-/// What all probes have cost together.
-fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
-    observed.iter().try_fold(
-        Spent::default(),
-        |sum, one| Ok(sum.and(one.probes.spent()?)),
-    )
-}
+impl Observation for Gr {
+    const WHAT: &'static str = "goroutines";
+    type Plan = Plan;
+    type Probes<'a> = GrProbes<'a>;
+    type Own<'a> = Own;
 
-impl Observer for Gr<'_> {
-    fn poll(&mut self) -> Result<Flow> {
-        for one in &mut self.observed {
+    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own)> {
+        let checked = Checked::of(target);
+        let plan = Plan::of(&checked, &self.options)
+            .with_context(|| format!("cannot observe {}", target.name))?;
+        let own = Own {
+            elders: elders(&checked, self.alive)?,
+            names: NameCache::new(self.addresses),
+            unknown: BTreeSet::new(),
+        };
+        Ok((plan, own))
+    }
+
+    fn attach<'a>(
+        &mut self,
+        slot: &'a mut Slot,
+        target: &'a Target,
+        plan: &Plan,
+        place: &Place,
+    ) -> Result<GrProbes<'a>> {
+        GrProbes::attach(slot, target, plan, &self.options, place)
+    }
+
+    fn ready(&mut self, all: &mut [Observed<'_>], _method: Method) -> Result<()> {
+        for one in all {
+            one.probes
+                .learn(one.target, one.own.elders.starts.iter().copied())?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        self.printer.heading()?;
+        let mut elders = Some(0);
+        for one in all {
+            let more = show_elders(one, &mut self.printer, self.alive);
+            elders = elders.zip(more).map(|(sum, more)| sum + more);
+        }
+        self.printer.elders = elders;
+        self.printer.output.flush()
+    }
+
+    fn take(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
+        for one in all {
             for _ in 0..BATCHES {
-                let taken = one.take(&mut self.printer)?;
+                let taken = take(one, &mut self.printer)?;
+                // A function that no `go` statement names: its goroutines' running times are known from now on.
+                one.probes
+                    .learn(one.target, std::mem::take(&mut one.own.unknown))?;
                 self.printer.output.relieve()?;
                 if self.printer.is_done() {
                     return Ok(Flow::End);
@@ -226,61 +224,51 @@ impl Observer for Gr<'_> {
         Ok(Flow::Continue)
     }
 
-    fn report(&mut self) -> Result<Flow> {
-        Ok(Flow::Continue)
-    }
-
-    fn check_targets(&mut self) -> Result<Flow> {
-        for one in &mut self.observed {
-            for process in one.watch.take_ended() {
-                one.probes.forget(process)?;
-                one.elders.forget(process);
-            }
+    fn look(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        for one in all {
             one.probes.drop_hot()?.iter().for_each(|entry| {
-                let name = one.names.function(&one.target.binary, *entry).unwrap_or("?");
+                let name = one.own.names.function(&one.target.binary, *entry);
                 output::warn(&format!(
-                    "{name} is called directly too often to be watched: running times of its goroutines are unknown from now on"
+                    "{} is called directly too often to be watched: running times of its goroutines are unknown from now on",
+                    name.unwrap_or("?")
                 ));
             });
-            one.changes.warn(one.target);
-            changes::tell_of_strangers(&mut one.watch);
         }
-        let spent = || spent(&self.observed);
-        if self.cost.check(spent)? == Flow::End {
-            return Ok(Flow::End);
-        }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
-        Ok(if ended { Flow::End } else { Flow::Continue })
+        Ok(())
     }
-}
 
-impl Gr<'_> {
-    /// Detaches, shows what is still in the buffers, and says what was lost.
-    fn finish(&mut self) -> Result<()> {
-        let mut losses = Vec::new();
-        let (mut created, mut exited) = (0, 0);
-        let sites = self.observed.iter().map(|one| one.probes.sites()).sum();
-        for one in &mut self.observed {
-            one.probes.close()?;
-            while one.take(&mut self.printer)? == BATCH {
+    fn forget(&mut self, one: &mut Observed<'_>, process: u32) -> Result<()> {
+        one.own.elders.forget(process);
+        one.probes.forget(process)
+    }
+
+    fn drain(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        for one in all {
+            while take(one, &mut self.printer)? == BATCH {
                 self.printer.output.relieve()?;
             }
-            loss::merge(&mut losses, &one.probes.losses()?);
-            let passed = one.probes.passed()?;
-            created += passed.0;
-            exited += passed.1;
         }
-        let cost = self.cost.end(spent(&self.observed)?);
-        let passed = Passed {
-            sites,
-            created,
-            exited,
-        };
-        self.printer.end(&passed, &losses, &cost)
+        Ok(())
+    }
+
+    fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
+        let mut passed = Passed::default();
+        for one in all {
+            let (created, exited) = one.probes.passed()?;
+            passed.sites += one.probes.sites();
+            passed.created += created;
+            passed.exited += exited;
+        }
+        self.printer.end(&passed, account)
+    }
+
+    fn output(&mut self) -> &mut Output {
+        &mut self.printer.output
     }
 }
 
 /// What the probes saw, whether it could be recorded or not.
+#[derive(Debug, Clone, Copy, Default)]
 struct Passed {
     /// At how many places they were.
     sites: usize,
@@ -294,7 +282,7 @@ struct Printer {
     table: Table,
     json: bool,
     unix_offset_ns: i128,
-    function: Option<Regex>,
+    function: Option<NameFilter>,
     /// What the filter said of each start function.
     matches: HashMap<u64, bool>,
     min_time_ns: Option<u64>,
@@ -314,7 +302,7 @@ impl Printer {
             table: Table::new(output::style(rows.human), rows.queue),
             json: form == cli::Output::Json,
             unix_offset_ns: clock::unix_offset_ns()?,
-            function: rows.r#fn.clone(),
+            function: rows.r#fn.as_ref().map(NameFilter::new),
             matches: HashMap::new(),
             min_time_ns: rows
                 .min_time
@@ -376,11 +364,11 @@ impl Printer {
         *self
             .matches
             .entry(start)
-            .or_insert_with(|| filter.is_match(name))
+            .or_insert_with(|| filter.matches(name))
     }
 
     /// The last lines: what passed, what was seen of it, what was lost.
-    fn end(&mut self, passed: &Passed, losses: &[loss::Loss], cost: &Cost) -> Result<()> {
+    fn end(&mut self, passed: &Passed, account: &Account) -> Result<()> {
         let Passed {
             sites,
             created,
@@ -398,12 +386,7 @@ impl Printer {
                 .number("created_seen", self.created)
                 .number("exited_seen", self.exited);
             object.number("shown", self.shown);
-            object.list("lost", losses, |inner, loss| {
-                inner
-                    .text("cause", loss.cause)
-                    .number("events", loss.events);
-            });
-            render::cost::json(&mut object, cost);
+            account::json(&mut object, account);
             object.end();
         }
         self.output.flush()?;
@@ -416,8 +399,6 @@ impl Printer {
                 self.shown
             ));
         }
-        output::report_cost(cost);
-        output::report_losses(losses);
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! Where text goes: data to standard output, everything else to standard error.
+//! Where text goes: data to standard output, everything else to standard error. Nothing else writes to either (a test
+//! of the layers holds that), so that nothing leaves which a terminal would obey, whoever wrote it.
 
 use std::io::IsTerminal;
 use std::io::Stdout;
@@ -8,8 +9,11 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::model::cost::Cost;
+use crate::model::foreign;
 use crate::model::loss::Loss;
 use crate::render;
+use crate::render::style::Colour;
+use crate::render::style::RESET;
 use crate::render::style::Style;
 
 /// Buffered standard output. Rows are collected in `text` and written when it is time to.
@@ -18,6 +22,8 @@ pub(super) struct Output {
     /// Rows not written yet.
     pub(super) text: Vec<u8>,
     out: Stdout,
+    /// Whether escape sequences of ours may leave.
+    colour: bool,
 }
 
 /// Written as soon as this much has been collected.
@@ -28,6 +34,7 @@ impl Output {
         Self {
             text: Vec::with_capacity(2 * ENOUGH),
             out: std::io::stdout(),
+            colour: style(false).colour,
         }
     }
 
@@ -44,6 +51,28 @@ impl Output {
         if self.text.is_empty() {
             return Ok(());
         }
+        let own: &[&str] = match self.colour {
+            true => &[
+                Colour::Green.sequence(),
+                Colour::Yellow.sequence(),
+                Colour::Dim.sequence(),
+                RESET,
+            ],
+            false => &[],
+        };
+        if let Some(tamed) = foreign::tamed(&self.text, own) {
+            self.text = tamed;
+        }
+        self.write()
+    }
+
+    /// Writes bytes that are not for people: a profile.
+    pub(super) fn binary(&mut self, bytes: Vec<u8>) -> Result<()> {
+        self.text = bytes;
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<()> {
         let written = self
             .out
             .write_all(&self.text)
@@ -53,9 +82,14 @@ impl Output {
     }
 }
 
+/// Whether standard output is a terminal.
+pub(super) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// What standard output allows.
 pub(super) fn style(human: bool) -> Style {
-    let terminal = std::io::stdout().is_terminal();
+    let terminal = is_terminal();
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let width = terminal
         .then(terminal_size::terminal_size)
@@ -78,7 +112,7 @@ pub(super) fn height() -> Option<u64> {
 /// A line for people, on standard error.
 pub(super) fn note(line: &str) {
     // Nothing better can be done when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", foreign::line(line));
 }
 
 /// A warning, on standard error.
@@ -98,4 +132,12 @@ pub(super) fn report_losses(losses: &[Loss]) {
     for loss in losses.iter().filter(|loss| loss.events > 0) {
         warn(&format!("lost {}: {}", loss.events, loss.meaning));
     }
+}
+
+/// Whether whoever read what is written has gone: a normal end.
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }

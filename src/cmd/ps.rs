@@ -74,7 +74,13 @@ pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
         ..GoProcess::default()
     };
     let Some(program) = program else {
-        row.unread = Some(live::refusal(row.pid).to_string());
+        row.unread = Some(match found.given_up {
+            true => format!(
+                "cannot read process {}: its program takes more time to read than any should",
+                row.pid
+            ),
+            false => live::refusal(row.pid).to_string(),
+        });
         return row;
     };
     let info = program.binary.build_info();

@@ -149,7 +149,7 @@ impl Sampler {
             pauses: vitals.pauses().ok(),
             gc_cpu_ns: vitals.gc_cpu_ns(),
             cpu_ns: own(Field::WorkCpuTotalTime),
-            latencies: vitals.durations(Field::SchedTimeToRun).ok(),
+            latencies: vitals.latencies().ok().map(|it| it.times),
             mutex_wait_ns: own(Field::SchedTotalMutexWaitTime),
         })
     }

@@ -32,12 +32,16 @@ use super::session;
 /// Readings that may fail one after the other.
 const PATIENCE: u32 = 10;
 
+/// Whose latencies they are: said where a person looks.
+const LATENCIES: &str = "LAT99 is of all goroutines, the runtime's own included (after a collection its sweeper is most of them): grtmon sched tells those of the program.";
+
 pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
     let resolved = target::resolve(&Selection::Pids(vec![args.pid]))?;
     let target = resolved.targets.first().context("there is no process")?;
     let process = target.processes().into_iter().next();
     let process = process.with_context(|| format!("process {} has ended", args.pid))?;
     let anatomy = Anatomy::of(&target.binary);
+    target.require_unchanged()?;
     let live = Live::checked(&process, &anatomy)?;
     if args.metrics {
         return every_metric(&live, args.output);
@@ -130,6 +134,9 @@ impl Stat {
         // On a terminal the heading is always in sight, and its own line is one of the page.
         let page = output::height().map(|height| height.saturating_sub(2).max(1));
         let begins = page.is_some_and(|page| self.on_page >= page);
+        if self.lines == 0 && output::is_terminal() {
+            output::note(LATENCIES);
+        }
         if self.lines == 0 || begins {
             stat::heading(&mut self.output.text, style);
             self.on_page = 0;

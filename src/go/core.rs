@@ -11,6 +11,7 @@ use goblin::elf::{header, program_header};
 
 use super::elf;
 use super::error::GoError;
+use super::file_bytes::FileBytes;
 use super::image::Image;
 use super::memory::{MemoryError, ReadMemory};
 
@@ -23,7 +24,7 @@ const AT_ENTRY: u64 = 9;
 
 /// A core dump.
 pub struct Core {
-    bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+    bytes: Box<dyn FileBytes>,
     /// By address.
     loads: Vec<Load>,
     /// Files that were mapped.
@@ -66,8 +67,8 @@ impl Core {
     ///
     /// # Errors
     /// It is not one, or not of a supported kind. A dump that was cut off is accepted as far as it goes.
-    pub fn parse(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, GoError> {
-        let bytes: Box<dyn AsRef<[u8]> + Send + Sync> = Box::new(bytes);
+    pub fn parse(bytes: impl FileBytes) -> Result<Self, GoError> {
+        let bytes: Box<dyn FileBytes> = Box::new(bytes);
         let file: &[u8] = (*bytes).as_ref();
         let head = elf::parse_header(file)?;
         if head.e_type != header::ET_CORE {
@@ -102,6 +103,17 @@ impl Core {
             files,
             entered_at,
         })
+    }
+
+    /// Refuses to have read a dump that has changed since it was opened: one that is still being written, say.
+    ///
+    /// # Errors
+    /// [`GoError::Changed`].
+    pub fn require_unchanged(&self) -> Result<(), GoError> {
+        match self.bytes.has_changed() {
+            true => Err(GoError::Changed),
+            false => Ok(()),
+        }
     }
 
     /// Where the program was entered (`AT_ENTRY` of the auxiliary vector).
@@ -201,6 +213,11 @@ impl CoreMemory<'_> {
 }
 
 impl ReadMemory for CoreMemory<'_> {
+    fn held(&self) -> Option<u64> {
+        let sizes = self.core.loads.iter().map(|load| load.len);
+        Some(sizes.fold(0, u64::saturating_add))
+    }
+
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
         let unmapped = MemoryError::Unmapped {
             addr,

@@ -34,6 +34,7 @@ pub mod anatomy;
 pub mod arm64;
 mod block;
 pub mod body;
+mod bubbles;
 pub mod code;
 pub mod code_address;
 pub mod core;
@@ -68,6 +69,7 @@ pub mod trace_table;
 pub mod unwind;
 pub mod verify;
 pub mod vitals;
+mod wait_marks;
 
 pub use anatomy::{Anatomy, ReadError, Subject};
 pub use binary::{Binary, VersionSource};

@@ -30,6 +30,7 @@ use crate::model::allocation::Count;
 use crate::model::loss::Loss;
 use crate::target::Target;
 
+use super::Probes;
 use super::attach;
 use super::attach::Attached;
 use super::attach::Place;
@@ -90,10 +91,15 @@ impl Plan {
         }
         Ok(Self { config, steps })
     }
+}
 
-    /// Everywhere a probe goes.
-    pub fn sites(&self) -> Vec<Site> {
+impl super::Plan for Plan {
+    fn sites(&self) -> Vec<Site> {
         attach::sites(&self.steps)
+    }
+
+    fn shortcomings(&self) -> &[String] {
+        &[]
     }
 }
 
@@ -143,23 +149,6 @@ impl<'object> GmProbes<'object> {
         Ok(probes)
     }
 
-    /// What the programs have cost since the gate was opened.
-    pub fn spent(&self) -> Result<Spent> {
-        spent::spent(&self.skel.maps.go_spent)
-    }
-
-    /// From now on everything is counted.
-    pub fn open_gate(&mut self) -> Result<()> {
-        self.set_gate(1)
-    }
-
-    /// Counts nothing more and detaches.
-    pub fn close(&mut self) -> Result<()> {
-        self.set_gate(0)?;
-        detach(std::mem::take(&mut self.links));
-        Ok(())
-    }
-
     fn set_gate(&mut self, value: u32) -> Result<()> {
         let bss = self
             .skel
@@ -203,9 +192,24 @@ impl<'object> GmProbes<'object> {
             large: self.count(gm_slot::GM_LARGE.0)?,
         })
     }
+}
 
-    /// What was counted wrongly, by cause.
-    pub fn losses(&self) -> Result<Vec<Loss>> {
+impl Probes for GmProbes<'_> {
+    fn open_gate(&mut self, _now_ns: u64) -> Result<()> {
+        self.set_gate(1)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.set_gate(0)?;
+        detach(std::mem::take(&mut self.links));
+        Ok(())
+    }
+
+    fn spent(&self) -> Result<Spent> {
+        spent::spent(&self.skel.maps.go_spent)
+    }
+
+    fn losses(&self) -> Result<Vec<Loss>> {
         let unreadable = counters::per_cpu_sum(&self.skel.maps.gm_unreadable, 0)?;
         let loss = Loss {
             cause: "type_unreadable",
@@ -215,6 +219,11 @@ impl<'object> GmProbes<'object> {
         let mut losses = vec![loss, counters::strays(&self.skel.maps.go_strays)?];
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
+    }
+
+    /// Nothing is.
+    fn forget(&mut self, _process: u32) -> Result<()> {
+        Ok(())
     }
 }
 

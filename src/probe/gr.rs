@@ -33,6 +33,7 @@ use crate::model::histogram::Histogram;
 use crate::model::loss::Loss;
 use crate::target::Target;
 
+use super::Probes;
 use super::alive;
 use super::attach;
 use super::attach::Attached;
@@ -199,24 +200,6 @@ impl<'object> GrProbes<'object> {
         Ok(())
     }
 
-    /// What the programs have cost since the gate was opened.
-    pub fn spent(&self) -> Result<Spent> {
-        spent::spent(&self.skel.maps.go_spent)
-    }
-
-    /// From now on everything is recorded.
-    pub fn open_gate(&mut self) -> Result<()> {
-        self.set_gate(1)
-    }
-
-    /// Records nothing more, detaches, and leaves what was recorded to be read.
-    pub fn close(&mut self) -> Result<()> {
-        self.set_gate(0)?;
-        self.links.append(&mut self.starts.links);
-        detach(std::mem::take(&mut self.links));
-        Ok(())
-    }
-
     fn set_gate(&mut self, value: u32) -> Result<()> {
         let bss = self
             .skel
@@ -250,12 +233,6 @@ impl<'object> GrProbes<'object> {
         // Keep the allocation for the next batch.
         self.batch.borrow_mut().events = events;
         Ok(taken)
-    }
-
-    /// Forgets what is remembered of a process that has ended.
-    pub fn forget(&self, process: u32) -> Result<()> {
-        let maps = &self.skel.maps;
-        alive::forget(&maps.alive_table, &maps.alive_overflow, process)
     }
 
     /// Watches these start functions too, from their next start on. Returns how many are new.
@@ -373,9 +350,25 @@ impl<'object> GrProbes<'object> {
             self.counter(gr_counter::GR_N_EXITED)?,
         ))
     }
+}
 
-    /// What was not recorded, by cause.
-    pub fn losses(&self) -> Result<Vec<Loss>> {
+impl Probes for GrProbes<'_> {
+    fn open_gate(&mut self, _now_ns: u64) -> Result<()> {
+        self.set_gate(1)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.set_gate(0)?;
+        self.links.append(&mut self.starts.links);
+        detach(std::mem::take(&mut self.links));
+        Ok(())
+    }
+
+    fn spent(&self) -> Result<Spent> {
+        spent::spent(&self.skel.maps.go_spent)
+    }
+
+    fn losses(&self) -> Result<Vec<Loss>> {
         let mut losses = Vec::new();
         for (counter, cause, meaning) in LOSSES {
             losses.push(Loss {
@@ -392,6 +385,11 @@ impl<'object> GrProbes<'object> {
         losses.push(counters::strays(&self.skel.maps.go_strays)?);
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
+    }
+
+    fn forget(&mut self, process: u32) -> Result<()> {
+        let maps = &self.skel.maps;
+        alive::forget(&maps.alive_table, &maps.alive_overflow, process)
     }
 }
 

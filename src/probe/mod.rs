@@ -25,8 +25,37 @@ pub mod trap;
 use std::io::Write;
 use std::mem::MaybeUninit;
 
+use anyhow::Result;
 use libbpf_rs::OpenObject;
 use libbpf_rs::PrintLevel;
+
+use crate::go::sites::Site;
+use crate::model::loss::Loss;
+
+use self::spent::Spent;
+
+/// Where probes go, decided from the binary before anything is loaded.
+pub trait Plan {
+    /// Everywhere a probe goes.
+    fn sites(&self) -> Vec<Site>;
+    /// What cannot be had from this binary, in words for the user.
+    fn shortcomings(&self) -> &[String];
+}
+
+/// Loaded and attached programs for one binary, whatever they are for.
+pub trait Probes {
+    /// From now on everything is recorded. `now_ns` is CLOCK_MONOTONIC.
+    fn open_gate(&mut self, now_ns: u64) -> Result<()>;
+    /// Records nothing more, detaches, and leaves what was recorded to be read.
+    fn close(&mut self) -> Result<()>;
+    /// What the programs have cost since the gate was opened.
+    fn spent(&self) -> Result<Spent>;
+    /// What was not recorded, by cause.
+    fn losses(&self) -> Result<Vec<Loss>>;
+    /// Forgets what is remembered of a process: it has ended, or runs another program.
+    fn forget(&mut self, process: u32) -> Result<()>;
+}
+use crate::model::foreign;
 
 /// Chooses what becomes of libbpf's own messages, for the whole process: silence, or standard error with all detail.
 pub fn set_libbpf_log(verbose: bool) {
@@ -35,7 +64,9 @@ pub fn set_libbpf_log(verbose: bool) {
 
 fn print(_level: PrintLevel, message: String) {
     // A message that cannot be shown is not worth ending for.
-    let _ = std::io::stderr().write_all(message.as_bytes());
+    for line in message.lines() {
+        let _ = writeln!(std::io::stderr(), "{}", foreign::line(line));
+    }
 }
 
 /// Room for one loaded BPF object. It must outlive the probes made in it.

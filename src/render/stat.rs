@@ -3,6 +3,7 @@
 use crate::model::human::compact;
 use crate::model::human::scaled;
 use crate::model::stat::Interval;
+use crate::model::stat::NO_GOAL;
 
 use super::json::Object;
 use super::style::Style;
@@ -47,7 +48,10 @@ pub fn text(out: &mut Vec<u8>, interval: &Interval, style: Style) {
         .cell(&scaled(interval.objects_per_second, 1000.0))
         .cell(&scaled(interval.bytes_per_second, 1024.0))
         .cell(&bytes(now.heap_live))
-        .cell(&bytes(now.heap_goal))
+        .cell(&match now.heap_goal {
+            Some(NO_GOAL..) => "-".to_owned(),
+            goal => bytes(goal),
+        })
         .cell(&compact(interval.gc_cycles, 4))
         .cell(&time(interval.pause_p99_ns, now.pauses.is_some()))
         .cell(&known(share, !collected))

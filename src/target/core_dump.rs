@@ -42,7 +42,7 @@ impl CoreDump {
                 bail!("{shown} does not say which program it is of: name it with --binpath")
             }
         };
-        let bytes = super::map(&program)
+        let bytes = super::map_program(&program)
             .context("cannot find the program that dumped core: name it with --binpath")?;
         let name = program.display();
         let binary = Binary::parse(bytes).with_context(|| format!("cannot use {name}"))?;
@@ -55,5 +55,17 @@ impl CoreDump {
             path: program,
             entered_at,
         })
+    }
+
+    /// Refuses to have read a dump, or a program, that somebody wrote to meanwhile.
+    ///
+    /// # Errors
+    /// [`GoError::Changed`](crate::go::GoError::Changed).
+    pub fn require_unchanged(&self) -> Result<()> {
+        self.core.require_unchanged()?;
+        let image = self.binary.image();
+        image
+            .require_unchanged()
+            .with_context(|| format!("cannot use {}", self.path.display()))
     }
 }

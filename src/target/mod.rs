@@ -5,8 +5,11 @@ pub mod child;
 pub mod clock;
 pub mod core_dump;
 pub mod cpu;
+mod extent;
+mod fault;
 mod file_id;
 pub mod guard;
+pub mod last_words;
 mod lease;
 pub mod limits;
 pub mod live;
@@ -16,6 +19,7 @@ pub mod memory;
 pub mod namespace;
 mod open;
 pub mod own_code;
+mod patience;
 pub mod proc_mount;
 pub mod process;
 mod program_file;
@@ -64,6 +68,15 @@ pub enum Scope {
     Everyone,
     /// Only these.
     Only(Vec<ProcessId>),
+}
+
+/// How a process stops running a binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// It has ended.
+    Ended,
+    /// It runs another program, by exec: the path of its file.
+    Became(String),
 }
 
 /// One binary and the processes of it that are observed.
@@ -170,6 +183,15 @@ fn cannot_open(pid: i32, error: anyhow::Error) -> anyhow::Error {
     }
 }
 
+/// Maps the file of a program into memory: one that can be looked through.
+fn map_program(path: &Path) -> Result<MappedFile> {
+    let bytes = map(path)?;
+    bytes
+        .require_contents()
+        .with_context(|| format!("cannot use {}", path.display()))?;
+    Ok(bytes)
+}
+
 /// Maps a file into memory.
 fn map(path: &Path) -> Result<MappedFile> {
     let file = open_regular(path)?;
@@ -180,6 +202,9 @@ fn map(path: &Path) -> Result<MappedFile> {
 fn read(file: &ProgramFile, path: &Path) -> Result<Binary> {
     let shown = path.display();
     let bytes = file.map().with_context(|| format!("cannot map {shown}"))?;
+    bytes
+        .require_contents()
+        .with_context(|| format!("cannot use {shown}"))?;
     Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))
 }
 
@@ -195,6 +220,17 @@ impl Target {
             );
         }
         Ok(())
+    }
+
+    /// Refuses to go on when the file has changed since it was opened: nothing that was found in it can be relied on.
+    ///
+    /// # Errors
+    /// It has.
+    pub fn require_unchanged(&self) -> Result<()> {
+        let image = self.binary.image();
+        image
+            .require_unchanged()
+            .with_context(|| format!("cannot use {}", self.path.display()))
     }
 
     /// Reads the binary at `path`.
@@ -306,12 +342,9 @@ impl Target {
         self.file.change()
     }
 
-    /// Whether every process that was asked for has ended, or runs another program now; for a target that includes the
-    /// processes of the future, only when its file has changed.
+    /// Whether every process that was asked for has ended, or runs another program now; never so for a target that
+    /// includes the processes of the future.
     pub fn has_ended(&self) -> bool {
-        if self.file_change().is_some() {
-            return true;
-        }
         match &self.scope {
             Scope::Everyone => false,
             Scope::Only(processes) => !processes.iter().any(|process| self.is_run_by(process)),
@@ -320,13 +353,21 @@ impl Target {
 
     /// Whether a process runs this binary. One that is still our own stub (see [`child`]) is about to.
     fn is_run_by(&self, process: &ProcessId) -> bool {
+        self.left(process).is_none()
+    }
+
+    /// How a process that ran this binary, or was about to, has left it; `None` if it has not.
+    pub fn left(&self, process: &ProcessId) -> Option<Left> {
         if !process.is_alive() {
-            return false;
+            return Some(Left::Ended);
         }
         match self.file.is_at(&process.exe()) {
-            Ok(is_this) => is_this || is_stub(process),
+            Ok(true) => None,
+            Ok(false) if is_stub(process) => None,
+            Ok(false) => Some(Left::Became(process.shown_exe())),
             // Not to be told while one of its threads takes the place of the main one, by exec.
-            Err(_) => process.is_alive(),
+            Err(_) if process.is_alive() => None,
+            Err(_) => Some(Left::Ended),
         }
     }
 

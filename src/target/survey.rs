@@ -10,12 +10,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -31,9 +29,18 @@ use super::file_id::FileId;
 use super::mapped::MappedFile;
 use super::namespace;
 use super::open_regular;
+use super::patience;
 use super::proc_mount;
 use super::process::ProcessId;
 use super::read;
+
+/// How long one program may take to read. A large one takes a tenth of a second, one that was made to keep us busy any
+/// time.
+const TIME: Duration = Duration::from_secs(5);
+
+/// Bytes of a command line that are looked at. A process can make its own as long as it likes (prctl(2),
+/// `PR_SET_MM_MAP`).
+const COMMAND_LINE: u64 = 32 << 10;
 
 /// Sections that only Go's linker makes (cmd/link/internal/ld, Go 1.13 to 1.27).
 const SECTIONS: [&str; 5] = [
@@ -62,6 +69,8 @@ pub struct Found {
     pub process: ProcessId,
     /// Which of [`Survey::programs`] it runs; `None` if we may not look: its command line names a Go program.
     pub program: Option<usize>,
+    /// Whether we may look, but its program was given up: to read it took more time than one program gets.
+    pub given_up: bool,
     /// Name of its user, or the number.
     pub user: String,
     /// Its command line, for people.
@@ -85,7 +94,18 @@ pub struct Survey {
     pub hidden: bool,
     files: Files,
     /// Which of `programs` a file is; `None` if it turned out to be none that can be used.
-    places: HashMap<FileId, Option<usize>>,
+    places: HashMap<FileId, Place>,
+}
+
+/// What became of a file that looked like a Go program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It is this one of [`Survey::programs`].
+    Program(usize),
+    /// It is none, or too old to be used.
+    Useless,
+    /// Reading it took too long.
+    GivenUp,
 }
 
 /// Looks at every process.
@@ -144,22 +164,30 @@ impl Survey {
         self.forget(&met);
         // Those that look like Go but cannot be used are no Go programs, or too old.
         let unread = std::mem::take(&mut self.files.unread);
-        for (file, _) in &unread {
-            self.places.insert(file.id(), None);
-        }
-        for (file, program) in read_programs(&unread) {
-            self.places.insert(file, Some(self.programs.len()));
-            self.programs.push(program);
+        for (file, read) in read_programs(unread) {
+            let place = match read {
+                patience::Outcome::Done(Some(program)) => {
+                    self.programs.push(program);
+                    Place::Program(self.programs.len() - 1)
+                }
+                patience::Outcome::Done(None) => Place::Useless,
+                patience::Outcome::GivenUp => Place::GivenUp,
+            };
+            self.places.insert(file, place);
         }
         let (users, up) = (users(), uptime());
         let processes = candidates
             .into_iter()
             .filter_map(|(process, file)| match file {
                 None => Some(Found::of(process, None, &users, up)),
-                Some(file) => {
-                    let place = self.places.get(&file).copied().flatten()?;
-                    Some(Found::of(process, Some(place), &users, up))
-                }
+                Some(file) => match self.places.get(&file)? {
+                    Place::Program(place) => Some(Found::of(process, Some(*place), &users, up)),
+                    Place::Useless => None,
+                    Place::GivenUp => Some(Found {
+                        given_up: true,
+                        ..Found::of(process, None, &users, up)
+                    }),
+                },
             });
         self.processes = processes.collect();
         Ok(())
@@ -168,7 +196,11 @@ impl Survey {
     /// Forgets the programs that nobody runs any more.
     fn forget(&mut self, met: &HashSet<FileId>) {
         self.places.retain(|file, _| met.contains(file));
-        let used: HashSet<usize> = self.places.values().copied().flatten().collect();
+        let program = |place: &Place| match place {
+            Place::Program(place) => Some(*place),
+            _ => None,
+        };
+        let used: HashSet<usize> = self.places.values().filter_map(program).collect();
         if used.len() == self.programs.len() {
             return;
         }
@@ -181,7 +213,9 @@ impl Survey {
             }
         }
         for place in self.places.values_mut() {
-            *place = place.and_then(|place| moved.get(&place).copied());
+            if let Place::Program(place) = place {
+                *place = moved.get(place).copied().unwrap_or(*place);
+            }
         }
     }
 }
@@ -215,7 +249,7 @@ impl Files {
 
     /// Whether the first word of a command line is the path of a file that certainly is a Go program.
     fn names_go(&self, pid: i32) -> bool {
-        let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let cmdline = beginning(pid, "cmdline");
         let word = cmdline.split(|byte| *byte == 0).next().unwrap_or_default();
         let path = Path::new(OsStr::from_bytes(word));
         let file = path
@@ -249,25 +283,13 @@ fn sections(file: &File) -> Option<Sections> {
     })
 }
 
-/// Reads programs, on all processors; leaves out those that cannot be used.
-fn read_programs(files: &[(ProgramFile, PathBuf)]) -> Vec<(FileId, Program)> {
-    let workers = thread::available_parallelism().map_or(1, |number| number.get());
-    let next = AtomicUsize::new(0);
-    // Each takes the next file when it is done with one: some are a hundred times as large as others.
-    let work = || {
-        let mut done = Vec::new();
-        while let Some((file, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.extend(program(file, path).map(|program| (file.id(), program)));
-        }
-        done
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers.min(files.len()))
-            .map(|_| scope.spawn(work))
-            .collect();
-        let done = workers.into_iter().map(|worker| worker.join());
-        done.flat_map(thread::Result::unwrap_or_default).collect()
-    })
+/// Reads programs, on all processors. Those that cannot be used are `None`.
+fn read_programs(
+    files: Vec<(ProgramFile, PathBuf)>,
+) -> impl Iterator<Item = (FileId, patience::Outcome<Option<Program>>)> {
+    let ids: Vec<FileId> = files.iter().map(|(file, _)| file.id()).collect();
+    let read = patience::each(files, TIME, |(file, path)| program(file, path));
+    ids.into_iter().zip(read)
 }
 
 fn program(file: &ProgramFile, path: &Path) -> Option<Program> {
@@ -288,7 +310,6 @@ impl Found {
         up: Option<Duration>,
     ) -> Self {
         let pid = process.pid;
-        let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let status = Process::new(pid).and_then(|process| process.status());
         Self {
             user: status.map_or_else(
@@ -298,13 +319,24 @@ impl Found {
                     None => status.euid.to_string(),
                 },
             ),
-            command: command(&read("cmdline")).unwrap_or_else(|| process.shown_name()),
+            command: command(&beginning(pid, "cmdline")).unwrap_or_else(|| process.shown_name()),
             uptime: up.and_then(|up| up.checked_sub(process.started())),
-            container: container(&String::from_utf8_lossy(&read("cgroup"))),
+            container: container(&String::from_utf8_lossy(&beginning(pid, "cgroup"))),
             process,
             program,
+            given_up: false,
         }
     }
+}
+
+/// The beginning of a file in /proc/PID; nothing if it cannot be read.
+fn beginning(pid: i32, name: &str) -> Vec<u8> {
+    let mut text = Vec::new();
+    if let Ok(file) = File::open(format!("/proc/{pid}/{name}")) {
+        // What was read until it failed is as good as any.
+        let _ = file.take(COMMAND_LINE).read_to_end(&mut text);
+    }
+    text
 }
 
 /// The users that /etc/passwd names (passwd(5)). Others are known by their numbers: what else there is to ask needs

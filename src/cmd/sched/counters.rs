@@ -46,6 +46,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     let process = target.processes().into_iter().next();
     let process = process.with_context(|| format!("process {pid} has ended"))?;
     let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
+    target.require_unchanged()?;
     let before = first(&live)?;
     output::note(&format!(
         "Reading the scheduler's counters of {}… Ctrl-C to end.",
@@ -88,12 +89,12 @@ fn first(live: &Live) -> Result<Scheduling> {
 /// The counters now.
 fn read(live: &Live) -> Result<Scheduling, ReadError> {
     let vitals = Vitals::read(live.subject())?;
-    let mut scheduling = Scheduling::default();
+    let mut scheduling = Scheduling {
+        latencies: vitals.latencies().ok(),
+        ..Scheduling::default()
+    };
     for metric in metrics::metrics(&vitals) {
         match (metric.name, metric.value) {
-            ("/sched/latencies:seconds", Ok(Value::Distribution(it))) => {
-                scheduling.latencies = Some(it);
-            }
             ("/gc/pauses:seconds", Ok(Value::Distribution(it))) => scheduling.gc_pauses = Some(it),
             ("/sched/pauses/total/other:seconds", Ok(Value::Distribution(it))) => {
                 scheduling.other_pauses = Some(it);

@@ -7,7 +7,6 @@ mod probes;
 mod ui;
 mod watched;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -57,7 +56,7 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
     if args.once {
         return once::run(args, state);
     }
-    if !std::io::stdout().is_terminal() {
+    if !output::is_terminal() {
         bail!(
             "top draws on a terminal, and standard output is none: --once prints one frame as text"
         );

@@ -31,6 +31,8 @@ use crate::model::top::News;
 use crate::model::top::Probes;
 use crate::model::top::Running;
 use crate::probe;
+use crate::probe::Plan as _;
+use crate::probe::Probes as _;
 use crate::probe::attach::Method;
 use crate::probe::attach::Place;
 use crate::probe::gc;
@@ -40,6 +42,7 @@ use crate::probe::gr;
 use crate::probe::gr::GrProbes;
 use crate::target::Target;
 use crate::target::checked::Checked;
+use crate::target::clock;
 
 /// Records taken at once.
 const BATCH: usize = 1024;
@@ -153,7 +156,10 @@ impl Run<'_> {
     }
 
     fn cost(&self) -> CostWatch<'_> {
-        CostWatch::begin(&self.common, self.method, std::slice::from_ref(self.target))
+        let targets = std::slice::from_ref(self.target);
+        let mut watch = CostWatch::new(&self.common, self.method, targets);
+        watch.begin();
+        watch
     }
 
     fn lifetimes(&self) -> Result<Option<TooDear>> {
@@ -164,7 +170,7 @@ impl Run<'_> {
         let mut slots = probe::slots(1);
         let slot = slots.first_mut().context("there is no room")?;
         let mut probes = GrProbes::attach(slot, self.target, &plan, &options, &place)?;
-        probes.open_gate()?;
+        probes.open_gate(clock::monotonic_ns()?)?;
         self.tell(News::Started);
         let mut observer = LifetimePanel {
             run: self,
@@ -187,7 +193,7 @@ impl Run<'_> {
         let mut slots = probe::slots(1);
         let slot = slots.first_mut().context("there is no room")?;
         let mut probes = GcProbes::attach(slot, self.target, &plan, &place)?;
-        probes.open_gate()?;
+        probes.open_gate(clock::monotonic_ns()?)?;
         self.tell(News::Started);
         let mut observer = CollectorPanel {
             run: self,

@@ -14,7 +14,9 @@ use crate::go::Anatomy;
 use crate::go::goroutines::GoroutineReader;
 use crate::model::census::Counter;
 use crate::model::dump::Goroutine;
+use crate::model::foreign;
 use crate::model::groups::Grouper;
+use crate::model::package_path::unescaped;
 use crate::model::top::Point;
 use crate::model::top::Who;
 use crate::render;
@@ -69,6 +71,7 @@ impl<'t> Watched<'t> {
         let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
         let reader = GoroutineReader::new(&target.binary, &live.subject());
         let reader = reader.map_err(|why| unreadable(&live, why))?;
+        target.require_unchanged()?;
         Ok(Self {
             target,
             process,
@@ -165,7 +168,7 @@ impl<'t> Watched<'t> {
                     Chosen::Origin(origin) => origin.is_of(goroutine),
                     Chosen::Function(name) => {
                         let start = goroutine.start.as_deref();
-                        start.map(|place| place.function.as_str()) == name.as_deref()
+                        start.map(|place| unescaped(&place.function)).as_deref() == name.as_deref()
                     }
                 }
         };
@@ -179,7 +182,7 @@ impl<'t> Watched<'t> {
             Chosen::Origin(origin) => &origin.start,
             Chosen::Function(start) => start,
         };
-        let name = start.as_deref().unwrap_or("?");
+        let name = foreign::shown(start.as_deref().unwrap_or("?"));
         let mut lines: Vec<String> = String::from_utf8_lossy(&text)
             .lines()
             .map(str::to_owned)

@@ -91,11 +91,6 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Everywhere a probe goes.
-    pub fn sites(&self) -> Vec<Site> {
-        attach::sites(&self.steps)
-    }
-
     fn step(&mut self, program: &'static str, sites: Vec<Site>) {
         if !sites.is_empty() {
             self.steps.push(Step { program, sites });
@@ -164,6 +159,16 @@ impl Plan {
         self.step("gc_stw_stopped", stops.stopped);
         self.step("gc_stw_ending", stops.restart);
         self.step("gc_stw_end", stops.end);
+    }
+}
+
+impl crate::probe::Plan for Plan {
+    fn sites(&self) -> Vec<Site> {
+        attach::sites(&self.steps)
+    }
+
+    fn shortcomings(&self) -> &[String] {
+        &self.shortcomings
     }
 }
 
