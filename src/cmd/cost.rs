@@ -30,6 +30,8 @@ pub(super) struct CostWatch<'a> {
     looks: u32,
     /// From 0 to 1.
     limit: Option<f64>,
+    /// Whether somebody gave it.
+    was_asked: bool,
     /// Hits and CPU time at the last judgement.
     judged: (u64, u64),
     seconds_over: u32,
@@ -37,9 +39,13 @@ pub(super) struct CostWatch<'a> {
     running: Option<Running>,
 }
 
-/// Too much was spent, for too long: the share of the observed processes' CPU time, 0 to 1.
+/// Too much is spent, or will be: shares of the observed processes' CPU time, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct TooDear(pub(super) f64);
+pub(super) struct TooDear {
+    pub(super) share: f64,
+    /// What is allowed.
+    pub(super) limit: f64,
+}
 
 /// What a hit costs: measured on a thread of its own, so that nothing waits for it. That thread must not be there before
 /// the session has decided what becomes of signals: it would take them as it finds them.
@@ -52,7 +58,8 @@ enum Trap {
 impl Trap {
     fn begin(&mut self) {
         if let Self::NotYet(method) = *self {
-            *self = Self::Measuring(thread::spawn(move || trap::cost_ns(method)));
+            let thread = thread::Builder::new().spawn(move || trap::cost_ns(method));
+            *self = thread.map_or(Self::Known(None), Self::Measuring);
         }
     }
 
@@ -79,7 +86,8 @@ impl<'a> CostWatch<'a> {
             cpu: CpuTime::default(),
             trap: Trap::NotYet(method),
             looks: 0,
-            limit: common.max_overhead,
+            limit: common.max_overhead.unwrap_or_default().limit,
+            was_asked: common.max_overhead.is_some(),
             judged: (0, 0),
             seconds_over: 0,
             running: None,
@@ -90,6 +98,7 @@ impl<'a> CostWatch<'a> {
     pub(super) fn begin(&mut self) {
         self.look();
         if self.limit.is_some()
+            && self.was_asked
             && let Some(unseen) = self.unseen()
         {
             output::warn(&format!(
@@ -157,7 +166,7 @@ impl<'a> CostWatch<'a> {
             return None;
         };
         self.seconds_over += 1;
-        (self.seconds_over >= PATIENCE).then_some(TooDear(share))
+        (self.seconds_over >= PATIENCE).then_some(TooDear { share, limit })
     }
 
     fn cost(&mut self, spent: Spent) -> Cost {
@@ -185,8 +194,10 @@ impl fmt::Display for TooDear {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "this costs about {:.1} % of the CPU time of the observed, more than --max-overhead allows",
-            self.0 * 100.0
+            "this costs about {:.1} % of the CPU time of the observed, more than --max-overhead allows ({} %; \
+             --max-overhead none lifts it)",
+            self.share * 100.0,
+            self.limit * 100.0
         )
     }
 }

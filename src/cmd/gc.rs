@@ -82,7 +82,7 @@ impl Observation for Gc {
     type Probes<'a> = GcProbes<'a>;
     type Own<'a> = ();
 
-    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, ())> {
+    fn plan(&mut self, target: &Target) -> Result<(Plan, ())> {
         Ok((Plan::of(target, self.wanted)?, ()))
     }
 
@@ -105,6 +105,14 @@ impl Observation for Gc {
         self.printer.output.flush()?;
         let done = self.printer.is_done();
         Ok(if done { Flow::End } else { Flow::Continue })
+    }
+
+    fn look(&mut self, _all: &mut [Observed<'_>]) -> Result<()> {
+        if let Some(json) = &mut self.printer.json {
+            // It changes when the clock is set, and when the machine was suspended.
+            json.unix_offset_ns = clock::unix_offset_ns()?;
+        }
+        Ok(())
     }
 
     fn forget(&mut self, one: &mut Observed<'_>, process: u32) -> Result<()> {
@@ -158,7 +166,7 @@ impl Printer {
             cli::Output::Text => None,
         };
         Ok(Self {
-            output: Output::new(),
+            output: Output::observing()?,
             table: Table::new(output::style(args.human)),
             json,
             cycles_only: args.cycles,
@@ -211,6 +219,7 @@ impl Printer {
                 }
             }
         }
+        self.output.counts();
     }
 
     fn cycle(&mut self, cycle: &CycleRecord) {

@@ -16,6 +16,7 @@ use crate::probe::Slot;
 use crate::probe::attach::Place;
 use crate::probe::gm::GmProbes;
 use crate::probe::gm::Plan;
+use crate::probe::trap;
 use crate::render::account;
 use crate::render::allocation;
 use crate::render::json::Object;
@@ -25,9 +26,12 @@ use crate::target::clock;
 use super::gm_counters;
 use super::observe;
 use super::observe::Observation;
-use super::output;
 use super::output::Output;
+use super::session;
 use super::session::Session;
+
+/// What the programs take on a hit, in ns: about this much on the machine that they were made on.
+const PROGRAM_NS: f64 = 200.0;
 
 pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
     match (args.source, args.target.pid.is_empty()) {
@@ -40,10 +44,22 @@ pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
         }
         (cli::Source::Auto, false) => match gm_counters::open(&args.target) {
             Ok(opened) => return gm_counters::run(opened, args),
-            Err(why) => output::note(&format!("Using probes, not counters: {why:#}")),
+            Err(why) => bail!("{why:#}; {}", price(args)),
         },
     }
     by_probes(args)
+}
+
+/// What it takes to count by probes, for one who may want to.
+fn price(args: &cli::Gm) -> String {
+    let each = session::method(args.common.attach).and_then(trap::cost_ns);
+    let each = match each {
+        Ok(ns) => format!("{:.1} µs", (ns + PROGRAM_NS) / 1e3),
+        Err(_) => "a microsecond or more".to_owned(),
+    };
+    format!(
+        "--source probes counts without them, which takes the process about {each} of CPU time for each allocation"
+    )
 }
 
 fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
@@ -53,7 +69,7 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
         all: args.all,
         began: Instant::now(),
         ended: None,
-        output: Output::new(),
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: Some(args.interval),
@@ -81,7 +97,7 @@ impl Observation for Gm {
     type Probes<'a> = GmProbes<'a>;
     type Own<'a> = ();
 
-    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, ())> {
+    fn plan(&mut self, target: &Target) -> Result<(Plan, ())> {
         let plan = Plan::of(target).with_context(|| format!("cannot observe {}", target.name))?;
         Ok((plan, ()))
     }
@@ -151,6 +167,7 @@ impl Gm {
             allocation::text(&mut self.output.text, &all, elapsed, self.all);
             self.output.text.push(b'\n');
         }
+        self.output.counts();
         self.output.flush()
     }
 }

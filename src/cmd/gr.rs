@@ -67,15 +67,15 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
 
 /// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without and says
 /// so, unless they were asked for.
-fn elders(checked: &Checked<'_>, wanted: bool) -> Result<Elders> {
+fn elders(checked: &Checked<'_>, wanted: bool) -> Result<Option<Elders>> {
     match Elders::of(checked) {
         Err(why) if !wanted => {
             output::note(&format!(
                 "The goroutines that are there already are not known: {why:#}"
             ));
-            Ok(Elders::default())
+            Ok(None)
         }
-        elders => elders,
+        elders => elders.map(Some),
     }
 }
 
@@ -102,7 +102,9 @@ struct Gr {
 }
 
 /// What is kept of one binary.
-struct Own {
+struct Own<'a> {
+    /// For those who are there already; `None` if they cannot be read.
+    checked: Option<Checked<'a>>,
     elders: Elders,
     names: NameCache,
     /// Start functions met in events and not watched.
@@ -111,18 +113,26 @@ struct Own {
 
 type Observed<'a> = observe::Observed<'a, Gr>;
 
-/// Shows the goroutines that were there already, if that is wanted. Returns how many there were, if that is known.
-fn show_elders(one: &mut Observed<'_>, printer: &mut Printer, wanted: bool) -> Option<u64> {
-    let Own { elders, names, .. } = &mut one.own;
-    let alive = std::mem::take(&mut elders.alive);
-    for event in alive.iter().filter(|_| wanted) {
-        let goroutine = event.goroutine();
-        let start = goroutine.and_then(|goroutine| goroutine.start_pc);
-        let created = goroutine.and_then(|goroutine| goroutine.created_pc);
-        let words = names.of(&one.target.binary, start, created);
-        printer.event(event, start, words);
+/// Shows the goroutines that were there already, and then what has happened since the gate was opened.
+fn show_elders(one: &mut Observed<'_>, printer: &mut Printer) -> Result<()> {
+    let mut since = Vec::new();
+    // Not for ever: what comes faster than it can be taken is taken later.
+    for _ in 0..BATCHES {
+        let taken = one.probes.consume(BATCH, |event| since.push(*event))?;
+        if taken < BATCH {
+            break;
+        }
     }
-    elders.are_all.then_some(alive.len() as u64)
+    let own = &mut one.own;
+    own.elders.leave_out_created(&since);
+    for event in std::mem::take(&mut own.elders.alive) {
+        own.show(one.target, &event, printer);
+    }
+    for event in &since {
+        one.watch.meet(event.process);
+        own.event(one.target, event, printer);
+    }
+    Ok(())
 }
 
 /// Takes one batch of events. Returns how many there were.
@@ -134,41 +144,48 @@ fn take(one: &mut Observed<'_>, printer: &mut Printer) -> Result<usize> {
         own,
         ..
     } = one;
-    let Own {
-        elders,
-        names,
-        unknown,
-    } = own;
-    let taken = probes.consume(BATCH, |event| {
+    probes.consume(BATCH, |event| {
         watch.meet(event.process);
-        let event = elders.complete(event);
+        own.event(target, event, printer);
+    })
+}
+
+impl Own<'_> {
+    /// Something has happened.
+    fn event(&mut self, target: &Target, event: &GoroutineEvent, printer: &mut Printer) {
+        let event = self.elders.complete(event);
         if event.what == What::Image {
-            elders.forget(event.process);
+            self.elders.forget(event.process);
         }
+        if let What::Create(goroutine) = event.what {
+            self.unknown.extend(goroutine.start_pc);
+        }
+        self.show(target, &event, printer);
+    }
+
+    fn show(&mut self, target: &Target, event: &GoroutineEvent, printer: &mut Printer) {
         let goroutine = event.goroutine();
         let start = goroutine.and_then(|goroutine| goroutine.start_pc);
-        if let (What::Create(_), Some(start)) = (event.what, start) {
-            unknown.insert(start);
-        }
         let created = goroutine.and_then(|goroutine| goroutine.created_pc);
-        let words = names.of(&target.binary, start, created);
-        printer.event(&event, start, words);
-    })?;
-    Ok(taken)
+        let words = self.names.of(&target.binary, start, created);
+        printer.event(event, start, words);
+    }
 }
 
 impl Observation for Gr {
     const WHAT: &'static str = "goroutines";
     type Plan = Plan;
     type Probes<'a> = GrProbes<'a>;
-    type Own<'a> = Own;
+    type Own<'a> = Own<'a>;
 
-    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own)> {
+    fn plan(&mut self, target: &Target) -> Result<(Plan, Own<'a>)> {
         let checked = Checked::of(target);
         let plan = Plan::of(&checked, &self.options)
             .with_context(|| format!("cannot observe {}", target.name))?;
+        let elders = elders(&checked, self.alive)?;
         let own = Own {
-            elders: elders(&checked, self.alive)?,
+            checked: elders.is_some().then_some(checked),
+            elders: elders.unwrap_or_default(),
             names: NameCache::new(self.addresses),
             unknown: BTreeSet::new(),
         };
@@ -193,14 +210,24 @@ impl Observation for Gr {
         Ok(())
     }
 
+    /// Who is there already is read now, as nobody is missed any more; before that it was only found out whether they can
+    /// be read, and which start functions they have.
+    fn opened(&mut self, all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {
+        for one in all {
+            if let Some(checked) = one.own.checked.take() {
+                one.own.elders = elders(&checked, self.alive)?.unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
     fn begin(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
         self.printer.heading()?;
-        let mut elders = Some(0);
-        for one in all {
-            let more = show_elders(one, &mut self.printer, self.alive);
-            elders = elders.zip(more).map(|(sum, more)| sum + more);
+        if self.alive {
+            for one in all {
+                show_elders(one, &mut self.printer)?;
+            }
         }
-        self.printer.elders = elders;
         self.printer.output.flush()
     }
 
@@ -211,11 +238,11 @@ impl Observation for Gr {
                 // A function that no `go` statement names: its goroutines' running times are known from now on.
                 one.probes
                     .learn(one.target, std::mem::take(&mut one.own.unknown))?;
-                self.printer.output.relieve()?;
+                let keeps_up = self.printer.output.relieve()?;
                 if self.printer.is_done() {
                     return Ok(Flow::End);
                 }
-                if taken < BATCH {
+                if taken < BATCH || !keeps_up {
                     break;
                 }
             }
@@ -225,6 +252,8 @@ impl Observation for Gr {
     }
 
     fn look(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        // It changes when the clock is set, and when the machine was suspended.
+        self.printer.unix_offset_ns = clock::unix_offset_ns()?;
         for one in all {
             one.probes.drop_hot()?.iter().for_each(|entry| {
                 let name = one.own.names.function(&one.target.binary, *entry);
@@ -252,8 +281,13 @@ impl Observation for Gr {
     }
 
     fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
-        let mut passed = Passed::default();
+        let mut passed = Passed {
+            elders: Some(0),
+            ..Passed::default()
+        };
         for one in all {
+            let elders = passed.elders.zip(one.own.elders.count);
+            passed.elders = elders.map(|(sum, more)| sum + more);
             let (created, exited) = one.probes.passed()?;
             passed.sites += one.probes.sites();
             passed.created += created;
@@ -274,6 +308,8 @@ struct Passed {
     sites: usize,
     created: u64,
     exited: u64,
+    /// Goroutines that were there before; `None`: not known.
+    elders: Option<u64>,
 }
 
 /// Decides which events are shown, and writes them.
@@ -281,6 +317,7 @@ struct Printer {
     output: Output,
     table: Table,
     json: bool,
+    /// What makes a time of the kernel's one of the calendar's, as it was a moment ago.
     unix_offset_ns: i128,
     function: Option<NameFilter>,
     /// What the filter said of each start function.
@@ -290,15 +327,15 @@ struct Printer {
     shown: u64,
     created: u64,
     exited: u64,
-    /// `None`: not known.
-    elders: Option<u64>,
+    /// Exits shown of which not even the least time is known.
+    untimed: u64,
     place: String,
 }
 
 impl Printer {
     fn new(rows: &cli::GrRows, form: cli::Output) -> Result<Self> {
         Ok(Self {
-            output: Output::new(),
+            output: Output::observing()?,
             table: Table::new(output::style(rows.human), rows.queue),
             json: form == cli::Output::Json,
             unix_offset_ns: clock::unix_offset_ns()?,
@@ -311,7 +348,7 @@ impl Printer {
             shown: 0,
             created: 0,
             exited: 0,
-            elders: None,
+            untimed: 0,
             place: String::new(),
         })
     }
@@ -338,12 +375,16 @@ impl Printer {
             return;
         }
         self.shown += 1;
+        let times = (event.running_ns(), event.running_at_least_ns());
+        let is_exit = matches!(event.what, What::Exit { .. });
+        self.untimed += u64::from(is_exit && times == (None, None));
         if self.json {
             goroutine::json(&mut self.output.text, event, names, self.unix_offset_ns);
         } else {
             self.table
                 .row(&mut self.output.text, event, names, &mut self.place);
         }
+        self.output.counts();
     }
 
     fn wants(&mut self, event: &GoroutineEvent, start: Option<u64>, names: Names<'_>) -> bool {
@@ -373,31 +414,38 @@ impl Printer {
             sites,
             created,
             exited,
+            elders,
         } = *passed;
         if self.json {
             let mut object = Object::begin(&mut self.output.text);
             object
                 .text("event", "end")
                 .number("sites", u64::try_from(sites).unwrap_or(u64::MAX))
-                .number_or_null("alive_before", self.elders)
+                .number_or_null("alive_before", elders)
                 .number("created", created)
                 .number("exited", exited);
             object
                 .number("created_seen", self.created)
                 .number("exited_seen", self.exited);
-            object.number("shown", self.shown);
+            object
+                .number("shown", self.shown)
+                .number("untimed", self.untimed);
             account::json(&mut object, account);
             object.end();
         }
         self.output.flush()?;
         if !self.json {
-            let elders = self
-                .elders
-                .map_or("?".to_owned(), |elders| elders.to_string());
+            let elders = elders.map_or("?".to_owned(), |elders| elders.to_string());
             output::note(&format!(
                 "{elders} goroutines were there already, {created} created, {exited} exited; {} rows shown",
                 self.shown
             ));
+            if self.untimed > 0 {
+                output::note(&format!(
+                    "{} exits have ? for TIME: their first execution was not seen, as their start function was not watched yet, or they were there already and the process's memory cannot be read",
+                    self.untimed
+                ));
+            }
         }
         Ok(())
     }

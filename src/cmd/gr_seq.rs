@@ -46,7 +46,7 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
         by_fn,
         json: args.common.output == cli::Output::Json,
         style: output::style(true),
-        output: Output::new(),
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: Some(args.interval),
@@ -99,7 +99,7 @@ impl Observation for GrSeq {
     type Probes<'a> = GrProbes<'a>;
     type Own<'a> = Own;
 
-    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own)> {
+    fn plan(&mut self, target: &Target) -> Result<(Plan, Own)> {
         let plan = Plan::of(&Checked::of(target), &self.options)
             .with_context(|| format!("cannot observe {}", target.name))?;
         let own = Own {
@@ -230,6 +230,7 @@ impl GrSeq {
             describe_unseen(text, unseen);
             text.push(b'\n');
         }
+        self.output.counts();
         self.output.flush()
     }
 }

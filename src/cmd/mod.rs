@@ -25,6 +25,7 @@ mod session;
 mod stat;
 mod top;
 mod version;
+mod writer;
 
 use std::process::ExitCode;
 
@@ -46,17 +47,23 @@ pub fn main() -> ExitCode {
     limits::survive_full_files();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => {
+            let code = usage(&error);
+            output::finish_notes();
+            return code;
+        }
     };
     crate::probe::set_libbpf_log(cli.verbose);
-    match run(cli.command) {
+    let code = match run(cli.command) {
         Ok(code) => code,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::warn(&format!("{error:#}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    output::finish_notes();
+    code
 }
 
 fn run(command: Command) -> Result<ExitCode> {

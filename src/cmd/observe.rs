@@ -107,7 +107,6 @@ pub(super) trait Observation {
     fn end(&mut self, all: &mut [Observed<'_, Self>], account: &Account) -> Result<()>;
 
     /// Where rows go.
-    #[allow(dead_code, reason = "for what could not be written")]
     fn output(&mut self) -> &mut Output;
 }
 
@@ -230,6 +229,9 @@ impl<O: Observation> Run<'_, O> {
     fn look_round(&mut self) -> Result<()> {
         let mut happened = Vec::new();
         for one in &mut self.all {
+            for process in one.probes.remembered() {
+                one.watch.meet(process);
+            }
             for gone in one.watch.take_gone(one.target) {
                 happened.extend(
                     gone.became
@@ -282,7 +284,16 @@ impl<O: Observation> Run<'_, O> {
             Ok(spent) => self.account.cost = Some(self.cost.end(spent)),
             Err(why) => keep(Err(why)),
         }
+        // What is not written by now goes into the account.
+        let output = self.command.output();
+        keep(output.finish());
+        let lost = output.lost();
+        loss::merge(&mut self.account.losses, lost.as_slice());
         keep(self.command.end(&mut self.all, &self.account));
+        let output = self.command.output();
+        keep(output.finish());
+        let more = output.lost_after(lost);
+        loss::merge(&mut self.account.losses, more.as_slice());
         if let Some(cost) = &self.account.cost {
             output::report_cost(cost);
         }

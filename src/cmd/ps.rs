@@ -76,8 +76,8 @@ pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
     let Some(program) = program else {
         row.unread = Some(match found.given_up {
             true => format!(
-                "cannot read process {}: its program takes more time to read than any should",
-                row.pid
+                "cannot read process {}: its program takes more time to read than any should (grtmon doctor --pid {} says more)",
+                row.pid, row.pid
             ),
             false => live::refusal(row.pid).to_string(),
         });

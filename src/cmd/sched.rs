@@ -37,6 +37,7 @@ use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
 
+use super::cost::TooDear;
 use super::names::NameCache;
 use super::names::NameFilter;
 use super::observe;
@@ -63,7 +64,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     let (session, targets) = Session::open(&args.target, args.common.attach)?;
     let command = Sched {
         options: options(args),
-        limit: args.common.max_overhead,
+        limit: args.common.max_overhead.unwrap_or_default().limit,
         begun_ns: 0,
         looked_ns: 0,
         looked_before_ns: 0,
@@ -75,7 +76,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         system: args.system,
         json: args.common.output == cli::Output::Json,
         style: output::style(true),
-        output: Output::new(),
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: args.interval,
@@ -181,7 +182,7 @@ impl Observation for Sched {
     type Probes<'a> = SchedProbes<'a>;
     type Own<'a> = Own<'a>;
 
-    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own<'a>)> {
+    fn plan(&mut self, target: &Target) -> Result<(Plan, Own<'a>)> {
         let checked = Checked::of(target);
         let plan = Plan::of(&checked, &self.options)
             .with_context(|| format!("cannot observe {}", target.name))?;
@@ -216,10 +217,7 @@ impl Observation for Sched {
         if let Some((share, limit)) = forecast.share.zip(self.limit)
             && share > limit
         {
-            bail!(
-                "not begun: this would cost about {:.0} % of the CPU time of the observed, more than --max-overhead allows",
-                share * 100.0
-            );
+            bail!("not begun: {}", TooDear { share, limit });
         }
         Ok(())
     }
@@ -350,6 +348,7 @@ impl Sched {
         } else {
             sched::report(&mut self.output.text, &report, self.system, self.style);
         }
+        self.output.counts();
         self.output.flush()
     }
 }

@@ -52,15 +52,11 @@ pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
         on_page: 0,
         count: args.count,
         json: args.output == cli::Output::Json,
-        output: Output::new(),
+        output: Output::observing()?,
     };
-    if command.report()? == Flow::Continue {
-        let timing = Timing {
-            interval: Some(args.interval),
-            duration: args.duration,
-        };
-        event_loop::run(timing, &session::stop_on_signals()?, &mut command)?;
-    }
+    let observed = command.observe(args);
+    command.output.end()?;
+    observed?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -123,11 +119,23 @@ impl Observer for Stat {
 }
 
 impl Stat {
+    fn observe(&mut self, args: &cli::Stat) -> Result<()> {
+        if self.report()? == Flow::End {
+            return Ok(());
+        }
+        let timing = Timing {
+            interval: Some(args.interval),
+            duration: args.duration,
+        };
+        event_loop::run(timing, &session::stop_on_signals()?, self)
+    }
+
     fn print(&mut self, interval: &Interval) -> Result<()> {
         if self.json {
             let offset = clock::unix_offset_ns()?;
             let time = u64::try_from(i128::from(interval.now.time_ns) + offset).ok();
             stat::json(&mut self.output.text, interval, time);
+            self.output.counts();
             return self.output.flush();
         }
         let style = output::style(true);
@@ -143,6 +151,7 @@ impl Stat {
         }
         self.on_page += 1;
         stat::text(&mut self.output.text, interval, style);
+        self.output.counts();
         self.output.flush()
     }
 }

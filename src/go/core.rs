@@ -22,6 +22,9 @@ const NT_FILE: u32 = 0x4649_4c45;
 /// `AT_ENTRY` (include/uapi/linux/auxvec.h).
 const AT_ENTRY: u64 = 9;
 
+/// Bytes of notes that are looked at: each thread has some, and each mapped file a path.
+const MAX_NOTES: u64 = 256 << 20;
+
 /// A core dump.
 pub struct Core {
     bytes: Box<dyn FileBytes>,
@@ -75,6 +78,7 @@ impl Core {
             return Err(GoError::NotCore);
         }
         let size = file.len() as u64;
+        let mut notes_left = MAX_NOTES;
         let (mut loads, mut files, mut entered_at) = (Vec::new(), Vec::new(), None);
         for segment in elf::program_headers(file, &head)? {
             let there = segment.p_filesz.min(size.saturating_sub(segment.p_offset));
@@ -85,7 +89,9 @@ impl Core {
                     len: there,
                 }),
                 program_header::PT_NOTE => {
-                    for (kind, content) in notes(part(file, segment.p_offset, there)) {
+                    let size = there.min(notes_left);
+                    notes_left -= size;
+                    for (kind, content) in notes(part(file, segment.p_offset, size)) {
                         match kind {
                             NT_AUXV => entered_at = entered_at.or_else(|| entry(content)),
                             NT_FILE => files.extend(mapped_files(content).unwrap_or_default()),
@@ -214,8 +220,10 @@ impl CoreMemory<'_> {
 
 impl ReadMemory for CoreMemory<'_> {
     fn held(&self) -> Option<u64> {
+        // A piece of the file may be said to lie at many addresses.
         let sizes = self.core.loads.iter().map(|load| load.len);
-        Some(sizes.fold(0, u64::saturating_add))
+        let claimed = sizes.fold(0, u64::saturating_add);
+        Some(claimed.min(self.core.bytes.contents()))
     }
 
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {

@@ -8,6 +8,11 @@ pub trait FileBytes: AsRef<[u8]> + Send + Sync + 'static {
     /// can still be read.
     fn release(&self, _range: Range<usize>) {}
 
+    /// How many of the bytes are really there: the others are in holes, and cost whoever made the file nothing.
+    fn contents(&self) -> u64 {
+        self.as_ref().len() as u64
+    }
+
     /// Whether something that was read was not there any more, and zeros stood in for it. Quick.
     fn is_cut(&self) -> bool {
         false

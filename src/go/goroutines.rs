@@ -33,7 +33,7 @@ const BATCH: usize = 1024;
 const BATCH_BYTES: u64 = 8 << 20;
 /// How often a goroutine that moves is looked at.
 const ATTEMPTS: usize = 5;
-/// Bytes of stacks read in one dump where it is not known how much memory the process has.
+/// Bytes of stacks read in one dump (what is not read then cannot be followed), where it is not known how much memory the process has.
 const ALLOWANCE: u64 = 8 << 30;
 /// The same where it is known: no stack is part of another, and each is read twice, some again because they moved.
 const TIMES_HELD: u64 = 4;
@@ -136,7 +136,8 @@ impl<'b> GoroutineReader<'b> {
                 self.look(memory, batch, stacks, &mut allowance)?;
             }
             open.retain(|slot| slot.is_open(stacks));
-            if open.is_empty() {
+            // With nothing left to read on, another look would see no more.
+            if open.is_empty() || allowance == 0 {
                 break;
             }
         }
@@ -253,6 +254,17 @@ impl<'b> GoroutineReader<'b> {
             .iter()
             .map(|(_, g)| (g.walk_from().sp, in_use(g)))
             .collect();
+        let bytes: usize = wanted.iter().map(|(_, len)| 2 * len).sum();
+        *allowance = match allowance.checked_sub(bytes as u64) {
+            Some(left) if !self.traces.is_full() => left,
+            _ => 0,
+        };
+        if *allowance == 0 {
+            for (slot, g) in slots {
+                slot.found = Found::Alive(*g, StackState::Unwalkable);
+            }
+            return Ok(());
+        }
         let first = copy(memory, &wanted)?;
         let second = copy(memory, &wanted)?;
         let (mut one, mut other) = (Trace::default(), Trace::default());
@@ -264,14 +276,11 @@ impl<'b> GoroutineReader<'b> {
             let (a, b) = (part(&first), part(&second));
             at = to;
             let (from, end) = (g.walk_from(), g.stack_hi);
-            let left = allowance.checked_sub(2 * *len as u64);
-            let is_allowed = left.is_some() && !self.traces.is_full();
-            *allowance = left.unwrap_or(0);
             let mut walk = |bytes: &[u8], trace: &mut Trace| {
                 let mut stack = StackCopy::new(*sp, bytes, end, memory, allowance);
                 self.unwinder.walk(from, &mut stack, trace)
             };
-            let arrived = *read && *len > 0 && is_allowed && walk(&a, &mut one);
+            let arrived = *read && *len > 0 && walk(&a, &mut one);
             let same = arrived && walk(&b, &mut other) && one == other;
             results.push(match (arrived, same) {
                 (true, true) => StackState::Read(self.traces.number(&one)),

@@ -102,7 +102,7 @@ mod tests {
         };
         let mut now = Scheduling {
             mutex_wait_ns: Some(12),
-            latencies: Some(Distribution::default()),
+            latencies: Some(Latencies::default()),
             ..Scheduling::default()
         };
         now.queue.add(3);

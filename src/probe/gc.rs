@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use anyhow::Context;
 use anyhow::Result;
+use libbpf_rs::MapCore;
 use libbpf_rs::OpenObject;
 use libbpf_rs::RingBuffer;
 use libbpf_rs::RingBufferBuilder;
@@ -207,6 +208,10 @@ impl Probes for GcProbes<'_> {
         spent::spent(&self.skel.maps.go_spent)
     }
 
+    fn remembered(&self) -> Vec<u32> {
+        counters::numbers(&self.skel.maps.gc_processes)
+    }
+
     fn losses(&self) -> Result<Vec<Loss>> {
         let mut losses = Vec::new();
         for (counter, cause, meaning) in LOSSES {
@@ -234,6 +239,8 @@ impl Probes for GcProbes<'_> {
 
     fn forget(&mut self, process: u32) -> Result<()> {
         self.sweeps.forget(process);
+        // It may not be there: nothing was begun in it.
+        let _ = self.skel.maps.gc_processes.delete(&process.to_ne_bytes());
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use crate::bpf::gm::GmSkel;
 use crate::bpf::gm::GmSkelBuilder;
 use crate::bpf::gm::types::gm_config;
 use crate::bpf::gm::types::gm_count;
+use crate::bpf::gm::types::gm_counter;
 use crate::bpf::gm::types::gm_slot;
 use crate::bpf::gm::types::rodata;
 use crate::go::allocators;
@@ -210,13 +211,20 @@ impl Probes for GmProbes<'_> {
     }
 
     fn losses(&self) -> Result<Vec<Loss>> {
-        let unreadable = counters::per_cpu_sum(&self.skel.maps.gm_unreadable, 0)?;
-        let loss = Loss {
+        let count =
+            |counter: gm_counter| counters::per_cpu_sum(&self.skel.maps.gm_counters, counter.0);
+        let unreadable = Loss {
             cause: "type_unreadable",
             meaning: "allocations counted as pointer-free because their type could not be read",
-            events: unreadable,
+            events: count(gm_counter::GM_N_UNREADABLE)?,
         };
-        let mut losses = vec![loss, counters::strays(&self.skel.maps.go_strays)?];
+        let unclassed = Loss {
+            cause: "no_class",
+            meaning: "allocations not counted: of a size that no class of small objects has",
+            events: count(gm_counter::GM_N_UNCLASSED)?,
+        };
+        let strays = counters::strays(&self.skel.maps.go_strays)?;
+        let mut losses = vec![unreadable, unclassed, strays];
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
     }

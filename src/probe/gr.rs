@@ -148,6 +148,11 @@ impl<'object> GrProbes<'object> {
         rodata.gr_cfg = plan.config;
         attach::configure!(rodata, place, target);
         size_maps(&mut open, options)?;
+        let sites = u32::try_from(plan.start_sites.len()).unwrap_or(u32::MAX);
+        open.maps
+            .gr_direct
+            .set_max_entries(sites.saturating_add(LEARNED))
+            .context("cannot size a map")?;
         let mut programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         programs.push(START);
         attach::select(open.open_object_mut(), &programs, place.method());
@@ -397,13 +402,16 @@ impl Probes for GrProbes<'_> {
 /// target about 1 % of a CPU.
 const HOT: u64 = 1_000;
 
+/// Start functions that can be learned and looked after while observing.
+const LEARNED: u32 = 4096;
+
 /// Links to start functions that were learned one after the other.
 const MAX_START_LINKS: usize = 16;
 
 /// Name of the program for start functions.
 const START: &str = "gr_start";
 
-const LOSSES: [(gr_counter, &str, &str); 8] = [
+const LOSSES: [(gr_counter, &str, &str); 9] = [
     (
         gr_counter::GR_N_LOST_CREATE,
         "ring_full_create",
@@ -428,6 +436,11 @@ const LOSSES: [(gr_counter, &str, &str); 8] = [
         gr_counter::GR_N_MAP_FULL,
         "map_full",
         "goroutines not remembered, so their running time is unknown (raise --max-goroutines)",
+    ),
+    (
+        gr_counter::GR_N_CREATE_MAP_FULL,
+        "map_full_create",
+        "creations not remembered, so what the goroutines waited for their start is unknown (raise --max-goroutines)",
     ),
     (
         gr_counter::GR_N_UNREADABLE,

@@ -30,6 +30,7 @@ use libbpf_rs::OpenObject;
 use libbpf_rs::PrintLevel;
 
 use crate::go::sites::Site;
+use crate::model::foreign;
 use crate::model::loss::Loss;
 
 use self::spent::Spent;
@@ -50,12 +51,15 @@ pub trait Probes {
     fn close(&mut self) -> Result<()>;
     /// What the programs have cost since the gate was opened.
     fn spent(&self) -> Result<Spent>;
+    /// Processes of which something is remembered that may never be heard of: they are to be forgotten too when they end.
+    fn remembered(&self) -> Vec<u32> {
+        Vec::new()
+    }
     /// What was not recorded, by cause.
     fn losses(&self) -> Result<Vec<Loss>>;
     /// Forgets what is remembered of a process: it has ended, or runs another program.
     fn forget(&mut self, process: u32) -> Result<()>;
 }
-use crate::model::foreign;
 
 /// Chooses what becomes of libbpf's own messages, for the whole process: silence, or standard error with all detail.
 pub fn set_libbpf_log(verbose: bool) {

@@ -341,12 +341,19 @@ impl Probes for SchedProbes<'_> {
                 events,
             });
         }
+        losses.push(counters::strays(&self.skel.maps.go_strays)?);
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
     }
 
+    fn remembered(&self) -> Vec<u32> {
+        counters::numbers(&self.skel.maps.sched_images)
+    }
+
     fn forget(&mut self, process: u32) -> Result<()> {
         let maps = &self.skel.maps;
+        // It may not be there: the process has not begun while we looked.
+        let _ = maps.sched_images.delete(&process.to_ne_bytes());
         alive::forget(&maps.alive_table, &maps.alive_overflow, process)
     }
 }
@@ -424,7 +431,7 @@ pub(super) fn size_maps(open: &mut OpenSchedSkel<'_>, options: &Options) -> Resu
         .context("cannot size a map")
 }
 
-const LOSSES: [(sched_counter, &str, &str); 7] = [
+const LOSSES: [(sched_counter, &str, &str); 9] = [
     (
         sched_counter::SCHED_N_MAP_FULL,
         "map_full",
@@ -459,6 +466,16 @@ const LOSSES: [(sched_counter, &str, &str); 7] = [
         sched_counter::SCHED_N_BLOCK_FULL,
         "block_full",
         "waits that are in no stack's count: too many different ones",
+    ),
+    (
+        sched_counter::SCHED_N_IMAGE_FULL,
+        "image_full",
+        "programs that began and were not noticed, so that goroutines of before may count: too many processes",
+    ),
+    (
+        sched_counter::SCHED_N_CALLER_UNREADABLE,
+        "caller_unreadable",
+        "changes of state that may be missing or wrong: who made them could not be read",
     ),
 ];
 

@@ -7,7 +7,6 @@
 
 use std::fs::File;
 use std::mem::MaybeUninit;
-use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -15,6 +14,7 @@ use anyhow::Result;
 use crate::go::sites::Cost;
 use crate::go::sites::Site;
 use crate::go::sites::SiteKind;
+use crate::target::clock;
 use crate::target::own_code;
 
 use super::attach::Method;
@@ -35,7 +35,7 @@ extern "C" fn site() {
     std::arch::naked_asm!("b 2f", "2:", "ret");
 }
 
-/// Nanoseconds that one hit of an empty program takes here. Takes some tens of milliseconds.
+/// Nanoseconds that one hit of a program takes here beside its own work. Takes some tens of milliseconds.
 pub fn cost_ns(method: Method) -> Result<f64> {
     let vaddr = site as *const () as u64;
     let site = Site {
@@ -56,21 +56,21 @@ pub fn cost_ns(method: Method) -> Result<f64> {
     let own = File::open("/proc/self/exe").context("cannot open grtmon's own file")?;
     let place = Place::own(own, method);
     let probed = {
-        let _floor = Floor::attach(&mut object, &place, vec![site])?;
+        let _floor = Floor::framed(&mut object, &place, vec![site])?;
         batch_ns()
     };
     Ok((probed - bare).max(0.0))
 }
 
-/// Nanoseconds of one call in the middle one of many batches.
+/// Nanoseconds of CPU time of one call in the middle one of many batches.
 fn batch_ns() -> f64 {
     let mut batches = [0.0; BATCHES];
     for batch in &mut batches {
-        let begin = Instant::now();
+        let begin = clock::thread_cpu();
         for _ in 0..CALLS {
             std::hint::black_box(site as extern "C" fn())();
         }
-        *batch = begin.elapsed().as_nanos() as f64 / f64::from(CALLS);
+        *batch = clock::thread_cpu().saturating_sub(begin).as_nanos() as f64 / f64::from(CALLS);
     }
     batches.sort_by(f64::total_cmp);
     batches[BATCHES / 2]

@@ -335,6 +335,56 @@ created by main.main in goroutine 1
     }
 
     #[test]
+    fn names_are_shown_not_obeyed() {
+        let mut dump = dump(1);
+        let place = sample::place("main.\x1b[2J\n", 7);
+        dump.goroutines[0].wait_reason = Some("chan\u{202e}".into());
+        dump.goroutines[0].created = Some(place.clone());
+        dump.stacks[0].frames[1].place = place;
+        let mut out = Vec::new();
+        goroutine(&mut out, &dump, &dump.goroutines[0], false);
+        let expected = "goroutine 18 [chan\\u{202e}, 59 minutes]:
+main.\\x1b[2J\\n(...)
+	/src/main.go:7 +0x10
+created by main.\\x1b[2J\\n in goroutine 1
+	/src/main.go:7 +0x10
+
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn bubbles_are_as_go_prints_them() {
+        let mut dump = dump(3);
+        for one in &mut dump.goroutines[..2] {
+            one.wait_reason = Some("sleep".into());
+            (one.bubble, one.durable) = (Some(4), true);
+        }
+        dump.goroutines[1].wait_reason = Some("select (durable)".into());
+        let head = |index: usize| {
+            let mut out = Vec::new();
+            goroutine(&mut out, &dump, &dump.goroutines[index], false);
+            let text = String::from_utf8(out).unwrap();
+            text.lines().next().unwrap().to_owned()
+        };
+        assert_eq!(
+            head(0),
+            "goroutine 18 [sleep (durable), 59 minutes, synctest bubble 4]:"
+        );
+        assert_eq!(
+            head(1),
+            "goroutine 19 [select (durable), 58 minutes, synctest bubble 4]:"
+        );
+        assert_eq!(head(2), "goroutine 20 [chan receive, 57 minutes]:");
+        let mut out = Vec::new();
+        for one in Grouper::new(false).groups(&dump, |it| it.goid != 7) {
+            group(&mut out, &one, None, false);
+        }
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(", 2 in synctest bubbles]"), "{text}");
+    }
+
+    #[test]
     fn growth_names_the_site_first() {
         let (one, two) = (dump(2), dump(5));
         let mut grouper = Grouper::new(false);

@@ -177,6 +177,18 @@ GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
     }
 
     #[test]
+    fn no_goal_and_no_memory_are_two_things() {
+        let mut interval = sample();
+        interval.now.heap_goal = Some(8_946_670_875_749_132_656);
+        interval.now.memory_limit = Some(0);
+        let mut out = Vec::new();
+        text(&mut out, &interval, Style::PLAIN);
+        let text = String::from_utf8(out).unwrap();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!((words[6], words[12]), ("-", "0"), "{text}");
+    }
+
+    #[test]
     fn json_has_every_figure() {
         let mut out = Vec::new();
         json(&mut out, &sample(), Some(1));

@@ -21,8 +21,8 @@ const HARMLESS: u64 = 64 << 20;
 /// Of its contents so many times may be holes: programs copied by tools that leave zeros out have some.
 const TIMES: u64 = 4;
 
-/// Holes that are looked at; a file that has more is judged by what was seen.
-const MOST: usize = 4096;
+/// Holes that are looked at; of a file that has more it is not known how much is there.
+const MOST: usize = 1 << 16;
 
 /// Refuses to look through a program that is mostly empty, or larger than any.
 ///
@@ -43,8 +43,8 @@ pub(super) fn require_contents(file: &File) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of a file of `size` bytes that are not in holes. All of them where the file system does not tell.
-fn contents(file: &File, size: u64) -> u64 {
+/// Bytes of a file of `size` bytes that are not in holes. All of them where that cannot be told.
+pub(super) fn contents(file: &File, size: u64) -> u64 {
     let seek = |from: u64, whence| -> Option<u64> {
         let found = lseek(file, i64::try_from(from).ok()?, whence).ok()?;
         u64::try_from(found).ok()
@@ -53,16 +53,16 @@ fn contents(file: &File, size: u64) -> u64 {
     for _ in 0..MOST {
         // There is no more if this fails.
         let Some(start) = seek(at, Whence::SeekData) else {
-            break;
+            return there;
         };
         let end = seek(start, Whence::SeekHole).unwrap_or(size);
         there = there.saturating_add(end.saturating_sub(start));
         if end >= size || end <= at {
-            break;
+            return there;
         }
         at = end;
     }
-    there
+    size
 }
 
 #[cfg(test)]

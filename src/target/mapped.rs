@@ -96,6 +96,10 @@ impl FileBytes for MappedFile {
         drop(dropped);
     }
 
+    fn contents(&self) -> u64 {
+        extent::contents(&self.file, self.was.size)
+    }
+
     fn is_cut(&self) -> bool {
         self.region.is_cut()
     }

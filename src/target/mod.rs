@@ -24,6 +24,7 @@ pub mod proc_mount;
 pub mod process;
 mod program_file;
 mod same_pages;
+pub mod signals;
 pub mod survey;
 pub mod watch;
 

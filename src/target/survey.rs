@@ -25,11 +25,13 @@ use crate::go::Binary;
 use crate::go::Image;
 
 use super::ProgramFile;
+use super::extent;
 use super::file_id::FileId;
 use super::mapped::MappedFile;
 use super::namespace;
 use super::open_regular;
 use super::patience;
+use super::patience::Outcome;
 use super::proc_mount;
 use super::process::ProcessId;
 use super::read;
@@ -97,6 +99,16 @@ pub struct Survey {
     places: HashMap<FileId, Place>,
 }
 
+/// A program that was read.
+enum Reading {
+    /// It can be used.
+    Program(Box<Program>),
+    /// It is no Go program after all, or too old to be used.
+    Useless,
+    /// It is not to be read as a whole: see [`super::extent`].
+    Refused,
+}
+
 /// What became of a file that looked like a Go program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -104,7 +116,7 @@ enum Place {
     Program(usize),
     /// It is none, or too old to be used.
     Useless,
-    /// Reading it took too long.
+    /// Reading it took too long, or would have.
     GivenUp,
 }
 
@@ -166,12 +178,12 @@ impl Survey {
         let unread = std::mem::take(&mut self.files.unread);
         for (file, read) in read_programs(unread) {
             let place = match read {
-                patience::Outcome::Done(Some(program)) => {
-                    self.programs.push(program);
+                Outcome::Done(Reading::Program(program)) => {
+                    self.programs.push(*program);
                     Place::Program(self.programs.len() - 1)
                 }
-                patience::Outcome::Done(None) => Place::Useless,
-                patience::Outcome::GivenUp => Place::GivenUp,
+                Outcome::Done(Reading::Useless) => Place::Useless,
+                Outcome::Done(Reading::Refused) | Outcome::GivenUp => Place::GivenUp,
             };
             self.places.insert(file, place);
         }
@@ -283,23 +295,31 @@ fn sections(file: &File) -> Option<Sections> {
     })
 }
 
-/// Reads programs, on all processors. Those that cannot be used are `None`.
+/// Reads programs, on all processors.
 fn read_programs(
     files: Vec<(ProgramFile, PathBuf)>,
-) -> impl Iterator<Item = (FileId, patience::Outcome<Option<Program>>)> {
+) -> impl Iterator<Item = (FileId, Outcome<Reading>)> {
     let ids: Vec<FileId> = files.iter().map(|(file, _)| file.id()).collect();
     let read = patience::each(files, TIME, |(file, path)| program(file, path));
     ids.into_iter().zip(read)
 }
 
-fn program(file: &ProgramFile, path: &Path) -> Option<Program> {
-    let binary = read(file, path).ok()?;
-    let anatomy = Anatomy::of(&binary);
-    Some(Program {
-        binary,
-        anatomy,
-        checked: false,
-    })
+fn program(file: &ProgramFile, path: &Path) -> Reading {
+    match read(file, path) {
+        Ok(binary) => {
+            let anatomy = Anatomy::of(&binary);
+            if binary.image().require_unchanged().is_err() {
+                return Reading::Useless;
+            }
+            Reading::Program(Box::new(Program {
+                binary,
+                anatomy,
+                checked: false,
+            }))
+        }
+        Err(_) if extent::require_contents(file.file()).is_err() => Reading::Refused,
+        Err(_) => Reading::Useless,
+    }
 }
 
 impl Found {
@@ -351,15 +371,11 @@ fn users() -> HashMap<u32, String> {
     text.lines().filter_map(user).collect()
 }
 
-/// The words of a command line; control characters, which could play tricks on a terminal, are replaced.
+/// The words of a command line, as they are: who shows them sees to it that no terminal obeys them.
 fn command(cmdline: &[u8]) -> Option<String> {
     let words = String::from_utf8_lossy(cmdline);
     let words: Vec<&str> = words.split('\0').filter(|word| !word.is_empty()).collect();
-    let text: String = words
-        .join(" ")
-        .chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
+    let text = words.join(" ");
     (!text.is_empty()).then_some(text)
 }
 
@@ -396,9 +412,9 @@ mod tests {
     }
 
     #[test]
-    fn command_lines_are_made_harmless() {
+    fn command_lines_are_words() {
         assert_eq!(command(b"/bin/a\0-x\0\0").as_deref(), Some("/bin/a -x"));
-        assert_eq!(command(b"a\x1b[31m\n\0").as_deref(), Some("a?[31m?"));
+        assert_eq!(command(b"a\x1b[31m\n\0").as_deref(), Some("a\x1b[31m\n"));
         assert_eq!(command(b""), None);
     }
 

@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod account;
 mod alloc;
 mod bad_input;
 mod containers;

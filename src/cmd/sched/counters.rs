@@ -59,16 +59,17 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         queue: Queue::default(),
         began: Instant::now(),
         json: args.common.output == cli::Output::Json,
-        output: Output::new(),
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: args.interval,
         duration: Some(args.common.duration.unwrap_or(DURATION)),
     };
     let stop = session::stop_on_signals()?;
-    event_loop::run(timing, &stop, &mut command)?;
-    command.refresh()?;
-    command.print("end")?;
+    let observed = event_loop::run(timing, &stop, &mut command);
+    let ended = command.refresh().and_then(|()| command.print("end"));
+    command.output.end()?;
+    observed.and(ended)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -177,6 +178,7 @@ impl Counters {
         } else {
             render::text(text, &came, output::style(true));
         }
+        self.output.counts();
         self.output.flush()
     }
 }

@@ -1,5 +1,6 @@
 //! `grtmon top`: the live view. Opens on readers alone; probes are set when asked for.
 
+mod frames;
 mod keys;
 mod list;
 mod once;
@@ -32,6 +33,7 @@ use crate::tui::terminal::Screen;
 use super::output;
 use super::session;
 
+use self::frames::Frames;
 use self::keys::Happened;
 use self::list::List;
 use self::probes::Runner;
@@ -70,10 +72,12 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
         Watched::open(target)?;
     }
     let stop = session::stop_on_signals_or(terminal::restore)?;
+    let frames = Frames::new()?;
     let mut ui = Ui {
         state,
-        screen: Screen::open()?,
-        happened: keys::read(),
+        writer: frames.writer(),
+        screen: Screen::on(frames)?,
+        happened: keys::read()?,
         stop,
         deadline: args.duration.map_or_else(never, after),
     };

@@ -2,6 +2,7 @@
 //! a while, and the view goes on meanwhile.
 
 use std::collections::HashMap;
+use std::thread;
 use std::thread::Scope;
 use std::time::Duration;
 use std::time::Instant;
@@ -97,8 +98,10 @@ impl<'scope, 'env> Runner<'scope, 'env> {
             news: self.sender.clone(),
             stop,
         };
+        thread::Builder::new()
+            .spawn_scoped(self.scope, move || run.run())
+            .context("cannot start a thread")?;
         self.running.insert(probes, keep);
-        self.scope.spawn(move || run.run());
         Ok(())
     }
 

@@ -319,7 +319,7 @@ impl Canvas<'_> {
         let title = vec![
             (format!("p50 {}", at_most(p50, known)), Style::new()),
             (format!("p99 {}", at_most(p99, known)), self.look.strong()),
-            ("all, runtime's too".to_owned(), self.look.dim()),
+            ("of all".to_owned(), self.look.dim()),
         ];
         let plot = self.title("LATENCY", title, area, buffer);
         let p50 = self.values(|point| point.latency_p50_ns.map(|ns| ns as f64));
