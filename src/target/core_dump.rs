@@ -61,7 +61,7 @@ impl CoreDump {
                 bail!("{shown} does not say which program it is of: name it with --binpath")
             }
         };
-        let (bytes, _) = super::map_program(&program)
+        let bytes = super::map_program(&program)
             .context("cannot find the program that dumped core: name it with --binpath")?;
         let name = program.display();
         let binary = Binary::parse(bytes).with_context(|| format!("cannot use {name}"))?;
