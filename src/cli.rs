@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use regex::Regex;
 
 use self::value::duration;
-use self::value::percent;
+use self::value::overhead;
 use self::value::ring_size;
 use self::value::sample;
 
@@ -95,12 +95,27 @@ pub struct Common {
     /// Form of the output
     #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
     pub output: Output,
-    /// Detach when the probes cost more than this part of the CPU time of the observed (5%), for two seconds in a row
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
-    pub max_overhead: Option<f64>,
+    /// Detach when the probes cost more than this part of the CPU time of the observed, for two seconds in a row; 25% if
+    /// not given, none: never
+    #[arg(long, value_name = "PERCENT|none", value_parser = overhead)]
+    pub max_overhead: Option<Overhead>,
     /// How probes are attached
     #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf|tracefs")]
     pub attach: Attach,
+}
+
+/// What probes may cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Overhead {
+    /// The part of the CPU time of the observed, 0 to 1; `None`: any.
+    pub limit: Option<f64>,
+}
+
+/// What is allowed if nothing is said: nobody is to be slowed down much by somebody who did not think of it.
+impl Default for Overhead {
+    fn default() -> Self {
+        Self { limit: Some(0.25) }
+    }
 }
 
 /// Forms of output.
@@ -324,12 +339,14 @@ pub struct Sched {
 #[command(
     after_help = "Columns (the first line is about all the time since the process began):
   GOROS    goroutines                RUN    those waiting for a processor
-  THR      threads of the runtime
+  THR      threads of the process
   OBJ/S    objects allocated per second, and their bytes (B/S)
   LIVE     heap, live or unswept; GOAL: where the next collection ends
   GC       collections               STW99  99th percentile of their pauses
   GC%      share of the CPU time they took, as of the last one
-  LAT99    99th percentile of the time from runnable to running
+  LAT99    99th percentile of the time from runnable to running, of all
+           goroutines, the runtime's own included: its sweeper is most of
+           them after a collection (grtmon sched: those of the program)
   MUTEX    time that goroutines waited for mutexes
   LIMIT    GOMEMLIMIT
 Percentiles are upper bounds. -: there was none; ?: not known."
@@ -374,9 +391,10 @@ pub struct Top {
     /// End after this time
     #[arg(short, long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// Take probes away when they cost more than this part of the CPU time of the observed (5%), for two seconds in a row
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
-    pub max_overhead: Option<f64>,
+    /// Take probes away when they cost more than this part of the CPU time of the observed, for two seconds in a row; 25%
+    /// if not given, none: never
+    #[arg(long, value_name = "PERCENT|none", value_parser = overhead)]
+    pub max_overhead: Option<Overhead>,
     /// How probes are attached
     #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf|tracefs")]
     pub attach: Attach,

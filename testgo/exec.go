@@ -10,10 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func init() {
 	modes["exec"] = mode{"execs itself again and again, and has children of the same program", runExec}
+	modes["leave"] = mode{"goroutines, then an exec of its arguments: no account", runLeave}
+	modes["grow"] = mode{"goroutines that stay, made from before ready on until the go-ahead", runGrow}
 	modes["exec-child"] = mode{"a child of mode exec: no protocol", runExecChild}
 }
 
@@ -95,4 +98,59 @@ func runExecChild(args []string) {
 	n := flags.Int("n", 101, "goroutines")
 	parse(flags, args)
 	generate(*n)
+}
+
+// runLeave becomes another program. What that is called with is what follows
+// the flags.
+func runLeave(args []string) {
+	flags := flag.NewFlagSet("leave", flag.ExitOnError)
+	n := flags.Int("n", 101, "goroutines")
+	if err := flags.Parse(args); err != nil {
+		fail(err)
+	}
+	ready()
+	generate(*n)
+	runtime.GC()
+	fail(syscall.Exec(flags.Arg(0), flags.Args(), os.Environ()))
+}
+
+//go:noinline
+func stay(stop chan bool) {
+	<-stop
+}
+
+// runGrow never stops making goroutines while somebody attaches.
+func runGrow(args []string) {
+	flags := flag.NewFlagSet("grow", flag.ExitOnError)
+	n := flags.Int("n", 200000, "goroutines at most")
+	parse(flags, args)
+	stop := make(chan bool)
+	enough := make(chan bool)
+	made := make(chan int)
+	go func() {
+		i := 0
+		for ; i < *n; i++ {
+			select {
+			case <-enough:
+				made <- i
+				return
+			default:
+			}
+			go stay(stop)
+			time.Sleep(50 * time.Microsecond)
+		}
+		<-enough
+		made <- i
+	}()
+	ready()
+	t := begin("grow")
+	enough <- true
+	count := <-made
+	t.worked()
+	done()
+	t.Functions = []*function{{
+		Start: "main.stay", Calls: "main.stay", Creator: "main.runGrow.func1",
+		Created: count, Exited: 0,
+	}}
+	report(t)
 }

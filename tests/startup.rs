@@ -16,6 +16,7 @@ use common::{
     Build, Fixture, Grtmon, PATIENCE, Process, fixture, newest, program, prometheus_server,
     require_capabilities_or_skip,
 };
+use grtmon::probe::Plan as _;
 use grtmon::{
     go::{Anatomy, MemoryError, ReadMemory, sites::Site},
     probe::gr,

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use grtmon::probe::Plan as _;
 use grtmon::{
     go::sites::Site,
     probe::{

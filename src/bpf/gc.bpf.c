@@ -19,7 +19,7 @@ struct {
 
 /* A stop of the world that has not ended. There is one at a time: its maker holds runtime.worldsema. */
 struct gc_open_stw {
-	__u64 begin_ns;
+	__u64 begin_ns; /* 0: there is none */
 	__u64 stopped_ns;
 	__u8 why;
 	__u8 text_len;
@@ -27,26 +27,27 @@ struct gc_open_stw {
 	__u8 unused[6]; /* old verifiers want every byte of a map value written */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u32); /* process id */
-	__type(value, struct gc_open_stw);
-} gc_stops SEC(".maps");
-
 /* A cycle that has not ended. */
 struct gc_open_cycle {
 	__u8 seen; /* its beginning */
 	__u8 trigger;
 	__u8 flags;
+	__u8 unused[5];
 };
 
+/* What has begun in a process and not ended. */
+struct gc_open {
+	struct gc_open_stw stop;
+	struct gc_open_cycle cycle;
+};
+
+/* User space takes away those of processes that have ended. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u32); /* process id */
-	__type(value, struct gc_open_cycle);
-} gc_cycles SEC(".maps");
+	__type(value, struct gc_open);
+} gc_processes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -56,8 +57,9 @@ struct {
 } gc_counters SEC(".maps");
 
 /* The same where only one process is observed: no map is as near. */
-static struct gc_open_stw gc_only_stop;
-static struct gc_open_cycle gc_only_cycle;
+static struct gc_open gc_only;
+
+static struct gc_open gc_nothing; /* all zero: the first value of an entry of gc_processes */
 
 /* These make the skeleton emit the types. */
 struct gc_stw _gc_stw = {};
@@ -78,54 +80,27 @@ static __always_inline void count(__u32 counter)
 	__u64 *n = bpf_map_lookup_elem(&gc_counters, &counter);
 
 	if (n)
-		*n += 1;
+		__sync_fetch_and_add(n, 1);
 }
 
-static __always_inline void stop_begins(__u32 process, const struct gc_open_stw *stw)
+/* What is open in a process; 0 if nothing was begun there. */
+static __always_inline struct gc_open *open_in(__u32 process)
 {
-	if (gc_cfg.one_process)
-		gc_only_stop = *stw;
-	else if (bpf_map_update_elem(&gc_stops, &process, stw, BPF_ANY))
+	return gc_cfg.one_process ? &gc_only : bpf_map_lookup_elem(&gc_processes, &process);
+}
+
+/* The same where something begins; 0 if there is no room, which is counted. */
+static __always_inline struct gc_open *begin_in(__u32 process)
+{
+	struct gc_open *open = open_in(process);
+
+	if (open)
+		return open;
+	bpf_map_update_elem(&gc_processes, &process, &gc_nothing, BPF_NOEXIST);
+	open = open_in(process);
+	if (!open)
 		count(GC_N_MAP_FULL);
-}
-
-/* 0 if none is open: it began before we came, or is counted as GC_N_MAP_FULL. */
-static __always_inline struct gc_open_stw *open_stop(__u32 process)
-{
-	if (gc_cfg.one_process)
-		return gc_only_stop.begin_ns ? &gc_only_stop : 0;
-	return bpf_map_lookup_elem(&gc_stops, &process);
-}
-
-static __always_inline void stop_ends(__u32 process)
-{
-	if (gc_cfg.one_process)
-		gc_only_stop.begin_ns = 0;
-	else
-		bpf_map_delete_elem(&gc_stops, &process);
-}
-
-static __always_inline void cycle_begins(__u32 process, const struct gc_open_cycle *cycle)
-{
-	if (gc_cfg.one_process)
-		gc_only_cycle = *cycle;
-	else if (bpf_map_update_elem(&gc_cycles, &process, cycle, BPF_ANY))
-		count(GC_N_MAP_FULL);
-}
-
-static __always_inline struct gc_open_cycle *open_cycle(__u32 process)
-{
-	if (gc_cfg.one_process)
-		return gc_only_cycle.seen ? &gc_only_cycle : 0;
-	return bpf_map_lookup_elem(&gc_cycles, &process);
-}
-
-static __always_inline void cycle_ends(__u32 process)
-{
-	if (gc_cfg.one_process)
-		gc_only_cycle.seen = 0;
-	else
-		bpf_map_delete_elem(&gc_cycles, &process);
+	return open;
 }
 
 /* Reads one field of the runtime into a variable of the same width. */
@@ -233,6 +208,7 @@ GO_PROBE(gc_stw_begin)
 {
 	struct gc_open_stw stw = { .begin_ns = bpf_ktime_get_ns() };
 	__u32 process = go_process();
+	struct gc_open *open;
 	struct go_site site;
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
@@ -241,7 +217,9 @@ GO_PROBE(gc_stw_begin)
 		stw.why = reason_number(GO_ARG0(ctx));
 	else
 		read_preemptoff(GO_G(ctx), &stw);
-	stop_begins(process, &stw);
+	open = begin_in(process);
+	if (open)
+		open->stop = stw;
 	return 0;
 }
 
@@ -249,20 +227,21 @@ GO_PROBE(gc_stw_begin)
 GO_PROBE(gc_stw_stopped)
 {
 	__u32 process = go_process();
-	struct gc_open_stw *stw;
+	struct gc_open *open;
 
 	if (go_ignored(process))
 		return 0;
-	stw = open_stop(process);
-	if (stw)
-		stw->stopped_ns = bpf_ktime_get_ns();
+	open = open_in(process);
+	if (open)
+		open->stop.stopped_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
 /* runtime.startTheWorldWithSema(now, worldStop{..}): since Go 1.22, what the runtime itself took down. */
 GO_PROBE(gc_stw_ending)
 {
-	struct gc_open_stw stw = {}, *open;
+	struct gc_open_stw stw = {};
+	struct gc_open *open;
 	__u32 process = go_process();
 	struct go_site site;
 
@@ -270,14 +249,14 @@ GO_PROBE(gc_stw_ending)
 		return 0;
 	stw.why = reason_number(GO_ARG1(ctx));
 	stw.begin_ns = GO_ARG2(ctx);
-	if (gc_cfg.start_args == GC_START_REASON_BEGIN_STOPPED) {
+	open = begin_in(process);
+	if (!open)
+		return 0;
+	if (gc_cfg.start_args == GC_START_REASON_BEGIN_STOPPED)
 		stw.stopped_ns = GO_ARG3(ctx);
-	} else {
-		open = open_stop(process);
-		if (open && open->stopped_ns > stw.begin_ns)
-			stw.stopped_ns = open->stopped_ns;
-	}
-	stop_begins(process, &stw);
+	else if (open->stop.stopped_ns > stw.begin_ns)
+		stw.stopped_ns = open->stop.stopped_ns;
+	open->stop = stw;
 	return 0;
 }
 
@@ -286,14 +265,15 @@ GO_PROBE(gc_stw_end)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u32 process = go_process(), cycle = 0;
-	struct gc_open_stw *open;
+	struct gc_open *open;
 	struct go_site site;
 	struct gc_stw *e;
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	open = open_stop(process);
-	if (!open)
+	open = open_in(process);
+	/* It began before we came, or is counted as GC_N_MAP_FULL. */
+	if (!open || !open->stop.begin_ns)
 		return 0;
 	count(GC_N_STW);
 	e = bpf_ringbuf_reserve(&gc_events, sizeof(*e), 0);
@@ -305,17 +285,17 @@ GO_PROBE(gc_stw_end)
 			cycle = 0;
 		e->head.process = process;
 		e->head.kind = GC_STW;
-		e->head.why = open->why;
-		e->head.text_len = open->text_len;
+		e->head.why = open->stop.why;
+		e->head.text_len = open->stop.text_len;
 		e->head.flags = 0;
-		e->begin_ns = open->begin_ns;
-		e->stopped_ns = open->stopped_ns;
+		e->begin_ns = open->stop.begin_ns;
+		e->stopped_ns = open->stop.stopped_ns;
 		e->end_ns = now;
 		e->cycle = cycle;
-		__builtin_memcpy(e->text, open->text, sizeof(e->text));
+		__builtin_memcpy(e->text, open->stop.text, sizeof(e->text));
 		bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	}
-	stop_ends(process);
+	open->stop.begin_ns = 0;
 	return 0;
 }
 
@@ -325,30 +305,36 @@ GO_PROBE(gc_stw_end)
 GO_PROBE(gc_cycle_begin)
 {
 	__u32 process = go_process(), kind = GO_ARG3(ctx);
-	struct gc_open_cycle cycle = { .seen = 1 };
+	struct gc_open *open;
 	struct go_site site;
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	cycle.trigger = kind < GC_TRIGGER_CYCLE ? kind + 1 : GC_TRIGGER_UNKNOWN;
-	cycle_begins(process, &cycle);
+	open = begin_in(process);
+	if (!open)
+		return 0;
+	open->cycle.seen = 1;
+	open->cycle.trigger = kind < GC_TRIGGER_CYCLE ? kind + 1 : GC_TRIGGER_UNKNOWN;
+	open->cycle.flags = 0;
 	return 0;
 }
 
 /* runtime.findGoroutineLeaks: at least once in a cycle that also looks for leaked goroutines, never in another. */
 GO_PROBE(gc_leak_check)
 {
-	struct gc_open_cycle fresh = { .seen = 1, .flags = GC_LEAK_CHECK }, *cycle;
 	__u32 process = go_process();
+	struct gc_open *open;
 	struct go_site site;
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
-	cycle = open_cycle(process);
-	if (cycle)
-		cycle->flags |= GC_LEAK_CHECK;
-	else
-		cycle_begins(process, &fresh);
+	open = begin_in(process);
+	if (!open)
+		return 0;
+	if (!open->cycle.seen)
+		open->cycle.trigger = GC_TRIGGER_UNKNOWN;
+	open->cycle.seen = 1;
+	open->cycle.flags |= GC_LEAK_CHECK;
 	return 0;
 }
 
@@ -381,23 +367,25 @@ static __always_inline int read_cycle(struct gc_cycle *e, __u64 bias)
 GO_PROBE(gc_cycle_end)
 {
 	__u32 process = go_process();
-	struct gc_open_cycle *open;
+	struct gc_open *open;
 	struct gc_cycle *e;
 	struct go_site site;
 
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
 	count(GC_N_CYCLE);
-	open = open_cycle(process);
+	open = open_in(process);
+	if (open && !open->cycle.seen)
+		open = 0;
 	e = bpf_ringbuf_reserve(&gc_events, sizeof(*e), 0);
 	if (!e) {
 		count(GC_N_LOST_CYCLE);
 	} else {
 		e->head.process = process;
 		e->head.kind = GC_CYCLE;
-		e->head.why = open ? open->trigger : GC_TRIGGER_UNKNOWN;
+		e->head.why = open ? open->cycle.trigger : GC_TRIGGER_UNKNOWN;
 		e->head.text_len = 0;
-		e->head.flags = open ? open->flags : 0;
+		e->head.flags = open ? open->cycle.flags : 0;
 		if (read_cycle(e, site.bias)) {
 			count(GC_N_UNREADABLE_CYCLE);
 			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
@@ -405,8 +393,10 @@ GO_PROBE(gc_cycle_end)
 			bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 		}
 	}
-	if (open)
-		cycle_ends(process);
+	if (open) {
+		open->cycle.seen = 0;
+		open->cycle.flags = 0;
+	}
 	if (gc_cfg.end_is_flush)
 		sweep_moment(process, &site, GC_SWEEP_FLUSHED);
 	return 0;

@@ -22,17 +22,26 @@ struct {
 	__type(value, struct gm_count);
 } gm_counts SEC(".maps");
 
-/* Allocations whose type descriptor could not be read: counted as pointer-free. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, GM_N_COUNTERS);
 	__type(key, __u32);
 	__type(value, __u64);
-} gm_unreadable SEC(".maps");
+} gm_counters SEC(".maps");
 
 /* These make the skeleton emit the types. */
 struct gm_count _gm_count = {};
 enum gm_slot _gm_slot = GM_LARGE;
+enum gm_counter _gm_counter = GM_N_UNREADABLE;
+
+static __always_inline int count(__u32 counter)
+{
+	__u64 *n = bpf_map_lookup_elem(&gm_counters, &counter);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+	return 0;
+}
 
 static __always_inline int add(__u32 slot, __u64 bytes)
 {
@@ -47,21 +56,19 @@ static __always_inline int add(__u32 slot, __u64 bytes)
 
 static __always_inline int add_class(__u64 size)
 {
-	__u32 class, index;
+	__u32 class = GM_TINY, index;
 
 	if (size <= GM_STEP8_MAX) {
 		index = (size + 7) / 8;
-		if (index >= GM_STEP8_SLOTS)
-			return 0;
-		class = gm_step8[index];
+		if (index < GM_STEP8_SLOTS)
+			class = gm_step8[index];
 	} else {
 		index = (size - GM_STEP8_MAX + 127) / 128;
-		if (index >= GM_STEP128_SLOTS)
-			return 0;
-		class = gm_step128[index];
+		if (index < GM_STEP128_SLOTS)
+			class = gm_step128[index];
 	}
 	if (class >= GM_TINY)
-		return 0;
+		return count(GM_N_UNCLASSED);
 	return add(class, gm_class_bytes[class]);
 }
 
@@ -113,15 +120,11 @@ GO_PROBE(gm_large)
 static __always_inline int has_no_pointers(__u64 type)
 {
 	__u64 ptr_bytes;
-	__u32 zero = 0;
 
 	if (!type)
 		return 1;
 	if (bpf_probe_read_user(&ptr_bytes, sizeof(ptr_bytes), (void *)(type + gm_cfg.type_ptr_bytes))) {
-		__u64 *n = bpf_map_lookup_elem(&gm_unreadable, &zero);
-
-		if (n)
-			__sync_fetch_and_add(n, 1);
+		count(GM_N_UNREADABLE);
 		return 1;
 	}
 	return ptr_bytes == 0;

@@ -11,6 +11,13 @@ enum gm_slot {
 	GM_SLOTS = 69,
 };
 
+/* Counters, one array slot each, summed over CPUs by user space. */
+enum gm_counter {
+	GM_N_UNREADABLE, /* the type descriptor could not be read: counted as pointer-free */
+	GM_N_UNCLASSED, /* no class has room for so large an object: not counted */
+	GM_N_COUNTERS,
+};
+
 struct gm_count {
 	__u64 objects;
 	__u64 bytes; /* tiny: as asked for; classes: of the class; large: in whole pages */

@@ -192,7 +192,7 @@ static __always_inline __u64 go_cookie_by_address(struct go_regs *ctx)
 		return *cookie;
 	strays = bpf_map_lookup_elem(&go_strays, &zero);
 	if (strays)
-		*strays += 1;
+		__sync_fetch_and_add(strays, 1);
 	return 0;
 }
 

@@ -187,7 +187,7 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 		life->creator = creator;
 		life->goid = 0;
 	} else {
-		count(GR_N_MAP_FULL);
+		count(GR_N_CREATE_MAP_FULL);
 	}
 	e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
 	if (!e) {
@@ -276,6 +276,7 @@ GO_PROBE(gr_start)
 	if (go_ignored(process) || go_site_of(ctx, &site))
 		return 0;
 	if (is_direct_call(ctx, &site)) {
+		/* There is room for every site (user space sees to it), and a call is no event. */
 		count_at(&gr_direct, site.vaddr);
 		return 0;
 	}

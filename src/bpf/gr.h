@@ -64,7 +64,8 @@ enum gr_counter {
 	GR_N_LOST_EXIT,
 	GR_N_LOST_QUEUE,
 	GR_N_LOST_IMAGE,
-	GR_N_MAP_FULL, /* no room to remember a goroutine */
+	GR_N_MAP_FULL, /* no room to remember a goroutine that begins to run */
+	GR_N_CREATE_MAP_FULL, /* the same of one that is created */
 	GR_N_UNREADABLE, /* g could not be read */
 	GR_N_FN_FULL, /* no room for another start function's histogram */
 	GR_N_UNSEEN_FULL, /* no room for another start function whose first execution was not seen */

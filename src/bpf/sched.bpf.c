@@ -53,7 +53,8 @@ struct {
 	__type(value, __u8);
 } sched_system SEC(".maps");
 
-/* When a process began its present program, if it has begun one since the gate was opened. */
+/* When a process began its present program, if it has begun one since the gate was opened. User space takes away those of
+ * processes that have ended. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -232,6 +233,12 @@ static __always_inline void begin(struct alive_life *life, __u8 state, __u8 reas
 	life->since_ns = now;
 }
 
+static __always_inline void image_begins(__u32 process, __u64 now)
+{
+	if (bpf_map_update_elem(&sched_images, &process, &now, BPF_ANY))
+		count(SCHED_N_IMAGE_FULL);
+}
+
 /* Where a goroutine goes over from and to; for waiting also what for, and on which stack. SCHED_GONE on the left: it is
  * made; on the right: it ends. */
 struct change {
@@ -259,7 +266,7 @@ static __always_inline void change(__u64 g, const struct change *c, const struct
 		learn(life, g, site);
 	if (made) {
 		if (life->start_pc && life->start_pc == sched_cfg.main_entry)
-			bpf_map_update_elem(&sched_images, &process, &now, BPF_ANY);
+			image_begins(process, now);
 	} else {
 		/* A change may be told twice: at the system call and, where the state could not be changed at once, by
 		 * runtime.casgstatus. */
@@ -282,11 +289,15 @@ static __always_inline __u64 returns_to(struct go_regs *ctx, const struct go_sit
 {
 	__u64 address = 0, frame = GO_FP(ctx);
 
-	if (!sched_cfg.framed && !indirect)
-		return go_return_address(ctx) - site->bias;
-	if (sched_cfg.framed && indirect)
-		bpf_probe_read_user(&frame, sizeof(frame), (void *)frame);
-	bpf_probe_read_user(&address, sizeof(address), (void *)(frame + 8));
+	if (!sched_cfg.framed && !indirect) {
+		address = go_return_address(ctx);
+	} else {
+		if (sched_cfg.framed && indirect && bpf_probe_read_user(&frame, sizeof(frame), (void *)frame))
+			frame = 0;
+		bpf_probe_read_user(&address, sizeof(address), (void *)(frame + 8));
+	}
+	if (!address)
+		count(SCHED_N_CALLER_UNREADABLE);
 	return address - site->bias;
 }
 

@@ -90,6 +90,8 @@ enum sched_counter {
 	SCHED_N_STACK_CLASH, /* another stack has the same key */
 	SCHED_N_STACK_UNREADABLE,
 	SCHED_N_BLOCK_FULL, /* no room for another stack's times */
+	SCHED_N_IMAGE_FULL, /* no room to remember that a process has begun another program */
+	SCHED_N_CALLER_UNREADABLE, /* who changes a state could not be read, so the change may be taken for another */
 	SCHED_N_COUNTERS,
 };
 

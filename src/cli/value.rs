@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Overhead;
+
 /// `10s`, `500ms`, `2m`, `1h`, `250us`, `100ns`; a bare number is seconds. Not zero.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text
@@ -27,12 +29,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `5%`, `0.5`: a part of a whole, in percent; 0 to 1 when parsed.
-pub(super) fn percent(text: &str) -> Result<f64, String> {
+/// `5%`, `0.5`: a part of a whole, in percent; `none`: no limit.
+pub(super) fn overhead(text: &str) -> Result<Overhead, String> {
+    let limit = match text {
+        "none" => None,
+        text => Some(percent(text)?),
+    };
+    Ok(Overhead { limit })
+}
+
+/// 0 to 1 when parsed.
+fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches('%').trim_end();
     match number.parse::<f64>() {
         Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
-        _ => Err("expected a percentage such as 5%".to_owned()),
+        _ => Err("expected a percentage such as 5%, or none".to_owned()),
     }
 }
 
@@ -83,6 +94,14 @@ mod tests {
         for bad in ["", "%", "0%", "-1%", "101%", "NaN", "five"] {
             assert!(percent(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn limits_of_overhead() {
+        assert_eq!(overhead("none").unwrap().limit, None);
+        assert_eq!(overhead("5%").unwrap().limit, Some(0.05));
+        assert_eq!(Overhead::default().limit, Some(0.25));
+        assert!(overhead("0").is_err() && overhead("").is_err());
     }
 
     #[test]

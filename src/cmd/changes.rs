@@ -1,5 +1,6 @@
 //! What happens to the observed file and processes that hides a part of what they do: said once, as it is noticed.
 
+use crate::model::account::Remark;
 use crate::probe::attach::Place;
 use crate::target::Target;
 use crate::target::process::Loaded;
@@ -8,9 +9,21 @@ use crate::target::watch::Watch;
 
 use super::output;
 
+/// Something that has happened.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// It is to be known, and the observation goes on.
+    Note(Remark),
+    /// It ends the observation of a process.
+    Ends(Remark),
+    /// It ends the observation of the binary and all its processes.
+    EndsAll(Remark),
+}
+
 /// What was last known, and what was said already.
 #[derive(Debug)]
 pub(super) struct Changes {
+    place: Place,
     said_replaced: bool,
     confined: Vec<Confined>,
 }
@@ -35,51 +48,83 @@ impl Changes {
             said: false,
         };
         Self {
+            place: place.clone(),
             said_replaced: false,
             confined: place.confined_to().iter().map(confined).collect(),
         }
     }
 
-    /// Looks, and says what has happened since.
-    pub(super) fn warn(&mut self, target: &Target) {
+    /// What has happened since the last look.
+    pub(super) fn look(&mut self, target: &Target, watch: &mut Watch) -> Vec<Change> {
+        let mut happened = Vec::new();
         if !self.said_replaced && target.was_replaced() {
             self.said_replaced = true;
-            output::warn(&format!(
-                "{} was replaced on disk: processes started from now on run another binary and are not seen",
-                target.path.display()
-            ));
+            happened.push(Change::Note(Remark {
+                cause: "replaced",
+                process: None,
+                text: format!(
+                    "{} was replaced on disk: processes started from now on run another binary and are not seen",
+                    target.path.display()
+                ),
+            }));
         }
-        for one in &mut self.confined {
-            one.warn(target);
+        let confined = self.confined.iter_mut();
+        happened.extend(confined.filter_map(|one| one.look(target)));
+        if watch.take_stranger() {
+            output::note(
+                "Processes outside of grtmon's PID namespace run this file too: they are observed, but have no number here (?).",
+            );
         }
+        let news = self.place.look();
+        happened.extend(
+            news.warnings
+                .into_iter()
+                .map(|text| Change::Note(code(text))),
+        );
+        if let Some(why) = news.over {
+            let text = format!("{}: {why}", target.name);
+            happened.push(Change::EndsAll(Remark {
+                cause: "debugger",
+                process: None,
+                text,
+            }));
+        }
+        happened
+    }
+
+    /// What is to be said of the code where probes were: they are gone.
+    pub(super) fn look_back(&self) -> Vec<Remark> {
+        self.place.look_back().into_iter().map(code).collect()
     }
 }
 
-/// Says, once, that a process showed itself which is outside of grtmon's PID namespace.
-pub(super) fn tell_of_strangers(watch: &mut Watch) {
-    if watch.take_stranger() {
-        output::note(
-            "Processes outside of grtmon's PID namespace run this file too: they are observed, but have no number here (?).",
-        );
+/// Of the code in a process.
+fn code(text: String) -> Remark {
+    Remark {
+        cause: "code",
+        process: None,
+        text,
     }
 }
 
 impl Confined {
     /// The kernel confines probes to a task. An exec by a thread that is not the main one puts another in its place.
-    fn warn(&mut self, target: &Target) {
+    fn look(&mut self, target: &Target) -> Option<Change> {
         if self.said || !target.runs(&self.process) {
-            return;
+            return None;
         }
-        let Some(image) = self.process.loaded() else {
-            return;
-        };
+        let image = self.process.loaded()?;
         if *self.image.get_or_insert(image) == image {
-            return;
+            return None;
         }
         self.said = true;
-        output::warn(&format!(
-            "process {} has replaced itself by exec: what it does from now on may not be seen; start grtmon again",
-            self.process.pid
-        ));
+        Some(Change::Ends(Remark {
+            cause: "exec_of_the_same",
+            process: Some(self.process.pid.cast_unsigned()),
+            text: format!(
+                "process {} has replaced itself by exec: what it does from now on may not be seen; start grtmon again",
+                self.process.pid
+            ),
+        }))
     }
 }

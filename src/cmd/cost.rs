@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use anyhow::Result;
 
 use crate::cli::Common;
-use crate::event_loop::Flow;
 use crate::model::cost::Cost;
 use crate::model::top::Running;
 use crate::probe::attach::Method;
@@ -31,6 +30,8 @@ pub(super) struct CostWatch<'a> {
     looks: u32,
     /// From 0 to 1.
     limit: Option<f64>,
+    /// Whether somebody gave it.
+    was_asked: bool,
     /// Hits and CPU time at the last judgement.
     judged: (u64, u64),
     seconds_over: u32,
@@ -38,9 +39,13 @@ pub(super) struct CostWatch<'a> {
     running: Option<Running>,
 }
 
-/// Too much was spent, for too long: the share of the observed processes' CPU time, 0 to 1.
+/// Too much is spent, or will be: shares of the observed processes' CPU time, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct TooDear(pub(super) f64);
+pub(super) struct TooDear {
+    pub(super) share: f64,
+    /// What is allowed.
+    pub(super) limit: f64,
+}
 
 /// What a hit costs: measured on a thread of its own, so that nothing waits for it. That thread must not be there before
 /// the session has decided what becomes of signals: it would take them as it finds them.
@@ -53,7 +58,8 @@ enum Trap {
 impl Trap {
     fn begin(&mut self) {
         if let Self::NotYet(method) = *self {
-            *self = Self::Measuring(thread::spawn(move || trap::cost_ns(method)));
+            let thread = thread::Builder::new().spawn(move || trap::cost_ns(method));
+            *self = thread.map_or(Self::Known(None), Self::Measuring);
         }
     }
 
@@ -73,27 +79,32 @@ impl Trap {
 }
 
 impl<'a> CostWatch<'a> {
-    /// To be called when the gates have been opened.
-    pub(super) fn begin(common: &Common, method: Method, targets: &'a [Target]) -> Self {
-        let mut watch = Self {
+    /// For these targets. Nothing has begun.
+    pub(super) fn new(common: &Common, method: Method, targets: &'a [Target]) -> Self {
+        Self {
             targets,
             cpu: CpuTime::default(),
             trap: Trap::NotYet(method),
             looks: 0,
-            limit: common.max_overhead,
+            limit: common.max_overhead.unwrap_or_default().limit,
+            was_asked: common.max_overhead.is_some(),
             judged: (0, 0),
             seconds_over: 0,
             running: None,
-        };
-        watch.look();
-        if watch.limit.is_some()
-            && let Some(unseen) = watch.unseen()
+        }
+    }
+
+    /// To be called when the gates have been opened.
+    pub(super) fn begin(&mut self) {
+        self.look();
+        if self.limit.is_some()
+            && self.was_asked
+            && let Some(unseen) = self.unseen()
         {
             output::warn(&format!(
                 "--max-overhead goes by the CPU time of the processes that can be seen: {unseen}"
             ));
         }
-        watch
     }
 
     /// Why the CPU time is not that of all the observed, if it is not.
@@ -107,21 +118,7 @@ impl<'a> CostWatch<'a> {
         }
     }
 
-    /// To be called ten times a second, with what was spent since the beginning. Says why it ends what it ends.
-    pub(super) fn check(&mut self, spent: impl FnOnce() -> Result<Spent>) -> Result<Flow> {
-        if self.limit.is_none() {
-            // Nothing to judge.
-            self.time_passes();
-            return Ok(Flow::Continue);
-        }
-        let Some(dear) = self.judge(spent)? else {
-            return Ok(Flow::Continue);
-        };
-        output::warn(&format!("detaching: {dear}"));
-        Ok(Flow::End)
-    }
-
-    /// As [`check`](Self::check), and silent: the caller says it. What is found can be seen in
+    /// To be called ten times a second, with what was spent since the beginning. What is found can be seen in
     /// [`running`](Self::running).
     pub(super) fn judge(
         &mut self,
@@ -169,7 +166,7 @@ impl<'a> CostWatch<'a> {
             return None;
         };
         self.seconds_over += 1;
-        (self.seconds_over >= PATIENCE).then_some(TooDear(share))
+        (self.seconds_over >= PATIENCE).then_some(TooDear { share, limit })
     }
 
     fn cost(&mut self, spent: Spent) -> Cost {
@@ -197,8 +194,10 @@ impl fmt::Display for TooDear {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "this costs about {:.1} % of the CPU time of the observed, more than --max-overhead allows",
-            self.0 * 100.0
+            "this costs about {:.1} % of the CPU time of the observed, more than --max-overhead allows ({} %; \
+             --max-overhead none lifts it)",
+            self.share * 100.0,
+            self.limit * 100.0
         )
     }
 }

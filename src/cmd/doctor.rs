@@ -18,9 +18,11 @@ use crate::probe::attach;
 use crate::probe::kernel::Kernel;
 use crate::probe::memory;
 use crate::probe::sched::Options;
+use crate::probe::site_check;
 use crate::render::report;
 use crate::target;
 use crate::target::Selection;
+use crate::target::Target;
 use crate::target::checked::Checked;
 
 use super::gr;
@@ -37,8 +39,12 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
     if let Some(selection) = selection(args) {
         for target in target::resolve(&selection)?.targets {
             let checked = Checked::of(&target);
-            sections.push(binary(&checked));
-            sections.push(sites(&checked.runtime));
+            let mut about = binary(&checked);
+            let (events, sites) = sites(&checked.runtime);
+            code(&target, &sites, &mut about);
+            sections.push(about);
+            sections.push(events);
+            target.require_unchanged()?;
         }
     }
     let kernel = Kernel::current()?;
@@ -138,8 +144,27 @@ fn binary(checked: &Checked<'_>) -> Section {
     section
 }
 
-fn sites(runtime: &Runtime<'_>) -> Section {
+/// Whether the code at all sites is in memory as it is in the file.
+fn code(target: &Target, sites: &[Site], section: &mut Section) {
+    let processes = target.processes();
+    if processes.is_empty() {
+        return;
+    }
+    let (mut found, mut verdict) = (Vec::new(), Verdict::Fine);
+    for process in processes.iter().filter(|it| target.runs(it)) {
+        let (lines, is_fine) = site_check::describe(target, process, sites);
+        found.extend(lines);
+        if !is_fine {
+            verdict = Verdict::Lacking;
+        }
+    }
+    section.add("code", found, verdict);
+}
+
+/// The events and their sites, and all these sites.
+fn sites(runtime: &Runtime<'_>) -> (Section, Vec<Site>) {
     let mut section = Section::new("Events");
+    let mut all = Vec::new();
     for event in Event::ALL {
         match events::sites(runtime, event) {
             Ok(sites) if sites.is_empty() => {
@@ -161,6 +186,7 @@ fn sites(runtime: &Runtime<'_>) -> Section {
                     copies => lines.push(format!("{copies} of these where it is inlined")),
                 }
                 section.add(event.describe(), lines, Verdict::Fine);
+                all.extend(sites);
             }
             Err(why) => section.lacking(event.describe(), format!("not available: {why}")),
         }
@@ -176,7 +202,7 @@ fn sites(runtime: &Runtime<'_>) -> Section {
         ),
         Err(why) => section.lacking("go statements", format!("not available: {why}")),
     }
-    section
+    (section, all)
 }
 
 fn describe(kernel: &Kernel) -> Section {

@@ -1,6 +1,5 @@
 //! `grtmon dump`: all goroutines of a process, or what became more of them.
 
-use std::io::IsTerminal;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,17 +26,17 @@ use crate::render::dump_json::Totals;
 use crate::render::pprof::Profile;
 use crate::target;
 use crate::target::Selection;
-use crate::target::clock;
 use crate::target::core_dump::CoreDump;
 use crate::target::live;
 use crate::target::live::Live;
+use crate::target::process::Loaded;
 
 use super::dump_filter::Filter;
 use super::output;
 use super::output::Output;
 
 pub(super) fn run(args: &cli::Dump) -> Result<ExitCode> {
-    if args.output == DumpOutput::Pprof && std::io::stdout().is_terminal() {
+    if args.output == DumpOutput::Pprof && output::is_terminal() {
         bail!("a profile is not for terminals: redirect it into a file, for go tool pprof");
     }
     match (args.pid, &args.core) {
@@ -62,6 +61,11 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
         .pop()
         .with_context(|| format!("process {pid} has ended"))?;
     let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
+    live.require_begun()?;
+    if let Some(note) = live.copy_note() {
+        output::warn(&note);
+    }
+    let program = Program::of(&live);
     let explain = |error: ReadError| match error {
         ReadError::Memory(why) => live::explain(pid, &why),
         // What was read may be of a process that was just replacing or ending itself.
@@ -70,18 +74,53 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
     };
     let mut reader = GoroutineReader::new(&target.binary, &live.subject()).map_err(explain)?;
     let mut take = || -> Result<Dump> {
-        let mut dump = reader.read(&live.memory).map_err(explain)?;
-        dump.at_ns = clock::monotonic_ns().ok();
+        let dump = reader.read(&live.memory);
+        // Whatever was read of another program is nothing, an error too.
+        program.check(&live)?;
+        let mut dump = dump.map_err(explain)?;
+        dump.at_ns = live.now_ns().ok();
         Ok(dump)
     };
     let first = take()?;
-    let show = Show::new(args, &target.binary, &target.name);
+    target.require_unchanged()?;
+    let mut show = Show::new(args, &target.binary, &target.name);
+    show.unix_offset_ns = live.unix_offset_ns().ok();
     match args.diff {
         None => show.dump(&first),
         Some(time) => {
             std::thread::sleep(time);
             show.growth(&first, &take()?, time)
         }
+    }
+}
+
+/// Tells the program that a process runs from the one it runs after an exec, be it of the same file.
+struct Program {
+    loaded: Option<Loaded>,
+    /// See [`Live::began`]: where the kernel puts programs at fixed addresses, only this differs.
+    began: Option<u64>,
+}
+
+impl Program {
+    fn of(live: &Live) -> Self {
+        Self {
+            loaded: live.process.loaded(),
+            began: live.began().ok(),
+        }
+    }
+
+    /// Fails unless the process still is what it was: neither ended (its number may belong to another by now) nor
+    /// replaced.
+    fn check(&self, live: &Live) -> Result<()> {
+        let pid = live.process.pid;
+        let now = Self::of(live);
+        if !live.process.is_alive() {
+            bail!("process {pid} has ended");
+        }
+        if now.loaded != self.loaded || now.began != self.began {
+            bail!("process {pid} has replaced itself by exec: look at it anew");
+        }
+        Ok(())
     }
 }
 
@@ -96,6 +135,7 @@ fn of_core(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
         bias,
     };
     let goroutines = GoroutineReader::new(&dump.binary, &subject)?.read(&memory)?;
+    dump.require_unchanged()?;
     let name = dump.path.file_name().unwrap_or(dump.path.as_os_str());
     Show::new(args, &dump.binary, &name.to_string_lossy()).dump(&goroutines)
 }
@@ -106,6 +146,8 @@ struct Show<'a> {
     binary: &'a Binary,
     name: &'a str,
     filter: Filter<'a>,
+    /// What makes times of the dump nanoseconds since 1970; `None` if nothing is known of its clock.
+    unix_offset_ns: Option<i128>,
 }
 
 impl<'a> Show<'a> {
@@ -115,6 +157,7 @@ impl<'a> Show<'a> {
             binary,
             name,
             filter: Filter::new(args),
+            unix_offset_ns: None,
         }
     }
 
@@ -159,6 +202,12 @@ impl<'a> Show<'a> {
             output::note(&format!(
                 "{} waiting goroutines are left out: since when is not known, as fewer than two garbage collections have seen them waiting",
                 chosen.unknown_times
+            ));
+        }
+        if chosen.possible > 0 {
+            output::note(&format!(
+                "{} waiting goroutines are left out that may have been waiting that long: they began between two garbage collections, one before and one after that time",
+                chosen.possible
             ));
         }
         Ok(())
@@ -223,10 +272,10 @@ impl<'a> Show<'a> {
     }
 
     fn new_profile(&self, dump: &Dump) -> Profile {
-        let offset = clock::unix_offset_ns().unwrap_or(0);
         let unix_ns = dump
             .at_ns
-            .and_then(|ns| u64::try_from(i128::from(ns) + offset).ok());
+            .zip(self.unix_offset_ns)
+            .and_then(|(ns, offset)| u64::try_from(i128::from(ns) + offset).ok());
         Profile::new(self.name, self.binary.text(), unix_ns)
     }
 
@@ -235,7 +284,13 @@ impl<'a> Show<'a> {
         if self.args.output == DumpOutput::Json {
             dump_json::end(&mut output.text, totals);
         }
-        output.flush()?;
+        match self.args.output {
+            DumpOutput::Pprof => {
+                let profile = std::mem::take(&mut output.text);
+                output.binary(profile)?;
+            }
+            _ => output.flush()?,
+        }
         if self.args.all && totals.system > 0 && self.args.output == DumpOutput::Text {
             output::note(&format!(
                 "{} goroutines of the runtime are not shown (--system shows them)",

@@ -6,12 +6,16 @@ use crate::cli;
 use crate::model::dump::{Dump, Goroutine, StackState, State};
 use crate::render::dump_json::Totals;
 
+use super::names::NameFilter;
+
 /// What was asked for.
 #[derive(Debug)]
 pub(super) struct Filter<'a> {
     args: &'a cli::Dump,
     stuck_ns: Option<u64>,
     states: Vec<String>,
+    function: Option<NameFilter>,
+    creator: Option<NameFilter>,
 }
 
 /// Which goroutines of a dump these are.
@@ -23,6 +27,8 @@ pub(super) struct Chosen<W> {
     pub(super) totals: Totals,
     /// Goroutines left out because it is not known for how long they have been waiting.
     pub(super) unknown_times: u64,
+    /// Goroutines left out because they may have been waiting that long, or not.
+    pub(super) possible: u64,
 }
 
 impl<'a> Filter<'a> {
@@ -31,15 +37,17 @@ impl<'a> Filter<'a> {
         Self {
             args,
             stuck_ns: args.stuck.map(ns),
+            function: args.r#fn.as_ref().map(NameFilter::new),
+            creator: args.created_by.as_ref().map(NameFilter::new),
             states: args.state.iter().map(|it| it.to_lowercase()).collect(),
         }
     }
 
     /// Decides for each goroutine of a dump.
     pub(super) fn choose(&self, dump: &Dump) -> Chosen<impl Fn(&Goroutine) -> bool + use<>> {
-        let matching: Option<Vec<bool>> = self.args.r#fn.as_ref().map(|regex| {
+        let matching: Option<Vec<bool>> = self.function.as_ref().map(|filter| {
             let stacks = dump.stacks.iter();
-            let has = |name: &str| regex.is_match(name);
+            let has = |name: &str| filter.matches(name);
             stacks
                 .map(|stack| stack.frames.iter().any(|it| has(&it.place.function)))
                 .collect()
@@ -48,7 +56,7 @@ impl<'a> Filter<'a> {
             missing: dump.missing,
             ..Totals::default()
         };
-        let mut unknown_times = 0;
+        let (mut unknown_times, mut possible) = (0, 0);
         let mut chosen = HashSet::new();
         for one in &dump.goroutines {
             if one.system && !self.args.system {
@@ -61,13 +69,18 @@ impl<'a> Filter<'a> {
             }
             if let Some(stuck) = self.stuck_ns {
                 let blocked = matches!(one.state, State::Waiting | State::Syscall | State::Leaked);
-                match one.waited_ns(dump.at_ns) {
-                    Some(waited) if waited >= stuck => {}
-                    None if blocked => {
-                        unknown_times += 1;
-                        continue;
+                // What the collector noted is when the cycle before ended: no more than a possibility.
+                let (may, must) = (
+                    one.waited_ns(dump.at_ns),
+                    one.waited_at_least_ns(dump.at_ns),
+                );
+                if must.is_none_or(|waited| waited < stuck) {
+                    match may {
+                        Some(waited) if waited >= stuck => possible += 1,
+                        None if blocked => unknown_times += 1,
+                        _ => {}
                     }
-                    _ => continue,
+                    continue;
                 }
             }
             chosen.insert(one.goid);
@@ -77,6 +90,7 @@ impl<'a> Filter<'a> {
             wanted: move |one: &Goroutine| chosen.contains(&one.goid),
             totals,
             unknown_times,
+            possible,
         }
     }
 
@@ -93,16 +107,16 @@ impl<'a> Filter<'a> {
         let by_function = matching.is_none_or(|matching| match one.stack {
             StackState::Read(index) => matching.get(index).copied().unwrap_or(false),
             // All that is known is where it began.
-            _ => self.args.r#fn.as_ref().is_some_and(|regex| {
+            _ => self.function.as_ref().is_some_and(|filter| {
                 one.start
                     .as_deref()
-                    .is_some_and(|start| regex.is_match(&start.function))
+                    .is_some_and(|start| filter.matches(&start.function))
             }),
         });
-        let by_creator = self.args.created_by.as_ref().is_none_or(|regex| {
+        let by_creator = self.creator.as_ref().is_none_or(|filter| {
             one.created
                 .as_deref()
-                .is_some_and(|created| regex.is_match(&created.function))
+                .is_some_and(|created| filter.matches(&created.function))
         });
         by_function && by_creator
     }

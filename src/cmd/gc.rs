@@ -9,166 +9,134 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::event_loop::Flow;
-use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::model::cost::Cost;
+use crate::model::account::Account;
 use crate::model::gc::CycleRecord;
 use crate::model::gc::GcEvent;
 use crate::model::gc::Trigger;
 use crate::model::gc::durations::Durations;
 use crate::model::gc::gctrace::GcTrace;
-use crate::model::loss;
-use crate::model::loss::Loss;
-use crate::probe;
+use crate::probe::Probes;
+use crate::probe::Slot;
+use crate::probe::attach::Place;
 use crate::probe::gc::GcProbes;
 use crate::probe::gc::Passed;
 use crate::probe::gc::Plan;
 use crate::probe::gc::Wanted;
-use crate::probe::spent::Spent;
-use crate::render;
+use crate::render::account;
 use crate::render::gc::Table;
 use crate::render::gc::json::Json;
 use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
-use crate::target::watch::Watch;
 
-use super::changes;
-use super::changes::Changes;
-use super::cost::CostWatch;
+use super::observe;
+use super::observe::Observation;
 use super::output;
 use super::output::Output;
-use super::session;
 use super::session::Session;
 
 pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
-    let (mut session, targets) = Session::open(&args.target, args.common.attach)?;
-    let wanted = if args.cycles {
-        Wanted::Cycles
-    } else {
-        Wanted::Everything
-    };
-    let mut slots = probe::slots(targets.len());
-    let mut observed = Vec::new();
-    for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(target, wanted)?;
-        plan.shortcomings
-            .iter()
-            .for_each(|shortcoming| output::warn(shortcoming));
-        let place = session.place(target, plan.sites().len())?;
-        let changes = Changes::of(target, &place);
-        let probes = GcProbes::attach(slot, target, &plan, &place)?;
-        observed.push(Observed {
-            target,
-            probes,
-            watch: Watch::default(),
-            changes,
-        });
-    }
-
-    let mut printer = Printer::new(args)?;
-    for one in &mut observed {
-        one.probes.open_gate()?;
-    }
-    // Whoever reads this may rely on it that nothing is missed from now on.
-    session::announce("garbage collection", &targets);
-    printer.heading()?;
-    let cost = CostWatch::begin(&args.common, session.method, &targets);
-    let mut command = Gc {
-        observed,
-        cost,
-        printer,
+    let (session, targets) = Session::open(&args.target, args.common.attach)?;
+    let command = Gc {
+        wanted: if args.cycles {
+            Wanted::Cycles
+        } else {
+            Wanted::Everything
+        },
+        printer: Printer::new(args)?,
     };
     let timing = Timing {
         interval: None,
         duration: args.common.duration,
     };
-    let ending = session.observe(timing, &mut command)?;
-    command.finish()?;
-    ending.exit_code()
+    observe::run(session, &targets, &args.common, timing, command)
 }
 
 /// The command's state while it observes.
-struct Gc<'a> {
-    observed: Vec<Observed<'a>>,
-    cost: CostWatch<'a>,
+struct Gc {
+    wanted: Wanted,
     printer: Printer,
 }
 
-/// One binary under observation.
-struct Observed<'a> {
-    target: &'a Target,
-    probes: GcProbes<'a>,
-    watch: Watch,
-    changes: Changes,
-}
+type Observed<'a> = observe::Observed<'a, Gc>;
 
-impl Observed<'_> {
+impl Gc {
     /// Takes what was recorded since the last time.
-    fn take(&mut self, printer: &mut Printer) -> Result<()> {
-        let watch = &mut self.watch;
-        self.probes.consume(|event| {
-            watch.meet(event.process());
-            printer.event(&event);
-        })
+    fn take_all(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        let printer = &mut self.printer;
+        for one in all {
+            let watch = &mut one.watch;
+            one.probes.consume(|event| {
+                watch.meet(event.process());
+                printer.event(&event);
+            })?;
+        }
+        Ok(())
     }
 }
 
-/// What all probes have cost together.
-fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
-    observed.iter().try_fold(
-        Spent::default(),
-        |sum, one| Ok(sum.and(one.probes.spent()?)),
-    )
-}
+impl Observation for Gc {
+    const WHAT: &'static str = "garbage collection";
+    type Plan = Plan;
+    type Probes<'a> = GcProbes<'a>;
+    type Own<'a> = ();
 
-impl Observer for Gc<'_> {
-    fn poll(&mut self) -> Result<Flow> {
-        for one in &mut self.observed {
-            one.take(&mut self.printer)?;
-        }
+    fn plan(&mut self, target: &Target) -> Result<(Plan, ())> {
+        Ok((Plan::of(target, self.wanted)?, ()))
+    }
+
+    fn attach<'a>(
+        &mut self,
+        slot: &'a mut Slot,
+        target: &'a Target,
+        plan: &Plan,
+        place: &Place,
+    ) -> Result<GcProbes<'a>> {
+        GcProbes::attach(slot, target, plan, place)
+    }
+
+    fn begin(&mut self, _all: &mut [Observed<'_>]) -> Result<()> {
+        self.printer.heading()
+    }
+
+    fn take(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
+        self.take_all(all)?;
         self.printer.output.flush()?;
         let done = self.printer.is_done();
         Ok(if done { Flow::End } else { Flow::Continue })
     }
 
-    fn report(&mut self) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn look(&mut self, _all: &mut [Observed<'_>]) -> Result<()> {
+        if let Some(json) = &mut self.printer.json {
+            // It changes when the clock is set, and when the machine was suspended.
+            json.unix_offset_ns = clock::renewed_unix_offset_ns(json.unix_offset_ns)?;
+        }
+        Ok(())
     }
 
-    fn check_targets(&mut self) -> Result<Flow> {
-        for one in &mut self.observed {
-            for process in one.watch.take_ended() {
-                one.probes.forget(process);
-                self.printer.triggers.remove(&process);
-            }
-            one.changes.warn(one.target);
-            changes::tell_of_strangers(&mut one.watch);
-        }
-        let spent = || spent(&self.observed);
-        if self.cost.check(spent)? == Flow::End {
-            return Ok(Flow::End);
-        }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
-        Ok(if ended { Flow::End } else { Flow::Continue })
+    fn forget(&mut self, one: &mut Observed<'_>, process: u32) -> Result<()> {
+        self.printer.triggers.remove(&process);
+        one.probes.forget(process)
     }
-}
 
-impl Gc<'_> {
-    /// Detaches, shows what is still in the buffers, sums up, and says what was lost.
-    fn finish(&mut self) -> Result<()> {
-        let mut losses = Vec::new();
+    fn drain(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        self.take_all(all)
+    }
+
+    /// Sums up, and says what was lost.
+    fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
         let mut passed = Passed::default();
-        for one in &mut self.observed {
-            one.probes.close()?;
-            one.take(&mut self.printer)?;
-            loss::merge(&mut losses, &one.probes.losses()?);
+        for one in all {
             let more = one.probes.passed()?;
             passed.stops += more.stops;
             passed.cycles += more.cycles;
         }
-        let cost = self.cost.end(spent(&self.observed)?);
-        self.printer.end(passed, &losses, &cost)
+        self.printer.end(passed, account)
+    }
+
+    fn output(&mut self) -> &mut Output {
+        &mut self.printer.output
     }
 }
 
@@ -198,7 +166,7 @@ impl Printer {
             cli::Output::Text => None,
         };
         Ok(Self {
-            output: Output::new(),
+            output: Output::observing()?,
             table: Table::new(output::style(args.human)),
             json,
             cycles_only: args.cycles,
@@ -251,6 +219,7 @@ impl Printer {
                 }
             }
         }
+        self.output.counts();
     }
 
     fn cycle(&mut self, cycle: &CycleRecord) {
@@ -270,7 +239,7 @@ impl Printer {
     }
 
     /// The last lines: the figures of each kind, and what was lost.
-    fn end(&mut self, passed: Passed, losses: &[Loss], cost: &Cost) -> Result<()> {
+    fn end(&mut self, passed: Passed, account: &Account) -> Result<()> {
         let kinds = [
             ("stw", self.stw.summary()),
             ("mark", self.mark.summary()),
@@ -295,12 +264,7 @@ impl Printer {
             }
             object.number("cycles_passed", passed.cycles);
             object.number("shown", self.shown);
-            object.list("lost", losses, |inner, loss| {
-                inner
-                    .text("cause", loss.cause)
-                    .number("events", loss.events);
-            });
-            render::cost::json(&mut object, cost);
+            account::json(&mut object, account);
             object.end();
         } else if !self.cycles_only {
             out.push(b'\n');
@@ -310,8 +274,6 @@ impl Printer {
         if self.json.is_none() && self.cycles_only {
             output::note(&format!("{} cycles", self.shown));
         }
-        output::report_cost(cost);
-        output::report_losses(losses);
         Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! `grtmon gm`: allocations by size class.
 
 use std::process::ExitCode;
-use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -10,32 +9,30 @@ use anyhow::bail;
 
 use crate::cli;
 use crate::event_loop::Flow;
-use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::go::Anatomy;
+use crate::model::account::Account;
 use crate::model::allocation::Allocations;
-use crate::model::cost::Cost;
-use crate::model::loss;
-use crate::model::loss::Loss;
-use crate::probe;
+use crate::probe::Slot;
+use crate::probe::attach::Place;
 use crate::probe::gm::GmProbes;
 use crate::probe::gm::Plan;
-use crate::probe::spent::Spent;
-use crate::render;
+use crate::probe::trap;
+use crate::render::account;
 use crate::render::allocation;
 use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::witness::Counted;
-use crate::target::witness::Witness;
 
-use super::changes::Changes;
-use super::cost::CostWatch;
 use super::gm_counters;
-use super::output;
+use super::observe;
+use super::observe::Observation;
 use super::output::Output;
 use super::session;
 use super::session::Session;
+
+/// What the programs take on a hit, in ns: about this much on the machine that they were made on.
+const PROGRAM_NS: f64 = 200.0;
 
 pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
     match (args.source, args.target.pid.is_empty()) {
@@ -48,130 +45,118 @@ pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
         }
         (cli::Source::Auto, false) => match gm_counters::open(&args.target) {
             Ok(opened) => return gm_counters::run(opened, args),
-            Err(why) => output::note(&format!("Using probes, not counters: {why:#}")),
+            Err(why) => bail!("{why:#}; {}", price(args)),
         },
     }
     by_probes(args)
 }
 
+/// What it takes to count by probes, for one who may want to.
+fn price(args: &cli::Gm) -> String {
+    let each = session::method(args.common.attach).and_then(trap::cost_ns);
+    let each = match each {
+        Ok(ns) => format!("{:.1} µs", (ns + PROGRAM_NS) / 1e3),
+        Err(_) => "a microsecond or more".to_owned(),
+    };
+    format!(
+        "--source probes counts without them, which takes the process about {each} of CPU time for each allocation"
+    )
+}
+
 fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
-    let (mut session, targets) = Session::open(&args.target, args.common.attach)?;
-    let mut slots = probe::slots(targets.len());
-    let mut observed = Vec::new();
-    for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(target).with_context(|| format!("cannot observe {}", target.name))?;
-        let place = session.place(target, plan.sites().len())?;
-        let changes = Changes::of(target, &place);
-        let probes = GmProbes::attach(slot, target, &plan, &place)?;
-        observed.push(Observed {
-            target,
-            probes,
-            changes,
-            witness: None,
-        });
-    }
-    for one in &mut observed {
-        one.probes.open_gate()?;
-        let anatomy = Anatomy::of(&one.target.binary);
-        one.witness = Some(Witness::begin(one.target, &anatomy, Counted::Allocated));
-    }
-    session::announce("allocations", &targets);
-    let cost = CostWatch::begin(&args.common, session.method, &targets);
-    let mut command = Gm {
-        observed,
-        cost,
+    let (session, targets) = Session::open(&args.target, args.common.attach)?;
+    let command = Gm {
         json: args.common.output == cli::Output::Json,
         all: args.all,
         began: Instant::now(),
-        output: Output::new(),
+        ended: None,
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: Some(args.interval),
         duration: args.common.duration,
     };
-    let ending = session.observe(timing, &mut command)?;
-    command.finish()?;
-    ending.exit_code()
+    observe::run(session, &targets, &args.common, timing, command)
 }
 
-struct Observed<'a> {
-    target: &'a Target,
-    probes: GmProbes<'a>,
-    changes: Changes,
-    /// What the runtime's own counters say.
-    witness: Option<Witness>,
-}
-
-struct Gm<'a> {
-    observed: Vec<Observed<'a>>,
-    cost: CostWatch<'a>,
+struct Gm {
     json: bool,
+    /// Size classes in which nothing was allocated are shown too.
     all: bool,
     began: Instant,
+    /// When the probes were taken away.
+    ended: Option<Instant>,
     output: Output,
 }
 
-/// What all probes have cost together.
-fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
-    observed.iter().try_fold(
-        Spent::default(),
-        |sum, one| Ok(sum.and(one.probes.spent()?)),
-    )
-}
+type Observed<'a> = observe::Observed<'a, Gm>;
 
-impl Observer for Gm<'_> {
-    fn poll(&mut self) -> Result<Flow> {
-        Ok(Flow::Continue)
+impl Observation for Gm {
+    const WHAT: &'static str = "allocations";
+    const POLLS: bool = false;
+    type Plan = Plan;
+    type Probes<'a> = GmProbes<'a>;
+    type Own<'a> = ();
+
+    fn plan(&mut self, target: &Target) -> Result<(Plan, ())> {
+        let plan = Plan::of(target).with_context(|| format!("cannot observe {}", target.name))?;
+        Ok((plan, ()))
     }
 
-    fn report(&mut self) -> Result<Flow> {
-        self.print("allocations", self.began.elapsed(), &[], None, &[])?;
-        Ok(Flow::Continue)
+    fn attach<'a>(
+        &mut self,
+        slot: &'a mut Slot,
+        target: &'a Target,
+        plan: &Plan,
+        place: &Place,
+    ) -> Result<GmProbes<'a>> {
+        GmProbes::attach(slot, target, plan, place)
     }
 
-    fn check_targets(&mut self) -> Result<Flow> {
-        for one in &mut self.observed {
-            one.changes.warn(one.target);
-        }
-        let spent = || spent(&self.observed);
-        if self.cost.check(spent)? == Flow::End {
-            return Ok(Flow::End);
-        }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
-        Ok(if ended { Flow::End } else { Flow::Continue })
-    }
-}
-
-impl Gm<'_> {
-    fn finish(&mut self) -> Result<()> {
-        let mut losses = Vec::new();
-        let elapsed = self.began.elapsed();
-        let mut contradictions = Vec::new();
-        for one in &mut self.observed {
-            one.witness.iter_mut().for_each(Witness::look);
-            one.probes.close()?;
-            let seen = one.probes.allocations()?.total().objects;
-            contradictions.extend(one.witness.iter().filter_map(|it| it.contradiction(seen)));
-            loss::merge(&mut losses, &one.probes.losses()?);
-        }
-        let cost = self.cost.end(spent(&self.observed)?);
-        self.print("end", elapsed, &losses, Some(&cost), &contradictions)?;
-        output::report_cost(&cost);
-        output::report_losses(&losses);
-        output::report_contradictions(&contradictions);
+    fn opened(&mut self, _all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {
+        self.began = Instant::now();
         Ok(())
     }
 
+    fn report(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
+        self.print(all, "allocations", None)?;
+        Ok(Flow::Continue)
+    }
+
+    fn closing(&mut self) {
+        self.ended = Some(Instant::now());
+    }
+
+    fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
+        self.print(all, "end", Some(account))
+    }
+
+    fn counted(&self) -> Option<Counted> {
+        Some(Counted::Allocated)
+    }
+
+    fn passed(&self, one: &Observed<'_>) -> Result<u64> {
+        Ok(one.probes.allocations()?.total().objects)
+    }
+
+    fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+}
+
+impl Gm {
     fn print(
         &mut self,
+        observed: &[Observed<'_>],
         event: &str,
-        elapsed: Duration,
-        losses: &[Loss],
-        cost: Option<&Cost>,
-        contradictions: &[String],
+        account: Option<&Account>,
     ) -> Result<()> {
+        let elapsed = match self.ended {
+            Some(ended) => ended.saturating_duration_since(self.began),
+            None => self.began.elapsed(),
+        };
         let mut all = Allocations::default();
-        for one in &self.observed {
+        for one in observed {
             all.merge(&one.probes.allocations()?);
         }
         if self.json {
@@ -185,20 +170,13 @@ impl Gm<'_> {
             );
             object.text("source", "probes");
             allocation::json(&mut object, &all);
-            object.list("lost", losses, |inner, loss| {
-                inner
-                    .text("cause", loss.cause)
-                    .number("events", loss.events);
-            });
-            output::contradictions_json(&mut object, contradictions);
-            if let Some(cost) = cost {
-                render::cost::json(&mut object, cost);
-            }
+            account::of_report(&mut object, account);
             object.end();
         } else {
             allocation::text(&mut self.output.text, &all, elapsed, self.all);
             self.output.text.push(b'\n');
         }
+        self.output.counts();
         self.output.flush()
     }
 }

@@ -73,6 +73,7 @@ pub(super) fn open(args: &cli::TargetArgs) -> Result<Opened> {
             bail!("this binary's size classes are not those grtmon knows");
         }
         let anatomy = Anatomy::of(&target.binary);
+        target.require_unchanged()?;
         for process in target.processes() {
             let live = Live::checked(&process, &anatomy)?;
             processes.push(Counted::open(live)?);
@@ -95,15 +96,17 @@ pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
         json: args.common.output == cli::Output::Json,
         all: args.all,
         began: Instant::now(),
-        output: Output::new(),
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: Some(args.interval),
         duration: args.common.duration,
     };
     let stop = session::stop_on_signals()?;
-    event_loop::run(timing, &stop, &mut command)?;
-    command.finish()?;
+    let observed = event_loop::run(timing, &stop, &mut command);
+    let ended = command.finish();
+    command.output.end()?;
+    observed.and(ended)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -219,14 +222,17 @@ impl GmCounters {
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.refresh()?;
+        let read = self.refresh();
         let kept = self.processes.iter().map(|counted| counted.counters.kept());
         let kept = Loss {
             cause: "kept",
             meaning: "counts would not hold still and are those of the reading before",
             events: kept.fold(0, u64::saturating_add),
         };
-        self.print("end", &[kept])?;
+        let finished = self.output.finish();
+        let mut losses = vec![kept];
+        losses.extend(self.output.lost());
+        let printed = self.print("end", &losses);
         if kept.events > 0 {
             output::warn(&format!("{} {}", kept.events, kept.meaning));
         }
@@ -239,7 +245,7 @@ impl GmCounters {
                 ));
             }
         }
-        Ok(())
+        read.and(finished).and(printed)
     }
 
     fn print(&mut self, event: &str, losses: &[Loss]) -> Result<()> {
@@ -280,6 +286,7 @@ impl GmCounters {
             allocation::since_start(&mut self.output.text, in_all.total());
             self.output.text.push(b'\n');
         }
+        self.output.counts();
         self.output.flush()
     }
 }

@@ -6,23 +6,21 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use anyhow::Result;
-use regex::Regex;
 
 use crate::cli;
 use crate::event_loop::Flow;
-use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::go::Anatomy;
-use crate::model::cost::Cost;
+use crate::model::account::Account;
 use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::What;
-use crate::model::loss;
-use crate::probe;
+use crate::probe::Probes;
+use crate::probe::Slot;
+use crate::probe::attach::Method;
+use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
-use crate::probe::spent::Spent;
-use crate::render;
+use crate::render::account;
 use crate::render::goroutine;
 use crate::render::goroutine::Names;
 use crate::render::goroutine::Table;
@@ -30,18 +28,15 @@ use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
-use crate::target::watch::Watch;
 use crate::target::witness::Counted;
-use crate::target::witness::Witness;
 
-use super::changes;
-use super::changes::Changes;
-use super::cost::CostWatch;
 use super::elders::Elders;
 use super::names::NameCache;
+use super::names::NameFilter;
+use super::observe;
+use super::observe::Observation;
 use super::output;
 use super::output::Output;
-use super::session;
 use super::session::Session;
 
 /// Records taken at one go before rows are written.
@@ -54,78 +49,34 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         .target
         .as_ref()
         .context("no target: give --pid, --binpath, or -- COMMAND")?;
-    let (mut session, targets) = Session::open(target, args.common.attach)?;
-    let options = Options {
-        queue: args.rows.queue,
-        ..options(args.rows.buffer, args.memory.max_goroutines)
-    };
-    let mut slots = probe::slots(targets.len());
-    let mut observed = Vec::new();
-    for (slot, target) in slots.iter_mut().zip(&targets) {
-        let checked = Checked::of(target);
-        let plan = Plan::of(&checked, &options)
-            .with_context(|| format!("cannot observe {}", target.name))?;
-        plan.shortcomings
-            .iter()
-            .for_each(|shortcoming| output::warn(shortcoming));
-        let place = session.place(target, plan.sites().len())?;
-        let changes = Changes::of(target, &place);
-        let mut probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
-        let elders = elders(&checked, args.rows.alive)?;
-        probes.learn(target, elders.starts.iter().copied())?;
-        observed.push(Observed {
-            target,
-            probes,
-            elders,
-            names: NameCache::new(args.rows.addresses),
-            watch: Watch::of(&target.processes()),
-            unknown: BTreeSet::new(),
-            changes,
-            anatomy: checked.anatomy,
-            witness: None,
-        });
-    }
-
-    let mut printer = Printer::new(&args.rows, args.common.output)?;
-    for one in &mut observed {
-        one.probes.open_gate()?;
-        one.witness = Some(Witness::begin(one.target, &one.anatomy, Counted::Created));
-    }
-    session::announce("goroutines", &targets);
-    printer.heading()?;
-    let mut elders = Some(0);
-    for one in &mut observed {
-        let more = one.show_elders(&mut printer, args.rows.alive);
-        elders = elders.zip(more).map(|(sum, more)| sum + more);
-    }
-    printer.elders = elders;
-    printer.output.flush()?;
-    let cost = CostWatch::begin(&args.common, session.method, &targets);
-    let mut command = Gr {
-        observed,
-        cost,
-        printer,
+    let (session, targets) = Session::open(target, args.common.attach)?;
+    let command = Gr {
+        options: Options {
+            queue: args.rows.queue,
+            ..options(args.rows.buffer, args.memory.max_goroutines)
+        },
+        alive: args.rows.alive,
+        addresses: args.rows.addresses,
+        printer: Printer::new(&args.rows, args.common.output)?,
     };
     let timing = Timing {
         interval: None,
         duration: args.common.duration,
     };
-    let ending = session.observe(timing, &mut command)?;
-    command.finish()?;
-    ending.exit_code()
+    observe::run(session, &targets, &args.common, timing, command)
 }
 
 /// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without and says
 /// so, unless they were asked for.
-fn elders(checked: &Checked<'_>, wanted: bool) -> Result<Elders> {
+fn elders(checked: &Checked<'_>, wanted: bool) -> Result<Option<Elders>> {
     match Elders::of(checked) {
         Err(why) if !wanted => {
             output::note(&format!(
                 "The goroutines that are there already are not known: {why:#}"
             ));
-            Ok(Elders::default())
+            Ok(None)
         }
-        elders => elders,
+        elders => elders.map(Some),
     }
 }
 
@@ -142,90 +93,157 @@ pub(super) fn options(buffer_kib: u32, max_goroutines: u32) -> Options {
 }
 
 /// The command's state while it observes.
-struct Gr<'a> {
-    observed: Vec<Observed<'a>>,
-    cost: CostWatch<'a>,
+struct Gr {
+    options: Options,
+    /// Goroutines that are there already are shown.
+    alive: bool,
+    /// Addresses are shown.
+    addresses: bool,
     printer: Printer,
 }
 
-/// One binary under observation.
-struct Observed<'a> {
-    target: &'a Target,
-    probes: GrProbes<'a>,
+/// What is kept of one binary.
+struct Own<'a> {
+    /// For those who are there already; `None` if they cannot be read.
+    checked: Option<Checked<'a>>,
     elders: Elders,
     names: NameCache,
-    watch: Watch,
     /// Start functions met in events and not watched.
     unknown: BTreeSet<u64>,
-    changes: Changes,
-    anatomy: Anatomy,
-    witness: Option<Witness>,
 }
 
-impl Observed<'_> {
-    /// Shows the goroutines that were there already, if that is wanted. Returns how many there were, if that is known.
-    fn show_elders(&mut self, printer: &mut Printer, wanted: bool) -> Option<u64> {
-        let elders = std::mem::take(&mut self.elders.alive);
-        for event in elders.iter().filter(|_| wanted) {
-            let goroutine = event.goroutine();
-            let start = goroutine.and_then(|goroutine| goroutine.start_pc);
-            let created = goroutine.and_then(|goroutine| goroutine.created_pc);
-            let words = self.names.of(&self.target.binary, start, created);
-            printer.event(event, start, words);
+type Observed<'a> = observe::Observed<'a, Gr>;
+
+/// Shows the goroutines that were there already, and then what has happened since the gate was opened.
+fn show_elders(one: &mut Observed<'_>, printer: &mut Printer) -> Result<()> {
+    let mut since = Vec::new();
+    // Not for ever: what comes faster than it can be taken is taken later.
+    for _ in 0..BATCHES {
+        let taken = one.probes.consume(BATCH, |event| since.push(*event))?;
+        if taken < BATCH {
+            break;
         }
-        self.elders.are_all.then_some(elders.len() as u64)
+    }
+    let own = &mut one.own;
+    own.elders.leave_out_created(&since);
+    for event in std::mem::take(&mut own.elders.alive) {
+        own.show(one.target, &event, printer);
+    }
+    for event in &since {
+        one.watch.meet(event.process);
+        own.event(one.target, event, printer);
+    }
+    Ok(())
+}
+
+/// Takes one batch of events. Returns how many there were.
+fn take(one: &mut Observed<'_>, printer: &mut Printer) -> Result<usize> {
+    let observe::Observed {
+        target,
+        probes,
+        watch,
+        own,
+        ..
+    } = one;
+    probes.consume(BATCH, |event| {
+        watch.meet(event.process);
+        own.event(target, event, printer);
+    })
+}
+
+impl Own<'_> {
+    /// Something has happened.
+    fn event(&mut self, target: &Target, event: &GoroutineEvent, printer: &mut Printer) {
+        let event = self.elders.complete(event);
+        if event.what == What::Image {
+            self.elders.forget(event.process);
+        }
+        if let What::Create(goroutine) = event.what {
+            self.unknown.extend(goroutine.start_pc);
+        }
+        self.show(target, &event, printer);
     }
 
-    /// Takes one batch of events. Returns how many there were.
-    fn take(&mut self, printer: &mut Printer) -> Result<usize> {
-        let Self {
-            target,
-            probes,
-            elders,
-            names,
-            watch,
-            unknown,
-            ..
-        } = self;
-        let taken = probes.consume(BATCH, |event| {
-            watch.meet(event.process);
-            let event = elders.complete(event);
-            if event.what == What::Image {
-                elders.forget(event.process);
-            }
-            let goroutine = event.goroutine();
-            let start = goroutine.and_then(|goroutine| goroutine.start_pc);
-            if let (What::Create(_), Some(start)) = (event.what, start) {
-                unknown.insert(start);
-            }
-            let created = goroutine.and_then(|goroutine| goroutine.created_pc);
-            let words = names.of(&target.binary, start, created);
-            printer.event(&event, start, words);
-        })?;
-        // A function that no `go` statement names: its goroutines' running times are known from now on.
-        probes.learn(target, std::mem::take(unknown))?;
-        Ok(taken)
+    fn show(&mut self, target: &Target, event: &GoroutineEvent, printer: &mut Printer) {
+        let goroutine = event.goroutine();
+        let start = goroutine.and_then(|goroutine| goroutine.start_pc);
+        let created = goroutine.and_then(|goroutine| goroutine.created_pc);
+        let words = self.names.of(&target.binary, start, created);
+        printer.event(event, start, words);
     }
 }
 
-/// What all probes have cost together.
-fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
-    observed.iter().try_fold(
-        Spent::default(),
-        |sum, one| Ok(sum.and(one.probes.spent()?)),
-    )
-}
+impl Observation for Gr {
+    const WHAT: &'static str = "goroutines";
+    type Plan = Plan;
+    type Probes<'a> = GrProbes<'a>;
+    type Own<'a> = Own<'a>;
 
-impl Observer for Gr<'_> {
-    fn poll(&mut self) -> Result<Flow> {
-        for one in &mut self.observed {
+    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own<'a>)> {
+        let checked = Checked::of(target);
+        let plan = Plan::of(&checked, &self.options)
+            .with_context(|| format!("cannot observe {}", target.name))?;
+        let elders = elders(&checked, self.alive)?;
+        let own = Own {
+            checked: elders.is_some().then_some(checked),
+            elders: elders.unwrap_or_default(),
+            names: NameCache::new(self.addresses),
+            unknown: BTreeSet::new(),
+        };
+        Ok((plan, own))
+    }
+
+    fn attach<'a>(
+        &mut self,
+        slot: &'a mut Slot,
+        target: &'a Target,
+        plan: &Plan,
+        place: &Place,
+    ) -> Result<GrProbes<'a>> {
+        GrProbes::attach(slot, target, plan, &self.options, place)
+    }
+
+    fn ready(&mut self, all: &mut [Observed<'_>], _method: Method) -> Result<()> {
+        for one in all {
+            one.probes
+                .learn(one.target, one.own.elders.starts.iter().copied())?;
+        }
+        Ok(())
+    }
+
+    /// Who is there already is read now, as nobody is missed any more; before that it was only found out whether they can
+    /// be read, and which start functions they have.
+    fn opened(&mut self, all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {
+        for one in all {
+            if let Some(checked) = one.own.checked.take() {
+                one.own.elders = elders(&checked, self.alive)?.unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        self.printer.heading()?;
+        if self.alive {
+            for one in all {
+                show_elders(one, &mut self.printer)?;
+            }
+        }
+        self.printer.output.flush()
+    }
+
+    fn take(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
+        for one in all {
             for _ in 0..BATCHES {
-                let taken = one.take(&mut self.printer)?;
-                self.printer.output.relieve()?;
+                let taken = take(one, &mut self.printer)?;
+                // A function that no `go` statement names: its goroutines' running times are known from now on.
+                one.probes
+                    .learn(one.target, std::mem::take(&mut one.own.unknown))?;
+                let keeps_up = self.printer.output.relieve()?;
                 if self.printer.is_done() {
                     return Ok(Flow::End);
                 }
-                if taken < BATCH {
+                if taken < BATCH || !keeps_up {
                     break;
                 }
             }
@@ -234,76 +252,74 @@ impl Observer for Gr<'_> {
         Ok(Flow::Continue)
     }
 
-    fn report(&mut self) -> Result<Flow> {
-        Ok(Flow::Continue)
-    }
-
-    fn check_targets(&mut self) -> Result<Flow> {
-        for one in &mut self.observed {
-            for process in one.watch.take_ended() {
-                one.probes.forget(process)?;
-                one.elders.forget(process);
-            }
+    fn look(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        // It changes when the clock is set, and when the machine was suspended.
+        let before = self.printer.unix_offset_ns;
+        self.printer.unix_offset_ns = clock::renewed_unix_offset_ns(before)?;
+        for one in all {
             one.probes.drop_hot()?.iter().for_each(|entry| {
-                let name = one.names.function(&one.target.binary, *entry).unwrap_or("?");
+                let name = one.own.names.function(&one.target.binary, *entry);
                 output::warn(&format!(
-                    "{name} is called directly too often to be watched: running times of its goroutines are unknown from now on"
+                    "{} is called directly too often to be watched: running times of its goroutines are unknown from now on",
+                    name.unwrap_or("?")
                 ));
             });
-            one.changes.warn(one.target);
-            changes::tell_of_strangers(&mut one.watch);
         }
-        let spent = || spent(&self.observed);
-        if self.cost.check(spent)? == Flow::End {
-            return Ok(Flow::End);
-        }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
-        Ok(if ended { Flow::End } else { Flow::Continue })
+        Ok(())
     }
-}
 
-impl Gr<'_> {
-    /// Detaches, shows what is still in the buffers, and says what was lost.
-    fn finish(&mut self) -> Result<()> {
-        let mut losses = Vec::new();
-        let (mut created, mut exited) = (0, 0);
-        let sites = self.observed.iter().map(|one| one.probes.sites()).sum();
-        let mut contradictions = Vec::new();
-        for one in &mut self.observed {
-            one.witness.iter_mut().for_each(Witness::look);
-            one.probes.close()?;
-            while one.take(&mut self.printer)? == BATCH {
+    fn forget(&mut self, one: &mut Observed<'_>, process: u32) -> Result<()> {
+        one.own.elders.forget(process);
+        one.probes.forget(process)
+    }
+
+    fn drain(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        for one in all {
+            while take(one, &mut self.printer)? == BATCH {
                 self.printer.output.relieve()?;
             }
-            loss::merge(&mut losses, &one.probes.losses()?);
-            let passed = one.probes.passed()?;
-            created += passed.0;
-            exited += passed.1;
-            contradictions.extend(
-                one.witness
-                    .iter()
-                    .filter_map(|it| it.contradiction(passed.0)),
-            );
         }
-        let cost = self.cost.end(spent(&self.observed)?);
-        let passed = Passed {
-            sites,
-            created,
-            exited,
-            contradictions,
+        Ok(())
+    }
+
+    fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
+        let mut passed = Passed {
+            elders: Some(0),
+            ..Passed::default()
         };
-        self.printer.end(&passed, &losses, &cost)
+        for one in all {
+            let elders = passed.elders.zip(one.own.elders.count);
+            passed.elders = elders.map(|(sum, more)| sum + more);
+            let (created, exited) = one.probes.passed()?;
+            passed.sites += one.probes.sites();
+            passed.created += created;
+            passed.exited += exited;
+        }
+        self.printer.end(&passed, account)
+    }
+
+    fn counted(&self) -> Option<Counted> {
+        Some(Counted::Created)
+    }
+
+    fn passed(&self, one: &Observed<'_>) -> Result<u64> {
+        Ok(one.probes.passed()?.0)
+    }
+
+    fn output(&mut self) -> &mut Output {
+        &mut self.printer.output
     }
 }
 
 /// What the probes saw, whether it could be recorded or not.
+#[derive(Debug, Clone, Copy, Default)]
 struct Passed {
     /// At how many places they were.
     sites: usize,
     created: u64,
     exited: u64,
-    /// What the runtime's own counters say against it.
-    contradictions: Vec<String>,
+    /// Goroutines that were there before; `None`: not known.
+    elders: Option<u64>,
 }
 
 /// Decides which events are shown, and writes them.
@@ -311,8 +327,9 @@ struct Printer {
     output: Output,
     table: Table,
     json: bool,
+    /// What makes a time of the kernel's one of the calendar's, as it was a moment ago.
     unix_offset_ns: i128,
-    function: Option<Regex>,
+    function: Option<NameFilter>,
     /// What the filter said of each start function.
     matches: HashMap<u64, bool>,
     min_time_ns: Option<u64>,
@@ -320,19 +337,19 @@ struct Printer {
     shown: u64,
     created: u64,
     exited: u64,
-    /// `None`: not known.
-    elders: Option<u64>,
+    /// Exits shown of which not even the least time is known.
+    untimed: u64,
     place: String,
 }
 
 impl Printer {
     fn new(rows: &cli::GrRows, form: cli::Output) -> Result<Self> {
         Ok(Self {
-            output: Output::new(),
+            output: Output::observing()?,
             table: Table::new(output::style(rows.human), rows.queue),
             json: form == cli::Output::Json,
             unix_offset_ns: clock::unix_offset_ns()?,
-            function: rows.r#fn.clone(),
+            function: rows.r#fn.as_ref().map(NameFilter::new),
             matches: HashMap::new(),
             min_time_ns: rows
                 .min_time
@@ -341,7 +358,7 @@ impl Printer {
             shown: 0,
             created: 0,
             exited: 0,
-            elders: None,
+            untimed: 0,
             place: String::new(),
         })
     }
@@ -368,12 +385,16 @@ impl Printer {
             return;
         }
         self.shown += 1;
+        let times = (event.running_ns(), event.running_at_least_ns());
+        let is_exit = matches!(event.what, What::Exit { .. });
+        self.untimed += u64::from(is_exit && times == (None, None));
         if self.json {
             goroutine::json(&mut self.output.text, event, names, self.unix_offset_ns);
         } else {
             self.table
                 .row(&mut self.output.text, event, names, &mut self.place);
         }
+        self.output.counts();
     }
 
     fn wants(&mut self, event: &GoroutineEvent, start: Option<u64>, names: Names<'_>) -> bool {
@@ -394,52 +415,48 @@ impl Printer {
         *self
             .matches
             .entry(start)
-            .or_insert_with(|| filter.is_match(name))
+            .or_insert_with(|| filter.matches(name))
     }
 
     /// The last lines: what passed, what was seen of it, what was lost.
-    fn end(&mut self, passed: &Passed, losses: &[loss::Loss], cost: &Cost) -> Result<()> {
+    fn end(&mut self, passed: &Passed, account: &Account) -> Result<()> {
         let Passed {
             sites,
             created,
             exited,
-            contradictions,
-        } = passed;
-        let (sites, created, exited) = (*sites, *created, *exited);
+            elders,
+        } = *passed;
         if self.json {
             let mut object = Object::begin(&mut self.output.text);
             object
                 .text("event", "end")
                 .number("sites", u64::try_from(sites).unwrap_or(u64::MAX))
-                .number_or_null("alive_before", self.elders)
+                .number_or_null("alive_before", elders)
                 .number("created", created)
                 .number("exited", exited);
             object
                 .number("created_seen", self.created)
                 .number("exited_seen", self.exited);
-            object.number("shown", self.shown);
-            object.list("lost", losses, |inner, loss| {
-                inner
-                    .text("cause", loss.cause)
-                    .number("events", loss.events);
-            });
-            output::contradictions_json(&mut object, contradictions);
-            render::cost::json(&mut object, cost);
+            object
+                .number("shown", self.shown)
+                .number("untimed", self.untimed);
+            account::json(&mut object, account);
             object.end();
         }
         self.output.flush()?;
         if !self.json {
-            let elders = self
-                .elders
-                .map_or("?".to_owned(), |elders| elders.to_string());
+            let elders = elders.map_or("?".to_owned(), |elders| elders.to_string());
             output::note(&format!(
                 "{elders} goroutines were there already, {created} created, {exited} exited; {} rows shown",
                 self.shown
             ));
+            if self.untimed > 0 {
+                output::note(&format!(
+                    "{} exits have ? for TIME: their first execution was not seen, as their start function was not watched yet, or they were there already and the process's memory cannot be read",
+                    self.untimed
+                ));
+            }
         }
-        output::report_cost(cost);
-        output::report_losses(losses);
-        output::report_contradictions(contradictions);
         Ok(())
     }
 }

@@ -9,33 +9,28 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::event_loop::Flow;
-use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::model::cost::Cost;
+use crate::model::account::Account;
+use crate::model::foreign;
 use crate::model::histogram::Histogram;
-use crate::model::loss;
-use crate::model::loss::Loss;
-use crate::probe;
+use crate::probe::Slot;
+use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
-use crate::probe::spent::Spent;
-use crate::render;
+use crate::render::account;
 use crate::render::histogram;
 use crate::render::json::Object;
 use crate::render::style::Style;
 use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
-use crate::target::watch::Watch;
 
-use super::changes;
-use super::changes::Changes;
-use super::cost::CostWatch;
 use super::names::NameCache;
+use super::observe;
+use super::observe::Observation;
 use super::output;
 use super::output::Output;
-use super::session;
 use super::session::Session;
 
 /// Start functions with a histogram of their own (2.7 KB of kernel memory each).
@@ -44,51 +39,20 @@ const MAX_FUNCTIONS: u32 = 1024;
 const RING_BYTES: u32 = 64 << 10;
 
 pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
-    let (mut session, targets) = Session::open(&args.target, args.common.attach)?;
+    let (session, targets) = Session::open(&args.target, args.common.attach)?;
     let by_fn = args.by == Some(cli::By::Fn);
-    let options = options(by_fn, args.memory.max_goroutines);
-    let mut slots = probe::slots(targets.len());
-    let mut observed = Vec::new();
-    for (slot, target) in slots.iter_mut().zip(&targets) {
-        let plan = Plan::of(&Checked::of(target), &options)
-            .with_context(|| format!("cannot observe {}", target.name))?;
-        plan.shortcomings
-            .iter()
-            .for_each(|shortcoming| output::warn(shortcoming));
-        let known = plan.start_entries().collect();
-        let place = session.place(target, plan.sites().len())?;
-        let changes = Changes::of(target, &place);
-        let probes = GrProbes::attach(slot, target, &plan, &options, &place)?;
-        observed.push(Observed {
-            target,
-            probes,
-            known,
-            names: NameCache::new(false),
-            changes,
-            watch: Watch::of(&target.processes()),
-        });
-    }
-    for one in &mut observed {
-        one.probes.open_gate()?;
-    }
-    session::announce("goroutine times", &targets);
-    let cost = CostWatch::begin(&args.common, session.method, &targets);
-    let mut command = GrSeq {
-        observed,
-        cost,
+    let command = GrSeq {
+        options: options(by_fn, args.memory.max_goroutines),
         by_fn,
         json: args.common.output == cli::Output::Json,
         style: output::style(true),
-        output: Output::new(),
-        unix_offset_ns: clock::unix_offset_ns()?,
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: Some(args.interval),
         duration: args.common.duration,
     };
-    let ending = session.observe(timing, &mut command)?;
-    command.finish()?;
-    ending.exit_code()
+    observe::run(session, &targets, &args.common, timing, command)
 }
 
 /// The probes that `gr seq` needs.
@@ -103,24 +67,21 @@ pub(super) fn options(by_fn: bool, max_goroutines: u32) -> Options {
     }
 }
 
-struct Observed<'a> {
-    target: &'a Target,
-    probes: GrProbes<'a>,
+/// What is kept of one binary.
+struct Own {
     /// Start functions watched from the beginning.
     known: BTreeSet<u64>,
     names: NameCache,
-    changes: Changes,
-    watch: Watch,
 }
 
-struct GrSeq<'a> {
-    observed: Vec<Observed<'a>>,
-    cost: CostWatch<'a>,
+type Observed<'a> = observe::Observed<'a, GrSeq>;
+
+struct GrSeq {
+    options: Options,
     by_fn: bool,
     json: bool,
     style: Style,
     output: Output,
-    unix_offset_ns: i128,
 }
 
 /// Exits that are in no histogram, because the first execution was not seen.
@@ -132,17 +93,34 @@ struct Unseen {
     unwatched: u64,
 }
 
-/// What all probes have cost together.
-fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
-    observed.iter().try_fold(
-        Spent::default(),
-        |sum, one| Ok(sum.and(one.probes.spent()?)),
-    )
-}
+impl Observation for GrSeq {
+    const WHAT: &'static str = "goroutine times";
+    type Plan = Plan;
+    type Probes<'a> = GrProbes<'a>;
+    type Own<'a> = Own;
 
-impl Observer for GrSeq<'_> {
-    fn poll(&mut self) -> Result<Flow> {
-        for one in &mut self.observed {
+    fn plan(&mut self, target: &Target) -> Result<(Plan, Own)> {
+        let plan = Plan::of(&Checked::of(target), &self.options)
+            .with_context(|| format!("cannot observe {}", target.name))?;
+        let own = Own {
+            known: plan.start_entries().collect(),
+            names: NameCache::new(false),
+        };
+        Ok((plan, own))
+    }
+
+    fn attach<'a>(
+        &mut self,
+        slot: &'a mut Slot,
+        target: &'a Target,
+        plan: &Plan,
+        place: &Place,
+    ) -> Result<GrProbes<'a>> {
+        GrProbes::attach(slot, target, plan, &self.options, place)
+    }
+
+    fn take(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
+        for one in all {
             let watch = &mut one.watch;
             one.probes
                 .consume(1024, |event| watch.meet(event.process))?;
@@ -150,89 +128,78 @@ impl Observer for GrSeq<'_> {
         Ok(Flow::Continue)
     }
 
-    fn report(&mut self) -> Result<Flow> {
-        self.print("histogram", &[], None)?;
+    fn report(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
+        self.print(all, "histogram", None)?;
         Ok(Flow::Continue)
     }
 
-    fn check_targets(&mut self) -> Result<Flow> {
-        for one in &mut self.observed {
+    fn look(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        for one in all {
             let unseen = one.probes.unseen()?;
             one.probes
                 .learn(one.target, unseen.into_iter().map(|(entry, _)| entry))?;
             one.probes.drop_hot()?;
-            one.changes.warn(one.target);
-            changes::tell_of_strangers(&mut one.watch);
-            for process in one.watch.take_ended() {
-                one.probes.forget(process)?;
-            }
         }
-        let spent = || spent(&self.observed);
-        if self.cost.check(spent)? == Flow::End {
-            return Ok(Flow::End);
-        }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
-        Ok(if ended { Flow::End } else { Flow::Continue })
-    }
-}
-
-impl GrSeq<'_> {
-    fn finish(&mut self) -> Result<()> {
-        let mut losses = Vec::new();
-        for one in &mut self.observed {
-            one.probes.close()?;
-            loss::merge(&mut losses, &one.probes.losses()?);
-        }
-        let cost = self.cost.end(spent(&self.observed)?);
-        self.print("end", &losses, Some(&cost))?;
-        output::report_cost(&cost);
-        output::report_losses(&losses);
         Ok(())
     }
 
-    fn unseen(&self) -> Result<Unseen> {
-        let mut sum = Unseen::default();
-        for one in &self.observed {
-            for (entry, exits) in one.probes.unseen()? {
-                let older = one.known.contains(&entry) && one.probes.watches(entry);
-                *(if older {
-                    &mut sum.older
-                } else {
-                    &mut sum.unwatched
-                }) += exits;
-            }
-        }
-        Ok(sum)
+    fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
+        self.print(all, "end", Some(account))
     }
 
-    fn by_fn(&mut self) -> Result<Vec<(String, Histogram)>> {
-        let mut all: Vec<(String, Histogram)> = Vec::new();
-        for one in &mut self.observed {
-            for (entry, histogram) in one.probes.by_fn()? {
-                let name = one.names.function(&one.target.binary, entry).unwrap_or("?");
-                match all.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, known)) => known.merge(&histogram),
-                    None => all.push((name.to_owned(), histogram)),
-                }
+    fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+}
+
+/// Exits that are in no histogram, by cause.
+fn unseen(all: &[Observed<'_>]) -> Result<Unseen> {
+    let mut sum = Unseen::default();
+    for one in all {
+        for (entry, exits) in one.probes.unseen()? {
+            let older = one.own.known.contains(&entry) && one.probes.watches(entry);
+            *(if older {
+                &mut sum.older
+            } else {
+                &mut sum.unwatched
+            }) += exits;
+        }
+    }
+    Ok(sum)
+}
+
+/// The histograms of start functions, largest first.
+fn by_fn(all: &mut [Observed<'_>]) -> Result<Vec<(String, Histogram)>> {
+    let mut sum: Vec<(String, Histogram)> = Vec::new();
+    for one in all {
+        for (entry, histogram) in one.probes.by_fn()? {
+            let name = one.own.names.function(&one.target.binary, entry);
+            let name = name.unwrap_or("?");
+            match sum.iter_mut().find(|(known, _)| known == name) {
+                Some((_, known)) => known.merge(&histogram),
+                None => sum.push((name.to_owned(), histogram)),
             }
         }
-        all.sort_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.0.cmp(&b.0)));
-        Ok(all)
     }
+    sum.sort_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.0.cmp(&b.0)));
+    Ok(sum)
+}
 
-    fn print(&mut self, event: &str, losses: &[Loss], cost: Option<&Cost>) -> Result<()> {
+impl GrSeq {
+    fn print(
+        &mut self,
+        all: &mut [Observed<'_>],
+        event: &str,
+        account: Option<&Account>,
+    ) -> Result<()> {
         let mut total = Histogram::default();
-        for one in &self.observed {
+        for one in &*all {
             total.merge(&one.probes.total()?);
         }
-        let unseen = self.unseen()?;
-        let functions = if self.by_fn {
-            self.by_fn()?
-        } else {
-            Vec::new()
-        };
+        let unseen = unseen(all)?;
+        let functions = if self.by_fn { by_fn(all)? } else { Vec::new() };
         if self.json {
-            let now = i128::from(clock::monotonic_ns()?) + self.unix_offset_ns;
+            let now = i128::from(clock::monotonic_ns()?) + clock::unix_offset_ns()?;
             let mut object = Object::begin(&mut self.output.text);
             object
                 .text("event", event)
@@ -247,20 +214,13 @@ impl GrSeq<'_> {
                     histogram::json(inner, histogram);
                 });
             }
-            object.list("lost", losses, |inner, loss| {
-                inner
-                    .text("cause", loss.cause)
-                    .number("events", loss.events);
-            });
-            if let Some(cost) = cost {
-                render::cost::json(&mut object, cost);
-            }
+            account::of_report(&mut object, account);
             object.end();
         } else {
             let text = &mut self.output.text;
             if self.by_fn {
                 for (name, histogram) in &functions {
-                    let _ = writeln!(text, "   {name}");
+                    let _ = writeln!(text, "   {}", foreign::shown(name));
                     histogram::text(text, histogram, self.style, false);
                     text.push(b'\n');
                 }
@@ -270,6 +230,7 @@ impl GrSeq<'_> {
             describe_unseen(text, unseen);
             text.push(b'\n');
         }
+        self.output.counts();
         self.output.flush()
     }
 }

@@ -16,6 +16,7 @@ mod gm_counters;
 mod gr;
 mod gr_seq;
 mod names;
+mod observe;
 mod output;
 mod ps;
 mod sampler;
@@ -24,8 +25,8 @@ mod session;
 mod stat;
 mod top;
 mod version;
+mod writer;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -36,23 +37,33 @@ use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::GrSub;
 use crate::target::child;
+use crate::target::last_words;
+pub use crate::target::last_words::out_of_memory;
+use crate::target::limits;
 
 /// Everything the `grtmon` command does.
 pub fn main() -> ExitCode {
+    last_words::remember_terminal();
+    limits::survive_full_files();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => {
+            let code = usage(&error);
+            output::finish_notes();
+            return code;
+        }
     };
     crate::probe::set_libbpf_log(cli.verbose);
-    match run(cli.command) {
+    let code = match run(cli.command) {
         Ok(code) => code,
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing better can be done when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "grtmon: {error:#}");
+            output::warn(&format!("{error:#}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    output::finish_notes();
+    code
 }
 
 fn run(command: Command) -> Result<ExitCode> {
@@ -106,18 +117,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => what.strip_prefix("error: ").unwrap_or(&what),
     };
-    let _ = writeln!(
-        std::io::stderr(),
-        "grtmon: {what} (grtmon --help says more)"
-    );
+    output::warn(&format!("{what} (grtmon --help says more)"));
     ExitCode::from(2)
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

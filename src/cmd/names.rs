@@ -1,11 +1,48 @@
-//! The words of code addresses, looked up once each.
+//! The words of code addresses, looked up once each, and the filters of names.
 
 use std::collections::HashMap;
+
+use regex::Regex;
 
 use crate::go::Binary;
 use crate::go::printed;
 use crate::go::wrapped;
+use crate::model::package_path::unescaped;
 use crate::render::goroutine::Names;
+
+/// An expression for names. It finds a package by its path as people write it (`yaml.v3`), and as the linker does
+/// (`yaml%2ev3`), whichever of the two a name has.
+#[derive(Debug)]
+pub(super) struct NameFilter {
+    given: Regex,
+    /// The same without the linker's escapes, if there are any in it.
+    unescaped: Option<Regex>,
+}
+
+impl NameFilter {
+    pub(super) fn new(given: &Regex) -> Self {
+        let text = unescaped(given.as_str());
+        Self {
+            given: given.clone(),
+            unescaped: (text != given.as_str())
+                .then(|| Regex::new(&text).ok())
+                .flatten(),
+        }
+    }
+
+    /// Whether it finds a name.
+    pub(super) fn matches(&self, name: &str) -> bool {
+        if self.given.is_match(name) {
+            return true;
+        }
+        let plain = unescaped(name);
+        self.given.is_match(&plain)
+            || self
+                .unescaped
+                .as_ref()
+                .is_some_and(|regex| regex.is_match(&plain))
+    }
+}
 
 /// Names of one binary's functions and lines.
 #[derive(Debug)]
@@ -19,7 +56,8 @@ pub(super) struct NameCache {
 struct FunctionName {
     /// As in the function table.
     own: String,
-    /// For people: what a wrapper stands for, with the address if that is wanted.
+    /// For people: what a wrapper stands for, the package's path as it is written in source, with the address if that
+    /// is wanted.
     shown: String,
 }
 
@@ -28,6 +66,7 @@ impl FunctionName {
         let function = binary.functions().at(pc)?;
         let name = wrapped::wrapped(binary, &function).unwrap_or(function.name);
         let name = printed::for_print(name);
+        let name = unescaped(&name);
         let shown = match with_address {
             true => format!("{name}@{pc:x}"),
             false => name.into_owned(),
@@ -83,6 +122,27 @@ impl NameCache {
             created_at: created
                 .and_then(|pc| self.sites.get(&pc)?.as_ref())
                 .map(|(file, line)| (file.as_str(), *line)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_found_however_its_path_is_written() {
+        for pattern in [
+            "yaml.v3",
+            r"yaml\.v3",
+            "yaml%2ev3",
+            r"^gopkg\.in/yaml\.v3\.Unmarshal$",
+        ] {
+            let filter = NameFilter::new(&Regex::new(pattern).unwrap());
+            for name in ["gopkg.in/yaml%2ev3.Unmarshal", "gopkg.in/yaml.v3.Unmarshal"] {
+                assert!(filter.matches(name), "{pattern} {name}");
+            }
+            assert!(!filter.matches("gopkg.in/yaml%2ev2.Unmarshal"), "{pattern}");
         }
     }
 }

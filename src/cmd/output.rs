@@ -1,43 +1,137 @@
-//! Where text goes: data to standard output, everything else to standard error.
+//! Where text goes: data to standard output, everything else to standard error. Nothing else writes to either (a test
+//! of the layers holds that), so that nothing leaves which a terminal would obey, whoever wrote it.
+//!
+//! What observes must not be held by somebody who does not read: it writes by a [`Writer`]. What only looks once waits for
+//! its reader, and loses nothing.
 
+use std::io::ErrorKind;
 use std::io::IsTerminal;
 use std::io::Stdout;
 use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
 
 use crate::model::cost::Cost;
+use crate::model::foreign;
 use crate::model::loss::Loss;
 use crate::render;
-use crate::render::json::Object;
+use crate::render::style::Colour;
+use crate::render::style::RESET;
 use crate::render::style::Style;
+
+use super::writer::Chunk;
+use super::writer::Writer;
 
 /// Buffered standard output. Rows are collected in `text` and written when it is time to.
 #[derive(Debug)]
 pub(super) struct Output {
     /// Rows not written yet.
     pub(super) text: Vec<u8>,
-    out: Stdout,
+    /// Where in it each of those ends that are counted.
+    ends: Vec<usize>,
+    out: Out,
+    /// Whether escape sequences of ours may leave.
+    colour: bool,
+}
+
+/// How it is written.
+#[derive(Debug)]
+enum Out {
+    /// Whoever reads it is waited for.
+    Patient(Stdout),
+    /// Nobody is waited for.
+    Observing(Stream),
+}
+
+/// A writer, and whether somebody reads what it writes.
+#[derive(Debug)]
+struct Stream {
+    writer: Writer,
+    /// How far it had come when it was last waited for in vain; `None`: it keeps up.
+    stalled_at: Option<u64>,
 }
 
 /// Written as soon as this much has been collected.
 const ENOUGH: usize = 64 << 10;
+/// How long an observation waits for a reader, at one go. One that is faster gets rows and what is said on standard error
+/// in their order.
+const MOMENT: Duration = Duration::from_millis(20);
+/// At the end, a reader that takes nothing for so long is not waited for any more;
+const PATIENCE: Duration = Duration::from_millis(700);
+/// nor one that takes longer in all.
+const MOST: Duration = Duration::from_secs(5);
+/// How long standard error is waited for at the end, where standard output was in vain: they may be the same.
+const LEFT: Duration = Duration::from_millis(150);
+
+/// Standard output was waited for in vain.
+static GIVEN_UP: AtomicBool = AtomicBool::new(false);
+
+impl Stream {
+    /// Waits a moment for the writer, unless that was in vain before and nothing has changed.
+    fn keep_order(&mut self) {
+        if self.stalled_at == Some(self.writer.pieces()) {
+            return;
+        }
+        let written = self.writer.wait(Instant::now() + MOMENT);
+        self.stalled_at = (!written).then(|| self.writer.pieces());
+    }
+
+    fn push(&mut self, chunk: &mut Chunk) {
+        let is_stalled = self.stalled_at == Some(self.writer.pieces());
+        let moment = if is_stalled { Duration::ZERO } else { MOMENT };
+        let taken = self.writer.push(chunk, Instant::now() + moment);
+        self.stalled_at = (!taken).then(|| self.writer.pieces());
+    }
+}
 
 impl Output {
+    /// For what is written once: it waits for its reader.
     pub(super) fn new() -> Self {
         Self {
             text: Vec::with_capacity(2 * ENOUGH),
-            out: std::io::stdout(),
+            ends: Vec::new(),
+            out: Out::Patient(std::io::stdout()),
+            colour: style(false).colour,
         }
     }
 
-    /// Writes what was collected, if it is much.
-    pub(super) fn relieve(&mut self) -> Result<()> {
+    /// For what is written while observing: nobody who does not read holds it.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(super) fn observing() -> Result<Self> {
+        let writer = Writer::to(&std::io::stdout()).context("cannot write to standard output")?;
+        let stream = Stream {
+            writer,
+            stalled_at: None,
+        };
+        Ok(Self {
+            out: Out::Observing(stream),
+            ..Self::new()
+        })
+    }
+
+    /// A row, or a report, is complete: it counts as lost if it cannot be written.
+    pub(super) fn counts(&mut self) {
+        self.ends.push(self.text.len());
+    }
+
+    /// Writes what was collected, if it is much. Whether whoever reads it keeps up.
+    pub(super) fn relieve(&mut self) -> Result<bool> {
         if self.text.len() < ENOUGH {
-            return Ok(());
+            return Ok(true);
         }
-        self.flush()
+        self.hand_over()?;
+        Ok(match &self.out {
+            Out::Patient(_) => true,
+            Out::Observing(stream) => stream.stalled_at.is_none(),
+        })
     }
 
     /// Writes what was collected.
@@ -45,18 +139,140 @@ impl Output {
         if self.text.is_empty() {
             return Ok(());
         }
-        let written = self
-            .out
-            .write_all(&self.text)
-            .and_then(|()| self.out.flush());
-        self.text.clear();
-        written.context("cannot write to standard output")
+        self.hand_over()?;
+        if let Out::Observing(stream) = &mut self.out {
+            stream.keep_order();
+        }
+        self.check()
     }
+
+    /// Writes bytes that are not for people: a profile.
+    pub(super) fn binary(&mut self, bytes: Vec<u8>) -> Result<()> {
+        self.text = bytes;
+        self.write()
+    }
+
+    /// Lets nothing leave that a terminal would obey, but for what is ours.
+    fn tame(&mut self) {
+        let own: &[&str] = match self.colour {
+            true => &[
+                Colour::Green.sequence(),
+                Colour::Yellow.sequence(),
+                Colour::Dim.sequence(),
+                RESET,
+            ],
+            false => &[],
+        };
+        if foreign::tamed(&self.text, own).is_none() {
+            return;
+        }
+        // Row by row: where they end is known afterwards too.
+        let mut all = Vec::with_capacity(self.text.len() + 16);
+        let mut add = |part: &[u8]| {
+            match foreign::tamed(part, own) {
+                Some(part) => all.extend_from_slice(&part),
+                None => all.extend_from_slice(part),
+            }
+            all.len()
+        };
+        let mut begin = 0;
+        for end in &mut self.ends {
+            let row = self.text.get(begin..*end).unwrap_or_default();
+            begin = *end;
+            *end = add(row);
+        }
+        add(self.text.get(begin..).unwrap_or_default());
+        self.text = all;
+    }
+
+    fn hand_over(&mut self) -> Result<()> {
+        self.tame();
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<()> {
+        match &mut self.out {
+            Out::Patient(out) => {
+                let written = out.write_all(&self.text).and_then(|()| out.flush());
+                self.text.clear();
+                self.ends.clear();
+                written.context("cannot write to standard output")
+            }
+            Out::Observing(stream) => {
+                let mut chunk = Chunk {
+                    text: std::mem::take(&mut self.text),
+                    ends: std::mem::take(&mut self.ends),
+                };
+                stream.push(&mut chunk);
+                (self.text, self.ends) = (chunk.text, chunk.ends);
+                self.check()
+            }
+        }
+    }
+
+    /// Whether it can be written at all.
+    fn check(&self) -> Result<()> {
+        let Out::Observing(stream) = &self.out else {
+            return Ok(());
+        };
+        match stream.writer.failure() {
+            Some(why) => Err(why).context("cannot write to standard output"),
+            None => Ok(()),
+        }
+    }
+
+    /// At the end: waits for the reader, not for ever, and drops what is not written then.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        if !self.text.is_empty() {
+            self.hand_over()?;
+        }
+        if let Out::Observing(stream) = &self.out
+            && !stream.writer.finish(PATIENCE, MOST)
+        {
+            GIVEN_UP.store(true, Ordering::Relaxed);
+        }
+        self.check()
+    }
+
+    /// Rows that were not written because nobody read them. Whoever has gone does not want them.
+    pub(super) fn lost(&self) -> Option<Loss> {
+        self.lost_after(None)
+    }
+
+    /// The same since then.
+    pub(super) fn lost_after(&self, before: Option<Loss>) -> Option<Loss> {
+        let events = match &self.out {
+            Out::Patient(_) => 0,
+            Out::Observing(stream) => match stream.writer.failure() {
+                Some(why) if why.kind() == ErrorKind::BrokenPipe => 0,
+                _ => stream.writer.lost(),
+            },
+        };
+        let before = before.map_or(0, |loss| loss.events);
+        let loss = Loss {
+            cause: "not_written",
+            meaning: "rows or reports not written: whoever reads standard output did not keep up",
+            events: events.saturating_sub(before),
+        };
+        (loss.events > 0).then_some(loss)
+    }
+
+    /// The end of what has no account of its own: says what was not written.
+    pub(super) fn end(&mut self) -> Result<()> {
+        let finished = self.finish();
+        report_losses(self.lost().as_slice());
+        finished
+    }
+}
+
+/// Whether standard output is a terminal.
+pub(super) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
 }
 
 /// What standard output allows.
 pub(super) fn style(human: bool) -> Style {
-    let terminal = std::io::stdout().is_terminal();
+    let terminal = is_terminal();
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let width = terminal
         .then(terminal_size::terminal_size)
@@ -76,10 +292,39 @@ pub(super) fn height() -> Option<u64> {
     Some(u64::from(height.0)).filter(|height| *height > 0)
 }
 
+/// Standard error; `None`: it cannot be written to.
+static NOTES: OnceLock<Option<Writer>> = OnceLock::new();
+/// It was waited for in vain.
+static NOTES_STALL: AtomicBool = AtomicBool::new(false);
+
 /// A line for people, on standard error.
 pub(super) fn note(line: &str) {
+    let writer = NOTES.get_or_init(|| Writer::to(&std::io::stderr()).ok());
     // Nothing better can be done when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let Some(writer) = writer else { return };
+    let mut chunk = Chunk {
+        text: format!("{}\n", foreign::line(line)).into_bytes(),
+        ends: Vec::new(),
+    };
+    writer.push(&mut chunk, Instant::now());
+    // So that it is there before what follows on standard output.
+    let wait = match NOTES_STALL.load(Ordering::Relaxed) {
+        true => Duration::ZERO,
+        false => MOMENT * 5,
+    };
+    let written = writer.wait(Instant::now() + wait);
+    NOTES_STALL.store(!written, Ordering::Relaxed);
+}
+
+/// At the end of the program: waits for whoever reads standard error, not for ever.
+pub(super) fn finish_notes() {
+    let patience = match GIVEN_UP.load(Ordering::Relaxed) {
+        true => LEFT,
+        false => PATIENCE,
+    };
+    if let Some(Some(writer)) = NOTES.get() {
+        writer.finish(patience, MOST);
+    }
 }
 
 /// A warning, on standard error.
@@ -94,21 +339,17 @@ pub(super) fn report_cost(cost: &Cost) {
     }
 }
 
-/// Says where the runtime's own counters contradict what was shown.
-pub(super) fn report_contradictions(contradictions: &[String]) {
-    contradictions.iter().for_each(|why| warn(why));
-}
-
-/// The same in the last object, if there is something to say.
-pub(super) fn contradictions_json(object: &mut Object<'_>, contradictions: &[String]) {
-    if !contradictions.is_empty() {
-        object.text("contradiction", &contradictions.join("; "));
-    }
-}
-
 /// Says what was lost, cause by cause.
 pub(super) fn report_losses(losses: &[Loss]) {
     for loss in losses.iter().filter(|loss| loss.events > 0) {
         warn(&format!("lost {}: {}", loss.events, loss.meaning));
     }
+}
+
+/// Whether whoever read what is written has gone: a normal end.
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }

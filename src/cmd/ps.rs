@@ -74,7 +74,13 @@ pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
         ..GoProcess::default()
     };
     let Some(program) = program else {
-        row.unread = Some(live::refusal(row.pid).to_string());
+        row.unread = Some(match found.given_up {
+            true => format!(
+                "cannot read process {}: its program takes more time to read than any should (grtmon doctor --pid {} says more)",
+                row.pid, row.pid
+            ),
+            false => live::refusal(row.pid).to_string(),
+        });
         return row;
     };
     let info = program.binary.build_info();
@@ -91,6 +97,8 @@ pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
 fn read(row: &mut GoProcess, found: &Found, program: &mut Program) -> Result<()> {
     let pid = row.pid;
     let live = open(found, program)?;
+    live.require_begun()?;
+    row.fork_copy = live.is_fork_copy() == Some(true);
     let vitals = Vitals::read(live.subject()).map_err(|why| match why {
         ReadError::Memory(why) => live::explain(pid, &why),
         why => anyhow!("cannot read process {pid}: {why}"),

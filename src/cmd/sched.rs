@@ -13,41 +13,38 @@ use std::time::Duration;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use regex::Regex;
 
 use crate::cli;
 use crate::event_loop::Flow;
-use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::model::cost::Cost;
-use crate::model::loss;
-use crate::model::loss::Loss;
+use crate::model::account::Account;
 use crate::model::sched as model;
 use crate::model::sched::Doing;
 use crate::model::sched::Report;
 use crate::model::sched::Row;
 use crate::model::sched::Times;
-use crate::probe;
+use crate::probe::Probes;
+use crate::probe::Slot;
+use crate::probe::attach::Method;
+use crate::probe::attach::Place;
 use crate::probe::sched::Key;
 use crate::probe::sched::Options;
 use crate::probe::sched::Plan;
 use crate::probe::sched::SchedProbes;
-use crate::probe::spent::Spent;
 use crate::render::sched;
 use crate::render::style::Style;
 use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
-use crate::target::watch::Watch;
 use crate::target::witness::Counted;
-use crate::target::witness::Witness;
 
-use super::changes::Changes;
-use super::cost::CostWatch;
+use super::cost::TooDear;
 use super::names::NameCache;
+use super::names::NameFilter;
+use super::observe;
+use super::observe::Observation;
 use super::output;
 use super::output::Output;
-use super::session;
 use super::session::Session;
 
 use self::stacks::Stacks;
@@ -65,88 +62,28 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     if args.source == cli::Source::Counters {
         return counters::run(args);
     }
-    let (mut session, targets) = Session::open(&args.target, args.common.attach)?;
-    let options = options(args);
-    let mut slots = probe::slots(targets.len());
-    let mut observed = Vec::new();
-    for (slot, target) in slots.iter_mut().zip(&targets) {
-        let checked = Checked::of(target);
-        let plan = Plan::of(&checked, &options)
-            .with_context(|| format!("cannot observe {}", target.name))?;
-        plan.shortcomings
-            .iter()
-            .for_each(|shortcoming| output::warn(shortcoming));
-        let place = session.place(target, plan.sites().len())?;
-        let changes = Changes::of(target, &place);
-        let probes = SchedProbes::attach(slot, target, &plan, &options, &place)?;
-        let words = plan.wait_reasons.iter().map(|it| Arc::from(it.as_str()));
-        observed.push(Observed {
-            target,
-            checked,
-            probes,
-            words: words.collect(),
-            names: NameCache::new(false),
-            stacks: Stacks::of(target),
-            changes,
-            watch: Watch::of(&target.processes()),
-            system: plan.system,
-            still: None,
-            witness: None,
-            gone: OpenStates::default(),
-        });
-    }
-    let method = session.method;
-    if let Some(forecast) = forecast::measure(&mut observed, method)? {
-        output::note(&forecast.describe());
-        let limit = args.common.max_overhead;
-        if let Some((share, limit)) = forecast.share.zip(limit)
-            && share > limit
-        {
-            bail!(
-                "not begun: this would cost about {:.0} % of the CPU time of the observed, more than --max-overhead allows",
-                share * 100.0
-            );
-        }
-    }
-    let mut begun_ns = 0;
-    for one in &mut observed {
-        begun_ns = clock::monotonic_ns()?;
-        one.probes.open_gate(begun_ns)?;
-        if args.sample <= 1 {
-            let witness = Witness::begin(one.target, &one.checked.anatomy, Counted::Scheduled);
-            one.witness = Some(witness);
-        }
-        one.still = Still::of(&one.checked, &one.system, args.stacks, begun_ns)
-            .map_err(|why| {
-                output::warn(&format!(
-                    "goroutines that do not change their state are not shown: {why:#}"
-                ))
-            })
-            .ok();
-    }
-    session::announce("what goroutines do", &targets);
-    let cost = CostWatch::begin(&args.common, method, &targets);
-    let mut command = Sched {
-        observed,
-        cost,
-        begun_ns,
-        looked_ns: begun_ns,
+    let (session, targets) = Session::open(&args.target, args.common.attach)?;
+    let command = Sched {
+        options: options(args),
+        limit: args.common.max_overhead.unwrap_or_default().limit,
+        begun_ns: 0,
+        looked_ns: 0,
+        looked_before_ns: 0,
+        ended_ns: None,
         by_fn: args.by == Some(cli::By::Fn),
-        filter: args.r#fn.clone(),
+        filter: args.r#fn.as_ref().map(NameFilter::new),
         stacks: args.stacks,
         sample: args.sample,
         system: args.system,
         json: args.common.output == cli::Output::Json,
         style: output::style(true),
-        output: Output::new(),
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: args.interval,
         duration: Some(args.common.duration.unwrap_or(DURATION)),
     };
-    let ending = session.observe(timing, &mut command)?;
-    command.finish()?;
-    ending.exit_code()
+    observe::run(session, &targets, &args.common, timing, command)
 }
 
 /// The probes that these arguments need.
@@ -171,25 +108,22 @@ pub(super) fn options_for_memory(max_goroutines: u32) -> Options {
     }
 }
 
-struct Observed<'a> {
-    target: &'a Target,
+/// What is kept of one binary.
+struct Own<'a> {
     checked: Checked<'a>,
-    probes: SchedProbes<'a>,
     /// What goroutines wait for, by number.
     words: Vec<Arc<str>>,
     names: NameCache,
     stacks: Stacks<'a>,
-    changes: Changes,
-    watch: Watch,
     /// What the runtime's own goroutines start with.
     system: BTreeSet<u64>,
     /// The goroutines that were there when it began; `None` if they could not be read.
     still: Option<Still>,
-    /// What the runtime's own counters say.
-    witness: Option<Witness>,
     /// What goroutines did when their process ended.
     gone: OpenStates,
 }
+
+type Observed<'a> = observe::Observed<'a, Sched>;
 
 impl Observed<'_> {
     /// What goroutines do, in words, and whether that is waiting.
@@ -199,7 +133,7 @@ impl Observed<'_> {
             Doing::Runnable => (Arc::from(model::RUNNABLE), false),
             Doing::Syscall => (Arc::from("syscall"), false),
             Doing::Waiting(number) => {
-                let word = self.words.get(usize::from(number));
+                let word = self.own.words.get(usize::from(number));
                 let word = word.filter(|word| !word.is_empty());
                 (word.cloned().unwrap_or_else(|| Arc::from("?")), true)
             }
@@ -210,7 +144,7 @@ impl Observed<'_> {
         let (state, waits) = self.word(key.doing);
         let function = key
             .start
-            .and_then(|pc| self.names.function(&self.target.binary, pc))
+            .and_then(|pc| self.own.names.function(&self.target.binary, pc))
             .map(Arc::from);
         Row {
             state,
@@ -222,14 +156,18 @@ impl Observed<'_> {
     }
 }
 
-struct Sched<'a> {
-    observed: Vec<Observed<'a>>,
-    cost: CostWatch<'a>,
+struct Sched {
+    options: Options,
+    /// `--max-overhead`.
+    limit: Option<f64>,
     begun_ns: u64,
-    /// When processes were last seen to live.
+    /// When processes were last seen to live, and when before that.
     looked_ns: u64,
+    looked_before_ns: u64,
+    /// When the gates were closed.
+    ended_ns: Option<u64>,
     by_fn: bool,
-    filter: Option<Regex>,
+    filter: Option<NameFilter>,
     stacks: bool,
     sample: u32,
     system: bool,
@@ -238,100 +176,143 @@ struct Sched<'a> {
     output: Output,
 }
 
-/// What all probes have cost together.
-fn spent(observed: &[Observed<'_>]) -> Result<Spent> {
-    observed.iter().try_fold(
-        Spent::default(),
-        |sum, one| Ok(sum.and(one.probes.spent()?)),
-    )
-}
-
-impl Observer for Sched<'_> {
+impl Observation for Sched {
+    const WHAT: &'static str = "what goroutines do";
     const POLLS: bool = false;
+    type Plan = Plan;
+    type Probes<'a> = SchedProbes<'a>;
+    type Own<'a> = Own<'a>;
 
-    fn poll(&mut self) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own<'a>)> {
+        let checked = Checked::of(target);
+        let plan = Plan::of(&checked, &self.options)
+            .with_context(|| format!("cannot observe {}", target.name))?;
+        let words = plan.wait_reasons.iter().map(|it| Arc::from(it.as_str()));
+        let own = Own {
+            checked,
+            words: words.collect(),
+            names: NameCache::new(false),
+            stacks: Stacks::of(target),
+            system: plan.system.clone(),
+            still: None,
+            gone: OpenStates::default(),
+        };
+        Ok((plan, own))
     }
 
-    fn report(&mut self) -> Result<Flow> {
-        let now_ns = clock::monotonic_ns()?;
-        self.print("sched", now_ns, &[], None, &[])?;
-        Ok(Flow::Continue)
+    fn attach<'a>(
+        &mut self,
+        slot: &'a mut Slot,
+        target: &'a Target,
+        plan: &Plan,
+        place: &Place,
+    ) -> Result<SchedProbes<'a>> {
+        SchedProbes::attach(slot, target, plan, &self.options, place)
     }
 
-    fn check_targets(&mut self) -> Result<Flow> {
-        let now_ns = clock::monotonic_ns()?;
-        for one in &mut self.observed {
-            one.changes.warn(one.target);
-            for process in one.target.processes() {
-                one.watch.meet(process.pid.cast_unsigned());
-            }
-            for process in one.watch.take_ended() {
-                // So long at least they lasted.
-                let open = OpenStates::of(one, self.looked_ns, Some(process))?;
-                one.gone.extend(open);
-                one.probes.forget(process)?;
-                if let Some(still) = &mut one.still {
-                    still.forget(process);
-                }
-            }
+    fn ready(&mut self, all: &mut [Observed<'_>], method: Method) -> Result<()> {
+        let Some(forecast) = forecast::measure(all, method)? else {
+            return Ok(());
+        };
+        output::note(&forecast.describe());
+        if let Some((share, limit)) = forecast.share.zip(self.limit)
+            && share > limit
+        {
+            bail!("not begun: {}", TooDear { share, limit });
         }
-        self.looked_ns = now_ns;
-        let spent = || spent(&self.observed);
-        if self.cost.check(spent)? == Flow::End {
-            return Ok(Flow::End);
-        }
-        let ended = self.observed.iter().all(|one| one.target.has_ended());
-        Ok(if ended { Flow::End } else { Flow::Continue })
-    }
-}
-
-impl Sched<'_> {
-    fn finish(&mut self) -> Result<()> {
-        let mut losses = Vec::new();
-        let now_ns = clock::monotonic_ns()?;
-        let mut contradictions = Vec::new();
-        for one in &mut self.observed {
-            one.witness.iter_mut().for_each(Witness::look);
-            one.probes.close()?;
-            let lost = one.probes.losses()?;
-            // What was lost may be what is missing.
-            if lost.iter().all(|loss| loss.events == 0)
-                && let Some(witness) = &one.witness
-            {
-                let times = one.probes.times()?.into_iter();
-                let ran = times.filter(|(key, _)| key.doing == Doing::Runnable);
-                let ran = ran.map(|(_, times)| times.ended()).sum();
-                contradictions.extend(witness.contradiction(ran));
-            }
-            loss::merge(&mut losses, &lost);
-        }
-        let cost = self.cost.end(spent(&self.observed)?);
-        self.print("end", now_ns, &losses, Some(&cost), &contradictions)?;
-        output::report_cost(&cost);
-        output::report_losses(&losses);
-        output::report_contradictions(&contradictions);
         Ok(())
     }
 
+    fn opened(&mut self, all: &mut [Observed<'_>], begun_ns: u64) -> Result<()> {
+        self.begun_ns = begun_ns;
+        self.looked_ns = begun_ns;
+        self.looked_before_ns = begun_ns;
+        for one in all {
+            let own = &mut one.own;
+            own.still = Still::of(&own.checked, &own.system, self.stacks, begun_ns)
+                .map_err(|why| {
+                    output::warn(&format!(
+                        "goroutines that do not change their state are not shown: {why:#}"
+                    ));
+                })
+                .ok();
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
+        let now_ns = clock::monotonic_ns()?;
+        self.print(all, "sched", now_ns, None)?;
+        Ok(Flow::Continue)
+    }
+
+    fn look(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        let now_ns = clock::monotonic_ns()?;
+        for one in all {
+            for process in one.target.processes() {
+                one.watch.meet(process.pid.cast_unsigned());
+            }
+        }
+        self.looked_before_ns = std::mem::replace(&mut self.looked_ns, now_ns);
+        Ok(())
+    }
+
+    fn forget(&mut self, one: &mut Observed<'_>, process: u32) -> Result<()> {
+        // So long at least they lasted.
+        let open = OpenStates::of(one, self.looked_before_ns, Some(process))?;
+        one.own.gone.extend(open);
+        if let Some(still) = &mut one.own.still {
+            still.forget(process);
+        }
+        one.probes.forget(process)
+    }
+
+    fn closing(&mut self) {
+        self.ended_ns = clock::monotonic_ns().ok();
+    }
+
+    fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
+        let now_ns = match self.ended_ns {
+            Some(ended_ns) => ended_ns,
+            None => clock::monotonic_ns()?,
+        };
+        self.print(all, "end", now_ns, Some(account))
+    }
+
+    fn counted(&self) -> Option<Counted> {
+        (self.sample <= 1).then_some(Counted::Scheduled)
+    }
+
+    fn passed(&self, one: &Observed<'_>) -> Result<u64> {
+        let times = one.probes.times()?.into_iter();
+        let ran = times.filter(|(key, _)| key.doing == Doing::Runnable);
+        Ok(ran.map(|(_, times)| times.ended()).sum())
+    }
+
+    fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+}
+
+impl Sched {
     /// What is known at a moment.
-    fn result(&mut self, now_ns: u64) -> Result<Report> {
+    fn result(&self, all: &mut [Observed<'_>], now_ns: u64) -> Result<Report> {
         let mut report = Report {
             elapsed_ns: now_ns.saturating_sub(self.begun_ns),
             sample: self.sample,
             by_fn: self.by_fn,
-            has_unmoved: self.observed.iter().all(|one| one.still.is_some()),
+            has_unmoved: all.iter().all(|one| one.own.still.is_some()),
             blocking: self.stacks.then(Vec::new),
             ..Report::default()
         };
         let rows = &mut report.rows;
-        for one in &mut self.observed {
+        for one in all {
             for (key, times) in one.probes.times()? {
                 let row = one.row(key, times);
                 model::merge(rows, row);
             }
             let mut open = OpenStates::of(one, now_ns, None)?;
-            open.extend(one.gone.clone());
+            open.extend(one.own.gone.clone());
             for row in open.rows(one) {
                 model::merge(rows, row);
             }
@@ -340,7 +321,7 @@ impl Sched<'_> {
             }
         }
         if let Some(filter) = &self.filter {
-            let matches = |name: &Arc<str>| filter.is_match(name);
+            let matches = |name: &Arc<str>| filter.matches(name);
             report
                 .rows
                 .retain(|row| row.function.as_ref().is_some_and(matches));
@@ -360,28 +341,25 @@ impl Sched<'_> {
 
     fn print(
         &mut self,
+        all: &mut [Observed<'_>],
         event: &str,
         now_ns: u64,
-        losses: &[Loss],
-        cost: Option<&Cost>,
-        contradictions: &[String],
+        account: Option<&Account>,
     ) -> Result<()> {
-        let report = self.result(now_ns)?;
+        let report = self.result(all, now_ns)?;
         if self.json {
             let unix = i128::from(now_ns) + clock::unix_offset_ns()?;
             let time_unix_ns = u64::try_from(unix).ok();
-            let contradiction = (!contradictions.is_empty()).then(|| contradictions.join("; "));
             let about = sched::json::About {
                 event,
                 time_unix_ns,
-                losses,
-                cost,
-                contradiction: contradiction.as_deref(),
+                account,
             };
             sched::json::report(&mut self.output.text, &report, &about);
         } else {
             sched::report(&mut self.output.text, &report, self.system, self.style);
         }
+        self.output.counts();
         self.output.flush()
     }
 }

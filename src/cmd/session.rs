@@ -109,6 +109,8 @@ pub(super) fn place(target: &Target, sites: usize, method: Method, choose: bool)
     } else {
         method
     };
+    // What the sites were found in is what the probes go into.
+    target.require_unchanged()?;
     Place::of(target, method)
 }
 

@@ -19,7 +19,6 @@ use crate::render::metric;
 use crate::render::stat;
 use crate::target;
 use crate::target::Selection;
-use crate::target::clock;
 use crate::target::live::Live;
 
 use super::output;
@@ -32,15 +31,23 @@ use super::session;
 /// Readings that may fail one after the other.
 const PATIENCE: u32 = 10;
 
+/// Whose latencies they are: said where a person looks.
+const LATENCIES: &str = "LAT99 is of all goroutines, the runtime's own included (after a collection its sweeper is most of them): grtmon sched tells those of the program.";
+
 pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
     let resolved = target::resolve(&Selection::Pids(vec![args.pid]))?;
     let target = resolved.targets.first().context("there is no process")?;
     let process = target.processes().into_iter().next();
     let process = process.with_context(|| format!("process {} has ended", args.pid))?;
     let anatomy = Anatomy::of(&target.binary);
+    target.require_unchanged()?;
     let live = Live::checked(&process, &anatomy)?;
+    live.require_begun()?;
     if args.metrics {
         return every_metric(&live, args.output);
+    }
+    if let Some(note) = live.copy_note() {
+        output::warn(&note);
     }
     let mut command = Stat {
         sampler: Sampler::new(live, Some(PATIENCE))?,
@@ -48,15 +55,11 @@ pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
         on_page: 0,
         count: args.count,
         json: args.output == cli::Output::Json,
-        output: Output::new(),
+        output: Output::observing()?,
     };
-    if command.report()? == Flow::Continue {
-        let timing = Timing {
-            interval: Some(args.interval),
-            duration: args.duration,
-        };
-        event_loop::run(timing, &session::stop_on_signals()?, &mut command)?;
-    }
+    let observed = command.observe(args);
+    command.output.end()?;
+    observed?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -119,23 +122,39 @@ impl Observer for Stat {
 }
 
 impl Stat {
+    fn observe(&mut self, args: &cli::Stat) -> Result<()> {
+        if self.report()? == Flow::End {
+            return Ok(());
+        }
+        let timing = Timing {
+            interval: Some(args.interval),
+            duration: args.duration,
+        };
+        event_loop::run(timing, &session::stop_on_signals()?, self)
+    }
+
     fn print(&mut self, interval: &Interval) -> Result<()> {
         if self.json {
-            let offset = clock::unix_offset_ns()?;
+            let offset = self.sampler.live().unix_offset_ns()?;
             let time = u64::try_from(i128::from(interval.now.time_ns) + offset).ok();
             stat::json(&mut self.output.text, interval, time);
+            self.output.counts();
             return self.output.flush();
         }
         let style = output::style(true);
         // On a terminal the heading is always in sight, and its own line is one of the page.
         let page = output::height().map(|height| height.saturating_sub(2).max(1));
         let begins = page.is_some_and(|page| self.on_page >= page);
+        if self.lines == 0 && output::is_terminal() {
+            output::note(LATENCIES);
+        }
         if self.lines == 0 || begins {
             stat::heading(&mut self.output.text, style);
             self.on_page = 0;
         }
         self.on_page += 1;
         stat::text(&mut self.output.text, interval, style);
+        self.output.counts();
         self.output.flush()
     }
 }

@@ -1,6 +1,7 @@
 //! A Go binary: the image and the few facts that everything else starts from.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::buildinfo::BuildInfo;
 use super::error::GoError;
@@ -33,7 +34,16 @@ impl Binary {
     /// # Errors
     /// Everything in [`GoError`].
     pub fn parse(bytes: impl FileBytes) -> Result<Self, GoError> {
-        let image = Image::parse(bytes)?;
+        let bytes: Arc<dyn FileBytes> = Arc::new(bytes);
+        let binary = Self::of(Image::of(&bytes)?);
+        // Whatever was found, or missed.
+        match bytes.has_changed() {
+            true => Err(GoError::Changed),
+            false => binary,
+        }
+    }
+
+    fn of(image: Image) -> Result<Self, GoError> {
         let headers = pclntab_header::find(&image)?;
         let with_moduledata = headers
             .iter()

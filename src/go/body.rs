@@ -244,6 +244,7 @@ impl<'i> Body<'i> {
                 Cost::SingleStepped
             },
             operands: Operands::default(),
+            code: self.code.bytes_through(index).into(),
         })
     }
 }

@@ -9,6 +9,25 @@ use super::image::word;
 /// No deflate stream is compressed more than this many times, so a larger announced size is a lie.
 const MAX_RATIO: u64 = 1032;
 
+/// Debugging information is compressed two to six times; so many times is not believed of more than [`SMALL`].
+const PLAUSIBLE_RATIO: u64 = 64;
+
+/// Bytes that can be had for any reason.
+const SMALL: u64 = 16 << 20;
+
+/// No section that is read has more bytes.
+pub(super) const LARGEST: u64 = 1 << 30;
+
+/// The most that a section can have that is compressed to so many bytes.
+pub(super) fn most(compressed: usize) -> u64 {
+    let compressed = compressed as u64;
+    let plausible = compressed.saturating_mul(PLAUSIBLE_RATIO).max(SMALL);
+    compressed
+        .saturating_mul(MAX_RATIO)
+        .min(plausible)
+        .min(LARGEST)
+}
+
 /// `ELFCOMPRESS_ZLIB`.
 const ZLIB: u32 = 1;
 
@@ -31,10 +50,11 @@ pub(super) fn gnu(raw: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn inflate(data: &[u8], size: u64) -> Option<Vec<u8>> {
-    if size > (data.len() as u64).checked_mul(MAX_RATIO)? {
+    if size > most(data.len()) {
         return None;
     }
-    let mut out = Vec::with_capacity(usize::try_from(size).ok()?);
+    // What is allocated is what was decompressed: the data may end at once.
+    let mut out = Vec::new();
     flate2::read::ZlibDecoder::new(data)
         .take(size)
         .read_to_end(&mut out)

@@ -11,6 +11,7 @@ use goblin::elf::{header, program_header};
 
 use super::elf;
 use super::error::GoError;
+use super::file_bytes::FileBytes;
 use super::image::Image;
 use super::memory::{MemoryError, ReadMemory};
 
@@ -21,9 +22,12 @@ const NT_FILE: u32 = 0x4649_4c45;
 /// `AT_ENTRY` (include/uapi/linux/auxvec.h).
 const AT_ENTRY: u64 = 9;
 
+/// Bytes of notes that are looked at: each thread has some, and each mapped file a path.
+const MAX_NOTES: u64 = 256 << 20;
+
 /// A core dump.
 pub struct Core {
-    bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+    bytes: Box<dyn FileBytes>,
     /// By address.
     loads: Vec<Load>,
     /// Files that were mapped.
@@ -66,14 +70,15 @@ impl Core {
     ///
     /// # Errors
     /// It is not one, or not of a supported kind. A dump that was cut off is accepted as far as it goes.
-    pub fn parse(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, GoError> {
-        let bytes: Box<dyn AsRef<[u8]> + Send + Sync> = Box::new(bytes);
+    pub fn parse(bytes: impl FileBytes) -> Result<Self, GoError> {
+        let bytes: Box<dyn FileBytes> = Box::new(bytes);
         let file: &[u8] = (*bytes).as_ref();
         let head = elf::parse_header(file)?;
         if head.e_type != header::ET_CORE {
             return Err(GoError::NotCore);
         }
         let size = file.len() as u64;
+        let mut notes_left = MAX_NOTES;
         let (mut loads, mut files, mut entered_at) = (Vec::new(), Vec::new(), None);
         for segment in elf::program_headers(file, &head)? {
             let there = segment.p_filesz.min(size.saturating_sub(segment.p_offset));
@@ -84,7 +89,9 @@ impl Core {
                     len: there,
                 }),
                 program_header::PT_NOTE => {
-                    for (kind, content) in notes(part(file, segment.p_offset, there)) {
+                    let size = there.min(notes_left);
+                    notes_left -= size;
+                    for (kind, content) in notes(part(file, segment.p_offset, size)) {
                         match kind {
                             NT_AUXV => entered_at = entered_at.or_else(|| entry(content)),
                             NT_FILE => files.extend(mapped_files(content).unwrap_or_default()),
@@ -102,6 +109,17 @@ impl Core {
             files,
             entered_at,
         })
+    }
+
+    /// Refuses to have read a dump that has changed since it was opened: one that is still being written, say.
+    ///
+    /// # Errors
+    /// [`GoError::Changed`].
+    pub fn require_unchanged(&self) -> Result<(), GoError> {
+        match self.bytes.has_changed() {
+            true => Err(GoError::Changed),
+            false => Ok(()),
+        }
     }
 
     /// Where the program was entered (`AT_ENTRY` of the auxiliary vector).
@@ -201,6 +219,13 @@ impl CoreMemory<'_> {
 }
 
 impl ReadMemory for CoreMemory<'_> {
+    fn held(&self) -> Option<u64> {
+        // A piece of the file may be said to lie at many addresses.
+        let sizes = self.core.loads.iter().map(|load| load.len);
+        let claimed = sizes.fold(0, u64::saturating_add);
+        Some(claimed.min(self.core.bytes.contents()))
+    }
+
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
         let unmapped = MemoryError::Unmapped {
             addr,

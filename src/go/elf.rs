@@ -237,8 +237,8 @@ fn sections(file: &[u8], header: &goblin::elf::Header) -> Vec<Section> {
 
 fn section(h: &SectionHeader, names: &[u8]) -> Section {
     let name = names.get(h.sh_name..).unwrap_or_default();
-    let name = name.split(|b| *b == 0).next().unwrap_or_default();
     let name = name.get(..name.len().min(256)).unwrap_or_default();
+    let name = name.split(|b| *b == 0).next().unwrap_or_default();
     Section {
         name: String::from_utf8_lossy(name).into_owned(),
         vaddr: h.sh_addr,

@@ -30,6 +30,8 @@ pub enum GoError {
         /// The size of the file in bytes.
         size: u64,
     },
+    /// It is not what it was when it was opened: somebody writes to it, or has truncated it.
+    Changed,
     /// The bytes contradict themselves; what contradicts.
     Corrupt(String),
 }
@@ -61,6 +63,7 @@ impl fmt::Display for GoError {
                 f,
                 "the file is truncated: {what} ends at byte {needed}, but the file has only {size} bytes"
             ),
+            Self::Changed => f.write_str("the file changed while it was read; try again when nobody writes to it"),
             Self::Corrupt(what) => write!(f, "the file is corrupt: {what}"),
         }
     }

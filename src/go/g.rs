@@ -28,6 +28,7 @@ pub struct GLayout {
     gopc: usize,
     startpc: usize,
     parent_goid: Option<usize>,
+    bubble: Option<usize>,
 }
 
 /// The largest `g` believed: it is 456 bytes in Go 1.27.
@@ -55,6 +56,10 @@ impl GLayout {
             Some(true) => Some(at(Field::GParentGoid)?),
             _ => None,
         };
+        let bubble = match layout.exists(Field::GBubble) {
+            Some(true) => at(Field::GBubble).ok(),
+            _ => None,
+        };
         // In `gobuf`, `lr` has been the word before `bp` since Go 1.12 (runtime/runtime2.go).
         let bp = layout.exists(Field::GSchedBp) == Some(true);
         let sched_bp = if bp { at(Field::GSchedBp).ok() } else { None };
@@ -74,6 +79,7 @@ impl GLayout {
             gopc: at(Field::GGopc)?,
             startpc: at(Field::GStartpc)?,
             parent_goid,
+            bubble,
             size,
         })
     }
@@ -101,6 +107,7 @@ impl GLayout {
             gopc: word(self.gopc)?,
             startpc: word(self.startpc)?,
             parent_goid: self.parent_goid.and_then(word),
+            bubble: self.bubble.and_then(word).unwrap_or(0),
         })
     }
 }
@@ -139,6 +146,8 @@ pub struct RawG {
     pub startpc: u64,
     /// Who created it; since Go 1.21.
     pub parent_goid: Option<u64>,
+    /// Its bubble of package testing/synctest, since Go 1.25; 0 if there is none.
+    pub bubble: u64,
 }
 
 impl RawG {

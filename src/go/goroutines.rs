@@ -8,10 +8,12 @@
 //!
 //! Source: runtime/proc.go, runtime2.go and traceback.go, Go 1.19 to 1.27.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::anatomy::{ReadError, Subject};
 use super::binary::Binary;
+use super::bubbles;
 use super::code_address::CodeAddress;
 use super::g::{GLayout, RawG};
 use super::layout::constant;
@@ -20,6 +22,7 @@ use super::shown;
 use super::stack_copy::{self, StackCopy};
 use super::trace_table::TraceTable;
 use super::unwind::{Trace, Unwinder};
+use super::wait_marks::{Places, WaitMarks};
 use crate::model::dump::{Dump, Goroutine, StackState, State};
 
 /// More goroutines than this are not believed: their records alone would take 8 GiB.
@@ -30,8 +33,12 @@ const BATCH: usize = 1024;
 const BATCH_BYTES: u64 = 8 << 20;
 /// How often a goroutine that moves is looked at.
 const ATTEMPTS: usize = 5;
-/// Bytes read in one dump for what lies deeper in stacks than their first copy.
-const ALLOWANCE: u64 = 4 << 30;
+/// Bytes of stacks read in one dump (what is not read then cannot be followed), where it is not known how much memory the process has.
+const ALLOWANCE: u64 = 8 << 30;
+/// The same where it is known: no stack is part of another, and each is read twice, some again because they moved.
+const TIMES_HELD: u64 = 4;
+/// Bytes that a process may have more than is known of it: the kernel counts memory by the dozen of pages.
+const UNCOUNTED: u64 = 64 << 20;
 
 /// Reads the goroutines of one process, any number of times.
 #[derive(Debug)]
@@ -41,8 +48,16 @@ pub struct GoroutineReader<'b> {
     allgs: u64,
     bias: u64,
     wait_reasons: Vec<Arc<str>>,
+    marks: Places,
     unwinder: Unwinder<'b>,
     traces: TraceTable<'b>,
+}
+
+/// What takes all goroutines to be known of one of them.
+struct About {
+    marks: WaitMarks,
+    /// The ids of synctest's bubbles, by their addresses.
+    bubbles: HashMap<u64, u64>,
 }
 
 /// One goroutine in the list, and how far the reader has come with it.
@@ -74,6 +89,7 @@ impl<'b> GoroutineReader<'b> {
             g: GLayout::of(&anatomy.layout).map_err(|why| ReadError::Unknown(why.to_string()))?,
             allgs: process.global("allgs", |globals| globals.allgs)?,
             bias,
+            marks: Places::of(process),
             wait_reasons: names
                 .unwrap_or_default()
                 .into_iter()
@@ -104,31 +120,36 @@ impl<'b> GoroutineReader<'b> {
     fn collect(&mut self, memory: &dyn ReadMemory, stacks: bool) -> Result<Dump, ReadError> {
         // A reading that was given up may have left stacks behind.
         self.traces.take();
+        let held = memory.held().map(|held| held.saturating_add(UNCOUNTED));
         let mut slots: Vec<Slot> = self
-            .addresses(memory)?
+            .addresses(memory, held)?
             .into_iter()
             .map(|addr| Slot {
                 addr,
                 found: Found::Nothing(None),
             })
             .collect();
-        let mut allowance = ALLOWANCE;
+        let mut allowance = held.map_or(ALLOWANCE, |held| held.saturating_mul(TIMES_HELD));
         let mut open: Vec<&mut Slot> = slots.iter_mut().collect();
         for _ in 0..ATTEMPTS {
             for batch in open.chunks_mut(BATCH) {
                 self.look(memory, batch, stacks, &mut allowance)?;
             }
             open.retain(|slot| slot.is_open(stacks));
-            if open.is_empty() {
+            // With nothing left to read on, another look would see no more.
+            if open.is_empty() || allowance == 0 {
                 break;
             }
         }
         self.check(&slots)?;
-        Ok(self.dump(&slots))
+        let about = self.about(memory, &slots, stacks);
+        Ok(self.dump(&slots, &about))
     }
 
-    /// The addresses of all `g`s.
-    fn addresses(&self, memory: &dyn ReadMemory) -> Result<Vec<u64>, ReadError> {
+    /// The addresses of all `g`s, of a process that has `held` bytes of memory.
+    fn addresses(&self, memory: &dyn ReadMemory, held: Option<u64>) -> Result<Vec<u64>, ReadError> {
+        let most = held.map_or(MAX_GOROUTINES, |held| held / self.g.size.max(1) as u64);
+        let mut fault = "runtime.allgs is not a list of goroutines";
         for _ in 0..ATTEMPTS {
             // The runtime writes the words of the slice one after the other, and may free the old array.
             let header = memory.slice_header(self.allgs)?;
@@ -140,17 +161,24 @@ impl<'b> GoroutineReader<'b> {
             if !header.is_plausible() || header.len > MAX_GOROUTINES {
                 continue;
             }
+            if header.len > most {
+                fault = "runtime.allgs lists more goroutines than the process has memory for";
+                continue;
+            }
             let addresses = memory.words(header.ptr, header.len, MAX_GOROUTINES as usize);
             let after = memory.slice_header(self.allgs)?;
             match addresses {
-                Ok(addresses) if after.ptr == header.ptr => return Ok(addresses),
+                Ok(addresses) if after.ptr == header.ptr => {
+                    if !overlap(&addresses, self.g.size as u64) {
+                        return Ok(addresses);
+                    }
+                    fault = "runtime.allgs lists goroutines more than once";
+                }
                 Err(why) if why.is_final() => return Err(why.into()),
                 _ => {}
             }
         }
-        Err(ReadError::Implausible(
-            "runtime.allgs is not a list of goroutines".to_owned(),
-        ))
+        Err(ReadError::Implausible(fault.to_owned()))
     }
 
     /// Looks at a batch of goroutines once.
@@ -226,6 +254,17 @@ impl<'b> GoroutineReader<'b> {
             .iter()
             .map(|(_, g)| (g.walk_from().sp, in_use(g)))
             .collect();
+        let bytes: usize = wanted.iter().map(|(_, len)| 2 * len).sum();
+        *allowance = match allowance.checked_sub(bytes as u64) {
+            Some(left) if !self.traces.is_full() => left,
+            _ => 0,
+        };
+        if *allowance == 0 {
+            for (slot, g) in slots {
+                slot.found = Found::Alive(*g, StackState::Unwalkable);
+            }
+            return Ok(());
+        }
         let first = copy(memory, &wanted)?;
         let second = copy(memory, &wanted)?;
         let (mut one, mut other) = (Trace::default(), Trace::default());
@@ -289,7 +328,26 @@ impl<'b> GoroutineReader<'b> {
         )))
     }
 
-    fn dump(&mut self, slots: &[Slot]) -> Dump {
+    /// What takes all goroutines to be known of one of them; `waits`: since when they wait, too.
+    fn about(&self, memory: &dyn ReadMemory, slots: &[Slot], waits: bool) -> About {
+        let alive = || {
+            slots.iter().filter_map(|slot| match &slot.found {
+                Found::Alive(g, _) => Some((slot.addr, g)),
+                _ => None,
+            })
+        };
+        let mut marks = WaitMarks::default();
+        if waits {
+            marks = self.marks.read(memory);
+            marks.settle(alive().map(|(_, g)| g.waitsince));
+        }
+        About {
+            marks,
+            bubbles: bubbles::ids(memory, alive().map(|(addr, g)| (addr, g.bubble))),
+        }
+    }
+
+    fn dump(&mut self, slots: &[Slot], about: &About) -> Dump {
         let mut dump = Dump::default();
         for slot in slots {
             match &slot.found {
@@ -301,7 +359,7 @@ impl<'b> GoroutineReader<'b> {
                         StackState::Unwalkable => dump.missing.unwalkable += 1,
                         _ => {}
                     }
-                    let goroutine = self.describe(slot.addr, g, *stack);
+                    let goroutine = self.describe(slot.addr, g, *stack, about);
                     dump.goroutines.push(goroutine);
                 }
             }
@@ -310,13 +368,16 @@ impl<'b> GoroutineReader<'b> {
         dump
     }
 
-    fn describe(&mut self, address: u64, g: &RawG, stack: StackState) -> Goroutine {
+    fn describe(&mut self, address: u64, g: &RawG, stack: StackState, about: &About) -> Goroutine {
         let state = state(g.state());
         let waits = matches!(state, State::Waiting | State::Leaked);
         let reason = self.wait_reasons.get(usize::from(g.waitreason));
         // Number 0 is "no reason given" (`waitReasonZero`).
         let reason = reason.filter(|_| waits && g.waitreason != 0).cloned();
         let blocked = waits || state == State::Syscall;
+        let since_ns = Some(g.waitsince).filter(|since| blocked && *since != 0);
+        let bubble = about.bubbles.get(&g.bubble).copied();
+        let durable = bubble.is_some() && reason.as_deref().is_some_and(bubbles::is_durable);
         let link_time = |pc: u64| {
             let known = pc.wrapping_sub(self.bias);
             (pc != 0 && self.binary.text().contains(&known)).then_some(known)
@@ -341,7 +402,10 @@ impl<'b> GoroutineReader<'b> {
             address,
             state,
             wait_reason: reason,
-            since_ns: Some(g.waitsince).filter(|since| blocked && *since != 0),
+            since_ns,
+            blocked_by_ns: since_ns.and_then(|since| about.marks.latest(since)),
+            bubble,
+            durable,
             scanned: g.status & constant::G_SCAN != 0,
             locked: g.locked,
             system: shown::is_system(name, calls_out),
@@ -362,6 +426,14 @@ impl Slot {
             _ => false,
         }
     }
+}
+
+/// Whether some of these lie less than `size` bytes apart.
+fn overlap(addresses: &[u64], size: u64) -> bool {
+    let mut sorted = addresses.to_vec();
+    sorted.sort_unstable();
+    let pairs = sorted.iter().zip(sorted.iter().skip(1));
+    pairs.into_iter().any(|(one, next)| next - one < size)
 }
 
 /// What was copied of several stacks, one behind the other, and of which the copy is good.

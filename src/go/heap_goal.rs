@@ -6,7 +6,7 @@ use super::vitals::Vitals;
 /// What the runtime would say now, in bytes; `None` if it cannot be known.
 pub(super) fn heap_goal(vitals: &Vitals<'_>) -> Option<u64> {
     let percent_goal = vitals.word(Field::GcControllerGcPercentHeapGoal)?;
-    let limited = memory_limit_goal(vitals)?;
+    let limited = memory_limit_goal(vitals, percent_goal)?;
     if limited < percent_goal {
         return Some(limited);
     }
@@ -22,9 +22,11 @@ pub(super) fn heap_goal(vitals: &Vitals<'_>) -> Option<u64> {
 
 /// `memoryLimitHeapGoal`. The headroom is a constant in Go 1.19, and at least 3 % from Go 1.21 on; it is not known for
 /// Go 1.20, which matters only where a limit is set.
-fn memory_limit_goal(vitals: &Vitals<'_>) -> Option<u64> {
+fn memory_limit_goal(vitals: &Vitals<'_>, percent_goal: u64) -> Option<u64> {
     let limit = vitals.word(Field::GcControllerMemoryLimit)?;
-    if limit >= i64::MAX as u64 {
+    /// No limit: the goal that follows from it is still larger than any that GOGC gives.
+    const NONE: u64 = i64::MAX as u64;
+    if limit >= NONE && percent_goal < NONE / 2 {
         return Some(u64::MAX);
     }
     let version = vitals.subject().anatomy.minor;

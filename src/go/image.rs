@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::OnceLock;
 
 use goblin::elf::section_header;
@@ -23,7 +24,7 @@ const PIECE: usize = 1 << 20;
 
 /// An ELF file for one of the supported machines.
 pub struct Image {
-    bytes: Box<dyn FileBytes>,
+    bytes: Arc<dyn FileBytes>,
     headers: Headers,
     relocations: OnceLock<Relocations>,
 }
@@ -45,14 +46,40 @@ impl Image {
     /// has no sections.
     ///
     /// # Errors
-    /// Not ELF, not 64-bit, another processor, not an executable, or a segment that reaches beyond the file.
+    /// Not ELF, not 64-bit, another processor, not an executable, or a segment that reaches beyond the file; or the file
+    /// changed meanwhile.
     pub fn parse(bytes: impl FileBytes) -> Result<Self, GoError> {
-        let headers = Headers::parse(bytes.as_ref())?;
+        Self::of(&(Arc::new(bytes) as Arc<dyn FileBytes>))
+    }
+
+    /// As [`Image::parse`]: `bytes` can be asked afterwards whether they are still the same.
+    pub(super) fn of(bytes: &Arc<dyn FileBytes>) -> Result<Self, GoError> {
+        let headers = Headers::parse((**bytes).as_ref());
+        if bytes.has_changed() {
+            return Err(GoError::Changed);
+        }
         Ok(Self {
-            bytes: Box::new(bytes),
-            headers,
+            bytes: Arc::clone(bytes),
+            headers: headers?,
             relocations: OnceLock::new(),
         })
+    }
+
+    /// Whether something that was read was not there any more: see [`FileBytes::is_cut`].
+    pub fn is_cut(&self) -> bool {
+        self.bytes.is_cut()
+    }
+
+    /// Refuses to have read a file that has changed since it was opened. To be asked after something was read of it that
+    /// others rely on.
+    ///
+    /// # Errors
+    /// [`GoError::Changed`].
+    pub fn require_unchanged(&self) -> Result<(), GoError> {
+        match self.bytes.has_changed() {
+            true => Err(GoError::Changed),
+            false => Ok(()),
+        }
     }
 
     /// The whole file.

@@ -125,6 +125,12 @@ pub trait ReadMemory {
     /// [`MemoryError`]; `buf` may then hold anything.
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError>;
 
+    /// How many bytes the process has written to at most, if that is known: that much memory is really there. What would
+    /// take more is a lie, whatever addresses can be read (pages nobody has written to are zeros and cost nothing).
+    fn held(&self) -> Option<u64> {
+        None
+    }
+
     /// Reads every piece, as nearly at one moment as can be, and marks those that succeeded
     /// ([`Piece::ok`]). One unreadable piece does not keep the others from being read.
     ///

@@ -107,7 +107,7 @@ impl<'i> FuncTable<'i> {
     /// All functions by ascending address. Entries that are damaged are left out.
     pub fn iter(&self) -> impl Iterator<Item = Function<'i>> + use<'i> {
         let table = *self;
-        (0..table.count).filter_map(move |i| table.nth(i))
+        (0..table.count).filter_map(move |i| table.believed(table.nth(i)?))
     }
 
     /// The functions of that name, by ascending address. There can be several: a Go function and the wrapper through
@@ -123,7 +123,12 @@ impl<'i> FuncTable<'i> {
             .filter_map(|i| self.nth(i))
             .collect();
         found.sort_by_key(|function| function.entry);
-        found
+        self.believed(found).unwrap_or_default()
+    }
+
+    /// What was read of the table; `None` if some of it was not there any more.
+    fn believed<T>(&self, read: T) -> Option<T> {
+        (!self.image.is_cut()).then_some(read)
     }
 
     /// The function that holds the instruction at a link-time address.
@@ -139,7 +144,8 @@ impl<'i> FuncTable<'i> {
             }
         }
         let function = self.nth(low.checked_sub(1)?)?;
-        (function.entry <= pc && pc < function.end).then_some(function)
+        self.believed(function)
+            .filter(|function| function.entry <= pc && pc < function.end)
     }
 
     /// The source line of the instruction at a link-time address: the innermost one if functions have been inlined.
@@ -153,7 +159,7 @@ impl<'i> FuncTable<'i> {
     /// before it.
     pub fn frames(&self, pc: u64) -> Vec<Frame<'i>> {
         self.at(pc)
-            .map(|function| self.expand(&function, pc))
+            .and_then(|function| self.believed(self.expand(&function, pc)))
             .unwrap_or_default()
     }
 
@@ -167,7 +173,7 @@ impl<'i> FuncTable<'i> {
     pub(super) fn line_in(&self, function: &Function<'i>, pc: u64) -> Option<SourceLine<'i>> {
         let file = self.value(function, self.format.pcfile(), pc)?;
         let line = self.value(function, self.format.pcln(), pc)?;
-        Some(SourceLine {
+        self.believed(SourceLine {
             file: self.file(function, file)?,
             line: u32::try_from(line).ok()?,
         })
@@ -176,7 +182,7 @@ impl<'i> FuncTable<'i> {
     /// By how many bytes the stack pointer lies below where it was at the function's entry, before the instruction at
     /// `pc` (`funcspdelta` of runtime/symtab.go). `None` if that is not known, as in assembly that switches stacks.
     pub fn stack_depth(&self, function: &Function<'i>, pc: u64) -> Option<u64> {
-        u64::try_from(self.value(function, self.format.pcsp(), pc)?).ok()
+        self.believed(u64::try_from(self.value(function, self.format.pcsp(), pc)?).ok()?)
     }
 
     /// The value at `pc` of the per-instruction table whose offset lies at `field` in the function's record.

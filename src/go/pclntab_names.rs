@@ -21,6 +21,12 @@ pub(super) struct NameIndex {
     stragglers: OnceLock<Vec<(u32, u32)>>,
 }
 
+/// No package has more names; what does is no table of names.
+const MAX_NAMES: usize = 1 << 20;
+
+/// Functions of one name that are believed: a function and its wrapper, or the same one for several types.
+const MAX_SAME: usize = 1 << 8;
+
 /// How far from its expected place a function is looked for before all records are read.
 const WINDOW: usize = 128;
 
@@ -37,13 +43,14 @@ impl NameIndex {
         let known = match packages.get(package) {
             Some(known) => Arc::clone(known),
             None => {
-                let found: Arc<[u32]> = beginning_with(table, package).collect();
+                let found: Arc<[u32]> = beginning_with(table, package).take(MAX_NAMES).collect();
                 packages.insert(package.to_owned(), Arc::clone(&found));
                 found
             }
         };
         drop(packages);
-        known.iter().copied().filter(is_name).collect()
+        let found = known.iter().copied().filter(is_name);
+        found.take(MAX_SAME).collect()
     }
 
     /// The number of the function whose name stands at `wanted`; `None` if no function has it (all its uses have been

@@ -23,6 +23,9 @@ const LANDMARKS: [&str; 2] = ["runtime.mallocgc", "runtime.newproc1"];
 /// more than a few dozen (what other packages take from the runtime by `//go:linkname`).
 const GAP: usize = 2048;
 
+/// Functions of one name that are believed: a function and its wrapper.
+const MAX_SAME: usize = 4;
+
 /// The runtime's functions of a binary.
 #[derive(Debug)]
 pub struct Runtime<'b> {
@@ -40,7 +43,10 @@ impl<'b> Runtime<'b> {
         let mut others = 0;
         for function in binary.functions().iter() {
             if function.name.starts_with(PACKAGE) {
-                functions.entry(function.name).or_default().push(function);
+                let same = functions.entry(function.name).or_default();
+                if same.len() < MAX_SAME {
+                    same.push(function);
+                }
                 others = 0;
             } else {
                 others += 1;

@@ -93,6 +93,9 @@ pub struct Site {
     pub cost: Cost,
     /// Where the values are that the event is about, if not where the function's arguments are.
     pub operands: Operands,
+    /// The code from the function's entry to the end of the site's instruction, as it was decoded: what a probe there may
+    /// rely on was read from it.
+    pub code: Box<[u8]>,
 }
 
 /// What is known of the values at a site in an inlined body, packed as BPF programs read it (`GO_OPERANDS_…` in

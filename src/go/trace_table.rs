@@ -24,7 +24,17 @@ pub struct TraceTable<'b> {
     places: HashMap<CodeAddress, Vec<Known<'b>>>,
     numbers: HashMap<Trace, usize>,
     stacks: Vec<Stack>,
+    /// Frames in `stacks`.
+    frames: usize,
+    /// Bytes of names in `places`.
+    names: usize,
 }
+
+/// Frames of different stacks that are kept: of those of a million goroutines with a stack of its own each, say.
+const MAX_FRAMES: usize = 1 << 23;
+
+/// Bytes of names that are kept: more than a large program has in its whole function table.
+const MAX_NAMES: usize = 1 << 28;
 
 impl<'b> TraceTable<'b> {
     /// For one binary.
@@ -35,12 +45,19 @@ impl<'b> TraceTable<'b> {
             places: HashMap::new(),
             numbers: HashMap::new(),
             stacks: Vec::new(),
+            frames: 0,
+            names: 0,
         }
     }
 
     /// What the runtime shows.
     pub fn rules(&self) -> Rules {
         self.rules
+    }
+
+    /// Whether there are more different stacks than are kept.
+    pub fn is_full(&self) -> bool {
+        self.frames > MAX_FRAMES
     }
 
     /// The number of the stack that has this trace.
@@ -50,6 +67,8 @@ impl<'b> TraceTable<'b> {
         }
         let number = self.stacks.len();
         let stack = self.describe(trace);
+        // A trace has its own copy in `numbers`.
+        self.frames += stack.frames.len() + trace.inner.len() + trace.outer.len();
         self.stacks.push(stack);
         self.numbers.insert(trace.clone(), number);
         number
@@ -63,6 +82,7 @@ impl<'b> TraceTable<'b> {
     /// Takes the stacks out; numbering begins anew.
     pub fn take(&mut self) -> Vec<Stack> {
         self.numbers.clear();
+        self.frames = 0;
         std::mem::take(&mut self.stacks)
     }
 
@@ -99,9 +119,22 @@ impl<'b> TraceTable<'b> {
     fn known(&mut self, address: CodeAddress) -> &[Known<'b>] {
         match self.places.entry(address) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(look_up(&self.functions, address)),
+            Entry::Vacant(unknown) => {
+                let mut found = match self.names < MAX_NAMES {
+                    true => look_up(&self.functions, address),
+                    false => Vec::new(),
+                };
+                self.names += found.iter().map(size).sum::<usize>() + size_of::<Known<'b>>();
+                found.shrink_to_fit();
+                unknown.insert(found)
+            }
         }
     }
+}
+
+/// Bytes that a place takes.
+fn size((place, _): &Known<'_>) -> usize {
+    place.function.len() + place.file.len() + 2 * size_of::<Place>()
 }
 
 fn look_up<'b>(functions: &FuncTable<'b>, address: CodeAddress) -> Vec<Known<'b>> {

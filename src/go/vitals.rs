@@ -5,6 +5,7 @@
 //! read twice, and again while a collection moves it.
 
 use crate::model::metric::Distribution;
+use crate::model::run_queue::Latencies;
 
 use super::anatomy::{ReadError, Subject};
 use super::block::{Block, read_all};
@@ -204,6 +205,26 @@ impl<'a> Vitals<'a> {
         let (variable, offset) = self.place(field).ok_or_else(missing)?;
         let block = self.copies.variables.get(variable).ok_or_else(missing)?;
         time_histogram::decode(&self.subject, block, offset)
+    }
+
+    /// Times from runnable to running, of about one transition in eight, of all goroutines: the runtime's own included,
+    /// its background sweeper above all, which yields to itself again and again and is most of them while it sweeps
+    /// (`bgsweep`, runtime/mgcsweep.go).
+    ///
+    /// # Errors
+    /// As [`durations`](Self::durations).
+    pub fn latencies(&self) -> Result<Latencies, ReadError> {
+        let mut times = self.durations(Field::SchedTimeToRun)?;
+        // Until Go 1.25, `casgstatus` (runtime/proc.go) tracks a goroutine also when it goes into a system call, and
+        // counts a time of zero when it comes back: it never was runnable. Nothing takes less than the 64 ns of the
+        // first bucket (1 ns in Go 1.19), so where the version is hidden nothing is lost either.
+        let has_zeros = self.subject.anatomy.minor.is_none_or(|minor| minor <= 25);
+        // The bucket before it is for what is below zero.
+        let zeros = times.counts.get_mut(1).filter(|_| has_zeros);
+        Ok(Latencies {
+            zeros: zeros.map(std::mem::take),
+            times,
+        })
     }
 
     /// `gcount`: goroutines there are, those of the runtime itself only if `with_system` (runtime/proc.go).

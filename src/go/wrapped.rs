@@ -19,6 +19,9 @@ pub(super) fn wrapper_id(minor: u16) -> Option<u8> {
     }
 }
 
+/// Wrappers have some hundred bytes of code, and more arguments than they can pass on fit into so many.
+const MAX_WRAPPER: u64 = 1 << 16;
+
 /// Whether the compiler made this function only to call another one.
 pub fn is_wrapper(binary: &Binary, function: &Function<'_>) -> bool {
     let id = binary
@@ -31,6 +34,9 @@ pub fn is_wrapper(binary: &Binary, function: &Function<'_>) -> bool {
 /// aside. `None` if the function is no wrapper, or which one it calls is decided only when it runs.
 pub fn wrapped<'b>(binary: &'b Binary, function: &Function<'b>) -> Option<&'b str> {
     if !is_wrapper(binary, function) {
+        return None;
+    }
+    if function.end.saturating_sub(function.entry) > MAX_WRAPPER {
         return None;
     }
     let functions = binary.functions();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::dump::Dump;
 use super::dump::Goroutine;
 use super::dump::Place;
+use super::package_path::unescaped;
 
 /// Goroutines at one moment, in numbers. Those of the runtime itself are only counted.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -130,8 +131,8 @@ impl Counter {
         let start = goroutine.start.as_deref();
         let created = goroutine.created.as_deref();
         Origin {
-            start: start.map(|place| word(&mut self.words, &place.function)),
-            creator: created.map(|place| word(&mut self.words, &place.function)),
+            start: start.map(|place| word(&mut self.words, &unescaped(&place.function))),
+            creator: created.map(|place| word(&mut self.words, &unescaped(&place.function))),
             file: word(&mut self.words, created.map_or("", |place| &place.file)),
             line: created.map_or(0, |place| place.line),
         }
@@ -143,8 +144,11 @@ impl Origin {
     pub fn is_of(&self, goroutine: &Goroutine) -> bool {
         let created = goroutine.created.as_deref();
         let start = goroutine.start.as_deref();
-        self.start.as_deref() == start.map(|place| place.function.as_str())
-            && self.creator.as_deref() == created.map(|place| place.function.as_str())
+        let is = |known: &Option<Arc<str>>, place: Option<&Place>| {
+            known.as_deref() == place.map(|place| unescaped(&place.function)).as_deref()
+        };
+        is(&self.start, start)
+            && is(&self.creator, created)
             && &*self.file == created.map_or("", |place| &place.file)
             && self.line == created.map_or(0, |place| place.line)
     }

@@ -5,7 +5,7 @@
 pub struct Cost {
     /// How often a probe was hit.
     pub hits: u64,
-    /// Nanoseconds of a hit with an empty program, measured on this machine.
+    /// Nanoseconds of a hit beside the program's own work, measured on this machine.
     pub trap_ns: Option<f64>,
     /// Nanoseconds that the program behind a probe takes on average.
     pub program_ns: Option<f64>,
@@ -19,7 +19,8 @@ impl Cost {
         Some(self.trap_ns? + self.program_ns.unwrap_or(0.0))
     }
 
-    /// The part of the observed processes' CPU time that went into probes, from 0 to 1.
+    /// The part of the observed processes' CPU time, that for probes included, that went into probes, from 0 to 1. An
+    /// estimate: a hit is measured where caches are warm, and takes longer in the midst of other work.
     pub fn share(&self) -> Option<f64> {
         if self.hits == 0 {
             return Some(0.0);

@@ -40,6 +40,12 @@ pub struct Goroutine {
     /// Since about when it waits or is in a system call, in nanoseconds of CLOCK_MONOTONIC. Only a garbage collection
     /// notes this, as the time at which the one before it ended: it can be too early, and is unknown until then.
     pub since_ns: Option<u64>,
+    /// When it was blocked already, for certain; likewise. It may have been since `since_ns`, or since just before this.
+    pub blocked_by_ns: Option<u64>,
+    /// The bubble of package testing/synctest that it belongs to, by number; since Go 1.25.
+    pub bubble: Option<u64>,
+    /// Whether it is blocked as long as nothing outside of its bubble happens.
+    pub durable: bool,
     /// Whether the collector is looking at its stack.
     pub scanned: bool,
     /// Whether it is locked to an operating system thread.
@@ -151,6 +157,11 @@ impl Goroutine {
     pub fn waited_ns(&self, now_ns: Option<u64>) -> Option<u64> {
         Some(now_ns?.saturating_sub(self.since_ns?))
     }
+
+    /// For how long it has been waiting at least: see [`Goroutine::blocked_by_ns`].
+    pub fn waited_at_least_ns(&self, now_ns: Option<u64>) -> Option<u64> {
+        Some(now_ns?.saturating_sub(self.blocked_by_ns?))
+    }
 }
 
 impl Dump {
@@ -201,6 +212,9 @@ pub(crate) mod sample {
             state,
             wait_reason: (state == State::Waiting).then(|| Arc::from("chan receive")),
             since_ns: None,
+            blocked_by_ns: None,
+            bubble: None,
+            durable: false,
             scanned: false,
             locked: false,
             system: false,

@@ -1,10 +1,12 @@
 //! Plain data and pure calculations that every layer may use. Nothing here knows of Go binaries, processes, BPF or
 //! terminals.
 
+pub mod account;
 pub mod allocation;
 pub mod census;
 pub mod cost;
 pub mod dump;
+pub mod foreign;
 pub mod gc;
 pub mod goroutine;
 pub mod groups;
@@ -12,6 +14,7 @@ pub mod histogram;
 pub mod human;
 pub mod loss;
 pub mod metric;
+pub mod package_path;
 pub mod process;
 pub mod ps;
 pub mod report;

@@ -2,13 +2,35 @@
 
 use super::metric::Distribution;
 
+/// Times from runnable to running, in seconds: of about one in eight transitions of all goroutines, those of the runtime
+/// included.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Latencies {
+    /// Those that were.
+    pub times: Distribution,
+    /// Those that are not in `times`, because this version counts returns from system calls as well, with a time of
+    /// zero; `None` if it does not.
+    pub zeros: Option<u64>,
+}
+
+impl Latencies {
+    /// What came since an earlier reading.
+    pub fn since(&self, before: &Self) -> Self {
+        let less = |now: u64| now.saturating_sub(before.zeros.unwrap_or(0));
+        Self {
+            times: self.times.since(&before.times),
+            zeros: self.zeros.map(less),
+        }
+    }
+}
+
 /// The figures of some time. What is `None` this version does not count, or it cannot be read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scheduling {
     /// How long it was, in ns.
     pub elapsed_ns: u64,
-    /// Times from runnable to running, in seconds; of about one in eight transitions.
-    pub latencies: Option<Distribution>,
+    /// Times from runnable to running.
+    pub latencies: Option<Latencies>,
     /// Pauses for the collector, in seconds.
     pub gc_pauses: Option<Distribution>,
     /// Other stops of the world, in seconds.
@@ -52,7 +74,11 @@ impl Scheduling {
         };
         Self {
             elapsed_ns: self.elapsed_ns,
-            latencies: came(&self.latencies, &before.latencies),
+            latencies: self
+                .latencies
+                .as_ref()
+                .zip(before.latencies.as_ref())
+                .map(|(now, then)| now.since(then)),
             gc_pauses: came(&self.gc_pauses, &before.gc_pauses),
             other_pauses: came(&self.other_pauses, &before.other_pauses),
             mutex_wait_ns: self
@@ -76,7 +102,7 @@ mod tests {
         };
         let mut now = Scheduling {
             mutex_wait_ns: Some(12),
-            latencies: Some(Distribution::default()),
+            latencies: Some(Latencies::default()),
             ..Scheduling::default()
         };
         now.queue.add(3);

@@ -3,6 +3,10 @@
 use super::allocation::Count;
 use super::metric::Distribution;
 
+/// A heap goal from here on is none: with GOGC=off and no limit, the runtime computes one from the largest number there
+/// is.
+pub const NO_GOAL: u64 = 1 << 62;
+
 /// A process at one moment. What is `None` cannot be read of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sample {
@@ -22,7 +26,7 @@ pub struct Sample {
     pub counts_moving: Option<u64>,
     /// Bytes of heap live, or not swept yet.
     pub heap_live: Option<u64>,
-    /// Bytes at which the next collection is to end.
+    /// Bytes at which the next collection is to end; from [`NO_GOAL`] on there is none.
     pub heap_goal: Option<u64>,
     /// GOMEMLIMIT in bytes; `None` also if there is none.
     pub memory_limit: Option<u64>,
@@ -34,7 +38,8 @@ pub struct Sample {
     pub gc_cpu_ns: Option<u64>,
     /// All CPU time there was until then, ns; `None` before Go 1.20.
     pub cpu_ns: Option<u64>,
-    /// Time from runnable to running, in seconds; a sample of all.
+    /// Time from runnable to running, in seconds; a sample of all goroutines, the runtime's own included, without the
+    /// zeros that some versions count at system calls.
     pub latencies: Option<Distribution>,
     /// Time that goroutines waited for mutexes, ns; `None` before Go 1.20.
     pub mutex_wait_ns: Option<u64>,
@@ -75,10 +80,12 @@ impl Interval {
             now.map(|now| now.saturating_sub(before.unwrap_or(0)))
         };
         let allocated = now.allocated.zip(before.allocated);
-        let allocated = allocated.map(|((now, at), (before, since))| {
-            let seconds = (at.saturating_sub(since) as f64 / 1e9).max(1e-9);
+        let allocated = allocated.and_then(|((now, at), (before, since))| {
+            // In no time there is no rate.
+            let ns = at.checked_sub(since).filter(|ns| *ns > 0)?;
+            let seconds = ns as f64 / 1e9;
             let came = now.since(before);
-            (came.objects as f64 / seconds, came.bytes as f64 / seconds)
+            Some((came.objects as f64 / seconds, came.bytes as f64 / seconds))
         });
         let cycles = less(now.gc_cycles, before.gc_cycles);
         let gc = less(now.gc_cpu_ns, before.gc_cpu_ns);
@@ -193,6 +200,15 @@ mod tests {
         };
         let interval = Interval::between(&last, sample(4_000_000_000, 5));
         assert_eq!(interval.objects_per_second, Some(10.0));
+    }
+
+    #[test]
+    fn in_no_time_there_is_no_rate() {
+        for since in [5, 6] {
+            let interval = Interval::between(&sample(since, 1), sample(5, 3));
+            assert_eq!(interval.objects_per_second, None);
+            assert_eq!(interval.bytes_per_second, None);
+        }
     }
 
     #[test]

@@ -51,6 +51,16 @@ pub fn pairs(map: &impl MapCore) -> Result<Vec<(u64, u64)>> {
     Ok(pairs)
 }
 
+/// The keys of a map whose keys are processes.
+pub(super) fn numbers(map: &impl MapCore) -> Vec<u32> {
+    let number = |key: Vec<u8>| {
+        Some(u32::from_ne_bytes(
+            <[u8; 4]>::try_from(key.as_slice()).ok()?,
+        ))
+    };
+    map.keys().filter_map(number).collect()
+}
+
 /// A 64-bit key of a map.
 pub fn word(bytes: &[u8]) -> Result<u64> {
     let Ok(bytes) = <[u8; 8]>::try_from(bytes) else {

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use anyhow::Context;
 use anyhow::Result;
+use libbpf_rs::MapCore;
 use libbpf_rs::OpenObject;
 use libbpf_rs::RingBuffer;
 use libbpf_rs::RingBufferBuilder;
@@ -26,6 +27,7 @@ use crate::model::loss::Loss;
 use crate::target::Scope;
 use crate::target::Target;
 
+use super::Probes;
 use super::attach;
 use super::attach::Attached;
 use super::attach::Place;
@@ -146,23 +148,6 @@ impl<'object> GcProbes<'object> {
         Ok(probes)
     }
 
-    /// What the programs have cost since the gate was opened.
-    pub fn spent(&self) -> Result<Spent> {
-        spent::spent(&self.skel.maps.go_spent)
-    }
-
-    /// From now on everything is recorded.
-    pub fn open_gate(&mut self) -> Result<()> {
-        self.set_gate(1)
-    }
-
-    /// Records nothing more, detaches, and leaves what was recorded to be read.
-    pub fn close(&mut self) -> Result<()> {
-        self.set_gate(0)?;
-        detach(std::mem::take(&mut self.links));
-        Ok(())
-    }
-
     fn set_gate(&mut self, value: u32) -> Result<()> {
         let bss = self
             .skel
@@ -195,11 +180,6 @@ impl<'object> GcProbes<'object> {
         Ok(())
     }
 
-    /// Forgets what is remembered of a process: it has ended.
-    pub fn forget(&mut self, process: u32) {
-        self.sweeps.forget(process);
-    }
-
     fn counter(&self, counter: gc_counter) -> Result<u64> {
         counters::per_cpu_sum(&self.skel.maps.gc_counters, counter.0)
     }
@@ -211,9 +191,28 @@ impl<'object> GcProbes<'object> {
             cycles: self.counter(gc_counter::GC_N_CYCLE)?,
         })
     }
+}
 
-    /// What was not recorded, by cause.
-    pub fn losses(&self) -> Result<Vec<Loss>> {
+impl Probes for GcProbes<'_> {
+    fn open_gate(&mut self, _now_ns: u64) -> Result<()> {
+        self.set_gate(1)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.set_gate(0)?;
+        detach(std::mem::take(&mut self.links));
+        Ok(())
+    }
+
+    fn spent(&self) -> Result<Spent> {
+        spent::spent(&self.skel.maps.go_spent)
+    }
+
+    fn remembered(&self) -> Vec<u32> {
+        counters::numbers(&self.skel.maps.gc_processes)
+    }
+
+    fn losses(&self) -> Result<Vec<Loss>> {
         let mut losses = Vec::new();
         for (counter, cause, meaning) in LOSSES {
             losses.push(Loss {
@@ -236,6 +235,13 @@ impl<'object> GcProbes<'object> {
         losses.push(counters::strays(&self.skel.maps.go_strays)?);
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
+    }
+
+    fn forget(&mut self, process: u32) -> Result<()> {
+        self.sweeps.forget(process);
+        // It may not be there: nothing was begun in it.
+        let _ = self.skel.maps.gc_processes.delete(&process.to_ne_bytes());
+        Ok(())
     }
 }
 

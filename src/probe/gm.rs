@@ -16,6 +16,7 @@ use crate::bpf::gm::GmSkel;
 use crate::bpf::gm::GmSkelBuilder;
 use crate::bpf::gm::types::gm_config;
 use crate::bpf::gm::types::gm_count;
+use crate::bpf::gm::types::gm_counter;
 use crate::bpf::gm::types::gm_slot;
 use crate::bpf::gm::types::rodata;
 use crate::go::allocators;
@@ -30,6 +31,7 @@ use crate::model::allocation::Count;
 use crate::model::loss::Loss;
 use crate::target::Target;
 
+use super::Probes;
 use super::attach;
 use super::attach::Attached;
 use super::attach::Place;
@@ -90,10 +92,15 @@ impl Plan {
         }
         Ok(Self { config, steps })
     }
+}
 
-    /// Everywhere a probe goes.
-    pub fn sites(&self) -> Vec<Site> {
+impl super::Plan for Plan {
+    fn sites(&self) -> Vec<Site> {
         attach::sites(&self.steps)
+    }
+
+    fn shortcomings(&self) -> &[String] {
+        &[]
     }
 }
 
@@ -143,23 +150,6 @@ impl<'object> GmProbes<'object> {
         Ok(probes)
     }
 
-    /// What the programs have cost since the gate was opened.
-    pub fn spent(&self) -> Result<Spent> {
-        spent::spent(&self.skel.maps.go_spent)
-    }
-
-    /// From now on everything is counted.
-    pub fn open_gate(&mut self) -> Result<()> {
-        self.set_gate(1)
-    }
-
-    /// Counts nothing more and detaches.
-    pub fn close(&mut self) -> Result<()> {
-        self.set_gate(0)?;
-        detach(std::mem::take(&mut self.links));
-        Ok(())
-    }
-
     fn set_gate(&mut self, value: u32) -> Result<()> {
         let bss = self
             .skel
@@ -203,18 +193,45 @@ impl<'object> GmProbes<'object> {
             large: self.count(gm_slot::GM_LARGE.0)?,
         })
     }
+}
 
-    /// What was counted wrongly, by cause.
-    pub fn losses(&self) -> Result<Vec<Loss>> {
-        let unreadable = counters::per_cpu_sum(&self.skel.maps.gm_unreadable, 0)?;
-        let loss = Loss {
+impl Probes for GmProbes<'_> {
+    fn open_gate(&mut self, _now_ns: u64) -> Result<()> {
+        self.set_gate(1)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.set_gate(0)?;
+        detach(std::mem::take(&mut self.links));
+        Ok(())
+    }
+
+    fn spent(&self) -> Result<Spent> {
+        spent::spent(&self.skel.maps.go_spent)
+    }
+
+    fn losses(&self) -> Result<Vec<Loss>> {
+        let count =
+            |counter: gm_counter| counters::per_cpu_sum(&self.skel.maps.gm_counters, counter.0);
+        let unreadable = Loss {
             cause: "type_unreadable",
             meaning: "allocations counted as pointer-free because their type could not be read",
-            events: unreadable,
+            events: count(gm_counter::GM_N_UNREADABLE)?,
         };
-        let mut losses = vec![loss, counters::strays(&self.skel.maps.go_strays)?];
+        let unclassed = Loss {
+            cause: "no_class",
+            meaning: "allocations not counted: of a size that no class of small objects has",
+            events: count(gm_counter::GM_N_UNCLASSED)?,
+        };
+        let strays = counters::strays(&self.skel.maps.go_strays)?;
+        let mut losses = vec![unreadable, unclassed, strays];
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
+    }
+
+    /// Nothing is.
+    fn forget(&mut self, _process: u32) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -33,6 +33,7 @@ use crate::model::histogram::Histogram;
 use crate::model::loss::Loss;
 use crate::target::Target;
 
+use super::Probes;
 use super::alive;
 use super::attach;
 use super::attach::Attached;
@@ -147,6 +148,11 @@ impl<'object> GrProbes<'object> {
         rodata.gr_cfg = plan.config;
         attach::configure!(rodata, place, target);
         size_maps(&mut open, options)?;
+        let sites = u32::try_from(plan.start_sites.len()).unwrap_or(u32::MAX);
+        open.maps
+            .gr_direct
+            .set_max_entries(sites.saturating_add(LEARNED))
+            .context("cannot size a map")?;
         let mut programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
         programs.push(START);
         attach::select(open.open_object_mut(), &programs, place.method());
@@ -178,9 +184,28 @@ impl<'object> GrProbes<'object> {
             let links = probes.place.attach(probes.skel.object(), step)?;
             probes.links.extend(links);
         }
-        probes.starts.links = probes.attach_starts(&plan.start_sites)?;
-        probes.starts.sites = plan.start_sites.clone();
+        probes.watch_starts(plan.start_sites.clone())?;
         Ok(probes)
+    }
+
+    /// Watches these start functions too, but for those where there can be no probe.
+    fn watch_starts(&mut self, mut sites: BTreeMap<u64, Site>) -> Result<()> {
+        if let Some(check) = self.place.check() {
+            let (entries, all): (Vec<u64>, Vec<Site>) = sites
+                .iter()
+                .map(|(entry, site)| (*entry, site.clone()))
+                .unzip();
+            for index in check.left_out(&all)? {
+                if let Some(entry) = entries.get(index) {
+                    sites.remove(entry);
+                    self.starts.given_up.insert(*entry);
+                }
+            }
+        }
+        let links = self.attach_starts(&sites)?;
+        self.starts.links.extend(links);
+        self.starts.sites.extend(sites);
+        Ok(())
     }
 
     fn attach_starts(&self, sites: &BTreeMap<u64, Site>) -> Result<Vec<Attached>> {
@@ -188,7 +213,7 @@ impl<'object> GrProbes<'object> {
             program: START,
             sites: sites.values().cloned().collect(),
         };
-        self.place.attach(self.skel.object(), &step)
+        self.place.attach_checked(self.skel.object(), &step)
     }
 
     /// Attaches the start functions anew, each once. The new links are there before the old ones go: no start is missed,
@@ -196,24 +221,6 @@ impl<'object> GrProbes<'object> {
     fn renew_starts(&mut self) -> Result<()> {
         let links = self.attach_starts(&self.starts.sites)?;
         detach(std::mem::replace(&mut self.starts.links, links));
-        Ok(())
-    }
-
-    /// What the programs have cost since the gate was opened.
-    pub fn spent(&self) -> Result<Spent> {
-        spent::spent(&self.skel.maps.go_spent)
-    }
-
-    /// From now on everything is recorded.
-    pub fn open_gate(&mut self) -> Result<()> {
-        self.set_gate(1)
-    }
-
-    /// Records nothing more, detaches, and leaves what was recorded to be read.
-    pub fn close(&mut self) -> Result<()> {
-        self.set_gate(0)?;
-        self.links.append(&mut self.starts.links);
-        detach(std::mem::take(&mut self.links));
         Ok(())
     }
 
@@ -252,12 +259,6 @@ impl<'object> GrProbes<'object> {
         Ok(taken)
     }
 
-    /// Forgets what is remembered of a process that has ended.
-    pub fn forget(&self, process: u32) -> Result<()> {
-        let maps = &self.skel.maps;
-        alive::forget(&maps.alive_table, &maps.alive_overflow, process)
-    }
-
     /// Watches these start functions too, from their next start on. Returns how many are new.
     pub fn learn(
         &mut self,
@@ -280,9 +281,7 @@ impl<'object> GrProbes<'object> {
         }
         let count = learned.len();
         if count > 0 {
-            let links = self.attach_starts(&learned)?;
-            self.starts.links.extend(links);
-            self.starts.sites.extend(learned);
+            self.watch_starts(learned)?;
         }
         // Taking links away takes longer than attaching: it is worth it when there are many.
         if self.place.method() == Method::Multi && self.starts.links.len() > MAX_START_LINKS {
@@ -305,11 +304,15 @@ impl<'object> GrProbes<'object> {
         };
         let is_hot = |(entry, site): (&u64, &Site)| (calls(site) > HOT).then_some(*entry);
         let hot: Vec<u64> = self.starts.sites.iter().filter_map(is_hot).collect();
+        let mut gone = Vec::new();
         for entry in &hot {
-            self.starts.sites.remove(entry);
+            gone.extend(self.starts.sites.remove(entry).map(|site| site.vaddr));
             self.starts.given_up.insert(*entry);
         }
         if !hot.is_empty() {
+            if let Some(check) = self.place.check() {
+                check.detached(&gone);
+            }
             self.renew_starts()?;
         }
         Ok(hot)
@@ -373,9 +376,25 @@ impl<'object> GrProbes<'object> {
             self.counter(gr_counter::GR_N_EXITED)?,
         ))
     }
+}
 
-    /// What was not recorded, by cause.
-    pub fn losses(&self) -> Result<Vec<Loss>> {
+impl Probes for GrProbes<'_> {
+    fn open_gate(&mut self, _now_ns: u64) -> Result<()> {
+        self.set_gate(1)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.set_gate(0)?;
+        self.links.append(&mut self.starts.links);
+        detach(std::mem::take(&mut self.links));
+        Ok(())
+    }
+
+    fn spent(&self) -> Result<Spent> {
+        spent::spent(&self.skel.maps.go_spent)
+    }
+
+    fn losses(&self) -> Result<Vec<Loss>> {
         let mut losses = Vec::new();
         for (counter, cause, meaning) in LOSSES {
             losses.push(Loss {
@@ -393,11 +412,19 @@ impl<'object> GrProbes<'object> {
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
     }
+
+    fn forget(&mut self, process: u32) -> Result<()> {
+        let maps = &self.skel.maps;
+        alive::forget(&maps.alive_table, &maps.alive_overflow, process)
+    }
 }
 
 /// Direct calls of a start function within one look (100 ms) that make it too dear to watch: 10,000 a second cost the
 /// target about 1 % of a CPU.
 const HOT: u64 = 1_000;
+
+/// Start functions that can be learned and looked after while observing.
+const LEARNED: u32 = 4096;
 
 /// Links to start functions that were learned one after the other.
 const MAX_START_LINKS: usize = 16;
@@ -405,7 +432,7 @@ const MAX_START_LINKS: usize = 16;
 /// Name of the program for start functions.
 const START: &str = "gr_start";
 
-const LOSSES: [(gr_counter, &str, &str); 8] = [
+const LOSSES: [(gr_counter, &str, &str); 9] = [
     (
         gr_counter::GR_N_LOST_CREATE,
         "ring_full_create",
@@ -430,6 +457,11 @@ const LOSSES: [(gr_counter, &str, &str); 8] = [
         gr_counter::GR_N_MAP_FULL,
         "map_full",
         "goroutines not remembered, so their running time is unknown (raise --max-goroutines)",
+    ),
+    (
+        gr_counter::GR_N_CREATE_MAP_FULL,
+        "map_full_create",
+        "creations not remembered, so what the goroutines waited for their start is unknown (raise --max-goroutines)",
     ),
     (
         gr_counter::GR_N_UNREADABLE,

@@ -17,6 +17,7 @@ mod process_number;
 pub mod refusal;
 pub mod rights;
 pub mod sched;
+pub mod site_check;
 pub mod spent;
 mod trace_event;
 pub mod trap;
@@ -24,8 +25,41 @@ pub mod trap;
 use std::io::Write;
 use std::mem::MaybeUninit;
 
+use anyhow::Result;
 use libbpf_rs::OpenObject;
 use libbpf_rs::PrintLevel;
+
+use crate::go::sites::Site;
+use crate::model::foreign;
+use crate::model::loss::Loss;
+
+use self::spent::Spent;
+
+/// Where probes go, decided from the binary before anything is loaded.
+pub trait Plan {
+    /// Everywhere a probe goes.
+    fn sites(&self) -> Vec<Site>;
+    /// What cannot be had from this binary, in words for the user.
+    fn shortcomings(&self) -> &[String];
+}
+
+/// Loaded and attached programs for one binary, whatever they are for.
+pub trait Probes {
+    /// From now on everything is recorded. `now_ns` is CLOCK_MONOTONIC.
+    fn open_gate(&mut self, now_ns: u64) -> Result<()>;
+    /// Records nothing more, detaches, and leaves what was recorded to be read.
+    fn close(&mut self) -> Result<()>;
+    /// What the programs have cost since the gate was opened.
+    fn spent(&self) -> Result<Spent>;
+    /// Processes of which something is remembered that may never be heard of: they are to be forgotten too when they end.
+    fn remembered(&self) -> Vec<u32> {
+        Vec::new()
+    }
+    /// What was not recorded, by cause.
+    fn losses(&self) -> Result<Vec<Loss>>;
+    /// Forgets what is remembered of a process: it has ended, or runs another program.
+    fn forget(&mut self, process: u32) -> Result<()>;
+}
 
 /// Chooses what becomes of libbpf's own messages, for the whole process: silence, or standard error with all detail.
 pub fn set_libbpf_log(verbose: bool) {
@@ -34,7 +68,9 @@ pub fn set_libbpf_log(verbose: bool) {
 
 fn print(_level: PrintLevel, message: String) {
     // A message that cannot be shown is not worth ending for.
-    let _ = std::io::stderr().write_all(message.as_bytes());
+    for line in message.lines() {
+        let _ = writeln!(std::io::stderr(), "{}", foreign::line(line));
+    }
 }
 
 /// Room for one loaded BPF object. It must outlive the probes made in it.

@@ -31,6 +31,7 @@ use crate::model::sched::Open;
 use crate::model::sched::Times;
 use crate::target::Target;
 
+use super::Probes;
 use super::alive;
 use super::alive::Life;
 use super::attach;
@@ -150,40 +151,15 @@ impl<'object> SchedProbes<'object> {
         Ok(probes)
     }
 
-    /// What the programs have cost since hits are counted.
-    pub fn spent(&self) -> Result<Spent> {
-        spent::spent(&self.skel.maps.go_spent)
-    }
-
     /// From now on hits are counted, and nothing else happens.
     pub fn count_hits(&mut self) -> Result<()> {
         self.set_gate(go_gate_position::GO_GATE_AJAR)
-    }
-
-    /// From now on everything is recorded. `now_ns` is CLOCK_MONOTONIC.
-    pub fn open_gate(&mut self, now_ns: u64) -> Result<()> {
-        let bss = self.skel.maps.bss_data.as_mut();
-        bss.context("the BPF object has no gate")?.sched_begin_ns = now_ns;
-        self.set_gate(go_gate_position::GO_GATE_OPEN)
-    }
-
-    /// Records nothing more, detaches, and leaves what was recorded to be read.
-    pub fn close(&mut self) -> Result<()> {
-        self.set_gate(go_gate_position::GO_GATE_CLOSED)?;
-        detach(std::mem::take(&mut self.links));
-        Ok(())
     }
 
     fn set_gate(&mut self, position: go_gate_position) -> Result<()> {
         let bss = self.skel.maps.bss_data.as_mut();
         bss.context("the BPF object has no gate")?.go_gate = position.0;
         Ok(())
-    }
-
-    /// Forgets what is remembered of a process that has ended.
-    pub fn forget(&self, process: u32) -> Result<()> {
-        let maps = &self.skel.maps;
-        alive::forget(&maps.alive_table, &maps.alive_overflow, process)
     }
 
     /// The times of all intervals that have ended.
@@ -336,9 +312,26 @@ impl<'object> SchedProbes<'object> {
         }
         Ok(all)
     }
+}
 
-    /// What was not recorded, by cause.
-    pub fn losses(&self) -> Result<Vec<Loss>> {
+impl Probes for SchedProbes<'_> {
+    fn open_gate(&mut self, now_ns: u64) -> Result<()> {
+        let bss = self.skel.maps.bss_data.as_mut();
+        bss.context("the BPF object has no gate")?.sched_begin_ns = now_ns;
+        self.set_gate(go_gate_position::GO_GATE_OPEN)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.set_gate(go_gate_position::GO_GATE_CLOSED)?;
+        detach(std::mem::take(&mut self.links));
+        Ok(())
+    }
+
+    fn spent(&self) -> Result<Spent> {
+        spent::spent(&self.skel.maps.go_spent)
+    }
+
+    fn losses(&self) -> Result<Vec<Loss>> {
         let mut losses = Vec::new();
         for (counter, cause, meaning) in LOSSES {
             let events = counters::per_cpu_sum(&self.skel.maps.sched_counters, counter.0)?;
@@ -348,8 +341,20 @@ impl<'object> SchedProbes<'object> {
                 events,
             });
         }
+        losses.push(counters::strays(&self.skel.maps.go_strays)?);
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
+    }
+
+    fn remembered(&self) -> Vec<u32> {
+        counters::numbers(&self.skel.maps.sched_images)
+    }
+
+    fn forget(&mut self, process: u32) -> Result<()> {
+        let maps = &self.skel.maps;
+        // It may not be there: the process has not begun while we looked.
+        let _ = maps.sched_images.delete(&process.to_ne_bytes());
+        alive::forget(&maps.alive_table, &maps.alive_overflow, process)
     }
 }
 
@@ -426,7 +431,7 @@ pub(super) fn size_maps(open: &mut OpenSchedSkel<'_>, options: &Options) -> Resu
         .context("cannot size a map")
 }
 
-const LOSSES: [(sched_counter, &str, &str); 7] = [
+const LOSSES: [(sched_counter, &str, &str); 9] = [
     (
         sched_counter::SCHED_N_MAP_FULL,
         "map_full",
@@ -461,6 +466,16 @@ const LOSSES: [(sched_counter, &str, &str); 7] = [
         sched_counter::SCHED_N_BLOCK_FULL,
         "block_full",
         "waits that are in no stack's count: too many different ones",
+    ),
+    (
+        sched_counter::SCHED_N_IMAGE_FULL,
+        "image_full",
+        "programs that began and were not noticed, so that goroutines of before may count: too many processes",
+    ),
+    (
+        sched_counter::SCHED_N_CALLER_UNREADABLE,
+        "caller_unreadable",
+        "changes of state that may be missing or wrong: who made them could not be read",
     ),
 ];
 

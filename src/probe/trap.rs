@@ -7,7 +7,6 @@
 
 use std::mem::MaybeUninit;
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -16,6 +15,7 @@ use crate::go::sites::Cost;
 use crate::go::sites::Operands;
 use crate::go::sites::Site;
 use crate::go::sites::SiteKind;
+use crate::target::clock;
 use crate::target::own_code;
 
 use super::attach::Method;
@@ -36,7 +36,7 @@ extern "C" fn site() {
     std::arch::naked_asm!("b 2f", "2:", "ret");
 }
 
-/// Nanoseconds that one hit of an empty program takes here. Takes some tens of milliseconds.
+/// Nanoseconds that one hit of a program takes here beside its own work. Takes some tens of milliseconds.
 pub fn cost_ns(method: Method) -> Result<f64> {
     let vaddr = site as *const () as u64;
     let site = Site {
@@ -47,6 +47,7 @@ pub fn cost_ns(method: Method) -> Result<f64> {
         kind: SiteKind::Early,
         cost: Cost::OneTrap,
         operands: Operands::default(),
+        code: Box::default(),
     };
     let bare = batch_ns();
     let mut object = MaybeUninit::uninit();
@@ -57,21 +58,21 @@ pub fn cost_ns(method: Method) -> Result<f64> {
     };
     let place = Place::own(Path::new("/proc/self/exe"), method);
     let probed = {
-        let _floor = Floor::attach(&mut object, &place, vec![site])?;
+        let _floor = Floor::framed(&mut object, &place, vec![site])?;
         batch_ns()
     };
     Ok((probed - bare).max(0.0))
 }
 
-/// Nanoseconds of one call in the middle one of many batches.
+/// Nanoseconds of CPU time of one call in the middle one of many batches.
 fn batch_ns() -> f64 {
     let mut batches = [0.0; BATCHES];
     for batch in &mut batches {
-        let begin = Instant::now();
+        let begin = clock::thread_cpu();
         for _ in 0..CALLS {
             std::hint::black_box(site as extern "C" fn())();
         }
-        *batch = begin.elapsed().as_nanos() as f64 / f64::from(CALLS);
+        *batch = clock::thread_cpu().saturating_sub(begin).as_nanos() as f64 / f64::from(CALLS);
     }
     batches.sort_by(f64::total_cmp);
     batches[BATCHES / 2]

@@ -4,7 +4,7 @@ use crate::model::cost::Cost;
 
 use super::json::Object;
 
-/// `cost: 200006 hits of about 0.91 µs (0.70 µs the trap): 5.1 % of the CPU time of the observed`.
+/// `cost: 200006 hits of about 0.91 µs (0.70 µs the trap): about 5.1 % of the CPU time of the observed, that included`.
 pub fn text(cost: &Cost) -> String {
     let hits = cost.hits;
     let Some(per_hit) = cost.per_hit_ns() else {
@@ -16,7 +16,12 @@ pub fn text(cost: &Cost) -> String {
     };
     let share = cost.share().map_or_else(
         || "the CPU time of the observed is too little, or not known, to tell a share".to_owned(),
-        |share| format!("{} of the CPU time of the observed", percent(share)),
+        |share| {
+            format!(
+                "{} of the CPU time of the observed, that included",
+                percent(share)
+            )
+        },
     );
     format!(
         "cost: {hits} hits of about {:.2} µs{part}: {share}",
@@ -24,13 +29,13 @@ pub fn text(cost: &Cost) -> String {
     )
 }
 
-/// `5.1 %`; small shares as `<0.1 %`.
+/// `about 5.1 %`; small shares as `less than 0.1 %`.
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent > 0.0 && percent < 0.1 {
-        "<0.1 %".to_owned()
+        "less than 0.1 %".to_owned()
     } else {
-        format!("{percent:.1} %")
+        format!("about {percent:.1} %")
     }
 }
 
@@ -64,7 +69,7 @@ mod tests {
         };
         assert_eq!(
             text(&cost),
-            "cost: 2000 hits of about 0.91 µs (0.70 µs the trap): 9.1 % of the CPU time of the observed"
+            "cost: 2000 hits of about 0.91 µs (0.70 µs the trap): about 9.1 % of the CPU time of the observed, that included"
         );
         let alone = Cost {
             program_ns: None,
@@ -73,7 +78,7 @@ mod tests {
         };
         assert_eq!(
             text(&alone),
-            "cost: 2000 hits of about 0.70 µs for the trap alone: <0.1 % of the CPU time of the observed"
+            "cost: 2000 hits of about 0.70 µs for the trap alone: less than 0.1 % of the CPU time of the observed, that included"
         );
         let short = Cost { cpu_ns: 0, ..cost };
         assert!(text(&short).ends_with(

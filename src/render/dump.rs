@@ -1,11 +1,13 @@
 //! Goroutines as the runtime prints them when a program panics, one by one or grouped.
 //!
 //! One by one, the text is what `runtime.Stack` and `/debug/pprof/goroutine?debug=2` give, so that what reads those
-//! reads this; only the arguments of functions are not there.
+//! reads this; only the arguments of functions are not there, and what a terminal would obey is escaped.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use crate::model::dump::{Dump, Goroutine, Missing, Place, Stack, StackState};
+use crate::model::foreign::shown;
 use crate::model::groups::{Group, SiteGrowth};
 
 /// Goroutine numbers shown of a group.
@@ -19,10 +21,13 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine, all_fram
         out,
         "goroutine {} [{}",
         goroutine.goid,
-        goroutine.activity()
+        shown(goroutine.activity())
     );
     if goroutine.scanned {
         out.extend_from_slice(b" (scan)");
+    }
+    if goroutine.durable && !goroutine.activity().ends_with("(durable)") {
+        out.extend_from_slice(b" (durable)");
     }
     // As the runtime has it: whole minutes.
     let minutes = goroutine
@@ -33,6 +38,9 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine, all_fram
     }
     if goroutine.locked {
         out.extend_from_slice(b", locked to thread");
+    }
+    if let Some(bubble) = goroutine.bubble {
+        let _ = write!(out, ", synctest bubble {bubble}");
     }
     out.extend_from_slice(b"]:\n");
     match dump.stack_of(goroutine) {
@@ -57,6 +65,7 @@ pub fn group(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>, all_frame
             let _ = write!(out, ", {locked} locked to thread");
         }
     }
+    bubbles(out, group);
     out.extend_from_slice(b"] (");
     for (index, goroutine) in group.goroutines.iter().take(NUMBERS).enumerate() {
         let comma = if index == 0 { "" } else { ", " };
@@ -71,7 +80,7 @@ pub fn group(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>, all_frame
 /// What became more at one creation site, and an empty line.
 pub fn growth(out: &mut Vec<u8>, site: &SiteGrowth<'_>, at_ns: Option<u64>, all_frames: bool) {
     let start = site.example.start.as_deref();
-    let name = start.map_or("?", |start| start.function.as_str());
+    let name = start.map_or("?".into(), |start| shown(&start.function));
     let (before, after) = (site.before, site.after);
     let sign = if after >= before { "+" } else { "-" };
     let change = after.abs_diff(before);
@@ -86,7 +95,7 @@ pub fn growth(out: &mut Vec<u8>, site: &SiteGrowth<'_>, at_ns: Option<u64>, all_
                 out,
                 ", created by {} at {}:{}",
                 printed(&created.function),
-                created.file,
+                shown(&created.file),
                 created.line
             );
         }
@@ -137,7 +146,9 @@ fn body(out: &mut Vec<u8>, group: &Group<'_>, all_frames: bool) {
                 let _ = writeln!(
                     out,
                     "started at {}\n\t{}:{}",
-                    start.function, start.file, start.line
+                    shown(&start.function),
+                    shown(&start.file),
+                    start.line
                 );
             }
         }
@@ -148,6 +159,7 @@ fn body(out: &mut Vec<u8>, group: &Group<'_>, all_frames: bool) {
 fn activities(out: &mut Vec<u8>, group: &Group<'_>) {
     let activities = group.activities();
     for (index, (activity, count)) in activities.iter().enumerate() {
+        let activity = shown(activity);
         let comma = if index == 0 { "" } else { ", " };
         let _ = match activities.len() {
             1 => write!(out, "{activity}"),
@@ -165,6 +177,19 @@ fn waits(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>) {
         write!(out, ", about {most}")
     } else {
         write!(out, ", about {least} to {most}")
+    };
+}
+
+/// The bubble of package testing/synctest, or how many goroutines are in one.
+fn bubbles(out: &mut Vec<u8>, group: &Group<'_>) {
+    let inside = group.goroutines.iter().filter(|one| one.bubble.is_some());
+    let first = group.goroutines.first().and_then(|one| one.bubble);
+    let _ = match (inside.count(), first) {
+        (0, _) => return,
+        (_, Some(bubble)) if group.goroutines.iter().all(|one| one.bubble == first) => {
+            write!(out, ", synctest bubble {bubble}")
+        }
+        (count, _) => write!(out, ", {count} in synctest bubbles"),
     };
 }
 
@@ -221,7 +246,7 @@ fn created(out: &mut Vec<u8>, by: Option<&Place>, creator: Option<u64>) {
 }
 
 fn place(out: &mut Vec<u8>, place: &Place) {
-    let _ = write!(out, "\t{}:{}", place.file, place.line);
+    let _ = write!(out, "\t{}:{}", shown(&place.file), place.line);
     match place.offset {
         Some(offset) if offset > 0 => {
             let _ = writeln!(out, " +{offset:#x}");
@@ -231,10 +256,10 @@ fn place(out: &mut Vec<u8>, place: &Place) {
 }
 
 /// The name in a traceback (`printFuncName` of runtime/traceback.go).
-fn printed(function: &str) -> &str {
+fn printed(function: &str) -> Cow<'_, str> {
     match function {
-        "runtime.gopanic" => "panic",
-        other => other,
+        "runtime.gopanic" => "panic".into(),
+        other => shown(other),
     }
 }
 
@@ -307,6 +332,56 @@ created by main.main in goroutine 1
 
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn names_are_shown_not_obeyed() {
+        let mut dump = dump(1);
+        let place = sample::place("main.\x1b[2J\n", 7);
+        dump.goroutines[0].wait_reason = Some("chan\u{202e}".into());
+        dump.goroutines[0].created = Some(place.clone());
+        dump.stacks[0].frames[1].place = place;
+        let mut out = Vec::new();
+        goroutine(&mut out, &dump, &dump.goroutines[0], false);
+        let expected = "goroutine 18 [chan\\u{202e}, 59 minutes]:
+main.\\x1b[2J\\n(...)
+	/src/main.go:7 +0x10
+created by main.\\x1b[2J\\n in goroutine 1
+	/src/main.go:7 +0x10
+
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn bubbles_are_as_go_prints_them() {
+        let mut dump = dump(3);
+        for one in &mut dump.goroutines[..2] {
+            one.wait_reason = Some("sleep".into());
+            (one.bubble, one.durable) = (Some(4), true);
+        }
+        dump.goroutines[1].wait_reason = Some("select (durable)".into());
+        let head = |index: usize| {
+            let mut out = Vec::new();
+            goroutine(&mut out, &dump, &dump.goroutines[index], false);
+            let text = String::from_utf8(out).unwrap();
+            text.lines().next().unwrap().to_owned()
+        };
+        assert_eq!(
+            head(0),
+            "goroutine 18 [sleep (durable), 59 minutes, synctest bubble 4]:"
+        );
+        assert_eq!(
+            head(1),
+            "goroutine 19 [select (durable), 58 minutes, synctest bubble 4]:"
+        );
+        assert_eq!(head(2), "goroutine 20 [chan receive, 57 minutes]:");
+        let mut out = Vec::new();
+        for one in Grouper::new(false).groups(&dump, |it| it.goid != 7) {
+            group(&mut out, &one, None, false);
+        }
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(", 2 in synctest bubbles]"), "{text}");
     }
 
     #[test]

@@ -27,6 +27,12 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine) {
         .text("state", goroutine.state.word())
         .text_or_null("wait_reason", goroutine.wait_reason.as_deref())
         .number_or_null("waiting_about_ns", goroutine.waited_ns(dump.at_ns))
+        .number_or_null(
+            "waiting_at_least_ns",
+            goroutine.waited_at_least_ns(dump.at_ns),
+        )
+        .number_or_null("synctest_bubble", goroutine.bubble)
+        .truth("durable", goroutine.durable)
         .truth("locked_to_thread", goroutine.locked)
         .truth("system", goroutine.system)
         .text_or_null(

@@ -1,4 +1,9 @@
 //! JSON objects, one per line, written without allocating.
+//!
+//! Strings are what they are, foreign ones too; but characters that a terminal would obey, or that are not seen (see
+//! `model::foreign`), are written as `\u…`, so that whoever looks at a line sees them.
+
+use crate::model::foreign::is_unseen;
 
 /// Writes one object, field by field, into a buffer that the caller owns.
 #[derive(Debug)]
@@ -124,32 +129,42 @@ impl<'a> Object<'a> {
 
 fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x7f);
     // All bytes are looked at, which is quicker than to stop at the first: many at a time.
-    let has_special = text
-        .bytes()
-        .fold(false, |has, byte| has | is_special(&byte));
-    if !has_special {
+    let is_plain = text.bytes().fold(true, |plain, byte| {
+        plain & matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~')
+    });
+    if is_plain {
         // Nearly always.
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
         return;
     }
-    for byte in text.bytes() {
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0..0x20 | 0x7f => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[high], HEX[low]]);
+    for c in text.chars() {
+        match c {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            _ if is_unseen(c) => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    out.extend_from_slice(b"\\u");
+                    out.extend([12, 8, 4, 0].map(|shift| hex(*unit >> shift)));
+                }
             }
-            _ => out.push(byte),
+            _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
     out.push(b'"');
+}
+
+/// The lowest digit.
+fn hex(number: u16) -> u8 {
+    let digit = (number & 15) as u8;
+    match digit {
+        0..=9 => b'0' + digit,
+        _ => b'a' - 10 + digit,
+    }
 }
 
 #[cfg(test)]
@@ -158,7 +173,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_a_parser_reads() {
-        let nasty: String = (0..0x100).filter_map(char::from_u32).collect();
+        let mut nasty: String = (0..0x3000).filter_map(char::from_u32).collect();
+        nasty.push_str("\u{feff}\u{e0041}名前🙂");
         let mut out = Vec::new();
         let mut object = Object::begin(&mut out);
         object
@@ -181,5 +197,8 @@ mod tests {
         assert_eq!(read["half"], 0.5);
         assert_eq!(read["all"][1]["n"], 2);
         assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
+        let written = String::from_utf8(out).unwrap();
+        let seen = written.trim_end().chars().all(|c| !is_unseen(c));
+        assert!(seen, "nothing that acts on a terminal is written as it is");
     }
 }

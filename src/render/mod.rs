@@ -1,5 +1,6 @@
 //! The human side: text for people, JSON for programs. Writes to byte buffers; knows nothing of where they go.
 
+pub mod account;
 pub mod allocation;
 pub mod cost;
 pub mod dump;

@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::model::dump::{Goroutine, Place, Stack, StackState};
+use crate::model::foreign;
 
 use super::protobuf::Message;
 
@@ -196,6 +197,8 @@ impl Profile {
     }
 
     fn string(&mut self, text: &str) -> u64 {
+        // Who reads a profile prints it to a terminal.
+        let text = &*foreign::line(text);
         if let Some(known) = self.strings.get(text) {
             return *known;
         }

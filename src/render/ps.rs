@@ -1,5 +1,6 @@
 //! `ps`: a row per Go process.
 
+use crate::model::foreign;
 use crate::model::human::compact;
 use crate::model::human::human_bytes;
 use crate::model::human::uptime;
@@ -7,7 +8,7 @@ use crate::model::ps::GoProcess;
 
 use super::json::Object;
 use super::style::Style;
-use super::table::{self, Column, Row};
+use super::table::{self, Column, Row, columns};
 
 const COLUMNS: [Column; 9] = [
     column("PID", 7),
@@ -36,11 +37,11 @@ pub fn text(out: &mut Vec<u8>, processes: &[GoProcess], style: Style) {
     // What a wide terminal has to spare, most of it for the command.
     let spare = style.width.unwrap_or(0).saturating_sub(WIDTH);
     let room = COMMAND + spare * 2 / 3;
-    let columns = COLUMNS.map(|known| match known.heading {
+    let shown = COLUMNS.map(|known| match known.heading {
         "COMMAND" => column("COMMAND", room),
         _ => known,
     });
-    table::heading(out, &columns, style);
+    table::heading(out, &shown, style);
     for process in processes {
         let version = process.go_version.as_deref().unwrap_or("?");
         let heap = process.heap_bytes.map(human_bytes);
@@ -52,7 +53,7 @@ pub fn text(out: &mut Vec<u8>, processes: &[GoProcess], style: Style) {
             (None, _) if process.go_version.is_none() => "?".to_owned(),
             (None, _) => "-".to_owned(),
         };
-        Row::begin(out, &columns, style)
+        Row::begin(out, &shown, style)
             .number(u64::try_from(process.pid).ok())
             .cell(&process.user)
             .cell(version.trim_start_matches("go"))
@@ -69,9 +70,12 @@ pub fn text(out: &mut Vec<u8>, processes: &[GoProcess], style: Style) {
 /// The command and the container that it runs in. On a terminal the end of a long command is cut, not its beginning.
 fn command(process: &GoProcess, room: Option<usize>) -> String {
     let container = process.container.as_deref();
-    let container = container.map_or_else(String::new, |id| format!(" [{}]", short(id)));
+    let mut container = container.map_or_else(String::new, |id| format!(" [{}]", short(id)));
+    if process.fork_copy {
+        container.push_str(" (fork)");
+    }
     let room = room.map_or(usize::MAX, |room| room.saturating_sub(container.len()));
-    if process.command.chars().count() <= room {
+    if columns(&foreign::shown(&process.command)) <= room {
         return process.command.clone() + &container;
     }
     // Which program it is says more than where it lies.
@@ -80,12 +84,13 @@ fn command(process: &GoProcess, room: Option<usize>) -> String {
         .split_once(' ')
         .unwrap_or((&process.command, ""));
     let name = program.rsplit('/').next().unwrap_or(program);
-    let short: String = format!("{name} {rest}")
-        .trim_end()
-        .chars()
-        .take(room)
-        .collect();
-    short.trim_end().to_owned() + &container
+    let short = format!("{name} {rest}");
+    let mut used = 0;
+    let fitting = short.chars().take_while(|c| {
+        used += columns(&foreign::shown(c.encode_utf8(&mut [0; 4])));
+        used <= room
+    });
+    fitting.collect::<String>().trim_end().to_owned() + &container
 }
 
 /// Container ids are told apart by their first twelve digits, as docker and podman show them.
@@ -109,6 +114,7 @@ pub fn json(out: &mut Vec<u8>, processes: &[GoProcess]) {
             .number_or_null("uptime_seconds", process.uptime.map(|time| time.as_secs()))
             .text_or_null("container", process.container.as_deref())
             .text("command", &process.command)
+            .truth("fork_copy", process.fork_copy)
             .text_or_null("unread", process.unread.as_deref());
         object.end();
     }
@@ -133,8 +139,19 @@ mod tests {
             uptime: Some(Duration::from_secs(7300)),
             container: Some("0123456789abcdef".repeat(4)),
             command: "/usr/bin/prometheus --web.listen-address=:9090".to_owned(),
+            fork_copy: false,
             unread: None,
         }
+    }
+
+    #[test]
+    fn a_mere_copy_is_marked() {
+        let copy = GoProcess {
+            fork_copy: true,
+            ..sample()
+        };
+        assert!(command(&copy, None).ends_with(" (fork)"));
+        assert!(!command(&sample(), None).contains("(fork)"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Findings as text with aligned names, and as one JSON object.
 
+use crate::model::foreign;
 use crate::model::report::Fact;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
@@ -8,6 +9,7 @@ use super::json::Object;
 use super::style::Colour;
 use super::style::RESET;
 use super::style::Style;
+use super::table::columns;
 
 /// Characters kept for a fact's name.
 const NAME: usize = 29;
@@ -34,10 +36,12 @@ fn write_fact(out: &mut Vec<u8>, fact: &Fact, style: Style) {
         .width
         .map_or(usize::MAX, |width| width.saturating_sub(margin).max(20));
     out.resize(out.len() + INDENT, b' ');
-    out.extend_from_slice(fact.name.as_bytes());
-    let mut at = INDENT + fact.name.chars().count();
+    let name = foreign::line(&fact.name);
+    out.extend_from_slice(name.as_bytes());
+    let mut at = INDENT + columns(&name);
     let coloured = style.colour && fact.verdict == Verdict::Lacking;
-    for line in fact.found.iter().flat_map(|line| wrap(line, room)) {
+    let found: Vec<_> = fact.found.iter().map(|line| foreign::line(line)).collect();
+    for line in found.iter().flat_map(|line| wrap(line, room)) {
         let fits = at < margin;
         if !fits {
             out.push(b'\n');
@@ -56,15 +60,17 @@ fn write_fact(out: &mut Vec<u8>, fact: &Fact, style: Style) {
     out.push(b'\n');
 }
 
-/// Cuts a line at spaces into pieces of at most `room` characters; a word longer than that stays whole.
+/// Cuts a line at spaces into pieces of at most `room` columns; a word longer than that stays whole.
 fn wrap(line: &str, room: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = line;
-    while rest.chars().count() > room {
-        let limit = rest
-            .char_indices()
-            .nth(room)
-            .map_or(rest.len(), |(index, _)| index);
+    while columns(rest) > room {
+        let mut used = 0;
+        let limit = rest.char_indices().find(|(_, c)| {
+            used += columns(c.encode_utf8(&mut [0; 4]));
+            used > room
+        });
+        let limit = limit.map_or(rest.len(), |(index, _)| index);
         let (head, tail) = rest.split_at(limit);
         let cut = match (tail.starts_with(' '), head.rfind(' ')) {
             (true, _) => limit,
@@ -165,5 +171,6 @@ Events
             );
         }
         assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap("世界 世界 世界", 9), ["世界 世界", "世界"]);
     }
 }

@@ -6,6 +6,7 @@ pub mod json;
 use std::io::Write;
 use std::sync::Arc;
 
+use crate::model::foreign::shown;
 use crate::model::histogram::Histogram;
 use crate::model::sched::Blocking;
 use crate::model::sched::Report;
@@ -68,7 +69,7 @@ fn functions(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
     let functions = report.by_function(system);
     let all = total_ns(functions.iter().flat_map(|(_, rows)| rows));
     for (name, rows) in functions.iter().take(SHOWN) {
-        let name = name.as_deref().unwrap_or("?");
+        let name = shown(name.as_deref().unwrap_or("?"));
         let share = percent(total_ns(rows), all);
         let _ = writeln!(out, "   {name}: {share} of the time of goroutines");
         table(out, rows, style);
@@ -148,7 +149,7 @@ fn places(out: &mut Vec<u8>, blocking: &[Blocking], system: bool) {
             out,
             "\n{} in {}: {} wait{}",
             duration(Some(place.total_ns())),
-            place.reason,
+            shown(&place.reason),
             ended.count,
             if ended.count == 1 { "" } else { "s" }
         );

@@ -3,6 +3,7 @@
 use crate::model::human::compact;
 use crate::model::human::scaled;
 use crate::model::stat::Interval;
+use crate::model::stat::NO_GOAL;
 
 use super::json::Object;
 use super::style::Style;
@@ -47,7 +48,10 @@ pub fn text(out: &mut Vec<u8>, interval: &Interval, style: Style) {
         .cell(&scaled(interval.objects_per_second, 1000.0))
         .cell(&scaled(interval.bytes_per_second, 1024.0))
         .cell(&bytes(now.heap_live))
-        .cell(&bytes(now.heap_goal))
+        .cell(&match now.heap_goal {
+            Some(NO_GOAL..) => "-".to_owned(),
+            goal => bytes(goal),
+        })
         .cell(&compact(interval.gc_cycles, 4))
         .cell(&time(interval.pause_p99_ns, now.pauses.is_some()))
         .cell(&known(share, !collected))
@@ -170,6 +174,18 @@ GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
    100003 12   9    1.2M  1.5G  45M   90M   7    ?      ?    -      1.23ms -
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn no_goal_and_no_memory_are_two_things() {
+        let mut interval = sample();
+        interval.now.heap_goal = Some(8_946_670_875_749_132_656);
+        interval.now.memory_limit = Some(0);
+        let mut out = Vec::new();
+        text(&mut out, &interval, Style::PLAIN);
+        let text = String::from_utf8(out).unwrap();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!((words[6], words[12]), ("-", "0"), "{text}");
     }
 
     #[test]

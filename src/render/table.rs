@@ -1,7 +1,12 @@
-//! Rows of left-aligned columns, written without allocating: the same buffer serves every row.
+//! Rows of left-aligned columns, written without allocating: the same buffer serves every row. Whatever a cell is
+//! given, it stays within its cell (see `model::foreign`), and its width is the one that a terminal gives it.
 
 pub use crate::model::human::human_duration;
 
+use unicode_width::UnicodeWidthChar;
+use unicode_width::UnicodeWidthStr;
+
+use crate::model::foreign;
 use crate::model::process;
 
 use super::style::Colour;
@@ -13,7 +18,7 @@ use super::style::Style;
 pub struct Column {
     /// Heading, units included.
     pub heading: &'static str,
-    /// Characters kept for it, without the space that follows.
+    /// Columns of the terminal kept for it, without the space that follows.
     pub width: usize,
 }
 
@@ -165,22 +170,39 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Appends `text`, cut to `room` characters; what is cut is its beginning, because the end of a function's name or of a
-/// path says more. Returns the characters written.
+/// Appends a text as it is shown, cut to `room` columns of the terminal; what is cut is its beginning, because the end
+/// of a function's name or of a path says more. Returns the columns taken.
 fn push_within(out: &mut Vec<u8>, text: &str, room: usize) -> usize {
-    let length = text.chars().count();
-    if length <= room {
-        out.extend_from_slice(text.as_bytes());
-        return length;
+    let shown = foreign::shown(text);
+    let width = columns(&shown);
+    if width <= room {
+        out.extend_from_slice(shown.as_bytes());
+        return width;
     }
-    let skip = length - room.saturating_sub(1);
-    let start = text
-        .char_indices()
-        .nth(skip)
-        .map_or(text.len(), |(index, _)| index);
+    let left = room.saturating_sub(1);
+    let mut used = 0;
+    let mut start = text.len();
+    // A character, or what is shown in its place, is there whole or not at all.
+    for (index, c) in text.char_indices().rev() {
+        used += foreign::escape(c).map_or(c.width().unwrap_or(0), |escape| escape.len());
+        if used > left {
+            break;
+        }
+        start = index;
+    }
+    let end = foreign::shown(text.get(start..).unwrap_or_default());
     out.extend_from_slice("…".as_bytes());
-    out.extend_from_slice(text.get(start..).unwrap_or_default().as_bytes());
-    room
+    out.extend_from_slice(end.as_bytes());
+    columns(&end) + 1
+}
+
+/// How many columns of a terminal a text takes that has no control characters.
+pub fn columns(text: &str) -> usize {
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.width()
+    }
 }
 
 /// The heading of a table.
@@ -264,5 +286,37 @@ mod tests {
             ..Style::PLAIN
         };
         assert_eq!(row(style, cells), "   …hod.func1 123\n");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        for name in ["世界世界世界", "main.世界.func1", "main.🙂🙂🙂🙂", "é世"] {
+            for width in [None, Some(60)] {
+                let style = Style {
+                    width,
+                    ..Style::PLAIN
+                };
+                let text = row(style, [name, "7", "a.go:1"]);
+                let (before, _) = text.split_once(" 7 ").unwrap();
+                let fits = name.width() <= 10;
+                if fits || width.is_some() {
+                    assert_eq!(before.width(), INDENT + 10, "{text}");
+                    assert!(text.trim_end().ends_with("7    a.go:1"), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cell_stays_in_its_cell() {
+        let style = Style {
+            width: Some(60),
+            ..Style::PLAIN
+        };
+        let text = row(style, ["a\nb\x1b[2J\u{202e}", "\r\u{9b}", "b\\c"]);
+        // What is shown for a character is cut as a whole.
+        assert_eq!(text, "   …J\\u{202e} …    b\\\\c\n");
+        let text = row(Style::PLAIN, ["a\nb\x1b[2J\u{202e}", "\r", "b"]);
+        assert_eq!(text, "   a\\nb\\x1b[2J\\u{202e} \\r b\n");
     }
 }

@@ -30,7 +30,7 @@ impl CoreDump {
     /// Not a core dump of a Go program, or the program is not there, or it is another one.
     pub fn open(path: &Path, program: Option<&Path>) -> Result<Self> {
         let shown = path.display();
-        let (bytes, _) = super::map(path, "name a core dump")?;
+        let (bytes, _) = super::map(path)?;
         let core = Core::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
         let Some(entered_at) = core.entered_at() else {
             bail!("{shown} does not say where its program was loaded (no NT_AUXV note)");
@@ -42,7 +42,7 @@ impl CoreDump {
                 bail!("{shown} does not say which program it is of: name it with --binpath")
             }
         };
-        let (bytes, _) = super::map(&program, "name the program that dumped core")
+        let (bytes, _) = super::map_program(&program)
             .context("cannot find the program that dumped core: name it with --binpath")?;
         let name = program.display();
         let binary = Binary::parse(bytes).with_context(|| format!("cannot use {name}"))?;
@@ -55,5 +55,17 @@ impl CoreDump {
             path: program,
             entered_at,
         })
+    }
+
+    /// Refuses to have read a dump, or a program, that somebody wrote to meanwhile.
+    ///
+    /// # Errors
+    /// [`GoError::Changed`](crate::go::GoError::Changed).
+    pub fn require_unchanged(&self) -> Result<()> {
+        self.core.require_unchanged()?;
+        let image = self.binary.image();
+        image
+            .require_unchanged()
+            .with_context(|| format!("cannot use {}", self.path.display()))
     }
 }

@@ -1,8 +1,17 @@
 //! Limits of our own process.
 
+#![allow(unsafe_code)]
+
+use nix::libc;
 use nix::sys::resource::Resource;
 use nix::sys::resource::getrlimit;
 use nix::sys::resource::setrlimit;
+use nix::sys::signal::SaFlags;
+use nix::sys::signal::SigAction;
+use nix::sys::signal::SigHandler;
+use nix::sys::signal::SigSet;
+use nix::sys::signal::Signal;
+use nix::sys::signal::sigaction;
 
 /// Raises RLIMIT_MEMLOCK as far as we may. If that is not far enough, the kernel will say so.
 pub fn raise_locked_memory() {
@@ -10,5 +19,25 @@ pub fn raise_locked_memory() {
         && soft < hard
     {
         let _ = setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard);
+    }
+}
+
+/// A write that the limit of file sizes (`ulimit -f`) forbids fails from now on, instead of ending grtmon by SIGXFSZ. A
+/// handler that does nothing, and not the wish to ignore the signal: that would be passed on to a command we start.
+pub fn survive_full_files() {
+    extern "C" fn nothing(_signal: libc::c_int) {}
+    let action = SigAction::new(
+        SigHandler::Handler(nothing),
+        SaFlags::SA_RESTART,
+        SigSet::empty(),
+    );
+    // SAFETY: the handler does nothing.
+    let before = unsafe { sigaction(Signal::SIGXFSZ, &action) };
+    if let Ok(before) = before
+        && matches!(before.handler(), SigHandler::SigIgn)
+    {
+        // Whoever started us wants it ignored, and by what we start too.
+        // SAFETY: no handler.
+        let _ = unsafe { sigaction(Signal::SIGXFSZ, &before) };
     }
 }

@@ -1,16 +1,47 @@
 //! A file mapped into memory.
 
 use std::fs::File;
+use std::fs::Metadata;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 
 use memmap2::Mmap;
 use memmap2::UncheckedAdvice;
 
 use crate::go::FileBytes;
 
+use super::extent;
+use super::fault::Region;
+
 /// A mapped file. Those parts of it that were looked at count as grtmon's memory.
+///
+/// Others may change or truncate it meanwhile (not while it is being run: ETXTBSY). Nothing ends by that, but what was
+/// read is believed only if [`FileBytes::has_changed`] says no afterwards.
 #[derive(Debug)]
-pub struct MappedFile(Mmap);
+pub struct MappedFile {
+    // Dropped in this order: no longer guarded, then unmapped.
+    region: Region,
+    map: Mmap,
+    file: File,
+    was: Contents,
+}
+
+/// What tells whether a file's contents are still the same. (The time of its inode's last change is no such thing: a
+/// program that is replaced by another has its last link taken away, and is what it was.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Contents {
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Contents {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
 
 impl MappedFile {
     /// Maps it.
@@ -18,15 +49,29 @@ impl MappedFile {
     /// # Errors
     /// Those of mmap(2).
     pub fn new(file: &File) -> std::io::Result<Self> {
-        // SAFETY: the map is only read. A file that is being run cannot be written to (ETXTBSY); one that
-        // somebody truncates meanwhile would end grtmon, not the target.
-        Ok(Self(unsafe { Mmap::map(file) }?))
+        let file = file.try_clone()?;
+        let was = Contents::of(&file.metadata()?);
+        // SAFETY: the map is only read. What happens when somebody changes the file meanwhile is said above.
+        let map = unsafe { Mmap::map(&file) }?;
+        Ok(Self {
+            region: Region::guard(&map)?,
+            map,
+            file,
+            was,
+        })
+    }
+}
+
+impl MappedFile {
+    /// Refuses a file that cannot be looked through as a whole: see [`extent`].
+    pub(super) fn require_contents(&self) -> anyhow::Result<()> {
+        extent::require_contents(&self.file)
     }
 }
 
 impl AsRef<[u8]> for MappedFile {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.map
     }
 }
 
@@ -35,22 +80,48 @@ const AROUND: usize = 1 << 16;
 
 impl FileBytes for MappedFile {
     fn release(&self, range: Range<usize>) {
-        let size = self.0.len();
+        // What stands in for contents that are gone stays.
+        if self.is_cut() {
+            return;
+        }
+        let size = self.map.len();
         let end = range.end.min(size).next_multiple_of(AROUND).min(size);
         let start = range.start.min(end) / AROUND * AROUND;
         // SAFETY: the range lies in the map, to which nothing was written: what is dropped comes back from the file.
         let dropped = unsafe {
-            self.0
+            self.map
                 .unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start)
         };
         // If it was not, that costs memory and nothing else.
         drop(dropped);
     }
+
+    fn contents(&self) -> u64 {
+        extent::contents(&self.file, self.was.size)
+    }
+
+    fn is_cut(&self) -> bool {
+        self.region.is_cut()
+    }
+
+    fn has_changed(&self) -> bool {
+        let is = self.file.metadata();
+        self.is_cut() || is.is_ok_and(|is| Contents::of(&is) != self.was)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::path::PathBuf;
+    use std::thread;
+
     use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("grtmon-mapped-{name}.{}", std::process::id()))
+    }
 
     #[test]
     fn what_was_released_can_be_read_again() {
@@ -65,5 +136,65 @@ mod tests {
             file.release(range);
             assert_eq!(file.as_ref(), before);
         }
+        assert!(!file.has_changed());
+    }
+
+    /// Before there was a handler this test ended by SIGBUS.
+    #[test]
+    fn a_file_that_is_truncated_reads_as_zeros_and_is_told() {
+        let path = scratch("cut");
+        fs::write(&path, vec![7; 3 << 20]).unwrap();
+        let other = MappedFile::new(&File::open("/proc/self/exe").unwrap()).unwrap();
+        let file = MappedFile::new(&File::open(&path).unwrap()).unwrap();
+        assert_eq!(file.as_ref()[3 << 19], 7);
+        assert!(!file.has_changed());
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(1 << 20)
+            .unwrap();
+        assert!(file.has_changed() && !file.is_cut());
+        // Several threads at once, all over it.
+        thread::scope(|scope| {
+            for thread in 0..4 {
+                let bytes = file.as_ref();
+                scope.spawn(move || {
+                    for at in (0..bytes.len()).skip(thread * 1000).step_by(4096) {
+                        let expected = if at < 1 << 20 { 7 } else { 0 };
+                        assert_eq!(bytes[at], expected, "{at:#x}");
+                    }
+                });
+            }
+        });
+        assert!(file.is_cut() && !other.is_cut());
+        file.release(0..usize::MAX);
+        assert_eq!(file.as_ref()[2 << 20], 0);
+        // Also when it grows again.
+        fs::write(&path, vec![7; 3 << 20]).unwrap();
+        assert!(file.is_cut() && file.has_changed());
+        // The next one has nothing to do with it.
+        drop(file);
+        let again = MappedFile::new(&File::open(&path).unwrap()).unwrap();
+        assert!(!again.has_changed());
+        assert!(again.as_ref().iter().all(|byte| *byte == 7));
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_changed_in_place_or_grows_is_told() {
+        let path = scratch("grown");
+        fs::write(&path, vec![7; 10_000]).unwrap();
+        let file = MappedFile::new(&File::open(&path).unwrap()).unwrap();
+        let mut end = File::options().append(true).open(&path).unwrap();
+        end.write_all(b"more").unwrap();
+        assert!(file.has_changed() && !file.is_cut());
+        let file = MappedFile::new(&File::open(&path).unwrap()).unwrap();
+        // A link more, or less, is no change of its contents.
+        let link = scratch("link");
+        fs::hard_link(&path, &link).unwrap();
+        fs::remove_file(&link).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(!file.has_changed());
     }
 }

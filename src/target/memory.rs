@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use nix::sys::uio::RemoteIoVec;
 use nix::sys::uio::process_vm_readv;
 use nix::unistd::Pid;
+use procfs::process::Process;
 
 use crate::go::memory::MemoryError;
 use crate::go::memory::Piece;
@@ -38,6 +39,13 @@ impl ReadMemory for ProcessMemory {
             Ok(_) => Err(MemoryError::Unmapped { addr, len }),
             Err(error) => Err(explain(error, addr, len)),
         }
+    }
+
+    /// Its anonymous memory, and what of it is swapped out (proc(5), /proc/PID/status).
+    fn held(&self) -> Option<u64> {
+        let status = Process::new(self.pid.as_raw()).ok()?.status().ok()?;
+        let kib = status.rssanon?.saturating_add(status.vmswap.unwrap_or(0));
+        Some(kib.saturating_mul(1024))
     }
 
     fn read_many(&self, pieces: &mut [Piece<'_>]) -> Result<(), MemoryError> {

@@ -3,24 +3,33 @@
 pub mod checked;
 pub mod child;
 pub mod clock;
+pub mod code_in_memory;
 pub mod core_dump;
 pub mod cpu;
+mod extent;
+mod fault;
 mod file_id;
+mod fork_copy;
+pub mod last_words;
 pub mod limits;
 pub mod live;
 pub mod machine;
 pub mod mapped;
 pub mod memory;
 pub mod namespace;
+mod open;
 pub mod own_code;
+mod patience;
 pub mod proc_mount;
 pub mod process;
+pub mod signals;
 pub mod survey;
+mod time_namespace;
+pub mod tracer;
 pub mod watch;
 pub mod witness;
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::fs::Metadata;
 use std::path::Path;
 use std::path::PathBuf;
@@ -37,6 +46,9 @@ use self::mapped::MappedFile;
 use self::namespace::PidNamespace;
 use self::process::ProcessId;
 use self::process::Running;
+
+pub use self::open::descriptor_path;
+pub use self::open::open_regular;
 
 /// What the user asked to observe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +68,15 @@ pub enum Scope {
     Everyone,
     /// Only these.
     Only(Vec<ProcessId>),
+}
+
+/// How a process stops running a binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// It has ended.
+    Ended,
+    /// It runs another program, by exec: the path of its file.
+    Became(String),
 }
 
 /// One binary and the processes of it that are observed.
@@ -149,16 +170,22 @@ fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
     }
 }
 
-/// Maps a file into memory. `instead` says what to name if it is not a file.
-fn map(path: &Path, instead: &str) -> Result<(MappedFile, Metadata)> {
+/// Maps the file of a program into memory: one that can be looked through.
+fn map_program(path: &Path) -> Result<(MappedFile, Metadata)> {
+    let (bytes, metadata) = map(path)?;
+    bytes
+        .require_contents()
+        .with_context(|| format!("cannot use {}", path.display()))?;
+    Ok((bytes, metadata))
+}
+
+/// Maps a file into memory.
+fn map(path: &Path) -> Result<(MappedFile, Metadata)> {
     let shown = path.display();
-    let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+    let file = open_regular(path)?;
     let metadata = file
         .metadata()
         .with_context(|| format!("cannot look at {shown}"))?;
-    if !metadata.is_file() {
-        anyhow::bail!("{shown} is not a file: {instead}");
-    }
     let bytes = MappedFile::new(&file).with_context(|| format!("cannot map {shown}"))?;
     Ok((bytes, metadata))
 }
@@ -177,10 +204,21 @@ impl Target {
         Ok(())
     }
 
+    /// Refuses to go on when the file has changed since it was opened: nothing that was found in it can be relied on.
+    ///
+    /// # Errors
+    /// It has.
+    pub fn require_unchanged(&self) -> Result<()> {
+        let image = self.binary.image();
+        image
+            .require_unchanged()
+            .with_context(|| format!("cannot use {}", self.path.display()))
+    }
+
     /// Reads the binary at `path`.
     fn open(path: &Path, scope: Scope) -> Result<Self> {
         let shown = path.display();
-        let (bytes, metadata) = map(path, "name a Go program")?;
+        let (bytes, metadata) = map_program(path)?;
         let file = FileId::new(&metadata, file_id::is_overlay(path));
         let binary = Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
         let name = path
@@ -287,14 +325,21 @@ impl Target {
 
     /// Whether a process runs this binary. One that is still our own stub (see [`child`]) is about to.
     fn is_run_by(&self, process: &ProcessId) -> bool {
+        self.left(process).is_none()
+    }
+
+    /// How a process that ran this binary, or was about to, has left it; `None` if it has not.
+    pub fn left(&self, process: &ProcessId) -> Option<Left> {
         let stub = || FileId::of(Path::new("/proc/self/exe")).ok();
         if !process.is_alive() {
-            return false;
+            return Some(Left::Ended);
         }
         match FileId::of(&process.exe()) {
-            Ok(exe) => exe.is_same(&self.file) || Some(exe) == stub(),
+            Ok(exe) if exe.is_same(&self.file) || Some(exe) == stub() => None,
+            Ok(_) => Some(Left::Became(process.shown_exe())),
             // Not to be told while one of its threads takes the place of the main one, by exec.
-            Err(_) => process.is_alive(),
+            Err(_) if process.is_alive() => None,
+            Err(_) => Some(Left::Ended),
         }
     }
 

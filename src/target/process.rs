@@ -72,6 +72,12 @@ impl ProcessId {
         Loaded::of(self.pid).ok().flatten()
     }
 
+    /// The path of the file that it runs, for people.
+    pub fn shown_exe(&self) -> String {
+        let link = fs::read_link(self.exe()).ok();
+        link.map_or_else(|| "?".to_owned(), |link| link.display().to_string())
+    }
+
     /// The file name of its binary as the process was started with it, or what is known of it.
     pub fn shown_name(&self) -> String {
         let link = fs::read_link(self.exe()).ok();

@@ -10,12 +10,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -28,11 +26,23 @@ use crate::go::Image;
 
 use super::Scope;
 use super::Target;
+use super::extent;
 use super::file_id::FileId;
 use super::mapped::MappedFile;
 use super::namespace;
+use super::open_regular;
+use super::patience;
+use super::patience::Outcome;
 use super::proc_mount;
 use super::process::ProcessId;
+
+/// How long one program may take to read. A large one takes a tenth of a second, one that was made to keep us busy any
+/// time.
+const TIME: Duration = Duration::from_secs(5);
+
+/// Bytes of a command line that are looked at. A process can make its own as long as it likes (prctl(2),
+/// `PR_SET_MM_MAP`).
+const COMMAND_LINE: u64 = 32 << 10;
 
 /// Sections that only Go's linker makes (cmd/link/internal/ld, Go 1.13 to 1.27).
 const SECTIONS: [&str; 5] = [
@@ -61,6 +71,8 @@ pub struct Found {
     pub process: ProcessId,
     /// Which of [`Survey::programs`] it runs; `None` if we may not look: its command line names a Go program.
     pub program: Option<usize>,
+    /// Whether we may look, but its program was given up: to read it took more time than one program gets.
+    pub given_up: bool,
     /// Name of its user, or the number.
     pub user: String,
     /// Its command line, for people.
@@ -84,7 +96,28 @@ pub struct Survey {
     pub hidden: bool,
     files: Files,
     /// Which of `programs` a file is; `None` if it turned out to be none that can be used.
-    places: HashMap<FileId, Option<usize>>,
+    places: HashMap<FileId, Place>,
+}
+
+/// A program that was read.
+enum Reading {
+    /// It can be used.
+    Program(Box<Program>),
+    /// It is no Go program after all, or too old to be used.
+    Useless,
+    /// It is not to be read as a whole: see [`super::extent`].
+    Refused,
+}
+
+/// What became of a file that looked like a Go program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It is this one of [`Survey::programs`].
+    Program(usize),
+    /// It is none, or too old to be used.
+    Useless,
+    /// Reading it took too long, or would have.
+    GivenUp,
 }
 
 /// Looks at every process.
@@ -140,22 +173,30 @@ impl Survey {
         self.forget(&met);
         // Those that look like Go but cannot be used are no Go programs, or too old.
         let paths = std::mem::take(&mut self.files.paths);
-        for (file, _) in &paths {
-            self.places.insert(*file, None);
-        }
-        for (file, program) in read_programs(&paths) {
-            self.places.insert(file, Some(self.programs.len()));
-            self.programs.push(program);
+        for (file, read) in read_programs(paths) {
+            let place = match read {
+                Outcome::Done(Reading::Program(program)) => {
+                    self.programs.push(*program);
+                    Place::Program(self.programs.len() - 1)
+                }
+                Outcome::Done(Reading::Useless) => Place::Useless,
+                Outcome::Done(Reading::Refused) | Outcome::GivenUp => Place::GivenUp,
+            };
+            self.places.insert(file, place);
         }
         let (users, up) = (users(), uptime());
         let processes = candidates
             .into_iter()
             .filter_map(|(process, file)| match file {
                 None => Some(Found::of(process, None, &users, up)),
-                Some(file) => {
-                    let place = self.places.get(&file).copied().flatten()?;
-                    Some(Found::of(process, Some(place), &users, up))
-                }
+                Some(file) => match self.places.get(&file)? {
+                    Place::Program(place) => Some(Found::of(process, Some(*place), &users, up)),
+                    Place::Useless => None,
+                    Place::GivenUp => Some(Found {
+                        given_up: true,
+                        ..Found::of(process, None, &users, up)
+                    }),
+                },
             });
         self.processes = processes.collect();
         Ok(())
@@ -164,7 +205,11 @@ impl Survey {
     /// Forgets the programs that nobody runs any more.
     fn forget(&mut self, met: &HashSet<FileId>) {
         self.places.retain(|file, _| met.contains(file));
-        let used: HashSet<usize> = self.places.values().copied().flatten().collect();
+        let program = |place: &Place| match place {
+            Place::Program(place) => Some(*place),
+            _ => None,
+        };
+        let used: HashSet<usize> = self.places.values().filter_map(program).collect();
         if used.len() == self.programs.len() {
             return;
         }
@@ -177,7 +222,9 @@ impl Survey {
             }
         }
         for place in self.places.values_mut() {
-            *place = place.and_then(|place| moved.get(&place).copied());
+            if let Place::Program(place) = place {
+                *place = moved.get(place).copied().unwrap_or(*place);
+            }
         }
     }
 }
@@ -204,13 +251,10 @@ impl Files {
 
     /// Whether the first word of a command line is the path of a file that certainly is a Go program.
     fn names_go(&self, pid: i32) -> bool {
-        let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let cmdline = beginning(pid, "cmdline");
         let word = cmdline.split(|byte| *byte == 0).next().unwrap_or_default();
         let path = Path::new(OsStr::from_bytes(word));
-        // What is not a regular file could block whoever opens it.
-        path.is_absolute()
-            && fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
-            && sections(path).is_some_and(|found| found == Sections::OfGo)
+        path.is_absolute() && sections(path).is_some_and(|found| found == Sections::OfGo)
     }
 }
 
@@ -227,7 +271,7 @@ enum Sections {
 
 /// Reads only the headers of a file; `None` if it is no program.
 fn sections(path: &Path) -> Option<Sections> {
-    let file = File::open(path).ok()?;
+    let file = open_regular(path).ok()?;
     let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
     Some(match image.sections() {
@@ -242,35 +286,35 @@ fn looks_like_go(path: &Path) -> bool {
     sections(path).is_some_and(|found| found != Sections::OfOthers)
 }
 
-/// Reads programs, on all processors; leaves out those that cannot be used.
-fn read_programs(files: &[(FileId, PathBuf)]) -> Vec<(FileId, Program)> {
-    let workers = thread::available_parallelism().map_or(1, |number| number.get());
-    let next = AtomicUsize::new(0);
-    // Each takes the next file when it is done with one: some are a hundred times as large as others.
-    let work = || {
-        let mut done = Vec::new();
-        while let Some((file, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.extend(program(path).map(|program| (*file, program)));
-        }
-        done
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers.min(files.len()))
-            .map(|_| scope.spawn(work))
-            .collect();
-        let done = workers.into_iter().map(|worker| worker.join());
-        done.flat_map(thread::Result::unwrap_or_default).collect()
-    })
+/// Reads programs, on all processors.
+fn read_programs(
+    files: Vec<(FileId, PathBuf)>,
+) -> impl Iterator<Item = (FileId, Outcome<Reading>)> {
+    let (files, paths): (Vec<FileId>, Vec<PathBuf>) = files.into_iter().unzip();
+    let read = patience::each(paths, TIME, |path| program(path));
+    files.into_iter().zip(read)
 }
 
-fn program(path: &Path) -> Option<Program> {
-    let binary = Target::open(path, Scope::Everyone).ok()?.binary;
-    let anatomy = Anatomy::of(&binary);
-    Some(Program {
-        binary,
-        anatomy,
-        checked: false,
-    })
+fn program(path: &Path) -> Reading {
+    let is_refused = || {
+        let file = open_regular(path).ok()?;
+        extent::require_contents(&file).err()
+    };
+    match Target::open(path, Scope::Everyone) {
+        Ok(target) => {
+            let anatomy = Anatomy::of(&target.binary);
+            if target.require_unchanged().is_err() {
+                return Reading::Useless;
+            }
+            Reading::Program(Box::new(Program {
+                binary: target.binary,
+                anatomy,
+                checked: false,
+            }))
+        }
+        Err(_) if is_refused().is_some() => Reading::Refused,
+        Err(_) => Reading::Useless,
+    }
 }
 
 impl Found {
@@ -281,7 +325,6 @@ impl Found {
         up: Option<Duration>,
     ) -> Self {
         let pid = process.pid;
-        let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let status = Process::new(pid).and_then(|process| process.status());
         Self {
             user: status.map_or_else(
@@ -291,13 +334,24 @@ impl Found {
                     None => status.euid.to_string(),
                 },
             ),
-            command: command(&read("cmdline")).unwrap_or_else(|| process.shown_name()),
+            command: command(&beginning(pid, "cmdline")).unwrap_or_else(|| process.shown_name()),
             uptime: up.and_then(|up| up.checked_sub(process.started())),
-            container: container(&String::from_utf8_lossy(&read("cgroup"))),
+            container: container(&String::from_utf8_lossy(&beginning(pid, "cgroup"))),
             process,
             program,
+            given_up: false,
         }
     }
+}
+
+/// The beginning of a file in /proc/PID; nothing if it cannot be read.
+fn beginning(pid: i32, name: &str) -> Vec<u8> {
+    let mut text = Vec::new();
+    if let Ok(file) = File::open(format!("/proc/{pid}/{name}")) {
+        // What was read until it failed is as good as any.
+        let _ = file.take(COMMAND_LINE).read_to_end(&mut text);
+    }
+    text
 }
 
 /// The users that /etc/passwd names (passwd(5)). Others are known by their numbers: what else there is to ask needs
@@ -312,15 +366,11 @@ fn users() -> HashMap<u32, String> {
     text.lines().filter_map(user).collect()
 }
 
-/// The words of a command line; control characters, which could play tricks on a terminal, are replaced.
+/// The words of a command line, as they are: who shows them sees to it that no terminal obeys them.
 fn command(cmdline: &[u8]) -> Option<String> {
     let words = String::from_utf8_lossy(cmdline);
     let words: Vec<&str> = words.split('\0').filter(|word| !word.is_empty()).collect();
-    let text: String = words
-        .join(" ")
-        .chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
+    let text = words.join(" ");
     (!text.is_empty()).then_some(text)
 }
 
@@ -357,9 +407,9 @@ mod tests {
     }
 
     #[test]
-    fn command_lines_are_made_harmless() {
+    fn command_lines_are_words() {
         assert_eq!(command(b"/bin/a\0-x\0\0").as_deref(), Some("/bin/a -x"));
-        assert_eq!(command(b"a\x1b[31m\n\0").as_deref(), Some("a?[31m?"));
+        assert_eq!(command(b"a\x1b[31m\n\0").as_deref(), Some("a\x1b[31m\n"));
         assert_eq!(command(b""), None);
     }
 

@@ -1,15 +1,28 @@
-//! Which of the processes that showed themselves are still there.
+//! Which of the processes that showed themselves are still there, and still run the program.
 
 use std::collections::HashMap;
 
 use crate::model::process;
 
+use super::Left;
+use super::Target;
 use super::process::ProcessId;
+
+/// A process that is there no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// Its number.
+    pub process: u32,
+    /// The file of the program that it runs instead, if it has just become another one.
+    pub became: Option<String>,
+}
 
 /// Processes met while observing, so that what is remembered of them can be forgotten when they end.
 #[derive(Debug, Default)]
 pub struct Watch {
     met: HashMap<u32, Option<ProcessId>>,
+    /// Of which it was told that they run another program: records of theirs may come later.
+    others: HashMap<u32, ProcessId>,
     stranger: Meeting,
 }
 
@@ -29,7 +42,7 @@ impl Watch {
         let met = |process: &ProcessId| (process.pid.cast_unsigned(), Some(process.clone()));
         Self {
             met: processes.iter().map(met).collect(),
-            stranger: Meeting::NotYet,
+            ..Self::default()
         }
     }
 
@@ -55,18 +68,35 @@ impl Watch {
         met
     }
 
-    /// The processes that have ended since the last call.
-    pub fn take_ended(&mut self) -> Vec<u32> {
-        let ended: Vec<u32> = self
-            .met
-            .iter()
-            .filter(|(_, id)| !id.as_ref().is_some_and(ProcessId::is_alive))
-            .map(|(process, _)| *process)
-            .collect();
-        for process in &ended {
-            self.met.remove(process);
-        }
-        ended
+    /// The processes that have ended since the last call, or have become another program than the target's.
+    pub fn take_gone(&mut self, target: &Target) -> Vec<Gone> {
+        self.take(|process| target.left(process))
+    }
+
+    fn take(&mut self, left: impl Fn(&ProcessId) -> Option<Left>) -> Vec<Gone> {
+        let mut gone = Vec::new();
+        let others = &mut self.others;
+        self.met.retain(|process, id| {
+            let how = match id {
+                Some(id) => left(id),
+                None => Some(Left::Ended),
+            };
+            let became = match (how, id) {
+                (None, _) => return true,
+                (Some(Left::Became(file)), Some(id)) if others.get(process) != Some(id) => {
+                    others.insert(*process, id.clone());
+                    Some(file)
+                }
+                (Some(_), _) => None,
+            };
+            gone.push(Gone {
+                process: *process,
+                became,
+            });
+            false
+        });
+        others.retain(|_, id| id.is_alive());
+        gone
     }
 }
 
@@ -81,8 +111,27 @@ mod tests {
         watch.meet(std::process::id());
         watch.meet(child.id());
         child.wait().unwrap();
-        assert_eq!(watch.take_ended(), [child.id()]);
-        assert!(watch.take_ended().is_empty());
+        let ended = |process: &ProcessId| (!process.is_alive()).then_some(Left::Ended);
+        let gone = Gone {
+            process: child.id(),
+            became: None,
+        };
+        assert_eq!(watch.take(ended), [gone]);
+        assert!(watch.take(ended).is_empty());
+    }
+
+    #[test]
+    fn who_became_another_is_told_once() {
+        let me = std::process::id();
+        let other = |_: &ProcessId| Some(Left::Became("other".to_owned()));
+        let mut watch = Watch::default();
+        watch.meet(me);
+        let told = watch.take(other);
+        assert_eq!(told[0].became.as_deref(), Some("other"));
+        // A record that was made before.
+        watch.meet(me);
+        let again = watch.take(other);
+        assert_eq!((again[0].process, again[0].became.clone()), (me, None));
     }
 
     #[test]
@@ -90,7 +139,7 @@ mod tests {
         let mut watch = Watch::default();
         assert!(!watch.take_stranger());
         watch.meet(1 << 31 | 17);
-        assert!(watch.take_ended().is_empty());
+        assert!(watch.take(|_| Some(Left::Ended)).is_empty());
         assert!(watch.take_stranger());
         watch.meet(1 << 31 | 18);
         assert!(!watch.take_stranger());

@@ -3,8 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
+
+use crate::model::foreign;
 
 use super::look::Look;
 use super::rows::first_shown;
@@ -91,14 +92,15 @@ fn line(area: Rect, place: u16, buffer: &mut Buffer, columns: &[Column<'_>], cel
     }
 }
 
-/// A text in so many columns.
+/// A text, as it is shown, in so many columns.
 fn set(text: &str, width: usize, set: Set) -> String {
-    let own = text.width();
+    let shown = foreign::shown(text);
+    let own = shown.width();
     if own <= width {
         let space = " ".repeat(width - own);
         return match set {
-            Set::Right => space + text,
-            Set::Left | Set::Name => text.to_owned(),
+            Set::Right => space + &shown,
+            Set::Left | Set::Name => shown.into_owned(),
         };
     }
     let room = width.saturating_sub(1);
@@ -108,23 +110,27 @@ fn set(text: &str, width: usize, set: Set) -> String {
     }
 }
 
-/// The beginning of a text that fits into so many columns.
+/// The beginning of a text, as it is shown, that fits into so many columns.
 pub fn beginning(text: &str, width: usize) -> String {
-    fitting(text.chars(), width).collect()
+    fitting(text.chars(), width).concat()
 }
 
-/// The end of a text that fits into so many columns.
+/// The end of a text, as it is shown, that fits into so many columns.
 pub fn end(text: &str, width: usize) -> String {
-    let backwards: Vec<char> = fitting(text.chars().rev(), width).collect();
-    backwards.into_iter().rev().collect()
+    let mut pieces = fitting(text.chars().rev(), width);
+    pieces.reverse();
+    pieces.concat()
 }
 
-fn fitting(text: impl Iterator<Item = char>, width: usize) -> impl Iterator<Item = char> {
+/// What is shown of each character, as many as fit: none is cut.
+fn fitting(text: impl Iterator<Item = char>, width: usize) -> Vec<String> {
     let mut used = 0;
-    text.take_while(move |character| {
-        used += character.width().unwrap_or(0);
+    let pieces = text.map(|c| foreign::escape(c).unwrap_or_else(|| c.to_string()));
+    let fitting = pieces.take_while(|piece| {
+        used += piece.width();
         used <= width
-    })
+    });
+    fitting.collect()
 }
 
 #[cfg(test)]
@@ -141,5 +147,9 @@ mod tests {
         // Wide characters take two columns.
         assert_eq!(set("世界世界", 4, Set::Left), "世…");
         assert_eq!(set("世界世界", 4, Set::Name), "…界");
+        // What stands for a character that is not shown as it is, too.
+        assert_eq!(set("a\x1bb", 6, Set::Left), "a\\x1bb");
+        assert_eq!(set("a\x1bb", 5, Set::Left), "a…");
+        assert_eq!(set("a\u{202e}b", 9, Set::Name), "…b");
     }
 }

@@ -6,6 +6,9 @@ use std::io::Write;
 use std::panic;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use crossterm::cursor;
 use crossterm::execute;
@@ -19,25 +22,38 @@ use super::state::State;
 /// What a program that ends by a panic ends with (as Rust's own handler does).
 const PANICKED: i32 = 101;
 
+/// How long a terminal that takes nothing is waited for when it is given back.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Whether the terminal is ours now.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// A terminal that shows the view. Dropping it gives the terminal back.
 #[derive(Debug)]
-pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+pub struct Screen<W: Write = Stdout> {
+    terminal: Terminal<CrosstermBackend<W>>,
 }
 
 impl Screen {
-    /// Takes the terminal that standard output is. From now on a panic of any thread gives it back, says what happened,
-    /// and ends the program.
+    /// As [`Screen::on`], written to by whoever draws.
     ///
     /// # Errors
     /// It is none, or cannot be set up.
     pub fn open() -> io::Result<Self> {
+        Self::on(io::stdout())
+    }
+}
+
+impl<W: Write> Screen<W> {
+    /// Takes the terminal that standard output is; `out` writes to it. From now on a panic of any thread gives it back, says what happened,
+    /// and ends the program.
+    ///
+    /// # Errors
+    /// It is none, or cannot be set up.
+    pub fn on(out: W) -> io::Result<Self> {
         restore_on_panic();
         take()?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
+        let terminal = Terminal::new(CrosstermBackend::new(out));
         match terminal {
             Ok(terminal) => Ok(Self { terminal }),
             Err(why) => {
@@ -79,7 +95,7 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl<W: Write> Drop for Screen<W> {
     fn drop(&mut self) {
         restore();
     }
@@ -100,11 +116,17 @@ pub fn restore() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    // Each of these is worth doing if another fails; if the terminal is gone all do, and nobody misses them.
-    let mut out = io::stdout();
-    let _ = execute!(out, terminal::LeaveAlternateScreen);
-    let _ = execute!(out, cursor::Show);
-    let _ = out.flush();
+    // Each of these is worth doing if another fails; if the terminal is gone all do, and nobody misses them. One that was
+    // stopped (Ctrl-S, or a connection that hangs) takes nothing, and holds nobody.
+    let (done, wait) = mpsc::channel();
+    thread::spawn(move || {
+        let mut out = io::stdout();
+        let _ = execute!(out, terminal::LeaveAlternateScreen);
+        let _ = execute!(out, cursor::Show);
+        let _ = out.flush();
+        let _ = done.send(());
+    });
+    let _ = wait.recv_timeout(PATIENCE);
     let _ = terminal::disable_raw_mode();
 }
 

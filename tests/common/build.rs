@@ -231,6 +231,12 @@ pub(crate) fn program(toolchain: &Toolchain, build: Build, name: &str, main: &st
     built(toolchain, build, name, &source)
 }
 
+/// The module of its own in this directory of testgo.
+pub(crate) fn module(toolchain: &Toolchain, build: Build, name: &str) -> PathBuf {
+    let testgo = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testgo"));
+    built(toolchain, build, name, &testgo.join(name))
+}
+
 /// Copies a program. Not in this process: another test may start a process meanwhile, which inherits the
 /// descriptor that is open for writing, and for as long the copy cannot be run (ETXTBSY).
 pub(crate) fn copy_program(from: &Path, to: &Path) {

@@ -41,7 +41,7 @@ mod toolchain;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{
-    build::{Build, Pgo, builds, builds_of_all_machines, copy_program, fixture, program},
+    build::{Build, Pgo, builds, builds_of_all_machines, copy_program, fixture, module, program},
     grtmon::{Grtmon, Output, command, grtmon},
     methods::methods,
     process::{Fixture, PATIENCE, Process},

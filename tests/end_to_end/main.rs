@@ -11,8 +11,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod account;
 mod alloc;
 mod bad_input;
+mod changed_code;
 mod containers;
 mod cost;
 mod doctor;
@@ -21,6 +23,7 @@ mod goroutines;
 mod histograms;
 mod lifecycle;
 mod namespaces;
+mod odd_processes;
 mod older;
 mod real;
 mod rootless;

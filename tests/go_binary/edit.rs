@@ -1,5 +1,7 @@
 //! Changes to the bytes of a program.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 /// The file as it is after all section headers have been removed.
 pub(crate) fn without_sections(mut file: Vec<u8>) -> Vec<u8> {
     // e_shoff; e_shnum and e_shstrndx

@@ -14,7 +14,7 @@ use nix::{
     pty::{Winsize, openpty},
     sys::{
         signal::{Signal, kill},
-        termios::{Termios, tcgetattr},
+        termios::{FlowArg, Termios, tcflow, tcgetattr},
     },
     unistd::{Pid, ttyname},
 };
@@ -138,6 +138,23 @@ impl Screen {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         kill(pid, signal).unwrap();
+    }
+
+    /// Keeps the terminal from taking anything more, as Ctrl-S does where a program has not set it to raw.
+    pub(crate) fn stop_output(&self) {
+        tcflow(&self.terminal, FlowArg::TCOOFF).unwrap();
+    }
+
+    /// Waits for its end, whatever becomes of the terminal.
+    pub(crate) fn exit(mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE / 4, "it does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Presses a key without waiting for anything.

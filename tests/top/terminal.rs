@@ -110,6 +110,17 @@ fn one_process_is_chosen_among_all() {
     assert!(screen.end().0.success());
 }
 
+#[test]
+fn a_terminal_that_takes_nothing_holds_nobody() {
+    let target = target(&["dump"]);
+    let pid = target.pid_arg();
+    let arguments = ["top", "--interval", "100ms", "--duration", "5s", "--pid"];
+    let screen = Screen::grtmon(&[&arguments[..], &[&pid]].concat());
+    screen.shows(&["GOROUTINES", "no probe set", "STATES of "]);
+    screen.stop_output();
+    assert!(screen.exit().success());
+}
+
 /// Set for the program that is to panic.
 const PANICS: &str = "GRTMON_TEST_PANICS";
 

@@ -46,6 +46,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     let process = target.processes().into_iter().next();
     let process = process.with_context(|| format!("process {pid} has ended"))?;
     let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
+    target.require_unchanged()?;
     let before = first(&live)?;
     output::note(&format!(
         "Reading the scheduler's counters of {}… Ctrl-C to end.",
@@ -58,16 +59,17 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         queue: Queue::default(),
         began: Instant::now(),
         json: args.common.output == cli::Output::Json,
-        output: Output::new(),
+        output: Output::observing()?,
     };
     let timing = Timing {
         interval: args.interval,
         duration: Some(args.common.duration.unwrap_or(DURATION)),
     };
     let stop = session::stop_on_signals()?;
-    event_loop::run(timing, &stop, &mut command)?;
-    command.refresh()?;
-    command.print("end")?;
+    let observed = event_loop::run(timing, &stop, &mut command);
+    let ended = command.refresh().and_then(|()| command.print("end"));
+    command.output.end()?;
+    observed.and(ended)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,12 +90,12 @@ fn first(live: &Live) -> Result<Scheduling> {
 /// The counters now.
 fn read(live: &Live) -> Result<Scheduling, ReadError> {
     let vitals = Vitals::read(live.subject())?;
-    let mut scheduling = Scheduling::default();
+    let mut scheduling = Scheduling {
+        latencies: vitals.latencies().ok(),
+        ..Scheduling::default()
+    };
     for metric in metrics::metrics(&vitals) {
         match (metric.name, metric.value) {
-            ("/sched/latencies:seconds", Ok(Value::Distribution(it))) => {
-                scheduling.latencies = Some(it);
-            }
             ("/gc/pauses:seconds", Ok(Value::Distribution(it))) => scheduling.gc_pauses = Some(it),
             ("/sched/pauses/total/other:seconds", Ok(Value::Distribution(it))) => {
                 scheduling.other_pauses = Some(it);
@@ -176,6 +178,7 @@ impl Counters {
         } else {
             render::text(text, &came, output::style(true));
         }
+        self.output.counts();
         self.output.flush()
     }
 }

@@ -11,6 +11,8 @@ use crate::probe::attach::Method;
 use crate::probe::trap;
 use crate::target::cpu::CpuTime;
 
+use crate::cmd::observe;
+
 use super::Observed;
 
 /// How long hits are counted.
@@ -49,7 +51,7 @@ pub(super) fn measure(observed: &mut [Observed<'_>], method: Method) -> Result<O
         one.probes.count_hits()?;
     }
     thread::sleep(LOOK);
-    let hits = super::spent(observed)?.hits;
+    let hits = observe::spent(observed)?.hits;
     // It may have taken longer than was asked for.
     let seconds = begun.elapsed().as_secs_f64();
     look(observed);

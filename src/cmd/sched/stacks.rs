@@ -110,7 +110,7 @@ impl Observed<'_> {
         Blocking {
             reason,
             system: key.system,
-            stack: pcs.and_then(|pcs| self.stacks.describe(pcs)),
+            stack: pcs.and_then(|pcs| self.own.stacks.describe(pcs)),
             deeper: pcs.is_some_and(|pcs| pcs.deeper),
             ended: Open::default(),
             open: Open::default(),

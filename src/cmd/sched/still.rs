@@ -173,7 +173,7 @@ impl OpenStates {
             Some(Moved { key, stack, ns })
         });
         let moved = moved.collect();
-        let Some(still) = &one.still else {
+        let Some(still) = &one.own.still else {
             return Ok(Self {
                 moved,
                 unmoved: Vec::new(),
@@ -217,7 +217,7 @@ impl OpenStates {
         for Unmoved { elder, ns } in &self.unmoved {
             let start = elder.start.filter(|_| by_fn);
             let function = start
-                .and_then(|pc| one.names.function(&one.target.binary, pc))
+                .and_then(|pc| one.own.names.function(&one.target.binary, pc))
                 .map(Arc::from);
             let row = Row {
                 state: elder.state.clone(),

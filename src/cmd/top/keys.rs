@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use anyhow::Context;
+use anyhow::Result;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::bounded;
 use crossterm::event;
@@ -21,9 +23,12 @@ pub(super) enum Happened {
 }
 
 /// Reads until the terminal is gone: the channel is closed then.
-pub(super) fn read() -> Receiver<Happened> {
+///
+/// # Errors
+/// There can be no more threads.
+pub(super) fn read() -> Result<Receiver<Happened>> {
     let (sender, receiver) = bounded(WAITING);
-    thread::spawn(move || {
+    let read = move || {
         while let Ok(event) = event::read() {
             let happened = match event {
                 Event::Key(key) => Happened::Key(key),
@@ -34,6 +39,10 @@ pub(super) fn read() -> Receiver<Happened> {
                 return;
             }
         }
-    });
-    receiver
+    };
+    thread::Builder::new()
+        .name("keys".to_owned())
+        .spawn(read)
+        .context("cannot start a thread")?;
+    Ok(receiver)
 }

@@ -1,5 +1,6 @@
 //! `grtmon top`: the live view. Opens on readers alone; probes are set when asked for.
 
+mod frames;
 mod keys;
 mod list;
 mod once;
@@ -7,7 +8,6 @@ mod probes;
 mod ui;
 mod watched;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -33,6 +33,7 @@ use crate::tui::terminal::Screen;
 use super::output;
 use super::session;
 
+use self::frames::Frames;
 use self::keys::Happened;
 use self::list::List;
 use self::probes::Runner;
@@ -57,7 +58,7 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
     if args.once {
         return once::run(args, state);
     }
-    if !std::io::stdout().is_terminal() {
+    if !output::is_terminal() {
         bail!(
             "top draws on a terminal, and standard output is none: --once prints one frame as text"
         );
@@ -71,10 +72,12 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
         Watched::open(target)?;
     }
     let stop = session::stop_on_signals_or(terminal::restore)?;
+    let frames = Frames::new()?;
     let mut ui = Ui {
         state,
-        screen: Screen::open()?,
-        happened: keys::read(),
+        writer: frames.writer(),
+        screen: Screen::on(frames)?,
+        happened: keys::read()?,
         stop,
         deadline: args.duration.map_or_else(never, after),
     };

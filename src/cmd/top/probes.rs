@@ -2,12 +2,14 @@
 //! a while, and the view goes on meanwhile.
 
 use std::collections::HashMap;
+use std::thread;
 use std::thread::Scope;
 use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
@@ -31,6 +33,8 @@ use crate::model::top::News;
 use crate::model::top::Probes;
 use crate::model::top::Running;
 use crate::probe;
+use crate::probe::Plan as _;
+use crate::probe::Probes as _;
 use crate::probe::attach::Method;
 use crate::probe::attach::Place;
 use crate::probe::gc;
@@ -40,6 +44,7 @@ use crate::probe::gr;
 use crate::probe::gr::GrProbes;
 use crate::target::Target;
 use crate::target::checked::Checked;
+use crate::target::clock;
 
 /// Records taken at once.
 const BATCH: usize = 1024;
@@ -94,8 +99,10 @@ impl<'scope, 'env> Runner<'scope, 'env> {
             news: self.sender.clone(),
             stop,
         };
+        thread::Builder::new()
+            .spawn_scoped(self.scope, move || run.run())
+            .context("cannot start a thread")?;
         self.running.insert(probes, keep);
-        self.scope.spawn(move || run.run());
         Ok(())
     }
 
@@ -153,7 +160,10 @@ impl Run<'_> {
     }
 
     fn cost(&self) -> CostWatch<'_> {
-        CostWatch::begin(&self.common, self.method, std::slice::from_ref(self.target))
+        let targets = std::slice::from_ref(self.target);
+        let mut watch = CostWatch::new(&self.common, self.method, targets);
+        watch.begin();
+        watch
     }
 
     fn lifetimes(&self) -> Result<Option<TooDear>> {
@@ -164,7 +174,7 @@ impl Run<'_> {
         let mut slots = probe::slots(1);
         let slot = slots.first_mut().context("there is no room")?;
         let mut probes = GrProbes::attach(slot, self.target, &plan, &options, &place)?;
-        probes.open_gate()?;
+        probes.open_gate(clock::monotonic_ns()?)?;
         self.tell(News::Started);
         let mut observer = LifetimePanel {
             run: self,
@@ -172,6 +182,7 @@ impl Run<'_> {
             cost: self.cost(),
             names: NameCache::new(false),
             since: Instant::now(),
+            place,
             told: None,
             dear: None,
         };
@@ -187,13 +198,14 @@ impl Run<'_> {
         let mut slots = probe::slots(1);
         let slot = slots.first_mut().context("there is no room")?;
         let mut probes = GcProbes::attach(slot, self.target, &plan, &place)?;
-        probes.open_gate()?;
+        probes.open_gate(clock::monotonic_ns()?)?;
         self.tell(News::Started);
         let mut observer = CollectorPanel {
             run: self,
             probes,
             cost: self.cost(),
             events: Vec::new(),
+            place,
             told: None,
             dear: None,
         };
@@ -216,6 +228,7 @@ struct LifetimePanel<'a> {
     cost: CostWatch<'a>,
     names: NameCache,
     since: Instant,
+    place: Place,
     /// What it costs, as the view knows it.
     told: Option<Running>,
     dear: Option<TooDear>,
@@ -256,6 +269,9 @@ impl Observer for LifetimePanel<'_> {
         self.probes
             .learn(self.run.target, unseen.into_iter().map(|(entry, _)| entry))?;
         self.probes.drop_hot()?;
+        if let Some(why) = self.place.look().over {
+            bail!(why);
+        }
         self.dear = self.cost.judge(|| self.probes.spent())?;
         Ok(self.run.judged(&self.cost, &mut self.told, self.dear))
     }
@@ -268,6 +284,7 @@ struct CollectorPanel<'a> {
     cost: CostWatch<'a>,
     /// Not told yet.
     events: Vec<GcEvent>,
+    place: Place,
     /// What it costs, as the view knows it.
     told: Option<Running>,
     dear: Option<TooDear>,
@@ -292,6 +309,9 @@ impl Observer for CollectorPanel<'_> {
     }
 
     fn check_targets(&mut self) -> Result<Flow> {
+        if let Some(why) = self.place.look().over {
+            bail!(why);
+        }
         self.dear = self.cost.judge(|| self.probes.spent())?;
         Ok(self.run.judged(&self.cost, &mut self.told, self.dear))
     }

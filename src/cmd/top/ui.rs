@@ -11,12 +11,17 @@ use crate::tui::state::Action;
 use crate::tui::state::State;
 use crate::tui::terminal::Screen;
 
+use crate::cmd::writer::Writer;
+
 use super::Happened;
+use super::frames::Frames;
 
 /// The view as it runs.
 pub(super) struct Ui {
     pub(super) state: State,
-    pub(super) screen: Screen,
+    pub(super) screen: Screen<Frames>,
+    /// What the screen is written by.
+    pub(super) writer: Writer,
     pub(super) happened: Receiver<Happened>,
     /// A signal came.
     pub(super) stop: Receiver<()>,
@@ -25,8 +30,11 @@ pub(super) struct Ui {
 }
 
 impl Ui {
-    /// Draws everything as it is now.
+    /// Draws everything as it is now, unless the terminal has not yet taken what was drawn before.
     pub(super) fn draw(&mut self) -> Result<()> {
+        if !self.writer.wait(Instant::now()) {
+            return Ok(());
+        }
         self.screen.draw(&self.state)?;
         Ok(())
     }
@@ -41,7 +49,7 @@ impl Ui {
         };
         match action {
             Some(Action::Suspend) => self.screen.suspend(process::stop_self)?,
-            Some(Action::Redraw) => self.screen.forget()?,
+            Some(Action::Redraw) if self.writer.wait(Instant::now()) => self.screen.forget()?,
             _ => {}
         }
         Ok(action)

@@ -5,10 +5,15 @@ use std::rc::Rc;
 
 use gimli::{
     Abbreviations, Attribute, AttributeValue, DebugAbbrev, DebugInfo, DebugInfoOffset,
-    DebugLineStr, DebugStr, LittleEndian, UnitOffset,
+    DebugLineStr, DebugStr, LittleEndian, UnitHeader, UnitOffset,
 };
 
 use super::{Bytes, DwarfError, Entry, Wanted};
+
+/// Bytes of the longest table of abbreviations believed: those of Go and of C compilers have a few thousand.
+const MAX_TABLE: usize = 1 << 18;
+/// Tables believed. Go has one; C compilers make one for each unit.
+const MAX_TABLES: usize = 1 << 12;
 
 /// A name that a query asks for, once found.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +55,7 @@ impl<'s> Strings<'s> {
 
 /// What is known after the units walked so far. Keeps nothing borrowed from `.debug_info`, which is still growing.
 pub(super) struct Index<'s> {
-    abbrev: DebugAbbrev<Bytes<'s>>,
+    abbrev: &'s [u8],
     /// Abbreviation tables by their offset: Go has one for all units.
     tables: HashMap<usize, Rc<Abbreviations>>,
     /// Where each unit begins, as far as they have been walked.
@@ -63,7 +68,7 @@ impl<'s> Index<'s> {
     /// Nothing found yet of what `sought` names.
     pub(super) fn new(abbrev: &'s [u8], sought: HashMap<&'s [u8], Wanted>) -> Self {
         Index {
-            abbrev: DebugAbbrev::new(abbrev, LittleEndian),
+            abbrev,
             tables: HashMap::new(),
             units: Vec::new(),
             found: HashMap::new(),
@@ -78,6 +83,20 @@ impl<'s> Index<'s> {
             && (!constants || has(|found| matches!(found, Found::Constant(_))))
     }
 
+    /// The table of abbreviations at an offset.
+    fn read_table(
+        &self,
+        header: &UnitHeader<Bytes<'_>>,
+        at: usize,
+    ) -> Result<Abbreviations, DwarfError> {
+        if self.tables.len() >= MAX_TABLES {
+            return Err(DwarfError::Damaged("too many abbreviations".to_owned()));
+        }
+        let end = at.saturating_add(MAX_TABLE).min(self.abbrev.len());
+        let table = self.abbrev.get(..end).unwrap_or_default();
+        Ok(header.abbreviations(&DebugAbbrev::new(table, LittleEndian))?)
+    }
+
     /// Walks the unit that begins at `start`.
     pub(super) fn unit(
         &mut self,
@@ -90,7 +109,7 @@ impl<'s> Index<'s> {
         let at = header.debug_abbrev_offset().0;
         let abbreviations = match self.tables.get(&at) {
             Some(table) => Rc::clone(table),
-            None => Rc::new(header.abbreviations(&self.abbrev)?),
+            None => Rc::new(self.read_table(&header, at)?),
         };
         self.tables
             .entry(at)

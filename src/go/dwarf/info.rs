@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use flate2::read::ZlibDecoder;
 use goblin::elf::section_header::SHF_COMPRESSED;
 
+use crate::go::compressed;
 use crate::go::image::Image;
 
 /// The bytes before the data of a compressed section: `Elf64_Chdr` (gABI) is type u32, reserved u32,
@@ -50,7 +51,9 @@ impl<'i> DebugInfoBytes<'i> {
         let header = raw.get(..CHDR_SIZE)?;
         let kind = u32::from_le_bytes(header.get(..4)?.try_into().ok()?);
         let size = u64::from_le_bytes(header.get(8..16)?.try_into().ok()?);
-        let rest = ZlibDecoder::new(raw.get(CHDR_SIZE..)?);
+        let compressed = raw.get(CHDR_SIZE..)?;
+        let size = size.min(compressed::most(compressed.len()));
+        let rest = ZlibDecoder::new(compressed);
         (kind == ZLIB).then_some(Self {
             bytes: Cow::Owned(Vec::new()),
             rest: Some(rest),

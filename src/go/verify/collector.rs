@@ -249,7 +249,7 @@ fn pacer(claims: &mut Claims<'_>) {
     claims.claim(
         &[GcControllerMemoryLimit],
         "GOMEMLIMIT is a number of bytes",
-        |r| Ok((1..1 << 63).contains(&r.word(controller(r)?, GcControllerMemoryLimit)?)),
+        |r| Ok((0..1 << 63).contains(&r.word(controller(r)?, GcControllerMemoryLimit)?)),
     );
     claims.claim(
         &[GcControllerMarkStartTime, WorkTSweepTerm, WorkTEnd],

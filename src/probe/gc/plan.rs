@@ -50,8 +50,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What is needed from the binary of `target`; an error when the essence cannot be had.
+    /// What is needed from the binary of `target`; an error when the essence cannot be had, or a process of it has another
+    /// clock: what the runtime notes of stops and cycles is compared with the machine's.
     pub fn of(target: &Target, wanted: Wanted) -> Result<Self> {
+        target.require_our_clock()?;
         let binary = &target.binary;
         let runtime = Runtime::of(binary);
         let mut anatomy = Anatomy::of_runtime(&runtime);
@@ -89,11 +91,6 @@ impl Plan {
             Err(error) => plan.shortcomings.push(format!("stw is not shown: {error}")),
         }
         Ok(plan)
-    }
-
-    /// Everywhere a probe goes.
-    pub fn sites(&self) -> Vec<Site> {
-        attach::sites(&self.steps)
     }
 
     fn step(&mut self, program: &'static str, sites: Vec<Site>) {
@@ -164,6 +161,16 @@ impl Plan {
         self.step("gc_stw_stopped", stops.stopped);
         self.step("gc_stw_ending", stops.restart);
         self.step("gc_stw_end", stops.end);
+    }
+}
+
+impl crate::probe::Plan for Plan {
+    fn sites(&self) -> Vec<Site> {
+        attach::sites(&self.steps)
+    }
+
+    fn shortcomings(&self) -> &[String] {
+        &self.shortcomings
     }
 }
 

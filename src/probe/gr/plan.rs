@@ -106,16 +106,21 @@ impl Plan {
         })
     }
 
-    /// Everywhere a probe goes.
-    pub fn sites(&self) -> Vec<Site> {
+    /// Entries of the start functions that will be watched from the beginning.
+    pub fn start_entries(&self) -> impl Iterator<Item = u64> {
+        self.start_sites.keys().copied()
+    }
+}
+
+impl crate::probe::Plan for Plan {
+    fn sites(&self) -> Vec<Site> {
         let mut sites = attach::sites(&self.steps);
         sites.extend(self.start_sites.values().cloned());
         sites
     }
 
-    /// Entries of the start functions that will be watched from the beginning.
-    pub fn start_entries(&self) -> impl Iterator<Item = u64> {
-        self.start_sites.keys().copied()
+    fn shortcomings(&self) -> &[String] {
+        &self.shortcomings
     }
 }
 

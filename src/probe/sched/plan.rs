@@ -132,9 +132,14 @@ impl Plan {
             shortcomings,
         })
     }
+}
 
-    /// Everywhere a probe goes.
-    pub fn sites(&self) -> Vec<Site> {
+impl crate::probe::Plan for Plan {
+    fn sites(&self) -> Vec<Site> {
         attach::sites(&self.steps)
+    }
+
+    fn shortcomings(&self) -> &[String] {
+        &self.shortcomings
     }
 }

@@ -16,16 +16,26 @@ const FIRST: u32 = 10;
 /// Stars of the longest bar where there is room.
 const BAR: usize = 40;
 
+/// Whose times they are.
+const POPULATION: &str =
+    "   from runnable to running, of about one transition in eight of all goroutines, the
+   runtime's own included: after a collection its sweeper, which yields to itself
+   all the time, is most of them (--source probes tells those of the program)";
+
 /// All of it, and an empty line.
 pub fn text(out: &mut Vec<u8>, scheduling: &Scheduling, style: Style) {
     match &scheduling.latencies {
         Some(latencies) => {
-            let _ = writeln!(
-                out,
-                "   from runnable to running (of about one transition in eight):"
-            );
-            bars(out, latencies, style);
-            summary(out, "   ", latencies);
+            let _ = writeln!(out, "{POPULATION}");
+            bars(out, &latencies.times, style);
+            summary(out, "   ", &latencies.times);
+            if let Some(zeros @ 1..) = latencies.zeros {
+                let _ = writeln!(
+                    out,
+                    "   without {zeros} zeros: up to Go 1.25 the runtime counts one at about every eighth\n   \
+                     return from a system call"
+                );
+            }
         }
         None => {
             let _ = writeln!(out, "   from runnable to running: ?");
@@ -113,8 +123,9 @@ pub fn json(out: &mut Vec<u8>, scheduling: &Scheduling, event: &str, time_unix_n
         .number_or_null("time_unix_ns", time_unix_ns)
         .number("elapsed_ns", scheduling.elapsed_ns)
         .text("source", "counters");
+    let latencies = scheduling.latencies.as_ref();
     for (key, values) in [
-        ("latency", &scheduling.latencies),
+        ("latency", &latencies.map(|it| it.times.clone())),
         ("gc_pauses", &scheduling.gc_pauses),
         ("other_pauses", &scheduling.other_pauses),
     ] {
@@ -125,6 +136,7 @@ pub fn json(out: &mut Vec<u8>, scheduling: &Scheduling, event: &str, time_unix_n
     }
     let queue = scheduling.queue;
     object
+        .number_or_null("latency_zeros_left_out", latencies.and_then(|it| it.zeros))
         .number_or_null("mutex_wait_ns", scheduling.mutex_wait_ns)
         .object("queue", |inner| {
             inner
@@ -150,22 +162,26 @@ fn distribution(object: &mut Object<'_>, distribution: &Distribution) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::run_queue::Latencies;
     use crate::model::run_queue::Queue;
 
     #[test]
     fn what_is_not_known_is_said() {
         let scheduling = Scheduling {
-            latencies: Some(Distribution {
-                bounds: vec![
-                    f64::NEG_INFINITY,
-                    0.0,
-                    64e-9,
-                    1024e-9,
-                    1280e-9,
-                    1e-3,
-                    f64::INFINITY,
-                ],
-                counts: vec![0, 3, 0, 2, 2, 1],
+            latencies: Some(Latencies {
+                zeros: Some(7),
+                times: Distribution {
+                    bounds: vec![
+                        f64::NEG_INFINITY,
+                        0.0,
+                        64e-9,
+                        1024e-9,
+                        1280e-9,
+                        1e-3,
+                        f64::INFINITY,
+                    ],
+                    counts: vec![0, 3, 0, 2, 2, 1],
+                },
             }),
             mutex_wait_ns: Some(1_500),
             queue: Queue {
@@ -190,6 +206,8 @@ mod tests {
             text.contains("count 8  p50 ≤1.28µs  p99 ≥1.00ms  max ≥1.00ms"),
             "{text}"
         );
+        assert!(text.contains("without 7 zeros"), "{text}");
+        assert!(text.contains("the\n   runtime's own included"), "{text}");
         assert!(text.contains("pauses for the collector  ?"), "{text}");
         assert!(text.contains("1.50µs in all"), "{text}");
         assert!(

@@ -1,13 +1,12 @@
 //! Where the time of goroutines goes, for programs.
 
-use crate::model::cost::Cost;
-use crate::model::loss::Loss;
+use crate::model::account::Account;
 use crate::model::sched::Blocking;
 use crate::model::sched::Open;
 use crate::model::sched::Report;
 use crate::model::sched::Row;
 use crate::model::sched::latency;
-use crate::render::cost;
+use crate::render::account;
 use crate::render::dump_json;
 use crate::render::histogram;
 use crate::render::json::Object;
@@ -19,12 +18,8 @@ pub struct About<'a> {
     pub event: &'a str,
     /// When, in ns since 1970.
     pub time_unix_ns: Option<u64>,
-    /// What was lost.
-    pub losses: &'a [Loss],
-    /// What it has cost.
-    pub cost: Option<&'a Cost>,
-    /// What the runtime's own counters say against it.
-    pub contradiction: Option<&'a str>,
+    /// The account, if it is the last one.
+    pub account: Option<&'a Account>,
 }
 
 /// One line.
@@ -52,17 +47,7 @@ pub fn report(out: &mut Vec<u8>, report: &Report, about: &About<'_>) {
     if let Some(blocking) = &report.blocking {
         object.list("blocking", blocking, place);
     }
-    object.list("lost", about.losses, |inner, loss| {
-        inner
-            .text("cause", loss.cause)
-            .number("events", loss.events);
-    });
-    if let Some(why) = about.contradiction {
-        object.text("contradiction", why);
-    }
-    if let Some(cost) = about.cost {
-        cost::json(&mut object, cost);
-    }
+    account::of_report(&mut object, about.account);
     object.end();
 }
 

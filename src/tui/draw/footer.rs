@@ -6,6 +6,7 @@ use ratatui::text::Line;
 use ratatui::text::Span;
 use ratatui::widgets::Widget;
 
+use crate::model::foreign;
 use crate::model::human::uptime;
 use crate::tui::plot::GUTTER;
 use crate::tui::state::State;
@@ -45,7 +46,7 @@ pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
         None => &state.list.filter,
     };
     if let Some(message) = &state.message {
-        Line::styled(format!(" {message}"), look.alarm()).render(area, buffer);
+        Line::styled(format!(" {}", foreign::line(message)), look.alarm()).render(area, buffer);
         return;
     }
     if let Some((text, valid)) = filter.typed() {

@@ -9,6 +9,7 @@ use ratatui::text::Span;
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
+use crate::model::foreign;
 use crate::model::human::compact;
 use crate::model::human::uptime;
 use crate::tui::look::Look;
@@ -34,8 +35,8 @@ pub(super) fn draw(
     let who = &view.who;
     let point = seen.history.last();
     let known = |value: Option<u64>| compact(value, 5);
-    let version = who.go_version.as_deref().unwrap_or("go ?");
-    let mut facts = vec![format!("pid {}", who.pid), version.to_owned()];
+    let version = foreign::shown(who.go_version.as_deref().unwrap_or("go ?"));
+    let mut facts = vec![format!("pid {}", who.pid), version.into_owned()];
     if let Some(time) = seen.uptime {
         facts.push(format!("up {}", uptime(time)));
     }
@@ -64,7 +65,8 @@ pub(super) fn draw(
             None => look.warning(),
         };
         buffer.set_style(line, look.selected());
-        buffer.set_stringn(line.x, line.y, format!(" {text}"), line.width.into(), style);
+        let text = format!(" {}", foreign::line(&text));
+        buffer.set_stringn(line.x, line.y, text, line.width.into(), style);
     }
     rest
 }

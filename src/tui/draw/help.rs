@@ -33,7 +33,7 @@ const LINES: [(&str, &str); 21] = [
     ("GC", "the longest pause; below: cycles that ended"),
     (
         "LATENCY",
-        "from runnable to running; in front p50, behind it p99",
+        "of all, the runtime's own too; p50, behind it p99",
     ),
     ("CPU", "100 % is one processor; of GC: its share of all"),
     ("blank  ·", "it was not read; it was read, and was nothing"),

@@ -9,6 +9,7 @@ use ratatui::widgets::Widget;
 use ratatui::widgets::Wrap;
 use unicode_width::UnicodeWidthStr;
 
+use crate::model::foreign;
 use crate::model::human::compact;
 use crate::model::human::duration;
 use crate::model::human::scaled;
@@ -115,7 +116,7 @@ pub(super) fn invite(
     let mut lines = vec![Line::raw(about), Line::raw("")];
     match panel {
         Panel::Failed(why) => {
-            lines.push(Line::styled(why.clone(), look.alarm()));
+            lines.push(Line::styled(foreign::line(why).into_owned(), look.alarm()));
             lines.push(Line::raw(format!("{key} tries again.")));
         }
         Panel::Stopping => lines.push(Line::raw("Taking the probes away…")),

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::model::foreign;
 use crate::tui::look::Look;
 use crate::tui::process::Page;
 
@@ -22,7 +23,7 @@ pub(super) fn draw(look: Look, page: &Page, area: Rect, buffer: &mut Buffer) {
     buffer.set_stringn(
         line.x,
         line.y,
-        format!(" {}", page.title),
+        format!(" {}", foreign::line(&page.title)),
         width,
         look.strong(),
     );
@@ -36,6 +37,7 @@ pub(super) fn draw(look: Look, page: &Page, area: Rect, buffer: &mut Buffer) {
             false => Style::new(),
         };
         let text = text.replace('\t', "    ");
+        let text = foreign::line(&text);
         buffer.set_stringn(area.x + 1, y, text, width.saturating_sub(1), style);
     }
 }

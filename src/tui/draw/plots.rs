@@ -14,6 +14,7 @@ use crate::model::human::duration;
 use crate::model::human::human_bytes;
 use crate::model::human::scaled;
 use crate::model::human::uptime;
+use crate::model::stat::NO_GOAL;
 use crate::model::top::Point;
 use crate::tui::look::Look;
 use crate::tui::plot::GUTTER;
@@ -183,14 +184,21 @@ impl Canvas<'_> {
         let limit = self.last.and_then(|point| point.memory_limit);
         let mut title = vec![
             (bytes(live), self.look.strong()),
-            (format!("of goal {}", bytes(goal)), self.look.goal()),
+            match goal {
+                // GOGC=off.
+                Some(NO_GOAL..) => ("no goal".to_owned(), self.look.dim()),
+                goal => (format!("of goal {}", bytes(goal)), self.look.goal()),
+            },
         ];
         if let Some(limit) = limit {
             title.push((format!("limit {}", human_bytes(limit)), self.look.dim()));
         }
         let plot = self.title("HEAP", title, area, buffer);
         let live = self.values(|point| point.heap_live.map(|bytes| bytes as f64));
-        let goal = self.values(|point| point.heap_goal.map(|bytes| bytes as f64));
+        let goal = self.values(|point| {
+            let goal = point.heap_goal.filter(|goal| *goal < NO_GOAL);
+            goal.map(|bytes| bytes as f64)
+        });
         let all = live.iter().chain(&goal).copied().flatten();
         let scale = Scale::from_zero(all, Round::Binary);
         Plot {
@@ -311,6 +319,7 @@ impl Canvas<'_> {
         let title = vec![
             (format!("p50 {}", at_most(p50, known)), Style::new()),
             (format!("p99 {}", at_most(p99, known)), self.look.strong()),
+            ("of all".to_owned(), self.look.dim()),
         ];
         let plot = self.title("LATENCY", title, area, buffer);
         let p50 = self.values(|point| point.latency_p50_ns.map(|ns| ns as f64));

@@ -1,0 +1,81 @@
+//! The account of an observation: the members that every command's last line has in common.
+
+use crate::model::account::Account;
+use crate::model::account::Remarks;
+use crate::model::loss::Loss;
+
+use super::cost;
+use super::json::Object;
+
+/// `lost`, `ended`, `notes` and `cost`.
+pub fn json(object: &mut Object<'_>, account: &Account) {
+    losses(object, &account.losses);
+    remarks(object, "ended", &account.endings);
+    remarks(object, "notes", &account.notes);
+    if let Some(cost) = &account.cost {
+        cost::json(object, cost);
+    }
+}
+
+/// The same of a report that may be the last one; of another only `lost` is there, and empty: there is no account yet.
+pub fn of_report(object: &mut Object<'_>, account: Option<&Account>) {
+    match account {
+        Some(account) => json(object, account),
+        None => losses(object, &[]),
+    }
+}
+
+/// `lost`.
+fn losses(object: &mut Object<'_>, losses: &[Loss]) {
+    object.list("lost", losses, |inner, loss| {
+        inner
+            .text("cause", loss.cause)
+            .number("events", loss.events);
+    });
+}
+
+fn remarks(object: &mut Object<'_>, key: &str, remarks: &Remarks) {
+    object.list(key, &remarks.kept, |inner, remark| {
+        inner
+            .text("cause", remark.cause)
+            .number_or_null("pid", remark.process.map(u64::from))
+            .text("text", &remark.text);
+    });
+    if remarks.more > 0 {
+        object.number(&format!("{key}_more"), remarks.more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::account::Remark;
+
+    #[test]
+    fn the_members() {
+        let mut account = Account {
+            losses: vec![Loss {
+                cause: "ring_full",
+                meaning: "",
+                events: 3,
+            }],
+            ..Account::default()
+        };
+        account.endings.add(Remark {
+            cause: "exec",
+            process: Some(7),
+            text: "gone".to_owned(),
+        });
+        account.notes.more = 2;
+        let mut out = Vec::new();
+        let mut object = Object::begin(&mut out);
+        json(&mut object, &account);
+        object.end();
+        let expected = concat!(
+            r#"{"lost":[{"cause":"ring_full","events":3}],"#,
+            r#""ended":[{"cause":"exec","pid":7,"text":"gone"}],"notes":[],"notes_more":2}"#,
+            "\n"
+        );
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

@@ -1,0 +1,80 @@
+//! What is said when memory runs out (`ulimit -v`, a control group's limit of address space), which would otherwise end
+//! grtmon by SIGABRT with a terminal in raw mode: nothing can be allocated any more, so it is said with what is there.
+
+#![allow(unsafe_code)]
+
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
+use nix::libc;
+
+/// The modes of the terminal, before anybody changed them.
+static TERMINAL: OnceLock<libc::termios> = OnceLock::new();
+
+/// Leaves the alternate screen, shows the cursor.
+const RESTORE: &[u8] = b"\x1b[?1049l\x1b[?25h";
+
+/// Remembers how the terminal was, for [`out_of_memory`]. To be called first of all.
+pub fn remember_terminal() {
+    if let Some(modes) = modes() {
+        let _ = TERMINAL.set(modes);
+    }
+}
+
+/// The modes of the terminal that standard input is; `None` if it is none.
+fn modes() -> Option<libc::termios> {
+    // SAFETY: it consists of numbers: zeros are as good as any.
+    let mut modes: libc::termios = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is that of a variable which lives.
+    (unsafe { libc::tcgetattr(0, &raw mut modes) } == 0).then_some(modes)
+}
+
+/// Says in one line that `wanted` bytes cannot be had, and ends grtmon with status 1. The kernel takes probes away.
+pub fn out_of_memory(wanted: usize) -> ! {
+    static ENDING: AtomicBool = AtomicBool::new(false);
+    if !ENDING.swap(true, Ordering::SeqCst) {
+        restore_terminal();
+        write(2, b"grtmon: out of memory: ");
+        write_number(wanted);
+        write(
+            2,
+            b" bytes more cannot be had; raise the limit (ulimit -v), or ask for less\n",
+        );
+    }
+    // SAFETY: runs nothing of this program any more.
+    unsafe { libc::_exit(1) }
+}
+
+/// Gives the terminal back if its modes are not what they were.
+fn restore_terminal() {
+    let (Some(was), Some(is)) = (TERMINAL.get(), modes()) else {
+        return;
+    };
+    if was.c_lflag != is.c_lflag {
+        write(1, RESTORE);
+        // SAFETY: the pointer is that of a static.
+        unsafe { libc::tcsetattr(0, libc::TCSANOW, was) };
+    }
+}
+
+fn write_number(number: usize) {
+    let mut digits = [0; 20];
+    let mut rest = number;
+    let mut first = digits.len();
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        first = at;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    write(2, digits.get(first..).unwrap_or_default());
+}
+
+/// Nothing better can be done where that fails.
+fn write(descriptor: i32, text: &[u8]) {
+    // SAFETY: pointer and length are those of a slice.
+    unsafe { libc::write(descriptor, text.as_ptr().cast(), text.len()) };
+}
