@@ -36,6 +36,7 @@ pub mod tracer;
 mod unpacked;
 pub mod watch;
 mod within;
+pub mod witness;
 
 use std::ffi::OsString;
 use std::fs::File;
