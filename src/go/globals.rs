@@ -107,6 +107,16 @@ impl<'b> Search<'_, 'b> {
         self.runtime.body(name).ok()
     }
 
+    /// [`words`] of the function of that name, or where it is inlined everywhere, of one of its copies.
+    fn words_of(&self, name: &str) -> Option<BTreeSet<u64>> {
+        if let Some(body) = self.body(name) {
+            return Some(words(body.code(), |_| true));
+        }
+        let copies = self.runtime.copies(name).ok()?;
+        let copy = copies.first()?;
+        Some(words(copy.host().code(), |at| copy.contains(at)))
+    }
+
     /// The address that `caller` passes as the first argument in its first call of `callee`.
     fn argument(&self, caller: &str, callee: &str) -> Option<u64> {
         let body = self.body(caller)?;
@@ -156,7 +166,7 @@ impl<'b> Search<'_, 'b> {
             return Some(*full);
         }
         let body = self.body("runtime.handoff")?;
-        let used = words(body.code());
+        let used = words(body.code(), |_| true);
         let pointed_to = body.code().instructions().iter();
         let pointed_to = pointed_to.filter_map(Instruction::address_set);
         let all = used
@@ -217,7 +227,7 @@ impl<'b> Search<'_, 'b> {
 
     /// `allgadd`: `allgs = append(allgs, gp)` reads and writes the three words of the slice.
     fn allgs(&self) -> Option<u64> {
-        let words = words(self.body("runtime.allgadd")?.code());
+        let words = self.words_of("runtime.allgadd")?;
         only(words.iter().copied().filter(|first| {
             [8, 16].iter().all(|distance| {
                 first
@@ -229,19 +239,21 @@ impl<'b> Search<'_, 'b> {
 
     /// `preemptall` reads the first two words of the slice, in `for _, pp := range allp`, and no other variable.
     fn allp(&self) -> Option<u64> {
-        let Some(body) = self.body("runtime.preemptall") else {
-            return self.allp_where_inlined();
-        };
-        let words = words(body.code());
+        let words = self.words_of("runtime.preemptall").unwrap_or_default();
         let mut words = words.iter();
-        let (first, second) = (*words.next()?, *words.next()?);
-        (first.checked_add(8) == Some(second) && words.next().is_none()).then_some(first)
+        let found = words.next().zip(words.next()).filter(|(first, second)| {
+            first.checked_add(8) == Some(**second) && words.next().is_none()
+        });
+        match found {
+            Some((first, _)) => Some(*first),
+            None => self.allp_where_inlined(),
+        }
     }
 
     /// Where `preemptall` is inlined: the slice whose length `procresize` changes, and that `retake` and
     /// `stopTheWorldWithSema` go through.
     fn allp_where_inlined(&self) -> Option<u64> {
-        let words = |name| Some(words(self.body(name)?.code()));
+        let words = |name| self.words_of(name);
         let resized = words("runtime.procresize")?;
         let (retake, stop) = (
             words("runtime.retake")?,
@@ -263,7 +275,7 @@ impl<'b> Search<'_, 'b> {
     /// `mcommoninit`: `mp.alllink = allm` and `atomicstorep(unsafe.Pointer(&allm), …)`: both read and pointed to.
     fn allm(&self) -> Option<u64> {
         let body = self.body("runtime.mcommoninit")?;
-        let words = words(body.code());
+        let words = words(body.code(), |_| true);
         let pointed_to: BTreeSet<u64> = body
             .code()
             .instructions()
@@ -278,12 +290,12 @@ impl<'b> Search<'_, 'b> {
 
     /// `main`: `runtimeInitTime = nanotime()`; `gcMarkTermination`: `work.tSweepTerm - runtimeInitTime`.
     fn init_time(&self) -> Option<u64> {
-        let used = words(self.body("runtime.gcMarkTermination")?.code());
+        let used = words(self.body("runtime.gcMarkTermination")?.code(), |_| true);
         let main = self.body("runtime.main")?;
         let set = accesses(main.code())
             .into_iter()
-            .filter(|access| access.stores && used.contains(&access.address));
-        only(set.map(|access| access.address))
+            .filter(|(_, access)| access.stores && used.contains(&access.address));
+        only(set.map(|(_, access)| access.address))
     }
 
     /// The table of strings that one of `functions` indexes.
@@ -315,10 +327,12 @@ fn only(mut values: impl Iterator<Item = u64>) -> Option<u64> {
     values.all(|value| value == first).then_some(first)
 }
 
-/// The addresses of the variables that are read or written as whole machine words.
-fn words(code: &Code<'_>) -> BTreeSet<u64> {
+/// The addresses of the variables that are read or written as whole machine words by the instructions at these places.
+fn words(code: &Code<'_>, at: impl Fn(usize) -> bool) -> BTreeSet<u64> {
     accesses(code)
         .iter()
+        .filter(|(place, _)| at(*place))
+        .map(|(_, access)| access)
         .flat_map(|access| {
             let words = (access.address..).step_by(8);
             words.take(access.words)
@@ -327,13 +341,15 @@ fn words(code: &Code<'_>) -> BTreeSet<u64> {
 }
 
 /// The variables that are read or written.
-fn accesses(code: &Code<'_>) -> Vec<Access> {
+fn accesses(code: &Code<'_>) -> Vec<(usize, Access)> {
     let mut dataflow = Dataflow::new(code, &[]);
     let instructions = code.instructions().iter().enumerate();
     instructions
         .filter_map(|(at, i)| {
-            i.access()
-                .or_else(|| i.access_by_pointer(|pointer| address(&mut dataflow, pointer, at)))
+            let access = i
+                .access()
+                .or_else(|| i.access_by_pointer(|pointer| address(&mut dataflow, pointer, at)));
+            Some((at, access?))
         })
         .collect()
 }

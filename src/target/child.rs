@@ -4,7 +4,7 @@
 //! spawned first is grtmon itself, as a stub that waits for a byte on a pipe and then becomes the command by execve(2):
 //! the same process, with nothing of the command executed yet. Should grtmon die meanwhile, the pipe closes and the
 //! stub ends without having started anything. A command that is not a Go program itself is let go at once, and followed
-//! until it becomes or starts one: see [`follow`](super::follow).
+//! until it becomes or starts one: see `target::follow`.
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -192,7 +192,7 @@ impl Layout {
         self
     }
 
-    /// The value of a field; `None` if it is unknown or does not exist in this version. A mere [`hint`](Self::hint) is none.
+    /// The value of a field; `None` if it is unknown or does not exist in this version. A mere hint is none.
     pub fn offset(&self, field: Field) -> Option<u32> {
         self.hint(field).filter(|_| !self.is_hint(field))
     }
