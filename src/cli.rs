@@ -339,7 +339,7 @@ pub struct Sched {
 #[command(
     after_help = "Columns (the first line is about all the time since the process began):
   GOROS    goroutines                RUN    those waiting for a processor
-  THR      threads of the runtime
+  THR      threads of the process
   OBJ/S    objects allocated per second, and their bytes (B/S)
   LIVE     heap, live or unswept; GOAL: where the next collection ends
   GC       collections               STW99  99th percentile of their pauses

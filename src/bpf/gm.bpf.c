@@ -56,18 +56,16 @@ static __always_inline int add(__u32 slot, __u64 bytes)
 
 static __always_inline int add_class(__u64 size)
 {
-	__u32 class, index;
+	__u32 class = GM_TINY, index;
 
 	if (size <= GM_STEP8_MAX) {
 		index = (size + 7) / 8;
-		if (index >= GM_STEP8_SLOTS)
-			return count(GM_N_UNCLASSED);
-		class = gm_step8[index];
+		if (index < GM_STEP8_SLOTS)
+			class = gm_step8[index];
 	} else {
 		index = (size - GM_STEP8_MAX + 127) / 128;
-		if (index >= GM_STEP128_SLOTS)
-			return count(GM_N_UNCLASSED);
-		class = gm_step128[index];
+		if (index < GM_STEP128_SLOTS)
+			class = gm_step128[index];
 	}
 	if (class >= GM_TINY)
 		return count(GM_N_UNCLASSED);

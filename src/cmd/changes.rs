@@ -18,13 +18,13 @@ pub(super) enum Change {
     /// It ends the observation of a process.
     Ends(Remark),
     /// It ends the observation of the binary and all its processes.
-    #[allow(dead_code, reason = "for what is found out about the binary's file")]
     EndsAll(Remark),
 }
 
 /// What was last known, and what was said already.
 #[derive(Debug)]
 pub(super) struct Changes {
+    place: Place,
     said_replaced: bool,
     said_changed: bool,
     confined: Vec<Confined>,
@@ -50,6 +50,7 @@ impl Changes {
             said: false,
         };
         Self {
+            place: place.clone(),
             said_replaced: false,
             said_changed: false,
             confined: place.confined_to().iter().map(confined).collect(),
@@ -88,7 +89,35 @@ impl Changes {
                 "Processes outside of grtmon's PID namespace run this file too: they are observed, but have no number here (?).",
             );
         }
+        let news = self.place.look();
+        happened.extend(
+            news.warnings
+                .into_iter()
+                .map(|text| Change::Note(code(text))),
+        );
+        if let Some(why) = news.over {
+            let text = format!("{}: {why}", target.name);
+            happened.push(Change::EndsAll(Remark {
+                cause: "debugger",
+                process: None,
+                text,
+            }));
+        }
         happened
+    }
+
+    /// What is to be said of the code where probes were: they are gone.
+    pub(super) fn look_back(&self) -> Vec<Remark> {
+        self.place.look_back().into_iter().map(code).collect()
+    }
+}
+
+/// Of the code in a process.
+fn code(text: String) -> Remark {
+    Remark {
+        cause: "code",
+        process: None,
+        text,
     }
 }
 

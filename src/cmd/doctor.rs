@@ -8,7 +8,9 @@ use crate::cli;
 use crate::go::VersionSource;
 use crate::go::events;
 use crate::go::events::Event;
+use crate::go::needs::NEEDS;
 use crate::go::runtime::Runtime;
+use crate::go::sites::Site;
 use crate::go::starts;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
@@ -16,10 +18,13 @@ use crate::probe::attach;
 use crate::probe::kernel::Kernel;
 use crate::probe::memory;
 use crate::probe::sched::Options;
+use crate::probe::site_check;
 use crate::render::report;
 use crate::target;
 use crate::target::Selection;
+use crate::target::Target;
 use crate::target::checked::Checked;
+use crate::target::memory::Way;
 
 use super::gr;
 use super::gr_seq;
@@ -35,8 +40,12 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
     if let Some(selection) = selection(args) {
         for target in target::resolve(&selection)?.targets {
             let checked = Checked::of(&target);
-            sections.push(binary(&checked));
-            sections.push(sites(&checked.runtime));
+            let mut about = binary(&checked);
+            let (events, sites) = sites(&checked.runtime);
+            code(&target, &sites, &mut about);
+            sections.push(about);
+            sections.push(events);
+            sections.push(commands(&checked));
             target.require_unchanged()?;
         }
     }
@@ -137,8 +146,57 @@ fn binary(checked: &Checked<'_>) -> Section {
     section
 }
 
-fn sites(runtime: &Runtime<'_>) -> Section {
+/// Whether the code at all sites is in memory as it is in the file.
+fn code(target: &Target, sites: &[Site], section: &mut Section) {
+    let processes = target.processes();
+    if processes.is_empty() {
+        return;
+    }
+    let (mut found, mut verdict) = (Vec::new(), Verdict::Fine);
+    for process in processes.iter().filter(|it| target.runs(it)) {
+        let (lines, is_fine) = site_check::describe(target, process, sites);
+        found.extend(lines);
+        if !is_fine {
+            verdict = Verdict::Lacking;
+        }
+    }
+    section.add("code", found, verdict);
+}
+
+/// What each command will show of this program, as far as that depends on where the runtime keeps things.
+fn commands(checked: &Checked<'_>) -> Section {
+    let mut section = Section::new("Commands");
+    let (layout, globals) = (&checked.anatomy.layout, &checked.anatomy.globals);
+    let mut names: Vec<&str> = Vec::new();
+    for name in NEEDS.iter().flat_map(|need| need.command.split(", ")) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    for name in names {
+        let needs = NEEDS
+            .iter()
+            .filter(|need| need.command.split(", ").any(|command| command == name));
+        let lacks: Vec<String> = needs
+            .filter_map(|need| Some((need, need.lack(layout, globals)?)))
+            .map(|(need, why)| match need.what {
+                "" => format!("refused: {why}"),
+                what => format!("?: {what} ({why})"),
+            })
+            .collect();
+        if lacks.is_empty() {
+            section.fine(name, "everything");
+        } else {
+            section.add(name, lacks, Verdict::Lacking);
+        }
+    }
+    section
+}
+
+/// The events and their sites, and all these sites.
+fn sites(runtime: &Runtime<'_>) -> (Section, Vec<Site>) {
     let mut section = Section::new("Events");
+    let mut all = Vec::new();
     for event in Event::ALL {
         match events::sites(runtime, event) {
             Ok(sites) if sites.is_empty() => {
@@ -154,6 +212,7 @@ fn sites(runtime: &Runtime<'_>) -> Section {
                     lines.push(format!("and {} more", sites.len() - SHOWN));
                 }
                 section.add(event.describe(), lines, Verdict::Fine);
+                all.extend(sites);
             }
             Err(why) => section.lacking(event.describe(), format!("not available: {why}")),
         }
@@ -169,7 +228,7 @@ fn sites(runtime: &Runtime<'_>) -> Section {
         ),
         Err(why) => section.lacking("go statements", format!("not available: {why}")),
     }
-    section
+    (section, all)
 }
 
 fn describe(kernel: &Kernel) -> Section {
@@ -194,6 +253,16 @@ fn describe(kernel: &Kernel) -> Section {
         kernel.has_btf(),
         "needed only before Linux 5.15 and with --attach tracefs, for position-independent programs, and in nested containers",
     );
+    match target::memory::way() {
+        Way::Call => section.fine("reading memory", "by process_vm_readv"),
+        Way::File(why) => section.fine("reading memory", format!("through /proc/PID/mem: {why}")),
+        Way::None(why) => {
+            section.lacking(
+                "reading memory",
+                format!("no: {why}, and /proc/PID/mem cannot be read"),
+            );
+        }
+    }
     match kernel.obstacle() {
         None => {
             section.fine("probes", "can be used");

@@ -110,7 +110,7 @@ impl Observation for Gc {
     fn look(&mut self, _all: &mut [Observed<'_>]) -> Result<()> {
         if let Some(json) = &mut self.printer.json {
             // It changes when the clock is set, and when the machine was suspended.
-            json.unix_offset_ns = clock::unix_offset_ns()?;
+            json.unix_offset_ns = clock::renewed_unix_offset_ns(json.unix_offset_ns)?;
         }
         Ok(())
     }

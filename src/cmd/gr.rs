@@ -178,7 +178,7 @@ impl Observation for Gr {
     type Probes<'a> = GrProbes<'a>;
     type Own<'a> = Own<'a>;
 
-    fn plan(&mut self, target: &Target) -> Result<(Plan, Own<'a>)> {
+    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own<'a>)> {
         let checked = Checked::of(target);
         let plan = Plan::of(&checked, &self.options)
             .with_context(|| format!("cannot observe {}", target.name))?;
@@ -253,7 +253,8 @@ impl Observation for Gr {
 
     fn look(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
         // It changes when the clock is set, and when the machine was suspended.
-        self.printer.unix_offset_ns = clock::unix_offset_ns()?;
+        let before = self.printer.unix_offset_ns;
+        self.printer.unix_offset_ns = clock::renewed_unix_offset_ns(before)?;
         for one in all {
             one.probes.drop_hot()?.iter().for_each(|entry| {
                 let name = one.own.names.function(&one.target.binary, *entry);

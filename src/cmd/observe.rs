@@ -240,7 +240,10 @@ impl<O: Observation> Run<'_, O> {
                 self.command.forget(one, gone.process)?;
             }
             for change in one.changes.look(one.target, &mut one.watch) {
-                one.is_over |= matches!(change, Change::EndsAll(_));
+                if matches!(change, Change::EndsAll(_)) {
+                    one.is_over = true;
+                    one.probes.close()?;
+                }
                 happened.push(change);
             }
         }
@@ -272,6 +275,12 @@ impl<O: Observation> Run<'_, O> {
         for one in &mut self.all {
             keep(one.probes.close());
         }
+        let left: Vec<Remark> = self
+            .all
+            .iter()
+            .flat_map(|one| one.changes.look_back())
+            .collect();
+        left.into_iter().for_each(|remark| self.note(remark));
         keep(self.look_round());
         keep(self.command.drain(&mut self.all));
         for one in &self.all {

@@ -97,6 +97,8 @@ pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
 fn read(row: &mut GoProcess, found: &Found, program: &mut Program) -> Result<()> {
     let pid = row.pid;
     let live = open(found, program)?;
+    live.require_begun()?;
+    row.fork_copy = live.is_fork_copy() == Some(true);
     let vitals = Vitals::read(live.subject()).map_err(|why| match why {
         ReadError::Memory(why) => live::explain(pid, &why),
         why => anyhow!("cannot read process {pid}: {why}"),

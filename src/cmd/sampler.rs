@@ -12,7 +12,6 @@ use crate::go::vitals::Vitals;
 use crate::model::allocation::Count;
 use crate::model::stat::Interval;
 use crate::model::stat::Sample;
-use crate::target::clock;
 use crate::target::live;
 use crate::target::live::Live;
 
@@ -53,6 +52,7 @@ impl Sampler {
     /// For a process whose layout was checked. After `patience` readings in a row that failed, or if the first one does,
     /// it is given up; with `None` it is tried for ever.
     pub(super) fn new(live: Live, patience: Option<u32>) -> Result<Self> {
+        live.require_begun()?;
         Ok(Self {
             began: live.began().map_err(|why| unreadable(&live, why))?,
             live,
@@ -68,7 +68,7 @@ impl Sampler {
         &self.live
     }
 
-    /// When the process began, ns of CLOCK_MONOTONIC.
+    /// When the process began, ns by its own clock.
     pub(super) fn began(&self) -> u64 {
         self.began
     }
@@ -124,10 +124,10 @@ impl Sampler {
     fn sample(&mut self) -> Result<Sample, ReadError> {
         let subject = self.live.subject();
         let vitals = Vitals::read(subject)?;
-        let time_ns = now()?;
+        let time_ns = now(&self.live)?;
         let allocated = match allocated::read(&mut self.counters, &subject, TRIES) {
-            Ok(allocated) => Some((total(&allocated), now()?)),
-            Err(why) if why.is_final() => return Err(why),
+            Ok(allocated) => Some((total(&allocated), now(&self.live)?)),
+            Err(why @ ReadError::Memory(_)) if why.is_final() => return Err(why),
             Err(_) => None,
         };
         let moving = self.counters.kept();
@@ -137,7 +137,7 @@ impl Sampler {
             time_ns,
             goroutines: vitals.goroutines(false).ok(),
             runnable: vitals.runnable(),
-            threads: vitals.threads(),
+            threads: self.live.thread_count(),
             processors: vitals.processors(),
             // A sum of counts of different moments would not be true at any.
             allocated: allocated.filter(|_| moving == 0),
@@ -164,8 +164,9 @@ pub(super) fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
     }
 }
 
-fn now() -> Result<u64, ReadError> {
-    clock::monotonic_ns().map_err(|why| ReadError::Unknown(format!("{why:#}")))
+fn now(live: &Live) -> Result<u64, ReadError> {
+    live.now_ns()
+        .map_err(|why| ReadError::Unknown(format!("{why:#}")))
 }
 
 /// Everything allocated, tiny objects included.

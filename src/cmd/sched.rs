@@ -182,7 +182,7 @@ impl Observation for Sched {
     type Probes<'a> = SchedProbes<'a>;
     type Own<'a> = Own<'a>;
 
-    fn plan(&mut self, target: &Target) -> Result<(Plan, Own<'a>)> {
+    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own<'a>)> {
         let checked = Checked::of(target);
         let plan = Plan::of(&checked, &self.options)
             .with_context(|| format!("cannot observe {}", target.name))?;

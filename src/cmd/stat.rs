@@ -19,7 +19,6 @@ use crate::render::metric;
 use crate::render::stat;
 use crate::target;
 use crate::target::Selection;
-use crate::target::clock;
 use crate::target::live::Live;
 
 use super::output;
@@ -43,8 +42,12 @@ pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
     let anatomy = Anatomy::of(&target.binary);
     target.require_unchanged()?;
     let live = Live::checked(&process, &anatomy)?;
+    live.require_begun()?;
     if args.metrics {
         return every_metric(&live, args.output);
+    }
+    if let Some(note) = live.copy_note() {
+        output::warn(&note);
     }
     let mut command = Stat {
         sampler: Sampler::new(live, Some(PATIENCE))?,
@@ -132,7 +135,7 @@ impl Stat {
 
     fn print(&mut self, interval: &Interval) -> Result<()> {
         if self.json {
-            let offset = clock::unix_offset_ns()?;
+            let offset = self.sampler.live().unix_offset_ns()?;
             let time = u64::try_from(i128::from(interval.now.time_ns) + offset).ok();
             stat::json(&mut self.output.text, interval, time);
             self.output.counts();

@@ -176,6 +176,7 @@ impl<'i> Body<'i> {
             } else {
                 Cost::SingleStepped
             },
+            code: self.code.bytes_through(index).into(),
         })
     }
 }

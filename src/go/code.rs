@@ -149,6 +149,16 @@ impl<'i> Code<'i> {
         self.bytes.get(start..start.checked_add(size)?)
     }
 
+    /// The bytes from the entry to the end of the instruction at this place; none if there is no such instruction.
+    pub fn bytes_through(&self, index: usize) -> &'i [u8] {
+        let size = self
+            .get(index)
+            .and_then(|instruction| instruction.end().checked_sub(self.entry))
+            .and_then(|size| usize::try_from(size).ok());
+        size.and_then(|size| self.bytes.get(..size))
+            .unwrap_or_default()
+    }
+
     /// Whether the kernel emulates the instruction when a uprobe is on it (one trap) instead of single-stepping a copy
     /// of it out of line (two). Where kernels differ, it counts as not emulated.
     pub fn is_emulated(&self, index: usize) -> bool {

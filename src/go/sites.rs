@@ -80,6 +80,9 @@ pub struct Site {
     pub kind: SiteKind,
     /// What a hit costs.
     pub cost: Cost,
+    /// The code from the function's entry to the end of the site's instruction, as it was decoded: what a probe there may
+    /// rely on was read from it.
+    pub code: Box<[u8]>,
 }
 
 impl fmt::Display for Site {

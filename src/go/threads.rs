@@ -38,6 +38,34 @@ pub(super) fn read(subject: &Subject<'_>) -> Result<Threads, ReadError> {
     ))
 }
 
+/// Whether there is a thread whose number (`m.procid`, as the process itself knows it) is one of those. Stops at the first.
+/// `None` if no thread has a number.
+///
+/// # Errors
+/// It cannot be read, or has no end.
+pub fn any(subject: &Subject<'_>, is_one: impl Fn(u64) -> bool) -> Result<Option<bool>, ReadError> {
+    let head = subject.global("allm", |globals| globals.allm)?;
+    let link = subject.offset(Field::MAlllink)?;
+    let id = subject.offset(Field::MProcid)?;
+    let mut next = subject.memory.u64(head)?;
+    let mut met = None;
+    for _ in 0..MOST {
+        if next == 0 {
+            return Ok(met);
+        }
+        // Those kept in store for C have none yet.
+        match subject.memory.u64(next.wrapping_add(id))? {
+            0 => {}
+            id if is_one(id) => return Ok(Some(true)),
+            _ => met = Some(false),
+        }
+        next = subject.memory.u64(next.wrapping_add(link))?;
+    }
+    Err(ReadError::Implausible(
+        "its list of threads has no end".to_owned(),
+    ))
+}
+
 /// The addresses of all threads, and what they have counted.
 fn walk(subject: &Subject<'_>) -> Result<(Vec<u64>, Threads), ReadError> {
     let head = subject.global("allm", |globals| globals.allm)?;

@@ -27,6 +27,8 @@ pub struct GoProcess {
     pub container: Option<String>,
     /// Its command line.
     pub command: String,
+    /// Whether it is a mere copy, made by fork: it has the memory of a Go process and none of its threads.
+    pub fork_copy: bool,
     /// Why its memory was not read; `None` if it was.
     pub unread: Option<String>,
 }

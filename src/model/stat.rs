@@ -80,10 +80,12 @@ impl Interval {
             now.map(|now| now.saturating_sub(before.unwrap_or(0)))
         };
         let allocated = now.allocated.zip(before.allocated);
-        let allocated = allocated.map(|((now, at), (before, since))| {
-            let seconds = (at.saturating_sub(since) as f64 / 1e9).max(1e-9);
+        let allocated = allocated.and_then(|((now, at), (before, since))| {
+            // In no time there is no rate.
+            let ns = at.checked_sub(since).filter(|ns| *ns > 0)?;
+            let seconds = ns as f64 / 1e9;
             let came = now.since(before);
-            (came.objects as f64 / seconds, came.bytes as f64 / seconds)
+            Some((came.objects as f64 / seconds, came.bytes as f64 / seconds))
         });
         let cycles = less(now.gc_cycles, before.gc_cycles);
         let gc = less(now.gc_cpu_ns, before.gc_cpu_ns);
@@ -198,6 +200,15 @@ mod tests {
         };
         let interval = Interval::between(&last, sample(4_000_000_000, 5));
         assert_eq!(interval.objects_per_second, Some(10.0));
+    }
+
+    #[test]
+    fn in_no_time_there_is_no_rate() {
+        for since in [5, 6] {
+            let interval = Interval::between(&sample(since, 1), sample(5, 3));
+            assert_eq!(interval.objects_per_second, None);
+            assert_eq!(interval.bytes_per_second, None);
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ use super::kernel;
 use super::kernel::Kernel;
 use super::older;
 use super::refusal::cannot_attach;
+use super::site_check::News;
+use super::site_check::SiteCheck;
 use super::trace_event::TraceFs;
 
 pub(super) use super::held::Attached;
@@ -173,6 +175,8 @@ pub struct Place {
     method: Method,
     /// How the programs tell sites apart where they get no cookies.
     by_address: Option<ByAddress>,
+    /// What the code at the sites is held against; `None` for our own.
+    check: Option<SiteCheck>,
 }
 
 /// The map of cookies by address (`go_sites` in `go.bpf.h`).
@@ -207,12 +211,14 @@ impl Place {
         } else {
             Some(ByAddress::of(target.binary.image())?)
         };
+        let check = SiteCheck::of(target, confined_to.is_some());
         Ok(Self {
             file: Arc::clone(target.file.file()),
             held: Held::guarded(&target.file)?,
             confined_to,
             method,
             by_address,
+            check: Some(check),
         })
     }
 
@@ -224,6 +230,7 @@ impl Place {
             confined_to: None,
             method,
             by_address: None,
+            check: None,
         }
     }
 
@@ -247,9 +254,39 @@ impl Place {
         self.method
     }
 
+    /// What has happened to the code under the probes; to be asked ten times a second.
+    pub fn look(&self) -> News {
+        self.check.as_ref().map(SiteCheck::look).unwrap_or_default()
+    }
+
+    /// What a debugger has left where probes were, to be said when they are gone.
+    pub fn look_back(&self) -> Vec<String> {
+        let check = self.check.as_ref();
+        check.map(SiteCheck::look_back).unwrap_or_default()
+    }
+
+    /// The check of the code at the sites, for who attaches to those of them that pass.
+    pub(super) fn check(&self) -> Option<&SiteCheck> {
+        self.check.as_ref()
+    }
+
     /// Attaches one program of the object to its sites, in the file that was read. When that has changed, nothing is
-    /// attached any more: [`Target::has_ended`].
+    /// attached any more: [`Target::file_change`].
+    ///
+    /// # Errors
+    /// The kernel refuses, or there can be no probe at one of the sites.
     pub(super) fn attach(&self, object: &Object, step: &Step) -> Result<Vec<Attached>> {
+        if let Some(check) = &self.check {
+            check.require(&step.sites)?;
+        }
+        self.attach_checked(object, step)
+    }
+
+    /// As [`attach`](Self::attach), to sites that have passed the check.
+    pub(super) fn attach_checked(&self, object: &Object, step: &Step) -> Result<Vec<Attached>> {
+        if self.check.as_ref().is_some_and(SiteCheck::is_over) {
+            return Ok(Vec::new());
+        }
         let name = self.method.program(step.program);
         let program = object
             .progs_mut()

@@ -184,9 +184,28 @@ impl<'object> GrProbes<'object> {
             let links = probes.place.attach(probes.skel.object(), step)?;
             probes.links.extend(links);
         }
-        probes.starts.links = probes.attach_starts(&plan.start_sites)?;
-        probes.starts.sites = plan.start_sites.clone();
+        probes.watch_starts(plan.start_sites.clone())?;
         Ok(probes)
+    }
+
+    /// Watches these start functions too, but for those where there can be no probe.
+    fn watch_starts(&mut self, mut sites: BTreeMap<u64, Site>) -> Result<()> {
+        if let Some(check) = self.place.check() {
+            let (entries, all): (Vec<u64>, Vec<Site>) = sites
+                .iter()
+                .map(|(entry, site)| (*entry, site.clone()))
+                .unzip();
+            for index in check.left_out(&all)? {
+                if let Some(entry) = entries.get(index) {
+                    sites.remove(entry);
+                    self.starts.given_up.insert(*entry);
+                }
+            }
+        }
+        let links = self.attach_starts(&sites)?;
+        self.starts.links.extend(links);
+        self.starts.sites.extend(sites);
+        Ok(())
     }
 
     fn attach_starts(&self, sites: &BTreeMap<u64, Site>) -> Result<Vec<Attached>> {
@@ -194,7 +213,7 @@ impl<'object> GrProbes<'object> {
             program: START,
             sites: sites.values().cloned().collect(),
         };
-        self.place.attach(self.skel.object(), &step)
+        self.place.attach_checked(self.skel.object(), &step)
     }
 
     /// Attaches the start functions anew, each once. The new links are there before the old ones go: no start is missed,
@@ -262,9 +281,7 @@ impl<'object> GrProbes<'object> {
         }
         let count = learned.len();
         if count > 0 {
-            let links = self.attach_starts(&learned)?;
-            self.starts.links.extend(links);
-            self.starts.sites.extend(learned);
+            self.watch_starts(learned)?;
         }
         // Taking links away takes longer than attaching: it is worth it when there are many.
         if self.place.method() == Method::Multi && self.starts.links.len() > MAX_START_LINKS {
@@ -287,11 +304,15 @@ impl<'object> GrProbes<'object> {
         };
         let is_hot = |(entry, site): (&u64, &Site)| (calls(site) > HOT).then_some(*entry);
         let hot: Vec<u64> = self.starts.sites.iter().filter_map(is_hot).collect();
+        let mut gone = Vec::new();
         for entry in &hot {
-            self.starts.sites.remove(entry);
+            gone.extend(self.starts.sites.remove(entry).map(|site| site.vaddr));
             self.starts.given_up.insert(*entry);
         }
         if !hot.is_empty() {
+            if let Some(check) = self.place.check() {
+                check.detached(&gone);
+            }
             self.renew_starts()?;
         }
         Ok(hot)

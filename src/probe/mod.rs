@@ -18,6 +18,7 @@ mod process_number;
 pub mod refusal;
 pub mod rights;
 pub mod sched;
+pub mod site_check;
 pub mod spent;
 mod trace_event;
 pub mod trap;

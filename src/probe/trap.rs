@@ -45,6 +45,7 @@ pub fn cost_ns(method: Method) -> Result<f64> {
         file_offset: own_code::file_offset(vaddr).context("cannot find grtmon's own code")?,
         kind: SiteKind::Early,
         cost: Cost::OneTrap,
+        code: Box::default(),
     };
     let bare = batch_ns();
     let mut object = MaybeUninit::uninit();

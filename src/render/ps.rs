@@ -70,7 +70,10 @@ pub fn text(out: &mut Vec<u8>, processes: &[GoProcess], style: Style) {
 /// The command and the container that it runs in. On a terminal the end of a long command is cut, not its beginning.
 fn command(process: &GoProcess, room: Option<usize>) -> String {
     let container = process.container.as_deref();
-    let container = container.map_or_else(String::new, |id| format!(" [{}]", short(id)));
+    let mut container = container.map_or_else(String::new, |id| format!(" [{}]", short(id)));
+    if process.fork_copy {
+        container.push_str(" (fork)");
+    }
     let room = room.map_or(usize::MAX, |room| room.saturating_sub(container.len()));
     if columns(&foreign::shown(&process.command)) <= room {
         return process.command.clone() + &container;
@@ -111,6 +114,7 @@ pub fn json(out: &mut Vec<u8>, processes: &[GoProcess]) {
             .number_or_null("uptime_seconds", process.uptime.map(|time| time.as_secs()))
             .text_or_null("container", process.container.as_deref())
             .text("command", &process.command)
+            .truth("fork_copy", process.fork_copy)
             .text_or_null("unread", process.unread.as_deref());
         object.end();
     }
@@ -135,8 +139,19 @@ mod tests {
             uptime: Some(Duration::from_secs(7300)),
             container: Some("0123456789abcdef".repeat(4)),
             command: "/usr/bin/prometheus --web.listen-address=:9090".to_owned(),
+            fork_copy: false,
             unread: None,
         }
+    }
+
+    #[test]
+    fn a_mere_copy_is_marked() {
+        let copy = GoProcess {
+            fork_copy: true,
+            ..sample()
+        };
+        assert!(command(&copy, None).ends_with(" (fork)"));
+        assert!(!command(&sample(), None).contains("(fork)"));
     }
 
     #[test]

@@ -26,6 +26,27 @@ pub fn unix_offset_ns() -> Result<i128> {
     Ok(offset)
 }
 
+/// Less than this is an error of reading: both clocks are slewed alike, and differ otherwise only where one is set, or goes
+/// on while the machine is suspended.
+const STEP_NS: u128 = 100_000;
+
+/// As [`unix_offset_ns`], where it was `before` a moment ago: that stays, to the nanosecond, unless the clock was set or
+/// the machine suspended.
+///
+/// # Errors
+/// The clocks cannot be read.
+pub fn renewed_unix_offset_ns(before: i128) -> Result<i128> {
+    Ok(renewed(before, unix_offset_ns()?))
+}
+
+fn renewed(before: i128, now: i128) -> i128 {
+    if now.abs_diff(before) < STEP_NS {
+        before
+    } else {
+        now
+    }
+}
+
 /// Nanoseconds of CLOCK_MONOTONIC: the clock of `bpf_ktime_get_ns` and of Go's `nanotime`.
 pub fn monotonic_ns() -> Result<u64> {
     u64::try_from(now(ClockId::CLOCK_MONOTONIC)?).context("the clock is out of range")
@@ -40,4 +61,16 @@ pub fn thread_cpu() -> Duration {
 fn now(clock: ClockId) -> Result<i128> {
     let time = clock_gettime(clock).context("cannot read the clock")?;
     Ok(i128::from(time.tv_sec()) * 1_000_000_000 + i128::from(time.tv_nsec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_told_from_an_error_of_reading() {
+        assert_eq!(renewed(1_000_000_000, 1_000_000_900), 1_000_000_000);
+        assert_eq!(renewed(1_000_000_000, 1_100_000_000), 1_100_000_000);
+        assert_eq!(renewed(1_000_000_000, -5), -5);
+    }
 }

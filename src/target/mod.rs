@@ -3,11 +3,15 @@
 pub mod checked;
 pub mod child;
 pub mod clock;
+pub mod code_in_memory;
 pub mod core_dump;
 pub mod cpu;
 mod extent;
 mod fault;
 mod file_id;
+mod follow;
+mod fork_copy;
+mod fuse;
 pub mod guard;
 pub mod last_words;
 mod lease;
@@ -16,6 +20,7 @@ pub mod live;
 pub mod machine;
 pub mod mapped;
 pub mod memory;
+mod memory_file;
 pub mod namespace;
 mod open;
 pub mod own_code;
@@ -26,9 +31,14 @@ mod program_file;
 mod same_pages;
 pub mod signals;
 pub mod survey;
+mod time_namespace;
+pub mod tracer;
+mod unpacked;
 pub mod watch;
+mod within;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +47,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::go::Binary;
+use crate::go::GoError;
 use crate::go::Machine;
 
 use self::child::Waiting;
@@ -91,6 +102,8 @@ pub struct Target {
     pub name: String,
     /// Which of its processes.
     pub scope: Scope,
+    /// Whether they have begun to run; one that was followed to its first instruction has not.
+    begun: bool,
     /// The file that was read, and into which its probes go.
     pub file: Arc<ProgramFile>,
 }
@@ -122,19 +135,64 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
         Selection::Command(command) => {
             let name = command.first().context("no command given after --")?;
             let path = process::find_program(Path::new(name))?;
-            let mut target = Target::open(&path, Scope::Only(Vec::new()))?;
+            let target = Target::open(&path, Scope::Only(Vec::new()));
+            let builds = target
+                .as_ref()
+                .is_ok_and(|it| go_tool_runs(&it.binary, command));
             let mut command = command.clone();
             if let Some(program) = command.first_mut() {
-                *program = path.into_os_string();
+                *program = path.clone().into_os_string();
             }
-            let waiting = Waiting::prepare(&command)?;
-            target.scope = Scope::Only(vec![ProcessId::of(waiting.pid())?]);
+            let (target, waiting) = match target {
+                Ok(mut target) if !builds => {
+                    let waiting = Waiting::prepare(&command)?;
+                    target.scope = Scope::Only(vec![ProcessId::of(waiting.pid())?]);
+                    (target, waiting)
+                }
+                Err(why) if !is_no_go(&why) => return Err(why),
+                _ => follow(&path, &command)?,
+            };
             Ok(Resolved {
                 targets: vec![target],
                 command: Some(waiting),
             })
         }
     }
+}
+
+/// Starts a command that is not the Go program itself that is meant, and follows it to that.
+fn follow(path: &Path, command: &[OsString]) -> Result<(Target, Waiting)> {
+    let shown = path.display();
+    if !live::may_trace() {
+        anyhow::bail!(
+            "{shown} is not a Go program: to follow it to the one it starts takes CAP_SYS_PTRACE; start it elsewhere, and use --pid or --binpath"
+        );
+    }
+    // Of the tools that build a program none is meant.
+    let is_wanted = |exe: &PathBuf| {
+        survey::is_go_program(exe) == Some(true)
+            && Target::open(exe, Scope::Everyone).is_ok_and(|it| !is_go_tool(&it.binary))
+    };
+    let waiting = Waiting::prepare(command)?
+        .follow(is_wanted)
+        .with_context(|| format!("no Go program to observe came of {shown}"))?;
+    let process = ProcessId::of(waiting.pid())?;
+    let mut target = Target::open(&process.exe(), Scope::Only(vec![process.clone()]))?;
+    target.name = process.shown_name();
+    target.begun = false;
+    Ok((target, waiting))
+}
+
+/// Whether a command is `go run` or the like: what it builds and runs is meant.
+fn go_tool_runs(binary: &Binary, command: &[OsString]) -> bool {
+    let runs = |word: &OsString| ["run", "test", "tool"].iter().any(|it| word == it);
+    is_go_tool(binary) && command.get(1).is_some_and(runs)
+}
+
+/// Whether a program is part of Go's own tools.
+fn is_go_tool(binary: &Binary) -> bool {
+    let info = binary.build_info();
+    info.is_some_and(|info| info.path.starts_with("cmd/"))
 }
 
 /// Processes of one binary are one target: they share their probes. Where it cannot be told whether they run one file,
@@ -158,8 +216,11 @@ fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
         .into_iter()
         .filter_map(|(file, processes)| Some((file, processes.first()?.clone(), processes)))
         .map(|(file, first, processes)| {
-            let mut target = Target::read(file, &first.exe(), Scope::Only(processes.clone()))
-                .with_context(|| format!("cannot observe process {}", first.pid))?;
+            let target = Target::read(file, &first.exe(), Scope::Only(processes.clone()));
+            let mut target = target.map_err(|why| match within::find(first.pid) {
+                Some(within) if is_no_go(&why) => anyhow::anyhow!(within.advice(first.pid)),
+                _ => why.context(format!("cannot observe process {}", first.pid)),
+            })?;
             target.name = first.shown_name();
             // What a process runs now may not be what was opened.
             match processes.iter().find(|process| !target.is_run_by(process)) {
@@ -173,10 +234,19 @@ fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
         .collect()
 }
 
+/// Whether a file could be read and turned out not to be a Go program.
+fn is_no_go(why: &anyhow::Error) -> bool {
+    let why = why.downcast_ref::<GoError>();
+    why.is_some_and(|why| matches!(why, GoError::NotGo | GoError::NotElf))
+}
+
 fn cannot_open(pid: i32, error: anyhow::Error) -> anyhow::Error {
     let system = error.root_cause().downcast_ref::<std::io::Error>();
     match system.map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::PermissionDenied) => live::refusal(pid),
+        Some(std::io::ErrorKind::PermissionDenied) => match fuse::obstacle_of_process(pid) {
+            Some(why) => anyhow::anyhow!("may not read process {pid}: {why}"),
+            None => live::refusal(pid),
+        },
         Some(std::io::ErrorKind::NotFound) => anyhow::anyhow!(
             "cannot observe process {pid}: it has no binary (a kernel thread, or it is just ending)"
         ),
@@ -195,8 +265,25 @@ fn map_program(path: &Path) -> Result<MappedFile> {
 
 /// Maps a file into memory.
 fn map(path: &Path) -> Result<MappedFile> {
-    let file = open_regular(path)?;
+    let file = open_explained(path)?;
     MappedFile::new(&file).with_context(|| format!("cannot map {}", path.display()))
+}
+
+/// As [`open_regular`]; says what is in the way where that is a matter of the file system.
+fn open_explained(path: &Path) -> Result<File> {
+    open_regular(path).map_err(|why| {
+        let denied = why.downcast_ref::<std::io::Error>();
+        let denied = denied.is_some_and(|it| it.kind() == std::io::ErrorKind::PermissionDenied);
+        let obstacle = if denied {
+            fuse::obstacle_of_file(path)
+        } else {
+            None
+        };
+        match obstacle {
+            Some(obstacle) => why.context(obstacle),
+            None => why,
+        }
+    })
 }
 
 /// Reads a program, which was found at `path`.
@@ -253,6 +340,7 @@ impl Target {
             path,
             name,
             scope,
+            begun: true,
             file: Arc::new(file),
         })
     }
@@ -273,7 +361,12 @@ impl Target {
     pub fn running_process(&self) -> Option<ProcessId> {
         self.processes()
             .into_iter()
-            .find(|process| self.runs(process))
+            .find(|process| self.is_under_way(process))
+    }
+
+    /// Whether this process runs the binary and is not about to begin with it only, so that its memory says something.
+    pub fn is_under_way(&self, process: &ProcessId) -> bool {
+        self.begun && self.runs(process)
     }
 
     /// Whether this process runs the binary now.

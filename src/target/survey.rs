@@ -295,6 +295,14 @@ fn sections(file: &File) -> Option<Sections> {
     })
 }
 
+/// Whether a file of Go is a program that is run, or else a library; `None` if it is not of Go at all.
+pub(super) fn is_go_program(path: &Path) -> Option<bool> {
+    let file = open_regular(path).ok()?;
+    let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
+    let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
+    is_go.then(|| !image.is_pie() || image.needs_interpreter())
+}
+
 /// Reads programs, on all processors.
 fn read_programs(
     files: Vec<(ProgramFile, PathBuf)>,

@@ -123,6 +123,8 @@ func command() {
 	// start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end,
 	// auxv, auxv_size, exe_fd: as they are (proc(5)).
 	start := uint64(reserve(bytes))
+	// "liar", and nothing behind it.
+	words(uintptr(start), 1)[0] = 0x7261696c
 	now := [...]uint64{field(26), field(27), field(45), field(46), field(47), field(47), field(28),
 		start, start + bytes, field(50), field(51)}
 	var raw struct {

@@ -37,6 +37,7 @@ mod process;
 mod require;
 mod server;
 mod toolchain;
+mod vendor;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{

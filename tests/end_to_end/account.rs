@@ -155,7 +155,7 @@ fn reports_that_nobody_reads_hold_nobody() {
             &["gr", "seq", "--interval", "5ms"],
             &["gm", "--source", "probes", "--interval", "5ms", "--all"],
             &["gm", "--source", "counters", "--interval", "5ms", "--all"],
-            &["sched", "--interval", "5ms"],
+            &["sched", "--interval", "5ms", "--max-goroutines", "1000"],
             &["sched", "--source", "counters", "--interval", "5ms"],
             &["stat", "--interval", "5ms"],
         ];

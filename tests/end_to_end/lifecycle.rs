@@ -25,10 +25,10 @@ fn counted(rows: &[Value], event: &str, function: &str) -> usize {
 }
 
 /// A copy of the program that no other test runs.
-struct OwnCopy(PathBuf);
+pub(crate) struct OwnCopy(pub(crate) PathBuf);
 
 impl OwnCopy {
-    fn of(program: &Path, name: &str) -> Self {
+    pub(crate) fn of(program: &Path, name: &str) -> Self {
         let path = program.with_file_name(format!("{name}.{}", std::process::id()));
         copy_program(program, &path);
         Self(path)

@@ -55,7 +55,8 @@ fn code() {
         );
         let _ = (body.return_sites(), body.saved_arguments());
         let _ = code.jumped_to(0..count);
-        let keeping = [entry..entry.saturating_add(64)];
+        let end = entry.saturating_add(64);
+        let keeping = [entry..end, end..end];
         let mut dataflow = Dataflow::new(&code, &keeping);
         for _ in 0..4 {
             let at = random.below(count + 1);

@@ -24,7 +24,7 @@ const TEXT: &str = "package main\n\nfunc main() {}\n";
 fn hot(file: &[u8]) -> Vec<Range<usize>> {
     let whole = Binary::parse(file.to_vec()).unwrap();
     let image = whole.image();
-    let mut hot = vec![0..1024];
+    let mut hot = vec![0..64, 0..1024];
     let table = image
         .section(".gopclntab")
         .or(image.section(".data.rel.ro.gopclntab"));

@@ -39,9 +39,6 @@ fn a_command_line_without_end() {
     let output = grtmon_within(ROOM, &["ps", "--output", "json"]).success();
     let rows = output.json();
     let pid = target.pid();
-    assert!(
-        rows.iter().any(|row| row["pid"] == pid),
-        "{}",
-        output.stdout
-    );
+    let row = rows.iter().find(|row| row["pid"] == pid).unwrap();
+    assert_eq!(row["command"], "liar");
 }

@@ -42,7 +42,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
 
 /// Foreign crates that are known in these modules only.
 const FOREIGN: [(&str, &[&str]); 13] = [
-    ("libc", &["probe"]),
+    ("libc", &["probe", "target"]),
     ("libbpf_rs", &["probe", "bpf"]),
     ("plain", &["probe", "bpf"]),
     ("goblin", &["go"]),

@@ -36,6 +36,9 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
         Some(pid) => {
             let target = watched::find(pid)?;
             let mut watched = Watched::open(&target)?;
+            if let Some(note) = watched.note() {
+                output::warn(&note);
+            }
             state.open(watched.who());
             watched.refresh(&mut state);
             for moment in moments(duration, args.interval) {

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
@@ -181,6 +182,7 @@ impl Run<'_> {
             cost: self.cost(),
             names: NameCache::new(false),
             since: Instant::now(),
+            place,
             told: None,
             dear: None,
         };
@@ -203,6 +205,7 @@ impl Run<'_> {
             probes,
             cost: self.cost(),
             events: Vec::new(),
+            place,
             told: None,
             dear: None,
         };
@@ -225,6 +228,7 @@ struct LifetimePanel<'a> {
     cost: CostWatch<'a>,
     names: NameCache,
     since: Instant,
+    place: Place,
     /// What it costs, as the view knows it.
     told: Option<Running>,
     dear: Option<TooDear>,
@@ -265,6 +269,9 @@ impl Observer for LifetimePanel<'_> {
         self.probes
             .learn(self.run.target, unseen.into_iter().map(|(entry, _)| entry))?;
         self.probes.drop_hot()?;
+        if let Some(why) = self.place.look().over {
+            bail!(why);
+        }
         self.dear = self.cost.judge(|| self.probes.spent())?;
         Ok(self.run.judged(&self.cost, &mut self.told, self.dear))
     }
@@ -277,6 +284,7 @@ struct CollectorPanel<'a> {
     cost: CostWatch<'a>,
     /// Not told yet.
     events: Vec<GcEvent>,
+    place: Place,
     /// What it costs, as the view knows it.
     told: Option<Running>,
     dear: Option<TooDear>,
@@ -301,6 +309,9 @@ impl Observer for CollectorPanel<'_> {
     }
 
     fn check_targets(&mut self) -> Result<Flow> {
+        if let Some(why) = self.place.look().over {
+            bail!(why);
+        }
         self.dear = self.cost.judge(|| self.probes.spent())?;
         Ok(self.run.judged(&self.cost, &mut self.told, self.dear))
     }

@@ -69,6 +69,7 @@ impl<'t> Watched<'t> {
         let process = target.processes().into_iter().next();
         let process = process.with_context(|| format!("{} has ended", target.name))?;
         let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
+        live.require_begun()?;
         let reader = GoroutineReader::new(&target.binary, &live.subject());
         let reader = reader.map_err(|why| unreadable(&live, why))?;
         target.require_unchanged()?;
@@ -87,11 +88,20 @@ impl<'t> Watched<'t> {
 
     /// Which process it is.
     pub(super) fn who(&self) -> Who {
+        let copy = match self.note() {
+            Some(_) => " (fork)",
+            None => "",
+        };
         Who {
             pid: self.process.pid,
-            name: self.target.name.clone(),
+            name: format!("{}{copy}", self.target.name),
             go_version: self.target.binary.version().map(ToString::to_string),
         }
+    }
+
+    /// What there is to say of the process before it is looked at.
+    pub(super) fn note(&self) -> Option<String> {
+        self.sampler.live().copy_note()
     }
 
     /// Lists the goroutines at the next refresh, however dear that was a moment ago.
@@ -129,7 +139,7 @@ impl<'t> Watched<'t> {
             Err(_) if !self.process.is_alive() => return view.ended(at, End::Gone),
             Err(why) => return view.ended(at, End::Unreadable(format!("{why:#}"))),
         };
-        let now_ns = clock::monotonic_ns().ok();
+        let now_ns = self.sampler.live().now_ns().ok();
         let began = self.sampler.began();
         let uptime = now_ns.map(|now| Duration::from_nanos(now.saturating_sub(began)));
         view.push(slot(now, interval), at, point, uptime);
@@ -161,7 +171,7 @@ impl<'t> Watched<'t> {
             true => unreadable(live, why),
             false => anyhow!("process {} has ended", self.process.pid),
         })?;
-        dump.at_ns = clock::monotonic_ns().ok();
+        dump.at_ns = live.now_ns().ok();
         let wanted = |goroutine: &Goroutine| {
             !goroutine.system
                 && match chosen {

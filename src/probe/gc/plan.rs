@@ -50,8 +50,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What is needed from the binary of `target`; an error when the essence cannot be had.
+    /// What is needed from the binary of `target`; an error when the essence cannot be had, or a process of it has another
+    /// clock: what the runtime notes of stops and cycles is compared with the machine's.
     pub fn of(target: &Target, wanted: Wanted) -> Result<Self> {
+        target.require_our_clock()?;
         let binary = &target.binary;
         let runtime = Runtime::of(binary);
         let mut anatomy = Anatomy::of_runtime(&runtime);

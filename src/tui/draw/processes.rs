@@ -103,6 +103,7 @@ fn cells(look: Look, row: &Row<'_>, is_wide: bool) -> Vec<Cell> {
     let known = |text: Option<String>| plain(text.unwrap_or_else(|| "?".to_owned()));
     let version = process.go_version.as_deref();
     let grown = row.grown;
+    let fork = if process.fork_copy { " (fork)" } else { "" };
     let mut cells = vec![
         plain(process.pid.to_string()),
         known(version.map(|version| version.trim_start_matches("go").to_owned())),
@@ -115,7 +116,7 @@ fn cells(look: Look, row: &Row<'_>, is_wide: bool) -> Vec<Cell> {
         plain(compact(process.gc_cycles, 4)),
         plain(cpu(row.listed.cpu)),
         known(process.uptime.map(uptime)),
-        plain(command(&process.command)),
+        plain(command(&process.command) + fork),
     ];
     if is_wide {
         cells.insert(1, plain(process.user.clone()));
