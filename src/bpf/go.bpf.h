@@ -55,6 +55,74 @@ static __always_inline int go_stack_check_fails(struct go_regs *ctx)
 #endif
 
 /*
+ * A general-purpose register by the machine's number. Each is read by an instruction of its own: the verifier refuses an
+ * address in the context that was computed.
+ */
+#if defined(__TARGET_ARCH_x86)
+#define GO_REGISTER_CASE(number, name)                               \
+	case number:                                                 \
+		asm volatile("%0 = *(u64 *)(%1 + %2)"                \
+			     : "=r"(value)                           \
+			     : "r"(ctx), "i"(__builtin_offsetof(struct go_regs, name))); \
+		break
+
+static __always_inline __u64 go_register(struct go_regs *ctx, __u32 number)
+{
+	__u64 value = 0;
+
+	switch (number) {
+		GO_REGISTER_CASE(0, ax);
+		GO_REGISTER_CASE(1, cx);
+		GO_REGISTER_CASE(2, dx);
+		GO_REGISTER_CASE(3, bx);
+		GO_REGISTER_CASE(5, bp);
+		GO_REGISTER_CASE(6, si);
+		GO_REGISTER_CASE(7, di);
+		GO_REGISTER_CASE(8, r8);
+		GO_REGISTER_CASE(9, r9);
+		GO_REGISTER_CASE(10, r10);
+		GO_REGISTER_CASE(11, r11);
+		GO_REGISTER_CASE(12, r12);
+		GO_REGISTER_CASE(13, r13);
+		GO_REGISTER_CASE(14, r14);
+		GO_REGISTER_CASE(15, r15);
+	}
+	return value;
+}
+
+/* At the branch behind `sete reg; test reg, reg`: what was compared was not equal. */
+static __always_inline int go_exchange_failed(struct go_regs *ctx)
+{
+	return (ctx->flags & GO_X86_ZF) != 0;
+}
+#else
+/* No site needs these here. */
+static __always_inline __u64 go_register(struct go_regs *ctx, __u32 number)
+{
+	return 0;
+}
+
+static __always_inline int go_exchange_failed(struct go_regs *ctx)
+{
+	return 1;
+}
+#endif
+
+/*
+ * What is known at a branch in an inlined body (Operands in src/go/sites.rs) is in the cookie in place of the distance from
+ * the function's entry. The register of the value; of a change of state also old and new state, numbers or registers, and
+ * what else it means.
+ */
+#define GO_OPERANDS_REGISTER(site) ((site)->offset & 15)
+#define GO_OPERANDS_OLD(site) ((site)->offset >> 4 & 15)
+#define GO_OPERANDS_OLD_IN_AX 15
+#define GO_OPERANDS_NEW(site) ((site)->offset >> 8 & 15)
+#define GO_OPERANDS_NEW_IN_REGISTER(site) ((site)->offset >> 12 & 1)
+#define GO_OPERANDS_MEANING(site) ((site)->offset >> 13 & 3)
+#define GO_MEANING_PARKS 1
+#define GO_MEANING_NO_P 2
+
+/*
  * A cookie names its site: the site's link-time address in the lower 48 bits, then how far that is from the entry of
  * its function, and in the top bit whether the site is the conditional branch of a stack check.
  */

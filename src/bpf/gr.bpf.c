@@ -228,7 +228,7 @@ GO_PROBE(gr_create)
 }
 
 /* At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (Go 1.23 and later): the result is the coroutine's
- * g. */
+ * g. Also in runtime.newproc.func1, where runtime.runqput is inlined. */
 GO_PROBE(gr_create_coro)
 {
 	__u32 process = go_process();
@@ -450,4 +450,19 @@ GO_PROBE(gr_steal)
 	if (go_ignored(process) || go_site_of(ctx, &site) || !(__u32)GO_ARG0(ctx))
 		return 0;
 	return queue_event(ctx, process, GR_STEAL, 0, (__u32)GO_ARG0(ctx), &site);
+}
+
+/* The same where runqgrab is inlined: at the branch on its result. */
+GO_PROBE(gr_steal_copy)
+{
+	__u32 process = go_process();
+	struct go_site site;
+	__u32 stolen;
+
+	if (go_ignored(process) || go_site_of(ctx, &site))
+		return 0;
+	stolen = go_register(ctx, GO_OPERANDS_REGISTER(&site));
+	if (!stolen)
+		return 0;
+	return queue_event(ctx, process, GR_STEAL, 0, stolen, &site);
 }

@@ -440,6 +440,49 @@ GO_PROBE(sched_status)
 	return 0;
 }
 
+/* runtime.casgstatus(gp, old, new) where it is inlined: behind the change of gp.atomicstatus, if that went well. */
+GO_PROBE(sched_status_copy)
+{
+	__u64 now = bpf_ktime_get_ns(), g;
+	struct change c = {};
+	struct alive_life *life;
+	struct go_site site;
+	__u32 old, new;
+
+	if (go_ignored(go_process()) || go_site_of(ctx, &site) || go_exchange_failed(ctx))
+		return 0;
+	g = go_register(ctx, GO_OPERANDS_REGISTER(&site));
+	if (left_out(g))
+		return 0;
+	old = GO_OPERANDS_OLD(&site);
+	if (old == GO_OPERANDS_OLD_IN_AX)
+		old = GO_ARG0(ctx);
+	new = GO_OPERANDS_NEW(&site);
+	if (GO_OPERANDS_NEW_IN_REGISTER(&site))
+		new = go_register(ctx, new);
+	c.from = state_of(old);
+	c.to = state_of(new);
+	if (!is_change(&c))
+		return 0;
+	if (c.to == SCHED_WAITING) {
+		if (c.from == SCHED_RUNNING) {
+			if (GO_OPERANDS_MEANING(&site) != GO_MEANING_PARKS)
+				return 0;
+			c.stack = sched_cfg.stacks ? stack_of(g, &site) : 0;
+		}
+		c.reason = reason_of(g);
+	}
+	if (c.to == SCHED_RUNNABLE && c.from == SCHED_RUNNING && GO_OPERANDS_MEANING(&site) == GO_MEANING_NO_P) {
+		life = alive_find(go_process(), g);
+		if (life && life->state == SCHED_RUNNING) {
+			life->state = SCHED_RUNNABLE;
+			return 0;
+		}
+	}
+	change(g, &c, &site, now);
+	return 0;
+}
+
 /* runtime.reentersyscall, since Go 1.26. */
 GO_PROBE(sched_syscall_enter)
 {

@@ -11,6 +11,7 @@ use crate::go::events::Event;
 use crate::go::needs::NEEDS;
 use crate::go::runtime::Runtime;
 use crate::go::sites::Site;
+use crate::go::sites::SiteKind;
 use crate::go::starts;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
@@ -210,6 +211,12 @@ fn sites(runtime: &Runtime<'_>) -> (Section, Vec<Site>) {
                     .collect();
                 if sites.len() > SHOWN {
                     lines.push(format!("and {} more", sites.len() - SHOWN));
+                }
+                let inlined =
+                    |site: &&Site| matches!(site.kind, SiteKind::Copy | SiteKind::CopyBranch);
+                match sites.iter().filter(inlined).count() {
+                    0 => {}
+                    copies => lines.push(format!("{copies} of these where it is inlined")),
                 }
                 section.add(event.describe(), lines, Verdict::Fine);
                 all.extend(sites);

@@ -22,6 +22,7 @@ use crate::render::allocation;
 use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
+use crate::target::witness::Counted;
 
 use super::gm_counters;
 use super::observe;
@@ -128,6 +129,14 @@ impl Observation for Gm {
 
     fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
         self.print(all, "end", Some(account))
+    }
+
+    fn counted(&self) -> Option<Counted> {
+        Some(Counted::Allocated)
+    }
+
+    fn passed(&self, one: &Observed<'_>) -> Result<u64> {
+        Ok(one.probes.allocations()?.total().objects)
     }
 
     fn output(&mut self) -> &mut Output {

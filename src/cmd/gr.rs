@@ -28,6 +28,7 @@ use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
+use crate::target::witness::Counted;
 
 use super::elders::Elders;
 use super::names::NameCache;
@@ -295,6 +296,14 @@ impl Observation for Gr {
             passed.exited += exited;
         }
         self.printer.end(&passed, account)
+    }
+
+    fn counted(&self) -> Option<Counted> {
+        Some(Counted::Created)
+    }
+
+    fn passed(&self, one: &Observed<'_>) -> Result<u64> {
+        Ok(one.probes.passed()?.0)
     }
 
     fn output(&mut self) -> &mut Output {

@@ -12,6 +12,7 @@ use crate::cli::Common;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
+use crate::go::Anatomy;
 use crate::model::account::Account;
 use crate::model::account::Remark;
 use crate::model::loss;
@@ -25,6 +26,8 @@ use crate::probe::spent::Spent;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::watch::Watch;
+use crate::target::witness::Counted;
+use crate::target::witness::Witness;
 
 use super::changes::Change;
 use super::changes::Changes;
@@ -106,6 +109,16 @@ pub(super) trait Observation {
     /// The last lines.
     fn end(&mut self, all: &mut [Observed<'_, Self>], account: &Account) -> Result<()>;
 
+    /// What the runtime counts too, and can contradict the probes with.
+    fn counted(&self) -> Option<Counted> {
+        None
+    }
+
+    /// How much of it the probes saw. They are closed.
+    fn passed(&self, _one: &Observed<'_, Self>) -> Result<u64> {
+        Ok(0)
+    }
+
     /// Where rows go.
     fn output(&mut self) -> &mut Output;
 }
@@ -118,6 +131,10 @@ pub(super) struct Observed<'a, O: Observation + ?Sized> {
     /// What the command keeps of it.
     pub(super) own: O::Own<'a>,
     changes: Changes,
+    /// What is known of the binary, where its counters are to be asked.
+    anatomy: Option<Anatomy>,
+    /// What the runtime's own counters say.
+    witness: Option<Witness>,
     /// Its observation has ended by itself.
     is_over: bool,
 }
@@ -140,9 +157,12 @@ pub(super) fn run<O: Observation>(
         let place = session.place(target, plan.sites().len())?;
         let changes = Changes::of(target, &place);
         let probes = command.attach(slot, target, &plan, &place)?;
+        let anatomy = command.counted().map(|_| Anatomy::of(&target.binary));
         all.push(Observed {
             target,
             probes,
+            anatomy,
+            witness: None,
             watch: Watch::of(&target.processes()),
             own,
             changes,
@@ -202,6 +222,12 @@ impl<O: Observation> Run<'_, O> {
             one.probes.open_gate(begun_ns)?;
         }
         self.command.opened(&mut self.all, begun_ns)?;
+        if let Some(counted) = self.command.counted() {
+            for one in &mut self.all {
+                let anatomy = one.anatomy.take();
+                one.witness = anatomy.map(|it| Witness::begin(one.target, &it, counted));
+            }
+        }
         // Whoever reads this may rely on it that nothing is missed from now on.
         session::announce(O::WHAT, targets);
         self.command.begin(&mut self.all)?;
@@ -242,6 +268,8 @@ impl<O: Observation> Run<'_, O> {
             for change in one.changes.look(one.target, &mut one.watch) {
                 if matches!(change, Change::EndsAll(_)) {
                     one.is_over = true;
+                    // The runtime goes on counting.
+                    one.witness = None;
                     one.probes.close()?;
                 }
                 happened.push(change);
@@ -271,6 +299,9 @@ impl<O: Observation> Run<'_, O> {
                 first = result;
             }
         };
+        for one in &mut self.all {
+            one.witness.iter_mut().for_each(Witness::look);
+        }
         self.command.closing();
         for one in &mut self.all {
             keep(one.probes.close());
@@ -283,11 +314,29 @@ impl<O: Observation> Run<'_, O> {
         left.into_iter().for_each(|remark| self.note(remark));
         keep(self.look_round());
         keep(self.command.drain(&mut self.all));
+        let mut contradictions = Vec::new();
         for one in &self.all {
             match one.probes.losses() {
-                Ok(losses) => loss::merge(&mut self.account.losses, &losses),
+                Ok(losses) => {
+                    // What was lost may be what is missing.
+                    let is_all = losses.iter().all(|loss| loss.events == 0);
+                    if let Some(witness) = one.witness.as_ref().filter(|_| is_all) {
+                        match self.command.passed(one) {
+                            Ok(seen) => contradictions.extend(witness.contradiction(seen)),
+                            Err(why) => keep(Err(why)),
+                        }
+                    }
+                    loss::merge(&mut self.account.losses, &losses);
+                }
                 Err(why) => keep(Err(why.context("what was lost is not known"))),
             }
+        }
+        for text in contradictions {
+            self.note(Remark {
+                cause: "contradiction",
+                process: None,
+                text,
+            });
         }
         match spent(&self.all) {
             Ok(spent) => self.account.cost = Some(self.cost.end(spent)),

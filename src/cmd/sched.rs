@@ -36,6 +36,7 @@ use crate::render::style::Style;
 use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
+use crate::target::witness::Counted;
 
 use super::cost::TooDear;
 use super::names::NameCache;
@@ -276,6 +277,16 @@ impl Observation for Sched {
             None => clock::monotonic_ns()?,
         };
         self.print(all, "end", now_ns, Some(account))
+    }
+
+    fn counted(&self) -> Option<Counted> {
+        (self.sample <= 1).then_some(Counted::Scheduled)
+    }
+
+    fn passed(&self, one: &Observed<'_>) -> Result<u64> {
+        let times = one.probes.times()?.into_iter();
+        let ran = times.filter(|(key, _)| key.doing == Doing::Runnable);
+        Ok(ran.map(|(_, times)| times.ended()).sum())
     }
 
     fn output(&mut self) -> &mut Output {

@@ -9,8 +9,10 @@
 //! In all of them the first argument is the size in bytes that was asked for and the second the type descriptor or 0; `mallocgc` itself
 //! (kind [`AllocKind::Generic`]) also sees allocations of size 0, which allocate nothing.
 
-use super::runtime::Runtime;
+use super::body::Body;
+use super::runtime::{Runtime, decode};
 use super::sites::{NoSite, Site};
+use super::starts::each_caller;
 
 /// How an allocation function allocates: what BPF needs to know for the size class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,17 +48,77 @@ pub fn allocators(runtime: &Runtime<'_>) -> Result<Vec<Allocator>, NoSite> {
         .filter_map(|name| Some((name, leaf_kind(name)?)))
         .collect();
     if leaves.is_empty() {
-        leaves.push(("runtime.mallocgc", AllocKind::Generic));
+        leaves.push((ANY, AllocKind::Generic));
     }
-    let mut found = Vec::with_capacity(leaves.len());
-    for (name, kind) in leaves {
-        found.push(Allocator {
+    let at_entry = |(name, kind): &(&str, AllocKind)| {
+        Ok(Allocator {
             site: runtime.body(name)?.function_site()?,
-            kind,
-        });
-    }
+            kind: *kind,
+        })
+    };
+    let mut found = match leaves.iter().map(at_entry).collect::<Result<Vec<_>, _>>() {
+        Ok(found) => found,
+        Err(why) => by_callers(runtime, &leaves)?.ok_or(why)?,
+    };
     found.sort_by_key(|allocator| allocator.site.vaddr);
     Ok(found)
+}
+
+/// The function that hands over to the others.
+const ANY: &str = "runtime.mallocgc";
+
+/// Where some of these functions are inlined into `mallocgc`, and into nothing else: `mallocgc` itself, and all calls of
+/// them from elsewhere (from copies of `mallocgc`). `None` if that would not be all.
+fn by_callers(
+    runtime: &Runtime<'_>,
+    leaves: &[(&str, AllocKind)],
+) -> Result<Option<Vec<Allocator>>, NoSite> {
+    let binary = runtime.binary();
+    let any = runtime.body(ANY)?.besides_copies();
+    let entry = any.code().entry();
+    for (name, _) in leaves {
+        let copies = runtime.inlined().copies(name)?;
+        // Functions for one size are called through a table as well.
+        if is_for_one_size(name) || copies.iter().any(|copy| copy.within.entry != entry) {
+            return Ok(None);
+        }
+    }
+    let mut found = vec![Allocator {
+        site: any.function_site()?,
+        kind: AllocKind::Generic,
+    }];
+    for (name, kind) in leaves {
+        let entries = runtime.entries(name);
+        let mut problem = None;
+        each_caller(binary, &entries, |caller| {
+            // A function's second entry only passes on to the first.
+            if caller.entry == entry || caller.name == *name {
+                return;
+            }
+            let Some(code) = decode(binary, caller) else {
+                return;
+            };
+            let body = Body::new(binary.image(), caller.name, code);
+            match body.call_sites(&entries, name) {
+                Ok(sites) => found.extend(
+                    sites
+                        .into_iter()
+                        .map(|site| Allocator { site, kind: *kind }),
+                ),
+                Err(why) => problem = Some(why),
+            }
+        });
+        if let Some(why) = problem {
+            return Err(why);
+        }
+    }
+    Ok(Some(found))
+}
+
+/// `mallocgcTinySize8`, `mallocgcSmallNoScanSC7`.
+fn is_for_one_size(name: &str) -> bool {
+    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    bare.len() < name.len() && (bare.ends_with("SC") || bare.ends_with("Size"))
 }
 
 /// Whether a header of 8 bytes is added to small objects with pointers that are larger than 512 bytes, which
@@ -90,6 +152,18 @@ fn leaf_kind(name: &str) -> Option<AllocKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_size_by_name() {
+        for (name, one) in [
+            ("runtime.mallocgcTinySize8", true),
+            ("runtime.mallocgcSmallNoScanSC7", true),
+            ("runtime.mallocgcTiny", false),
+            ("runtime.mallocgcSmallScanHeader", false),
+        ] {
+            assert_eq!(is_for_one_size(name), one, "{name}");
+        }
+    }
 
     /// Names of all versions, experiments included.
     #[test]

@@ -1,9 +1,12 @@
 //! One function, and the probe sites in it.
 
+use std::sync::Arc;
+
 use super::code::Code;
 use super::image::Image;
+use super::inlined::Inlined;
 use super::instruction::{Effects, Flow, Register};
-use super::sites::{Cost, NoSite, Site, SiteKind};
+use super::sites::{Cost, NoSite, Operands, Site, SiteKind};
 
 /// A function in which sites are looked for.
 #[derive(Clone, Debug)]
@@ -11,12 +14,43 @@ pub struct Body<'i> {
     image: &'i Image,
     name: &'i str,
     code: Code<'i>,
+    /// Where the bodies of the runtime's functions were copied to, for a function of the runtime.
+    inlined: Option<Arc<Inlined<'i>>>,
+    /// Whether a site may be given though there are copies of this body.
+    copies_are_seen: bool,
 }
 
 impl<'i> Body<'i> {
     /// The function `name` whose decoded code is `code`.
     pub fn new(image: &'i Image, name: &'i str, code: Code<'i>) -> Self {
-        Self { image, name, code }
+        Self {
+            image,
+            name,
+            code,
+            inlined: None,
+            copies_are_seen: false,
+        }
+    }
+
+    /// A function of the runtime, in which there are sites only if it is not inlined anywhere.
+    pub fn of_runtime(
+        image: &'i Image,
+        name: &'i str,
+        code: Code<'i>,
+        inlined: Arc<Inlined<'i>>,
+    ) -> Self {
+        Self {
+            inlined: Some(inlined),
+            ..Self::new(image, name, code)
+        }
+    }
+
+    /// This body for one who looks after its copies ([`Runtime::copies`](super::runtime::Runtime::copies)) as well.
+    pub fn besides_copies(self) -> Self {
+        Self {
+            copies_are_seen: true,
+            ..self
+        }
     }
 
     /// Its decoded code.
@@ -49,37 +83,67 @@ impl<'i> Body<'i> {
         }
     }
 
-    /// The `call` instructions that call one of `callees` (entry addresses); none if there are none.
+    /// The `call` instructions that call `callee`, whose entry addresses are `entries`; none if there are none.
     ///
     /// # Errors
-    /// The code of one is not in the file.
-    pub fn call_sites(&self, callees: &[u64]) -> Result<Vec<Site>, NoSite> {
+    /// The code of one is not in the file, or `callee` is inlined here: these calls are then not all.
+    pub fn call_sites(&self, entries: &[u64], callee: &str) -> Result<Vec<Site>, NoSite> {
+        self.calls_all(callee)?;
         self.code
-            .calls_to(callees)
+            .calls_to(entries)
             .map(|index| self.site(index, SiteKind::Call))
             .collect()
     }
 
-    /// The first conditional branch after each call of one of `callees`, where the first result of the callee is still in
-    /// its register.
+    /// The first conditional branch after each call of `callee`, where its first result is still in its register.
     ///
     /// # Errors
-    /// There is no such call, or one of them is not followed by such a branch.
-    pub fn branches_after_call(&self, callees: &[u64], callee: &str) -> Result<Vec<Site>, NoSite> {
+    /// There is no such call, or one of them is not followed by such a branch, or `callee` is inlined here.
+    pub fn branches_after_call(&self, entries: &[u64], callee: &str) -> Result<Vec<Site>, NoSite> {
+        self.after_calls(entries, callee, |call| {
+            let branch = branch_after(&self.code, call).ok_or_else(|| {
+                self.none(&format!("no branch that still sees the result of {callee}"))
+            })?;
+            self.site(branch, SiteKind::BranchAfterCall)
+        })
+    }
+
+    /// An instruction after each call of `callee`, once per call, where its first result is still in its register: an
+    /// emulated one if there is.
+    ///
+    /// # Errors
+    /// There is no such call, or `callee` is inlined here.
+    pub fn places_after_call(&self, entries: &[u64], callee: &str) -> Result<Vec<Site>, NoSite> {
+        self.after_calls(entries, callee, |call| {
+            let cheap = cheap_after(&self.code, call);
+            self.site(cheap.unwrap_or(call + 1), SiteKind::AfterCall)
+        })
+    }
+
+    fn after_calls(
+        &self,
+        entries: &[u64],
+        callee: &str,
+        site: impl Fn(usize) -> Result<Site, NoSite>,
+    ) -> Result<Vec<Site>, NoSite> {
+        self.calls_all(callee)?;
         let sites: Vec<_> = self
             .code
-            .calls_to(callees)
-            .map(|call| {
-                let branch = branch_after(&self.code, call).ok_or_else(|| {
-                    self.none(&format!("no branch that still sees the result of {callee}"))
-                })?;
-                self.site(branch, SiteKind::BranchAfterCall)
-            })
+            .calls_to(entries)
+            .map(site)
             .collect::<Result<_, _>>()?;
         if sites.is_empty() {
             return Err(self.none(&format!("no call of {callee}")));
         }
         Ok(sites)
+    }
+
+    /// Whether the calls of a function that are in this code are all times that it is run from here.
+    pub(super) fn calls_all(&self, callee: &str) -> Result<(), NoSite> {
+        match &self.inlined {
+            Some(inlined) => inlined.has_none_in(callee, self.code.entry()),
+            None => Ok(()),
+        }
     }
 
     /// The only conditional branch that depends on comparing a global variable with a small constant 0.
@@ -156,6 +220,9 @@ impl<'i> Body<'i> {
     }
 
     pub(super) fn site(&self, index: usize, kind: SiteKind) -> Result<Site, NoSite> {
+        if let Some(inlined) = self.inlined.as_ref().filter(|_| !self.copies_are_seen) {
+            inlined.has_none(self.name)?;
+        }
         let instruction = self.code.get(index).ok_or_else(|| self.none("no code"))?;
         let vaddr = instruction.address();
         let offset = vaddr.saturating_sub(self.code.entry());
@@ -176,9 +243,28 @@ impl<'i> Body<'i> {
             } else {
                 Cost::SingleStepped
             },
+            operands: Operands::default(),
             code: self.code.bytes_through(index).into(),
         })
     }
+}
+
+/// The first emulated instruction after the call at `call` that is not passed in other ways, before the result changes.
+fn cheap_after(code: &Code<'_>, call: usize) -> Option<usize> {
+    let mut effects = Effects::default();
+    for index in call + 1.. {
+        let instruction = code.get(index)?;
+        if !code.jumped_to(index..index + 1).is_empty() {
+            return None;
+        }
+        if code.is_emulated(index) {
+            return Some(index);
+        }
+        if instruction.flow() != Flow::Next || effects.changes(instruction, Register::FIRST) {
+            return None;
+        }
+    }
+    None
 }
 
 /// The first conditional branch after the call at `call`, if nothing else happens to control flow and the result before

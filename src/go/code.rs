@@ -107,6 +107,14 @@ impl<'i> Code<'i> {
             }
     }
 
+    /// The register of which the conditional branch at this place depends on whether it is 0.
+    pub fn tests_for_zero(&self, index: usize) -> Option<Register> {
+        match self.machine {
+            Machine::X86_64 => amd64::tests_for_zero(&self.instructions, index),
+            Machine::Aarch64 => None,
+        }
+    }
+
     /// The place at which a call of the function is seen once with its arguments intact, in the order of [`SiteKind`];
     /// `None` if the function begins with a loop.
     pub fn function_site(&self) -> Option<(usize, SiteKind)> {

@@ -11,14 +11,16 @@ use std::fmt;
 use super::allocators;
 use super::binary::Binary;
 use super::runtime::Runtime;
-use super::sites::{NoSite, Site};
+use super::sites::{NoSite, Site, SiteKind};
 use super::starts::start_functions;
+use super::state_changes;
 
 /// Something that happens in the runtime and that a probe can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Event {
     /// A `go` statement made a goroutine. Second argument: the new g with its final goid, start function and creation site; not
-    /// yet runnable. Runs on g0, so the creator is `g.m.curg` (0 for the main goroutine).
+    /// yet runnable. At [`SiteKind::AfterCall`] it is the result. Runs on g0, so the creator is `g.m.curg` (0 for the main
+    /// goroutine).
     GoroutineCreate,
     /// `iter.Pull` made a goroutine (a coroutine). Result: the new g, as above; it is never put into a run queue.
     CoroutineCreate,
@@ -33,11 +35,13 @@ pub enum Event {
     /// A P fetches goroutines from the global queue. The P is `g.m.p`. Until Go 1.24 all of them, since Go 1.25
     /// without those single ones that every 61st scheduling round takes.
     QueueGetGlobal,
-    /// A P tried to steal from another one. Result, 32 bits: how many goroutines it got; 0 for most tries.
+    /// A P tried to steal from another one. Result, 32 bits: how many goroutines it got; 0 for most tries. At
+    /// [`SiteKind::CopyBranch`] the site says in which register it is.
     QueueSteal,
     /// A goroutine changes from one state to another, second argument to third (`_Grunnable` …, runtime/runtime2.go).
     /// First argument: its g. The changes that are not made here are the next four. Some are no changes of what the
-    /// goroutine does: see [`StateChanges`](super::state_changes::StateChanges).
+    /// goroutine does: see [`StateChanges`](super::state_changes::StateChanges). At [`SiteKind::CopyBranch`] the site says
+    /// what is known.
     GoroutineState,
     /// A goroutine begins a system call, or a call of C. It is the running g. Until Go 1.25 it also passes
     /// [`Event::GoroutineState`].
@@ -134,20 +138,22 @@ pub fn plan(binary: &Binary, event: Event) -> Result<Vec<Site>, NoSite> {
 
 /// [`plan`] for many events: the runtime's functions are looked up once.
 ///
+/// No site is given in a function that is inlined elsewhere ([`Body::site`](super::body::Body::site) refuses it), except
+/// where what passes the copies is seen too: see [`super::copied`].
+///
 /// # Errors
 /// As for [`plan`].
 pub fn sites(runtime: &Runtime<'_>, event: Event) -> Result<Vec<Site>, NoSite> {
     let function = |name: &str| Ok(vec![runtime.body(name)?.function_site()?]);
     match event {
-        // `newproc` runs its closure on the system stack: `newg := newproc1(…); runqput(pp, newg, true)`.
-        Event::GoroutineCreate => only_call(runtime, "runtime.newproc.func1", "runtime.runqput"),
+        Event::GoroutineCreate => goroutine_create(runtime),
         // `newcoro` runs its closure on the system stack: `gp = newproc1(…)`, and the store of gp begins with a test
         // whether write barriers are on. Before the coroutine can be switched to.
-        Event::CoroutineCreate if runtime.has("runtime.newcoro") => {
+        Event::CoroutineCreate if runtime.has_somewhere("runtime.newcoro")? => {
+            runtime.inlined().has_none("runtime.newcoro")?;
             let newproc1 = runtime.entries("runtime.newproc1");
-            runtime
-                .body("runtime.newcoro.func1")?
-                .branches_after_call(&newproc1, "runtime.newproc1")
+            let body = runtime.body("runtime.newcoro.func1")?;
+            body.branches_after_call(&newproc1, "runtime.newproc1")
         }
         Event::CoroutineCreate => Ok(Vec::new()),
         Event::GoroutineStart => Ok(start_functions(runtime)?
@@ -156,20 +162,19 @@ pub fn sites(runtime: &Runtime<'_>, event: Event) -> Result<Vec<Site>, NoSite> {
             .filter_map(|function| function.site(runtime.binary()).ok())
             .collect()),
         // Since Go 1.22 goexit0 and coroexit share gdestroy (until Go 1.21 there are no coroutines).
-        Event::GoroutineExit if runtime.has("runtime.gdestroy") => function("runtime.gdestroy"),
+        Event::GoroutineExit if runtime.has_somewhere("runtime.gdestroy")? => {
+            function("runtime.gdestroy").or_else(|why| goroutine_exit(runtime).map_err(|_| why))
+        }
         Event::GoroutineExit => function("runtime.goexit0"),
         Event::QueuePutGlobal => function("runtime.runqputslow"),
         Event::QueueGetGlobal => get_global(runtime),
-        Event::QueueSteal => runtime
-            .body("runtime.runqsteal")?
-            .branches_after_call(&runtime.entries("runtime.runqgrab"), "runtime.runqgrab"),
-        // Without a stack check; until Go 1.20 its frame is set up before anything cheap comes.
-        Event::GoroutineState => Ok(vec![runtime.body("runtime.casgstatus")?.framed_site()?]),
+        Event::QueueSteal => queue_steal(runtime),
+        Event::GoroutineState => state_changes::sites(runtime),
         // `entersyscall`, and what comes back from C, end there.
-        Event::SyscallEnter => function("runtime.reentersyscall"),
-        Event::SyscallExit => function("runtime.exitsyscall"),
+        Event::SyscallEnter => everywhere(runtime, "runtime.reentersyscall"),
+        Event::SyscallExit => everywhere(runtime, "runtime.exitsyscall"),
         Event::PreemptPark => function("runtime.preemptPark"),
-        Event::CoroutineSwitch if runtime.has("runtime.coroswitch_m") => {
+        Event::CoroutineSwitch if runtime.has_somewhere("runtime.coroswitch_m")? => {
             function("runtime.coroswitch_m")
         }
         Event::CoroutineSwitch => Ok(Vec::new()),
@@ -181,7 +186,7 @@ pub fn sites(runtime: &Runtime<'_>, event: Event) -> Result<Vec<Site>, NoSite> {
         Event::StwEnd => only_call(runtime, "runtime.startTheWorldWithSema", "runtime.wakep"),
         Event::GcTrigger => function("runtime.(*gcControllerState).startCycle"),
         Event::GcCycle => function("runtime.freeStackSpans"),
-        Event::SweepDone => Ok(vec![sweep_done(runtime)?]),
+        Event::SweepDone => sweep_done(runtime),
         Event::Allocate => Ok(allocators::allocators(runtime)?
             .into_iter()
             .map(|allocator| allocator.site)
@@ -189,28 +194,141 @@ pub fn sites(runtime: &Runtime<'_>, event: Event) -> Result<Vec<Site>, NoSite> {
     }
 }
 
-/// The only call of `callee` in the function `caller`.
-fn only_call(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>, NoSite> {
-    let body = runtime.body(caller)?;
-    let sites = body.call_sites(&runtime.entries(callee))?;
+/// `newproc` runs its closure on the system stack: `newg := newproc1(…); …; runqput(pp, newg, true)`. Where runqput is
+/// inlined, newg is seen as the result of newproc1: everything in it is final already.
+fn goroutine_create(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
+    let (closure, runqput) = ("runtime.newproc.func1", "runtime.runqput");
+    // Of an inlined function the closure has a copy of another name.
+    runtime.inlined().has_none("runtime.newproc")?;
+    let body = runtime.body(closure)?;
+    if runtime
+        .inlined()
+        .has_none_in(runqput, body.code().entry())
+        .is_ok()
+    {
+        return only_call(runtime, closure, runqput);
+    }
+    let newproc1 = "runtime.newproc1";
+    let sites = body.places_after_call(&runtime.entries(newproc1), newproc1)?;
     match sites.len() {
         1 => Ok(sites),
-        n => Err(body.none(&format!("{n} calls of {callee} instead of one"))),
+        n => Err(body.none(&format!("{n} calls of {newproc1} instead of one"))),
     }
 }
 
-fn get_global(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
-    let sites = ["runtime.globrunqget", "runtime.globrunqgetbatch"]
+/// Who calls `gdestroy(gp)`, where it is inlined: both get gp and begin with nothing that changes it.
+fn goroutine_exit(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
+    let callers = ["runtime.goexit0", "runtime.coroexit"];
+    let copies = runtime.inlined().copies("runtime.gdestroy")?;
+    if let Some(other) = copies
+        .iter()
+        .find(|copy| !callers.contains(&copy.within.name))
+    {
+        return Err(NoSite::new(format!(
+            "runtime.gdestroy is inlined into {}",
+            other.within.name
+        )));
+    }
+    callers
         .into_iter()
-        .filter(|name| runtime.has(name))
-        .map(|name| runtime.body(name)?.function_site())
-        .collect::<Result<Vec<_>, _>>()?;
-    if sites.is_empty() {
-        return Err(NoSite::new(
-            "all functions that fetch from the global run queue are inlined",
-        ));
+        .filter(|caller| runtime.has(caller))
+        .map(|caller| runtime.body(caller)?.function_site())
+        .collect()
+}
+
+/// Each time that the function is run, its copies included; of its arguments nothing is known in these.
+fn everywhere(runtime: &Runtime<'_>, name: &str) -> Result<Vec<Site>, NoSite> {
+    let mut sites = Vec::new();
+    let copies = runtime.copies(name)?;
+    if runtime.has(name) || copies.is_empty() {
+        sites.push(runtime.body(name)?.besides_copies().function_site()?);
+    }
+    for copy in &copies {
+        sites.push(copy.once()?);
     }
     Ok(sites)
+}
+
+/// Where each body of `caller`, its copies included, runs `callee`, called or inlined: by body. Arguments are where calls
+/// have them, but at a copy ([`SiteKind::Copy`]) nothing is known of them.
+///
+/// # Errors
+/// As for [`Runtime::body`], and if a copy cannot be seen.
+pub(super) fn runs(
+    runtime: &Runtime<'_>,
+    caller: &str,
+    callee: &str,
+) -> Result<Vec<Vec<Site>>, NoSite> {
+    let entries = runtime.entries(callee);
+    let inner = runtime.copies(callee)?;
+    let outer = runtime.copies(caller)?;
+    let mut all = Vec::new();
+    if runtime.has(caller) || outer.is_empty() {
+        let body = runtime.body(caller)?.besides_copies();
+        let calls = body.code().calls_to(&entries);
+        let mut sites: Vec<Site> = calls
+            .map(|call| body.site(call, SiteKind::Call))
+            .collect::<Result<_, _>>()?;
+        let entry = body.code().entry();
+        for copy in inner.iter().filter(|it| it.copy().within.entry == entry) {
+            sites.push(copy.once()?);
+        }
+        all.push(sites);
+    }
+    for body in &outer {
+        let mut sites = body.call_sites(&entries)?;
+        for copy in inner.iter().filter(|it| body.holds(it)) {
+            sites.push(copy.once()?);
+        }
+        all.push(sites);
+    }
+    Ok(all)
+}
+
+/// The only place in the function `caller` where `callee` is run.
+fn only_call(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>, NoSite> {
+    let mut sites = Vec::new();
+    for mut of_body in runs(runtime, caller, callee)? {
+        if of_body.len() != 1 {
+            let n = of_body.len();
+            return Err(NoSite::new(format!(
+                "{caller} has {n} calls of {callee} instead of one"
+            )));
+        }
+        sites.append(&mut of_body);
+    }
+    Ok(sites)
+}
+
+fn get_global(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
+    let batch = "runtime.globrunqgetbatch";
+    // Where there are batches, the other function takes single goroutines only, in one place.
+    if runtime.has_somewhere(batch)? {
+        let mut sites = everywhere(runtime, batch)?;
+        if runtime.has("runtime.globrunqget") {
+            sites.extend(everywhere(runtime, "runtime.globrunqget")?);
+        }
+        return Ok(sites);
+    }
+    everywhere(runtime, "runtime.globrunqget")
+}
+
+fn queue_steal(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
+    let grab = "runtime.runqgrab";
+    let body = runtime.body("runtime.runqsteal")?;
+    let why = match body.branches_after_call(&runtime.entries(grab), grab) {
+        Ok(sites) => return Ok(sites),
+        Err(why) => why,
+    };
+    runtime.inlined().has_none("runtime.runqsteal")?;
+    // `n := runqgrab(…); if n == 0 { return nil }`
+    let copies = runtime.copies(grab)?;
+    match copies.as_slice() {
+        [copy] if copy.copy().within.entry == body.code().entry() => {
+            Ok(vec![copy.test_of_result()?])
+        }
+        _ => Err(why),
+    }
 }
 
 /// Where a cycle's sweep phase ends.
@@ -219,14 +337,24 @@ fn get_global(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
 /// only that one, flushes the queue of cleanups there. Until Go 1.24 that place is never reached (the test compares the
 /// state before the decrement, runtime/mgcsweep.go); but the sweeper that finds the list of spans empty, one per cycle
 /// (`markDrained`), tests `debug.scavtrace > 0` when it has left. Others may then still be busy with a last span each.
-fn sweep_done(runtime: &Runtime<'_>) -> Result<Site, NoSite> {
-    let flush = "runtime.(*cleanupQueue).flush";
-    let end = runtime.body("runtime.(*activeSweep).end")?;
-    match end.call_sites(&runtime.entries(flush))?.as_slice() {
-        [] => runtime.body("runtime.sweepone")?.branch_on_global(),
-        [site] => Ok(site.clone()),
-        more => Err(end.none(&format!("{} calls of {flush}", more.len()))),
+fn sweep_done(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
+    let (end, flush) = (
+        "runtime.(*activeSweep).end",
+        "runtime.(*cleanupQueue).flush",
+    );
+    if runtime.has_somewhere(flush)? {
+        return only_call(runtime, end, flush);
     }
+    let sweepone = "runtime.sweepone";
+    let mut sites = Vec::new();
+    if runtime.has(sweepone) {
+        let body = runtime.body(sweepone)?.besides_copies();
+        sites.push(body.branch_on_global()?);
+    }
+    for copy in runtime.copies(sweepone)? {
+        sites.push(copy.branch_on_global()?);
+    }
+    Ok(sites)
 }
 
 /// What [`Event::StwRestart`] finds in the argument registers.

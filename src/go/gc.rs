@@ -3,6 +3,7 @@
 //! Read from runtime/proc.go, runtime/mgc.go and runtime/mgcsweep.go of Go 1.18 to 1.27. What is here besides
 //! [`super::events`] are the differences between versions that decide how the events fit together.
 
+use super::copied::Copied;
 use super::dataflow::Dataflow;
 use super::dataflow::Origin;
 use super::events;
@@ -106,7 +107,7 @@ pub fn cycles(runtime: &Runtime<'_>) -> Result<Cycles, NoSite> {
     } else {
         events::sites(runtime, Event::GcCycle)?
     };
-    let leak_check = match runtime.has("runtime.findGoroutineLeaks") {
+    let leak_check = match runtime.has_somewhere("runtime.findGoroutineLeaks")? {
         true => vec![
             runtime
                 .body("runtime.findGoroutineLeaks")?
@@ -145,6 +146,8 @@ pub struct SweepPieces {
 }
 
 const ACTIVE_END: &str = "runtime.(*activeSweep).end";
+/// What the last sweeper of a cycle does (Go ≥ 1.25).
+const FLUSH: &str = "runtime.(*cleanupQueue).flush";
 const MARK_TERMINATION: &str = "runtime.gcMarkTermination";
 
 /// Plans how to see the end of every sweep.
@@ -154,7 +157,7 @@ const MARK_TERMINATION: &str = "runtime.gcMarkTermination";
 pub fn sweep_end(runtime: &Runtime<'_>) -> Result<SweepEnd, NoSite> {
     let done = events::sites(runtime, Event::SweepDone)?;
     // Where the last sweeper cannot be told, that event is the moment at which no span is left to take.
-    if done.iter().all(|site| site.function == ACTIVE_END) {
+    if runtime.has_somewhere(FLUSH)? {
         return Ok(SweepEnd::Exact(done));
     }
     Ok(SweepEnd::Pieces(SweepPieces {
@@ -170,6 +173,18 @@ pub fn sweep_end(runtime: &Runtime<'_>) -> Result<SweepEnd, NoSite> {
 fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
     let body = runtime.body(MARK_TERMINATION)?;
     let code = body.code();
+    let copies = runtime.copies(ACTIVE_END)?;
+    let copies = copies
+        .iter()
+        .filter(|it| it.copy().within.entry == code.entry());
+    let inlined: Vec<Site> = copies
+        .map(Copied::branch_on_global_after)
+        .collect::<Result<_, _>>()?;
+    if inlined.len() == 1 && code.calls_to(&runtime.entries(ACTIVE_END)).next().is_none() {
+        runtime.inlined().has_none(MARK_TERMINATION)?;
+        return Ok(inlined);
+    }
+    body.calls_all(ACTIVE_END)?;
     let goes_on = |index: &usize| code.get(*index).is_some_and(|i| i.flow() == Flow::Next);
     let sites: Vec<Site> = code
         .calls_to(&runtime.entries(ACTIVE_END))
@@ -184,12 +199,11 @@ fn flushed(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
 }
 
 fn calls(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>, NoSite> {
-    let body = runtime.body(caller)?;
-    let sites = body.call_sites(&runtime.entries(callee))?;
-    if sites.is_empty() {
-        return Err(body.none(&format!("no call of {callee}")));
+    let bodies = events::runs(runtime, caller, callee)?;
+    if bodies.iter().any(Vec::is_empty) {
+        return Err(NoSite::new(format!("{caller} has no call of {callee}")));
     }
-    Ok(sites)
+    Ok(bodies.into_iter().flatten().collect())
 }
 
 /// Link-time address of `runtime.sweep.active.state`: the number of sweepers, and the top bit once no span is left.

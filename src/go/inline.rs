@@ -5,8 +5,13 @@
 //! function and an instruction (`parentPc`) whose source line and own entry are those of the call site. Source:
 //! runtime/symtabinl.go and internal/abi/funcid.go (Go 1.21 to 1.27), runtime/symtab.go (Go 1.18 to 1.20).
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Range;
+
 use super::pclntab::{FuncTable, Function};
 use super::pclntab_header::Format;
+use super::pcvalue::{Step, Steps};
 
 /// Calls are not inlined deeper than this; the compiler's budget keeps real depths below 50.
 const MAX_DEPTH: usize = 100;
@@ -37,6 +42,20 @@ fn layout(format: Format) -> (usize, usize, usize, usize) {
         // funcID u8, padding, nameOff i32, parentPc i32, startLine i32
         Format::Go120 => (16, 4, 8, 0),
     }
+}
+
+/// The body of a function that stands in the code of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy<'i> {
+    /// The function whose body it is.
+    pub name: &'i str,
+    /// The function in whose code it stands.
+    pub within: Function<'i>,
+    /// Address of the instruction that stands for the call: where the compiler had no other instruction for that, it is a
+    /// `nop` with which the body begins (cmd/compile/internal/ssagen/ssa.go, `OpInlMark`).
+    pub call: u64,
+    /// Its instructions, those of functions inlined into it included, by address. The compiler mixes them with others.
+    pub ranges: Vec<Range<u64>>,
 }
 
 /// A function that was inlined.
@@ -77,8 +96,87 @@ impl<'i> FuncTable<'i> {
         }
     }
 
+    /// The bodies of functions that were inlined into `function` and that are `wanted` by name; none as well if where
+    /// functions are inlined is not known ([`FuncTable::knows_inlining`]).
+    pub(super) fn copies_in(
+        &self,
+        function: &Function<'i>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Vec<Copy<'i>> {
+        let Some((index, tree)) = self.inline_tables(function) else {
+            return Vec::new();
+        };
+        let steps = self.steps_of(function, index);
+        let mut nodes: BTreeMap<i32, Node<'i>> = BTreeMap::new();
+        let mut begin = 0;
+        for step in &steps {
+            let range =
+                function.entry.saturating_add(begin)..function.entry.saturating_add(step.end);
+            begin = step.end;
+            let mut at = step.value;
+            for _ in 0..MAX_DEPTH {
+                let node = match nodes.entry(at) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => {
+                        let Some(call) = usize::try_from(at)
+                            .ok()
+                            .and_then(|at| self.inline_entry(function, tree, at))
+                        else {
+                            break;
+                        };
+                        place.insert(Node {
+                            parent: value_in(&steps, call.call.saturating_sub(function.entry)),
+                            is_wanted: wanted(call.name),
+                            ranges: Vec::new(),
+                            call,
+                        })
+                    }
+                };
+                if node.is_wanted {
+                    node.ranges.push(range.clone());
+                }
+                at = node.parent;
+            }
+        }
+        nodes
+            .into_values()
+            .filter(|node| node.is_wanted)
+            .map(|node| Copy {
+                name: node.call.name,
+                within: *function,
+                call: node.call.call,
+                ranges: node.ranges,
+            })
+            .collect()
+    }
+
+    /// Whether the table says where functions are inlined.
+    pub(super) fn knows_inlining(&self) -> bool {
+        self.funcdata.is_some()
+    }
+
+    /// The stretches of a per-instruction table of the function.
+    fn steps_of(&self, function: &Function<'i>, table: u32) -> Vec<Step> {
+        let size = function.end.saturating_sub(function.entry);
+        let most = usize::try_from(size).unwrap_or(usize::MAX);
+        let table = usize::try_from(table)
+            .ok()
+            .and_then(|at| self.pcs.get(at..));
+        Steps::new(table.unwrap_or_default(), self.quantum)
+            .take(most)
+            .take_while(|step| step.end <= size)
+            .collect()
+    }
+
     /// The innermost inlined function at `pc`.
     fn inlined_call(&self, function: &Function<'i>, pc: u64) -> Option<InlinedCall<'i>> {
+        let (index, tree) = self.inline_tables(function)?;
+        let index = usize::try_from(self.value_of_table(function, index, pc)?).ok()?;
+        self.inline_entry(function, tree, index)
+    }
+
+    /// Where the function's table of indices and its array of inlined calls are.
+    fn inline_tables(&self, function: &Function<'i>) -> Option<(u32, u32)> {
         let npcdata =
             usize::try_from(self.u32_at(function.record.checked_add(self.format.npcdata())?)?)
                 .ok()?;
@@ -90,11 +188,15 @@ impl<'i> FuncTable<'i> {
         let index = self.u32_at(arrays.checked_add(4 * PCDATA_INL_TREE_INDEX)?)?;
         let tree = self
             .u32_at(arrays.checked_add(npcdata.checked_add(FUNCDATA_INL_TREE)?.checked_mul(4)?)?)?;
-        if tree == u32::MAX {
-            return None;
-        }
-        let index = usize::try_from(self.value_of_table(function, index, pc)?).ok()?;
+        (tree != u32::MAX && index != 0).then_some((index, tree))
+    }
 
+    fn inline_entry(
+        &self,
+        function: &Function<'i>,
+        tree: u32,
+        index: usize,
+    ) -> Option<InlinedCall<'i>> {
         let (size, name, parent, id) = layout(self.format);
         let entry = self
             .funcdata?
@@ -109,4 +211,19 @@ impl<'i> FuncTable<'i> {
         let id = entry.get(id).copied()?;
         (call < function.end).then_some(InlinedCall { name, id, call })
     }
+}
+
+/// A node of the tree of what was inlined into a function.
+struct Node<'i> {
+    call: InlinedCall<'i>,
+    /// The index of what it was inlined into; -1: the function itself.
+    parent: i32,
+    is_wanted: bool,
+    ranges: Vec<Range<u64>>,
+}
+
+/// The value in force at `offset` bytes from the function's entry; -1 where there is none.
+fn value_in(steps: &[Step], offset: u64) -> i32 {
+    let at = steps.partition_point(|step| step.end <= offset);
+    steps.get(at).map_or(-1, |step| step.value)
 }

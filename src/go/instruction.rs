@@ -170,6 +170,31 @@ impl Instruction {
         ask!(self, i => i.constant_set())
     }
 
+    /// If it compares 32 bits of memory with rax and sets them to a register atomically: the register through which it finds
+    /// the memory, and the one that it may store. `None` for other machines, which take several instructions.
+    pub fn compare_and_exchange(&self) -> Option<(Register, Register)> {
+        match self {
+            Instruction::Amd64(i) => i.compare_and_exchange(),
+            Instruction::Arm64(_) => None,
+        }
+    }
+
+    /// The register that it sets to 1 if what was compared before is equal, else to 0.
+    pub fn equality_kept(&self) -> Option<Register> {
+        match self {
+            Instruction::Amd64(i) => i.equality_kept(),
+            Instruction::Arm64(_) => None,
+        }
+    }
+
+    /// If it copies the lower 32 bits of one register to another: to, from.
+    pub fn copied_half(&self) -> Option<(Register, Register)> {
+        match self {
+            Instruction::Amd64(i) => i.copied_half(),
+            Instruction::Arm64(_) => None,
+        }
+    }
+
     /// If it adds a register to memory atomically, in one instruction: the register that points there, and the one
     /// that is added.
     pub fn atomic_addition(&self) -> Option<(Register, Register)> {

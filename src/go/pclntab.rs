@@ -28,7 +28,7 @@ pub struct FuncTable<'i> {
     names: &'i [u8],
     units: &'i [u8],
     files: &'i [u8],
-    pcs: &'i [u8],
+    pub(super) pcs: &'i [u8],
     functions: &'i [u8],
     count: usize,
     index: &'i NameIndex,

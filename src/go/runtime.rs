@@ -3,15 +3,18 @@
 //! A plan asks for a few dozen of them; one pass over a part of the function table finds all.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::binary::Binary;
 use super::body::Body;
 use super::code::Code;
+use super::copied::Copied;
+use super::inlined::Inlined;
 use super::pclntab::Function;
 use super::sites::NoSite;
 
 /// What the names of the runtime's functions begin with.
-const PACKAGE: &str = "runtime.";
+pub(super) const PACKAGE: &str = "runtime.";
 
 /// Functions that every program has, and that are in the runtime's largest block of code.
 const LANDMARKS: [&str; 2] = ["runtime.mallocgc", "runtime.newproc1"];
@@ -28,6 +31,7 @@ const MAX_SAME: usize = 4;
 pub struct Runtime<'b> {
     binary: &'b Binary,
     functions: HashMap<&'b str, Vec<Function<'b>>>,
+    inlined: Arc<Inlined<'b>>,
 }
 
 impl<'b> Runtime<'b> {
@@ -51,7 +55,11 @@ impl<'b> Runtime<'b> {
                 }
             }
         }
-        Self { binary, functions }
+        Self {
+            binary,
+            functions,
+            inlined: Arc::new(Inlined::new(binary.functions())),
+        }
     }
 
     /// The binary.
@@ -81,6 +89,45 @@ impl<'b> Runtime<'b> {
             .get(name)
             .map(|all| all.iter().map(|f| f.entry).collect())
             .unwrap_or_default()
+    }
+
+    /// Where bodies of these functions stand in the code of others.
+    pub fn inlined(&self) -> &Inlined<'b> {
+        &self.inlined
+    }
+
+    /// Whether the program has the function, be it inlined wherever it is called.
+    ///
+    /// # Errors
+    /// As for [`Inlined::copies`].
+    pub fn has_somewhere(&self, name: &str) -> Result<bool, NoSite> {
+        Ok(self.has(name) || !self.inlined.copies(name)?.is_empty())
+    }
+
+    /// The bodies of that function in the code of others, decoded.
+    ///
+    /// # Errors
+    /// As for [`Inlined::copies`], or the code is not in the file.
+    pub fn copies(&self, name: &str) -> Result<Vec<Copied<'b>>, NoSite> {
+        let image = self.binary.image();
+        let copies = self.inlined.copies(name)?.iter();
+        let no_return: Arc<[u64]> = self
+            .functions()
+            .filter(|function| does_not_return(function.name))
+            .map(|function| function.entry)
+            .collect();
+        copies
+            .map(|copy| {
+                let code = decode(self.binary, &copy.within).ok_or_else(|| {
+                    NoSite::new(format!("the file has no code for {}", copy.within.name))
+                })?;
+                Ok(Copied::new(
+                    Body::new(image, copy.within.name, code),
+                    copy.clone(),
+                    no_return.clone(),
+                ))
+            })
+            .collect()
     }
 
     /// The function of that name, decoded. Of a function and its wrapper this is the function: the one that does not
@@ -113,10 +160,32 @@ impl<'b> Runtime<'b> {
                     "several functions bear the name {name}"
                 )));
             }
-            found = Some(Body::new(image, function.name, code));
+            found = Some(Body::of_runtime(
+                image,
+                function.name,
+                code,
+                self.inlined.clone(),
+            ));
         }
-        found.ok_or_else(|| NoSite::new(format!("this program has no function {name}")))
+        found.ok_or_else(|| match self.inlined.has_none(name) {
+            Err(inlined) if all.is_empty() => inlined,
+            _ => NoSite::new(format!("this program has no function {name}")),
+        })
     }
+}
+
+/// Whether the compiler knows that a call of the function does not come back; what stands behind it is reached otherwise
+/// (runtime/panic.go).
+fn does_not_return(name: &str) -> bool {
+    let bare = name.strip_prefix(PACKAGE).unwrap_or_default();
+    matches!(
+        bare,
+        "throw" | "fatal" | "fatalthrow" | "fatalpanic" | "gopanic"
+    ) || ["panic", "goPanic"].iter().any(|prefix| {
+        // panicIndex, panicdivide and the like; `panicCheck1` and `panicCheck2` come back.
+        bare.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && !rest.starts_with("Check"))
+    })
 }
 
 /// The decoded code of a function; `None` if the file does not hold it.

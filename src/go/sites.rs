@@ -30,6 +30,14 @@ pub enum SiteKind {
     Call,
     /// The first conditional branch after a call: rax (x0) still holds the callee's first result.
     BranchAfterCall,
+    /// An instruction after a call, before anything else may have run or been jumped over: rax (x0) holds the callee's first
+    /// result.
+    AfterCall,
+    /// An instruction that is run once each time a function's body is that stands inlined in another one. Nothing is known
+    /// of its arguments; r14 (x28) is the running g.
+    Copy,
+    /// A conditional branch in an inlined body; what [`Site::operands`] says holds there.
+    CopyBranch,
     /// A conditional branch that the function takes its way through at one moment of interest only.
     Branch,
     /// The last emulated instruction on the way to the function's only return.
@@ -49,6 +57,9 @@ impl SiteKind {
             Self::Framed => "in the frame",
             Self::Call => "call",
             Self::BranchAfterCall => "branch after a call",
+            Self::AfterCall => "after a call",
+            Self::Copy => "inlined",
+            Self::CopyBranch => "branch, inlined",
             Self::Branch => "branch",
             Self::BeforeReturn => "before the return",
             Self::Return => "return",
@@ -80,9 +91,67 @@ pub struct Site {
     pub kind: SiteKind,
     /// What a hit costs.
     pub cost: Cost,
+    /// Where the values are that the event is about, if not where the function's arguments are.
+    pub operands: Operands,
     /// The code from the function's entry to the end of the site's instruction, as it was decoded: what a probe there may
     /// rely on was read from it.
     pub code: Box<[u8]>,
+}
+
+/// What is known of the values at a site in an inlined body, packed as BPF programs read it (`GO_OPERANDS_…` in
+/// `go.bpf.h`); 15 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Operands(pub u16);
+
+impl Operands {
+    /// The value is in this register.
+    pub fn register(register: u8) -> Self {
+        Self(u16::from(register & 15))
+    }
+
+    /// A change of the state of the goroutine whose g is in the register.
+    pub fn change(g: u8, old: Status, new: Status, meaning: Meaning) -> Self {
+        let (old, old_is_register) = old.packed();
+        let (new, new_is_register) = new.packed();
+        // Old is a register only as rax, and no state has the number 15.
+        let old = if old_is_register { 15 } else { old };
+        let meaning = match meaning {
+            Meaning::Plain => 0,
+            Meaning::Parks => 1,
+            Meaning::FindsNoP => 2,
+        };
+        let new_is_register = if new_is_register { 1 << 12 } else { 0 };
+        Self(u16::from(g & 15) | old << 4 | new << 8 | new_is_register | meaning << 13)
+    }
+}
+
+/// A state of a goroutine at a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// This one (`_Grunnable` …, runtime/runtime2.go).
+    Constant(u8),
+    /// It is in this register.
+    Register(u8),
+}
+
+impl Status {
+    fn packed(self) -> (u16, bool) {
+        match self {
+            Self::Constant(number) => (u16::from(number & 15), false),
+            Self::Register(register) => (u16::from(register & 15), true),
+        }
+    }
+}
+
+/// What a change of state means beside itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// Nothing.
+    Plain,
+    /// A goroutine that was running really waits from now on.
+    Parks,
+    /// A goroutine that made a system call finds no P.
+    FindsNoP,
 }
 
 impl fmt::Display for Site {

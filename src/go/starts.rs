@@ -89,7 +89,11 @@ pub fn start_functions(runtime: &Runtime<'_>) -> Result<Starts, NoSite> {
 
 /// Calls `each` with the functions that contain a direct call of one of `targets`, by address. Bytes that only look like
 /// a call are sorted out when the function is decoded.
-fn each_caller<'b>(binary: &'b Binary, targets: &[u64], mut each: impl FnMut(&Function<'b>)) {
+pub(super) fn each_caller<'b>(
+    binary: &'b Binary,
+    targets: &[u64],
+    mut each: impl FnMut(&Function<'b>),
+) {
     let image = binary.image();
     let text = binary.text();
     let mut done = text.start;

@@ -7,8 +7,15 @@
 
 use std::ops::Range;
 
+use super::copied::Copied;
+use super::copied_change;
 use super::runtime::Runtime;
-use super::sites::NoSite;
+use super::sites::{Meaning, NoSite, Site};
+
+const CHANGE: &str = "runtime.casgstatus";
+const TO_WAITING: &str = "runtime.casGToWaiting";
+const PARK: &str = "runtime.park_m";
+const NO_P: &str = "runtime.exitsyscallNoP";
 
 /// What a program at [`Event::GoroutineState`](super::events::Event::GoroutineState) needs to know. Addresses are
 /// link-time addresses.
@@ -33,26 +40,73 @@ impl StateChanges {
     /// # Errors
     /// What parks goroutines was not recognised.
     pub fn of(runtime: &Runtime<'_>) -> Result<Self, NoSite> {
-        let park_m = runtime.body("runtime.park_m")?;
+        let park_m = runtime.body(PARK)?;
+        runtime.inlined().has_none(PARK)?;
+        let entry = park_m.code().entry();
         let calls = |name: &str| {
             let entries = runtime.entries(name);
             park_m.code().calls_to(&entries).next().is_some()
         };
-        let park_indirect = match (calls("runtime.casgstatus"), calls("runtime.casGToWaiting")) {
+        let inlined = runtime.inlined().has_none_in(CHANGE, entry).is_err();
+        let park_indirect = match (calls(CHANGE) || inlined, calls(TO_WAITING)) {
             (true, _) => false,
-            (false, true) => true,
+            (false, true) => {
+                // It would have to be told in there who called.
+                for function in runtime.functions().filter(|it| it.name == TO_WAITING) {
+                    runtime.inlined().has_none_in(CHANGE, function.entry)?;
+                }
+                true
+            }
             (false, false) => return Err(park_m.none("no call of runtime.casgstatus")),
         };
-        let park = extent(runtime, "runtime.park_m")
+        let park = extent(runtime, PARK)
             .ok_or_else(|| NoSite::new("this program has no function runtime.park_m"))?;
-        let syscall_without_p = extent(runtime, "runtime.exitsyscallNoP");
+        let syscall_without_p = extent(runtime, NO_P);
+        if runtime.has_somewhere(NO_P)? {
+            // In a copy of it, a call of casgstatus returns into another function.
+            let entries = runtime.entries(CHANGE);
+            for copy in runtime.copies(NO_P)? {
+                let mut calls = copy.host().code().calls_to(&entries);
+                if calls.any(|call| copy.contains(call)) {
+                    return Err(copy.none("calls of runtime.casgstatus"));
+                }
+            }
+        }
         Ok(Self {
             park,
             park_indirect,
-            syscalls_pass: syscall_without_p.is_none(),
+            syscalls_pass: !runtime.has_somewhere(NO_P)?,
             syscall_without_p,
             main: extent(runtime, "runtime.main").map(|main| main.start),
         })
+    }
+}
+
+/// The sites of [`Event::GoroutineState`](super::events::Event::GoroutineState).
+///
+/// # Errors
+/// `casgstatus` is inlined somewhere in a form in which its operands are not found.
+pub(super) fn sites(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
+    let mut sites = Vec::new();
+    let copies = runtime.copies(CHANGE)?;
+    if runtime.has(CHANGE) || copies.is_empty() {
+        // Without a stack check; until Go 1.20 its frame is set up before anything cheap comes.
+        sites.push(runtime.body(CHANGE)?.besides_copies().framed_site()?);
+    }
+    let no_p = runtime.copies(NO_P)?;
+    for copy in &copies {
+        sites.extend(copied_change::site(copy, meaning(copy, &no_p))?);
+    }
+    Ok(sites)
+}
+
+/// What a change means is told by who makes it.
+fn meaning(copy: &Copied<'_>, no_p: &[Copied<'_>]) -> Meaning {
+    match copy.copy().within.name {
+        PARK => Meaning::Parks,
+        NO_P => Meaning::FindsNoP,
+        _ if no_p.iter().any(|outer| outer.holds(copy)) => Meaning::FindsNoP,
+        _ => Meaning::Plain,
     }
 }
 

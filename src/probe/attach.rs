@@ -117,6 +117,30 @@ pub struct Step {
     pub sites: Vec<Site>,
 }
 
+impl Step {
+    /// The steps for an event that the program is for, some of whose sites may want another program: that for inlined
+    /// bodies, or for the result of a call.
+    pub fn by_kind(program: &'static str, sites: Vec<Site>) -> Vec<Self> {
+        let mut steps: Vec<Self> = Vec::new();
+        for site in sites {
+            let program = match (program, site.kind) {
+                ("gr_create", SiteKind::AfterCall) => "gr_create_coro",
+                ("gr_steal", SiteKind::CopyBranch) => "gr_steal_copy",
+                ("sched_status", SiteKind::CopyBranch) => "sched_status_copy",
+                _ => program,
+            };
+            match steps.iter_mut().find(|step| step.program == program) {
+                Some(step) => step.sites.push(site),
+                None => steps.push(Self {
+                    program,
+                    sites: vec![site],
+                }),
+            }
+        }
+        steps
+    }
+}
+
 /// All sites of these steps.
 pub(super) fn sites(steps: &[Step]) -> Vec<Site> {
     steps.iter().flat_map(|step| &step.sites).cloned().collect()
@@ -271,7 +295,7 @@ impl Place {
     }
 
     /// Attaches one program of the object to its sites, in the file that was read. When that has changed, nothing is
-    /// attached any more: [`Target::file_change`].
+    /// attached any more: [`Target::has_ended`].
     ///
     /// # Errors
     /// The kernel refuses, or there can be no probe at one of the sites.
@@ -407,8 +431,12 @@ fn cookie(site: &Site) -> Result<u64> {
     if !fits {
         bail!("{site} lies beyond the address space of user programs");
     }
-    // Only the programs on start functions look at it, whose sites are all near the entry.
-    let offset = site.offset.min(OFFSET_MASK);
+    // Only the programs on start functions look at it, whose sites are all near the entry, and those on inlined bodies,
+    // to which it says what is known there.
+    let offset = match site.kind {
+        SiteKind::CopyBranch => u64::from(site.operands.0) & OFFSET_MASK,
+        _ => site.offset.min(OFFSET_MASK),
+    };
     let kind = match site.kind {
         SiteKind::StackCheckBranch => STACK_CHECK,
         _ => 0,

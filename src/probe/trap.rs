@@ -12,6 +12,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::go::sites::Cost;
+use crate::go::sites::Operands;
 use crate::go::sites::Site;
 use crate::go::sites::SiteKind;
 use crate::target::clock;
@@ -45,6 +46,7 @@ pub fn cost_ns(method: Method) -> Result<f64> {
         file_offset: own_code::file_offset(vaddr).context("cannot find grtmon's own code")?,
         kind: SiteKind::Early,
         cost: Cost::OneTrap,
+        operands: Operands::default(),
         code: Box::default(),
     };
     let bare = batch_ns();

@@ -21,12 +21,12 @@ use crate::go::ReadMemory;
 use crate::go::site_code::Found;
 use crate::go::sites::Site;
 
-use super::ProgramFile;
 use super::Target;
 use super::live;
 use super::memory::ProcessMemory;
 use super::process;
 use super::process::ProcessId;
+use super::program_file::ProgramFile;
 
 /// What is needed of a target to find its code in processes.
 #[derive(Debug, Clone)]
@@ -77,16 +77,19 @@ impl CodeFile {
         self.file.is_at(&process.exe()).unwrap_or(false)
     }
 
-    /// The first of these sites at which the file does not hold what was decoded any more, if there is one.
+    /// Where the file no longer holds what was decoded: the first of these sites.
     pub fn changed<'s>(&self, sites: &'s [Site]) -> Option<&'s Site> {
         let file = self.file.file();
         let mut bytes = Vec::new();
-        sites.iter().find(|site| {
+        for site in sites {
             bytes.resize(site.code.len(), 0);
             let start = site.file_offset.saturating_sub(site.offset);
             let read = file.read_exact_at(&mut bytes, start);
-            read.is_err() || *bytes != *site.code
-        })
+            if read.is_err() || *bytes != *site.code {
+                return Some(site);
+            }
+        }
+        None
     }
 
     /// What the memory of a process that runs the file holds at these sites. `None` if it has ended, has just begun, or

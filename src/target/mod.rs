@@ -36,6 +36,7 @@ pub mod tracer;
 mod unpacked;
 pub mod watch;
 mod within;
+pub mod witness;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -265,12 +266,12 @@ fn map_program(path: &Path) -> Result<MappedFile> {
 
 /// Maps a file into memory.
 fn map(path: &Path) -> Result<MappedFile> {
-    let file = open_explained(path)?;
+    let file = open_file(path)?;
     MappedFile::new(&file).with_context(|| format!("cannot map {}", path.display()))
 }
 
-/// As [`open_regular`]; says what is in the way where that is a matter of the file system.
-fn open_explained(path: &Path) -> Result<File> {
+/// Opens a file; says so if it lies where only another user may read.
+fn open_file(path: &Path) -> Result<File> {
     open_regular(path).map_err(|why| {
         let denied = why.downcast_ref::<std::io::Error>();
         let denied = denied.is_some_and(|it| it.kind() == std::io::ErrorKind::PermissionDenied);

@@ -21,7 +21,6 @@ use super::guard::Guard;
 use super::guard::Happened;
 use super::mapped::MappedFile;
 use super::open::open_regular;
-use super::open_explained;
 use super::same_pages;
 
 /// So many looks until what changes between two of them is not waited for any more.
@@ -43,7 +42,7 @@ pub struct ProgramFile {
 impl ProgramFile {
     /// Opens a file. Nothing of it has been read.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = open_explained(path)?;
+        let file = super::open_file(path)?;
         let as_read =
             FileId::of(&file).with_context(|| format!("cannot look at {}", path.display()))?;
         Ok(Self {

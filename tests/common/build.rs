@@ -10,7 +10,37 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
+use super::profile;
 use super::toolchain::{Toolchain, full_matrix, prebuilt, wide_matrix};
+
+/// Which calls the compiler takes for frequent, by a profile (`-pgo`; Go 1.21 and later).
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) enum Pgo {
+    /// Without a profile.
+    #[default]
+    None,
+    /// All that a busy program does, but for what happens a few times in a garbage collection, and allocation.
+    Busy,
+    /// All.
+    Everything,
+}
+
+impl Pgo {
+    fn is_hot(self, callee: &str) -> bool {
+        const SELDOM: [&str; 5] = [
+            "runtime.(*gcControllerState).startCycle",
+            "runtime.stopTheWorldWithSema",
+            "runtime.startTheWorldWithSema",
+            "runtime.freeStackSpans",
+            "runtime.runqputslow",
+        ];
+        match self {
+            Self::None => false,
+            Self::Busy => !SELDOM.contains(&callee) && !callee.starts_with("runtime.mallocgc"),
+            Self::Everything => true,
+        }
+    }
+}
 
 /// How a Go program is built.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -23,6 +53,10 @@ pub(crate) struct Build {
     pub(crate) cgo: bool,
     /// `-gcflags="all=-N -l"`: neither optimised nor inlined.
     pub(crate) unoptimized: bool,
+    /// `-gcflags=all=-l`: not inlined.
+    pub(crate) not_inlined: bool,
+    /// `-pgo`.
+    pub(crate) pgo: Pgo,
     /// `GOEXPERIMENT`; empty for none.
     pub(crate) experiment: &'static str,
     /// `-tags`; empty for none.
@@ -44,6 +78,8 @@ impl Build {
         pie: false,
         cgo: false,
         unoptimized: false,
+        not_inlined: false,
+        pgo: Pgo::None,
         experiment: "",
         tags: "",
         arch: "",
@@ -72,6 +108,16 @@ impl Build {
         pie: true,
         ..Self::DEFAULT
     };
+    /// With much of the runtime inlined into its callers, as in a program built with a profile of its own.
+    pub(crate) const STRIPPED_PGO: Self = Self {
+        pgo: Pgo::Busy,
+        ..Self::STRIPPED
+    };
+    /// With all of the runtime inlined that can be.
+    pub(crate) const STRIPPED_PGO_EVERYTHING: Self = Self {
+        pgo: Pgo::Everything,
+        ..Self::STRIPPED
+    };
     /// Everything at once.
     pub(crate) const STRIPPED_PIE_CGO: Self = Self {
         cgo: true,
@@ -93,13 +139,14 @@ impl Build {
         ..Self::PIE
     };
     /// The builds of the full matrix.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::DEFAULT,
         Self::STRIPPED,
         Self::PIE,
         Self::CGO,
         Self::STRIPPED_PIE,
         Self::STRIPPED_PIE_CGO,
+        Self::STRIPPED_PGO,
     ];
 
     /// This one, unless the programs of this run are built already.
@@ -119,6 +166,9 @@ impl Build {
             (self.pie, "pie"),
             (self.cgo, "cgo"),
             (self.unoptimized, "unoptimized"),
+            (self.not_inlined, "not-inlined"),
+            (self.pgo == Pgo::Busy, "pgo"),
+            (self.pgo == Pgo::Everything, "pgo-everything"),
             (!self.experiment.is_empty(), self.experiment),
             (!self.tags.is_empty(), self.tags),
             (!self.arch.is_empty(), self.arch),
@@ -146,7 +196,12 @@ pub(crate) fn builds() -> &'static [Build] {
     } else if full_matrix() {
         &Build::ALL
     } else if wide_matrix() {
-        &[Build::DEFAULT, Build::STRIPPED_PIE, Build::STRIPPED_PIE_CGO]
+        &[
+            Build::DEFAULT,
+            Build::STRIPPED_PIE,
+            Build::STRIPPED_PIE_CGO,
+            Build::STRIPPED_PGO,
+        ]
     } else {
         &[Build::DEFAULT, Build::STRIPPED_PIE]
     }
@@ -213,6 +268,7 @@ fn scratch() -> PathBuf {
 
 /// The program in this directory, built unless it was before.
 fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> PathBuf {
+    let profile = profile(toolchain, build, name, source);
     // One build at a time in this process; another process would do the same work, to no harm.
     static BUILDING: Mutex<()> = Mutex::new(());
     static UNIQUE: AtomicU32 = AtomicU32::new(0);
@@ -265,6 +321,12 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
     if build.unoptimized {
         command.arg("-gcflags=all=-N -l");
     }
+    if build.not_inlined {
+        command.arg("-gcflags=all=-l");
+    }
+    if let Some(profile) = profile {
+        command.arg("-pgo").arg(profile);
+    }
     if !build.tags.is_empty() {
         command.args(["-tags", build.tags]);
     }
@@ -286,6 +348,30 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
     );
     fs::rename(&unfinished, &binary).unwrap();
     binary
+}
+
+/// The profile that the build asks for, made from the same program.
+fn profile(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Option<PathBuf> {
+    if build.pgo == Pgo::None || toolchain.minor() < 21 {
+        return None;
+    }
+    let plain = Build {
+        not_inlined: true,
+        pgo: Pgo::None,
+        strip: false,
+        pie: false,
+        ..build
+    };
+    let program = built(toolchain, plain, name, source);
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _guard = WRITING.lock().unwrap_or_else(|it| it.into_inner());
+    let file = program.with_file_name(format!("{:?}.pprof", build.pgo));
+    if !file.is_file() {
+        let unfinished = file.with_extension(std::process::id().to_string());
+        profile::write(&program, &unfinished, |_, callee| build.pgo.is_hot(callee));
+        fs::rename(&unfinished, &file).unwrap();
+    }
+    Some(file)
 }
 
 /// Hashes names and contents of all files that take part in a build.

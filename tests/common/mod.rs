@@ -15,7 +15,7 @@
 //!
 //! What runs is set from outside:
 //!
-//! - `GRTMON_TEST_MATRIX=full` (implied by `CI`): every toolchain × every build; `wide`: × three builds. Otherwise the
+//! - `GRTMON_TEST_MATRIX=full` (implied by `CI`): every toolchain × every build; `wide`: × four builds. Otherwise the
 //!   newest toolchain that is there, in two builds. `GRTMON_TEST_GO=1.21.13,1.27.3` picks versions.
 //! - `GRTMON_REQUIRE_ALL=1` (implied by `CI`): a test that cannot run fails instead of saying
 //!   `skipped: why`.
@@ -34,6 +34,7 @@ mod build;
 mod grtmon;
 mod methods;
 mod process;
+mod profile;
 mod require;
 mod server;
 mod toolchain;
@@ -41,7 +42,7 @@ mod vendor;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{
-    build::{Build, builds, builds_of_all_machines, copy_program, fixture, module, program},
+    build::{Build, Pgo, builds, builds_of_all_machines, copy_program, fixture, module, program},
     grtmon::{Grtmon, Output, command, grtmon},
     methods::methods,
     process::{Fixture, PATIENCE, Process},

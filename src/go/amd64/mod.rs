@@ -9,7 +9,7 @@ pub(super) mod prologue;
 pub(super) mod typing;
 pub(super) mod uprobe;
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind};
+use iced_x86::{ConditionCode, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind};
 
 use super::instruction::{Access, Flow, Instruction as Any, Register};
 
@@ -161,6 +161,47 @@ impl Instruction {
         })
     }
 
+    /// `lock cmpxchg dword [pointer+…], register`.
+    pub(super) fn compare_and_exchange(&self) -> Option<(Register, Register)> {
+        (self.0.mnemonic() == Mnemonic::Cmpxchg
+            && self.0.op0_kind() == OpKind::Memory
+            && self.0.memory_size().size() == 4
+            && self.0.memory_index() == iced_x86::Register::None
+            && self.0.memory_base().is_gpr64()
+            && self.0.memory_base() != SP)
+            .then(|| {
+                (
+                    register(self.0.memory_base()),
+                    register(self.0.op1_register().full_register()),
+                )
+            })
+    }
+
+    /// `sete register`.
+    pub(super) fn equality_kept(&self) -> Option<Register> {
+        (self.0.mnemonic() == Mnemonic::Sete && self.0.op0_kind() == OpKind::Register)
+            .then(|| register(self.0.op0_register().full_register()))
+    }
+
+    /// `mov register, register` with 32 bits.
+    pub(super) fn copied_half(&self) -> Option<(Register, Register)> {
+        let (to, from) = (self.0.op0_register(), self.0.op1_register());
+        (self.0.mnemonic() == Mnemonic::Mov
+            && self.0.op1_kind() == OpKind::Register
+            && to.is_gpr32()
+            && from.is_gpr32())
+        .then(|| (register(to.full_register()), register(from.full_register())))
+    }
+
+    /// `test register, register`: the register.
+    fn tested(&self) -> Option<Register> {
+        (self.0.mnemonic() == Mnemonic::Test
+            && self.0.op0_kind() == OpKind::Register
+            && self.0.op1_kind() == OpKind::Register
+            && self.0.op0_register() == self.0.op1_register())
+        .then(|| register(self.0.op0_register().full_register()))
+    }
+
     /// The second operand, if it is a constant.
     fn immediate(&self) -> Option<u64> {
         (!matches!(self.0.op1_kind(), OpKind::Register | OpKind::Memory))
@@ -185,6 +226,25 @@ pub(super) fn branches_on_global(instructions: &[Any], branch: usize) -> bool {
     let before = instructions.get(..branch).unwrap_or_default();
     let compare = before.iter().rev().take(3).find(|i| !i.is_nop());
     matches!(compare, Some(Any::Amd64(i)) if i.compares_global_with_zero())
+}
+
+/// The register that is tested for 0 just before the conditional branch at this place: `test reg, reg; je` or `jne`.
+pub(super) fn tests_for_zero(instructions: &[Any], branch: usize) -> Option<Register> {
+    let before = instructions.get(..branch)?;
+    match (
+        instructions.get(branch)?,
+        before.iter().rev().find(|i| !i.is_nop())?,
+    ) {
+        (Any::Amd64(branch), Any::Amd64(test))
+            if matches!(
+                branch.0.condition_code(),
+                ConditionCode::e | ConditionCode::ne
+            ) =>
+        {
+            test.tested()
+        }
+        _ => None,
+    }
 }
 
 /// A general-purpose register by its number.
@@ -234,6 +294,26 @@ mod tests {
             .filter(|i| all[*i].is_branch() && branches_on_global(&all, *i))
             .collect();
         assert_eq!(branches, [3]);
+    }
+
+    /// `runtime.execute` of Go 1.25 with `runtime.casgstatus` in it.
+    #[test]
+    fn compare_and_swap() {
+        let bytes = [
+            0x41, 0xb8, 0x01, 0, 0, 0, // mov r8d, 1
+            0x44, 0x89, 0xc0, // mov eax, r8d
+            0xf0, 0x44, 0x0f, 0xb1, 0x86, 0x90, 0, 0, 0, // lock cmpxchg [rsi+0x90], r8d
+            0x41, 0x0f, 0x94, 0xc2, // sete r10b
+            0x45, 0x84, 0xd2, // test r10b, r10b
+            0x75, 0x10, // jne
+        ];
+        let all = decode(&bytes, 0x1000);
+        let (rsi, r8, r10) = (Register(6), Register(8), Register(10));
+        assert_eq!(all[0].constant_set(), Some((r8, 1)));
+        assert_eq!(all[1].copied_half(), Some((RAX, r8)));
+        assert_eq!(all[2].compare_and_exchange(), Some((rsi, r8)));
+        assert_eq!(all[3].equality_kept(), Some(r10));
+        assert_eq!(tests_for_zero(&all, 5), Some(r10));
     }
 
     #[test]

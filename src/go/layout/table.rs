@@ -158,11 +158,11 @@ impl Table {
             return Err(format!("nothing was measured on {machine}"));
         };
         match self.near(section, version, field)? {
-            (cell, Nearness::Measured(at)) if moving.is_some() && version.experiments.len() > 1 => {
-                Ok((cell, Nearness::Combined(at)))
-            }
             (cell, Nearness::Measured(at) | Nearness::Between(at, _)) if untried => {
                 Ok((cell, Nearness::Without(at)))
+            }
+            (cell, Nearness::Measured(at)) if moving.is_some() && version.experiments.len() > 1 => {
+                Ok((cell, Nearness::Combined(at)))
             }
             found => Ok(found),
         }

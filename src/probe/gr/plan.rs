@@ -67,7 +67,7 @@ impl Plan {
         let mut essential = |program, event| -> Result<()> {
             let sites = events::sites(runtime, event)
                 .with_context(|| format!("cannot see this event: {event}"))?;
-            steps.push(Step { program, sites });
+            steps.extend(Step::by_kind(program, sites));
             Ok(())
         };
         essential("gr_exit", Event::GoroutineExit)?;
@@ -82,7 +82,7 @@ impl Plan {
         ];
         for (program, event) in queue.into_iter().filter(|_| options.queue) {
             match events::sites(runtime, event) {
-                Ok(sites) => steps.push(Step { program, sites }),
+                Ok(sites) => steps.extend(Step::by_kind(program, sites)),
                 Err(why) => shortcomings.push(format!("not shown: {event}: {why}")),
             }
         }

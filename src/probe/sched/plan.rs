@@ -75,9 +75,7 @@ impl Plan {
 
         let mut steps = Vec::new();
         let mut add = |program, sites: Vec<Site>| {
-            if !sites.is_empty() {
-                steps.push(Step { program, sites });
-            }
+            steps.extend(Step::by_kind(program, sites));
         };
         let state = see(Event::GoroutineState)?;
         let framed = state.iter().any(|site| site.kind == SiteKind::Framed);
