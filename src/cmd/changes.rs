@@ -3,6 +3,7 @@
 use crate::model::account::Remark;
 use crate::probe::attach::Place;
 use crate::target::Target;
+use crate::target::guard;
 use crate::target::process::Loaded;
 use crate::target::process::ProcessId;
 use crate::target::watch::Watch;
@@ -25,6 +26,7 @@ pub(super) enum Change {
 pub(super) struct Changes {
     place: Place,
     said_replaced: bool,
+    said_changed: bool,
     confined: Vec<Confined>,
 }
 
@@ -50,6 +52,7 @@ impl Changes {
         Self {
             place: place.clone(),
             said_replaced: false,
+            said_changed: false,
             confined: place.confined_to().iter().map(confined).collect(),
         }
     }
@@ -57,6 +60,17 @@ impl Changes {
     /// What has happened since the last look.
     pub(super) fn look(&mut self, target: &Target, watch: &mut Watch) -> Vec<Change> {
         let mut happened = Vec::new();
+        if let Some(change) = target.file_change() {
+            if !self.said_changed {
+                self.said_changed = true;
+                happened.push(Change::EndsAll(Remark {
+                    cause: "file_changed",
+                    process: None,
+                    text: changed(target, change),
+                }));
+            }
+            return happened;
+        }
         if !self.said_replaced && target.was_replaced() {
             self.said_replaced = true;
             happened.push(Change::Note(Remark {
@@ -104,6 +118,19 @@ fn code(text: String) -> Remark {
         cause: "code",
         process: None,
         text,
+    }
+}
+
+/// What is said when a file is changed in place: the end of its observation.
+fn changed(target: &Target, change: guard::Change) -> String {
+    let shown = target.path.display();
+    match change {
+        guard::Change::Coming => format!(
+            "{shown} was opened to be written to: its probes were taken away before that, and its observation has ended; start grtmon again"
+        ),
+        guard::Change::Begun => format!(
+            "{shown} was changed in place: its probes were taken away at once, and its observation has ended; what was started in that moment may have died of them; start grtmon again"
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::cli;
 use crate::go::VersionSource;
 use crate::go::events;
 use crate::go::events::Event;
+use crate::go::needs::NEEDS;
 use crate::go::runtime::Runtime;
 use crate::go::sites::Site;
 use crate::go::sites::SiteKind;
@@ -24,6 +25,7 @@ use crate::target;
 use crate::target::Selection;
 use crate::target::Target;
 use crate::target::checked::Checked;
+use crate::target::memory::Way;
 
 use super::gr;
 use super::gr_seq;
@@ -44,6 +46,7 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
             code(&target, &sites, &mut about);
             sections.push(about);
             sections.push(events);
+            sections.push(commands(&checked));
             target.require_unchanged()?;
         }
     }
@@ -161,6 +164,36 @@ fn code(target: &Target, sites: &[Site], section: &mut Section) {
     section.add("code", found, verdict);
 }
 
+/// What each command will show of this program, as far as that depends on where the runtime keeps things.
+fn commands(checked: &Checked<'_>) -> Section {
+    let mut section = Section::new("Commands");
+    let (layout, globals) = (&checked.anatomy.layout, &checked.anatomy.globals);
+    let mut names: Vec<&str> = Vec::new();
+    for name in NEEDS.iter().flat_map(|need| need.command.split(", ")) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    for name in names {
+        let needs = NEEDS
+            .iter()
+            .filter(|need| need.command.split(", ").any(|command| command == name));
+        let lacks: Vec<String> = needs
+            .filter_map(|need| Some((need, need.lack(layout, globals)?)))
+            .map(|(need, why)| match need.what {
+                "" => format!("refused: {why}"),
+                what => format!("?: {what} ({why})"),
+            })
+            .collect();
+        if lacks.is_empty() {
+            section.fine(name, "everything");
+        } else {
+            section.add(name, lacks, Verdict::Lacking);
+        }
+    }
+    section
+}
+
 /// The events and their sites, and all these sites.
 fn sites(runtime: &Runtime<'_>) -> (Section, Vec<Site>) {
     let mut section = Section::new("Events");
@@ -227,6 +260,16 @@ fn describe(kernel: &Kernel) -> Section {
         kernel.has_btf(),
         "needed only before Linux 5.15 and with --attach tracefs, for position-independent programs, and in nested containers",
     );
+    match target::memory::way() {
+        Way::Call => section.fine("reading memory", "by process_vm_readv"),
+        Way::File(why) => section.fine("reading memory", format!("through /proc/PID/mem: {why}")),
+        Way::None(why) => {
+            section.lacking(
+                "reading memory",
+                format!("no: {why}, and /proc/PID/mem cannot be read"),
+            );
+        }
+    }
     match kernel.obstacle() {
         None => {
             section.fine("probes", "can be used");

@@ -14,23 +14,26 @@ use crate::cli::DumpOutput;
 use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::ReadError;
-use crate::go::Subject;
+use crate::go::g;
 use crate::go::goroutines::GoroutineReader;
+use crate::go::layout::Layout;
 use crate::model::dump::Dump;
+use crate::model::dump::End;
 use crate::model::dump::Goroutine;
 use crate::model::groups;
 use crate::model::groups::Grouper;
 use crate::render;
+use crate::render::dump_end;
 use crate::render::dump_json;
 use crate::render::dump_json::Totals;
 use crate::render::pprof::Profile;
 use crate::target;
 use crate::target::Selection;
-use crate::target::core_dump::CoreDump;
 use crate::target::live;
 use crate::target::live::Live;
 use crate::target::process::Loaded;
 
+use super::dump_core;
 use super::dump_filter::Filter;
 use super::output;
 use super::output::Output;
@@ -42,8 +45,7 @@ pub(super) fn run(args: &cli::Dump) -> Result<ExitCode> {
     match (args.pid, &args.core) {
         (Some(pid), _) => of_process(args, pid)?,
         (None, Some(path)) => {
-            let dump = CoreDump::open(path, args.binpath.as_deref())?;
-            of_core(args, &dump).with_context(|| format!("cannot use {}", path.display()))?;
+            dump_core::run(args, path)?;
         }
         (None, None) => bail!("no target: give --pid PID, or --core FILE"),
     }
@@ -73,6 +75,7 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
         other => anyhow!("cannot read the goroutines of process {pid}: {other}"),
     };
     let mut reader = GoroutineReader::new(&target.binary, &live.subject()).map_err(explain)?;
+    warn_of_unknown(&live.anatomy.layout);
     let mut take = || -> Result<Dump> {
         let dump = reader.read(&live.memory);
         // Whatever was read of another program is nothing, an error too.
@@ -124,47 +127,54 @@ impl Program {
     }
 }
 
-fn of_core(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
-    let mut anatomy = Anatomy::of(&dump.binary);
-    let memory = dump.core.memory(dump.binary.image());
-    let bias = anatomy.bias(dump.entered_at);
-    anatomy.settle(&memory, bias);
-    let subject = Subject {
-        memory: &memory,
-        anatomy: &anatomy,
-        bias,
-    };
-    let goroutines = GoroutineReader::new(&dump.binary, &subject)?.read(&memory)?;
-    dump.require_unchanged()?;
-    let name = dump.path.file_name().unwrap_or(dump.path.as_os_str());
-    Show::new(args, &dump.binary, &name.to_string_lossy()).dump(&goroutines)
+/// Says what will be missing of every goroutine.
+pub(super) fn warn_of_unknown(layout: &Layout) {
+    for what in g::shortcomings(layout) {
+        output::warn(&what);
+    }
 }
 
 /// Shows dumps in the form that was asked for.
-struct Show<'a> {
+pub(super) struct Show<'a> {
     args: &'a cli::Dump,
     binary: &'a Binary,
     name: &'a str,
     filter: Filter<'a>,
     /// What makes times of the dump nanoseconds since 1970; `None` if nothing is known of its clock.
     unix_offset_ns: Option<i128>,
+    /// How the process ended, if it did.
+    end: Option<&'a End>,
 }
 
 impl<'a> Show<'a> {
-    fn new(args: &'a cli::Dump, binary: &'a Binary, name: &'a str) -> Self {
+    pub(super) fn new(args: &'a cli::Dump, binary: &'a Binary, name: &'a str) -> Self {
         Self {
             args,
             binary,
             name,
             filter: Filter::new(args),
             unix_offset_ns: None,
+            end: None,
+        }
+    }
+
+    /// Says first how the process ended.
+    pub(super) fn with_end(self, end: &'a End) -> Self {
+        Self {
+            end: Some(end),
+            ..self
         }
     }
 
     /// The goroutines that pass the filter.
-    fn dump(&self, dump: &Dump) -> Result<()> {
+    pub(super) fn dump(&self, dump: &Dump) -> Result<()> {
         let chosen = self.filter.choose(dump);
         let mut output = Output::new();
+        match (self.args.output, self.end) {
+            (DumpOutput::Text, Some(end)) => dump_end::text(&mut output.text, end),
+            (DumpOutput::Json, Some(end)) => dump_end::json(&mut output.text, end),
+            _ => {}
+        }
         match (self.args.output, self.args.all) {
             (DumpOutput::Pprof, _) => self.profile(&mut output, dump, &chosen.wanted)?,
             (form, true) => {
@@ -178,7 +188,10 @@ impl<'a> Show<'a> {
             }
             (form, false) => {
                 let mut grouper = Grouper::new(self.args.system);
-                let groups = grouper.groups(dump, &chosen.wanted);
+                let mut groups = grouper.groups(dump, &chosen.wanted);
+                if let Some(goid) = self.end.and_then(|end| end.goid) {
+                    groups.sort_by_key(|group| !group.goroutines.iter().any(|it| it.goid == goid));
+                }
                 if form == DumpOutput::Text {
                     let groups = groups.len();
                     writeln!(output.text, "{}\n", chosen.totals_with(groups))?;
@@ -296,6 +309,9 @@ impl<'a> Show<'a> {
                 "{} goroutines of the runtime are not shown (--system shows them)",
                 totals.system
             ));
+        }
+        if let Some(line) = self.end.and_then(dump_end::cut_off) {
+            output::warn(&line);
         }
         for line in render::dump::missing(&totals.missing) {
             output::warn(&line);

@@ -54,7 +54,7 @@ impl Elders {
         };
         let processes = target.processes();
         // Of a command that is yet to begin there is nothing to read.
-        for process in processes.iter().filter(|it| target.runs(it)) {
+        for process in processes.iter().filter(|it| target.is_under_way(it)) {
             match elders.read(checked, process) {
                 // What has ended leaves no elders.
                 Err(_) if !process.is_alive() => {}

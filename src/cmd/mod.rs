@@ -8,6 +8,7 @@ mod changes;
 mod cost;
 mod doctor;
 mod dump;
+mod dump_core;
 mod dump_filter;
 mod elders;
 mod gc;

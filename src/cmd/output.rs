@@ -292,7 +292,7 @@ pub(super) fn height() -> Option<u64> {
     Some(u64::from(height.0)).filter(|height| *height > 0)
 }
 
-/// Standard error; `None`: it cannot be written to.
+/// Standard error; `None`: there is no thread to be had that writes to it.
 static NOTES: OnceLock<Option<Writer>> = OnceLock::new();
 /// It was waited for in vain.
 static NOTES_STALL: AtomicBool = AtomicBool::new(false);
@@ -300,10 +300,14 @@ static NOTES_STALL: AtomicBool = AtomicBool::new(false);
 /// A line for people, on standard error.
 pub(super) fn note(line: &str) {
     let writer = NOTES.get_or_init(|| Writer::to(&std::io::stderr()).ok());
-    // Nothing better can be done when standard error is closed.
-    let Some(writer) = writer else { return };
+    let text = format!("{}\n", foreign::line(line)).into_bytes();
+    let Some(writer) = writer else {
+        // Nothing better can be done when standard error is closed.
+        let _ = std::io::stderr().write_all(&text);
+        return;
+    };
     let mut chunk = Chunk {
-        text: format!("{}\n", foreign::line(line)).into_bytes(),
+        text,
         ends: Vec::new(),
     };
     writer.push(&mut chunk, Instant::now());

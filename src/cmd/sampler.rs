@@ -127,7 +127,7 @@ impl Sampler {
         let time_ns = now(&self.live)?;
         let allocated = match allocated::read(&mut self.counters, &subject, TRIES) {
             Ok(allocated) => Some((total(&allocated), now(&self.live)?)),
-            Err(why) if why.is_final() => return Err(why),
+            Err(why @ ReadError::Memory(_)) if why.is_final() => return Err(why),
             Err(_) => None,
         };
         let moving = self.counters.kept();

@@ -7,12 +7,25 @@ use std::fmt;
 use std::ops::Range;
 
 use super::binary::Binary;
+use super::evidence;
 use super::globals::Globals;
 use super::image::Image;
+use super::implied::VersionRange;
 use super::layout::{Field, Layout};
 use super::memory::{MemoryError, ReadMemory};
 use super::runtime::Runtime;
 use super::verify::{self, Report};
+
+/// Functions that are started once, when the program begins (runtime/proc.go, mgc.go). The main goroutine can end before
+/// the program does, by runtime.Goexit, or in a library of a C program; the others never do.
+const STARTED_ONCE: [&str; 6] = [
+    "runtime.main",
+    "runtime.forcegchelper",
+    "runtime.gcenable.gowrap1",
+    "runtime.gcenable.gowrap2",
+    "runtime.gcenable.func1",
+    "runtime.gcenable.func2",
+];
 
 /// The runtime's variables and structures in one binary.
 #[derive(Debug, Clone)]
@@ -25,11 +38,12 @@ pub struct Anatomy {
     pub entry: u64,
     /// Link-time address of the end of the program's code.
     pub code_end: u64,
-    /// The N of Go 1.N, if the binary says it.
+    /// The N of Go 1.N, if the binary says or implies it; at least that if it may be newer than all that is known.
     pub minor: Option<u16>,
     /// Link-time addresses of the Go code.
     pub text: Range<u64>,
-    /// Link-time addresses of `runtime.main`.
+    /// Link-time addresses of the functions that are started once, in the beginning: `runtime.main` and what it starts for
+    /// the runtime.
     pub main: Vec<u64>,
     /// Whether the program is loaded elsewhere than at its link-time addresses.
     pub is_pie: bool,
@@ -45,14 +59,23 @@ impl Anatomy {
     pub fn of_runtime(runtime: &Runtime<'_>) -> Self {
         let binary = runtime.binary();
         let image: &Image = binary.image();
+        let globals = Globals::of(runtime);
+        let mut layout = Layout::of(binary);
+        if layout.dwarf_problem().is_some() {
+            let found = evidence::derive(runtime, &globals, &layout);
+            layout.read_in_code(&found);
+        }
         Self {
-            layout: Layout::of(binary),
-            globals: Globals::of(runtime),
+            layout,
+            globals,
             text: binary.text(),
-            main: runtime.entries("runtime.main"),
+            main: STARTED_ONCE
+                .iter()
+                .flat_map(|name| runtime.entries(name))
+                .collect(),
             entry: image.entry(),
             code_end: image.code_end(),
-            minor: binary.version().map(|version| version.minor),
+            minor: minor(binary.version_range()),
             is_pie: image.is_pie(),
         }
     }
@@ -79,6 +102,11 @@ impl Anatomy {
             0
         }
     }
+}
+
+fn minor(range: VersionRange) -> Option<u16> {
+    let is_one = range.newest.is_none_or(|newest| newest == range.oldest);
+    is_one.then_some(range.oldest)
 }
 
 /// Why something could not be read from a process.

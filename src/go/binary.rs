@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use super::buildinfo::BuildInfo;
 use super::error::GoError;
@@ -14,6 +15,7 @@ use super::pclntab_header::{self, Header};
 use super::pclntab_names::NameIndex;
 use super::variables::linker_strings;
 use super::version::GoVersion;
+use super::wrapped::wrapper_id_of;
 
 /// A Go binary.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub struct Binary {
     build_info: Option<BuildInfo>,
     version: Option<GoVersion>,
     version_source: VersionSource,
+    wrapper_id: OnceLock<Option<u8>>,
 }
 
 impl Binary {
@@ -62,6 +65,7 @@ impl Binary {
             build_info: BuildInfo::find(&image),
             version: None,
             version_source: VersionSource::BuildInfo,
+            wrapper_id: OnceLock::new(),
             image,
         };
         binary.find_version()?;
@@ -159,6 +163,11 @@ impl Binary {
                 newest: None,
             },
         }
+    }
+
+    /// The number by which the function table marks what the compiler made only to call something else.
+    pub(super) fn wrapper_id(&self) -> Option<u8> {
+        *self.wrapper_id.get_or_init(|| wrapper_id_of(self))
     }
 
     /// Whether C code is linked in through cgo; `None` if that cannot be told because names are obfuscated.

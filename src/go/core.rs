@@ -3,24 +3,25 @@
 //! An ELF file of type `ET_CORE`: a `PT_LOAD` for each mapping (with bytes in the file if it was dumped) and a
 //! `PT_NOTE` that says which files were mapped where (`NT_FILE`) and what the process was started with (`NT_AUXV`).
 //! Code and other unchanged parts of files are usually not dumped: they are taken from the program's file.
+//! A dump may have been cut off, by a limit of its size or by a full disk: it then ends before its headers say so.
 //! Source: fs/binfmt_elf.c of Linux, `elf_core_dump` and `fill_files_note`; elf(5), core(5).
 
 use std::fmt;
+use std::ops::Range;
 
 use goblin::elf::{header, program_header};
 
+pub use super::core_notes::Death;
+use super::core_notes::{Said, build_ids};
 use super::elf;
 use super::error::GoError;
 use super::file_bytes::FileBytes;
-use super::image::Image;
+use super::halted::{Halted, Thread};
+use super::image::{Image, Machine};
 use super::memory::{MemoryError, ReadMemory};
 
-/// `NT_AUXV` and `NT_FILE` (include/uapi/linux/elf.h).
-const NT_AUXV: u32 = 6;
-const NT_FILE: u32 = 0x4649_4c45;
-
-/// `AT_ENTRY` (include/uapi/linux/auxvec.h).
-const AT_ENTRY: u64 = 9;
+/// The kernel dumps so much of each ELF file that was mapped, unless told not to.
+const PAGE: usize = 4096;
 
 /// Bytes of notes that are looked at: each thread has some, and each mapped file a path.
 const MAX_NOTES: u64 = 256 << 20;
@@ -28,19 +29,25 @@ const MAX_NOTES: u64 = 256 << 20;
 /// A core dump.
 pub struct Core {
     bytes: Box<dyn FileBytes>,
+    machine: Machine,
     /// By address.
     loads: Vec<Load>,
-    /// Files that were mapped.
-    files: Vec<MappedFile>,
-    entered_at: Option<u64>,
+    said: Said,
+    /// How long the file would be if nothing of it were cut off.
+    whole: u64,
 }
 
-/// A piece of memory that is in the file.
+/// A piece of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Load {
     vaddr: u64,
+    /// Bytes in memory.
+    size: u64,
     offset: u64,
+    /// Bytes that were dumped, and those of them that are in the file.
+    dumped: u64,
     len: u64,
+    write: bool,
 }
 
 /// A file, or part of one, that was mapped into memory.
@@ -60,9 +67,38 @@ impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core")
             .field("loads", &self.loads.len())
-            .field("files", &self.files)
+            .field("said", &self.said)
             .finish_non_exhaustive()
     }
+}
+
+/// How long a core dump with this beginning is, in bytes, if nothing of it is cut off; `None` if the beginning is too
+/// short to tell.
+///
+/// # Errors
+/// It is not the beginning of a core dump.
+pub fn whole_size(beginning: &[u8]) -> Result<Option<u64>, GoError> {
+    match elf::parse_header(beginning) {
+        Err(GoError::Truncated { .. }) => Ok(None),
+        Err(why) => Err(why),
+        Ok(head) if head.e_type != header::ET_CORE => Err(GoError::NotCore),
+        Ok(head) => match elf::program_headers(beginning, &head) {
+            Err(GoError::Truncated { .. }) => Ok(None),
+            Err(why) => Err(why),
+            Ok(segments) => Ok(Some(end_of(&head, &segments))),
+        },
+    }
+}
+
+/// Where the last part ends.
+fn end_of(head: &header::Header, segments: &[program_header::ProgramHeader]) -> u64 {
+    let ends = segments
+        .iter()
+        .map(|segment| segment.p_offset.saturating_add(segment.p_filesz));
+    let sections = head
+        .e_shoff
+        .saturating_add(u64::from(head.e_shnum) * u64::from(head.e_shentsize));
+    ends.max().unwrap_or_default().max(sections)
 }
 
 impl Core {
@@ -77,37 +113,38 @@ impl Core {
         if head.e_type != header::ET_CORE {
             return Err(GoError::NotCore);
         }
+        let machine = elf::machine(&head)?;
         let size = file.len() as u64;
         let mut notes_left = MAX_NOTES;
-        let (mut loads, mut files, mut entered_at) = (Vec::new(), Vec::new(), None);
-        for segment in elf::program_headers(file, &head)? {
+        let (mut loads, mut said) = (Vec::new(), Said::default());
+        let segments = elf::program_headers(file, &head)?;
+        for segment in &segments {
             let there = segment.p_filesz.min(size.saturating_sub(segment.p_offset));
             match segment.p_type {
-                program_header::PT_LOAD if there > 0 => loads.push(Load {
+                program_header::PT_LOAD => loads.push(Load {
                     vaddr: segment.p_vaddr,
+                    size: segment.p_memsz,
                     offset: segment.p_offset,
+                    dumped: segment.p_filesz,
                     len: there,
+                    write: segment.p_flags & program_header::PF_W != 0,
                 }),
                 program_header::PT_NOTE => {
                     let size = there.min(notes_left);
                     notes_left -= size;
-                    for (kind, content) in notes(part(file, segment.p_offset, size)) {
-                        match kind {
-                            NT_AUXV => entered_at = entered_at.or_else(|| entry(content)),
-                            NT_FILE => files.extend(mapped_files(content).unwrap_or_default()),
-                            _ => {}
-                        }
-                    }
+                    said.hear(machine, part(file, segment.p_offset, size));
                 }
                 _ => {}
             }
         }
         loads.sort_by_key(|load| load.vaddr);
+        let whole = end_of(&head, &segments).max(size);
         Ok(Self {
             bytes,
+            machine,
             loads,
-            files,
-            entered_at,
+            said,
+            whole,
         })
     }
 
@@ -124,75 +161,122 @@ impl Core {
 
     /// Where the program was entered (`AT_ENTRY` of the auxiliary vector).
     pub fn entered_at(&self) -> Option<u64> {
-        self.entered_at
+        self.said.entered_at
+    }
+
+    /// How the process ended; `None` if it did not, or the dump does not say.
+    pub fn death(&self) -> Option<Death> {
+        self.said.death
+    }
+
+    /// The number that the process had.
+    pub fn pid(&self) -> Option<i32> {
+        self.said.pid
+    }
+
+    /// How many bytes of the dump are there, and how many should be, if it is cut off.
+    pub fn cut_off(&self) -> Option<(u64, u64)> {
+        let size = (*self.bytes).as_ref().len() as u64;
+        (size < self.whole).then_some((size, self.whole))
     }
 
     /// The program that was run: the file that holds the code at which it was entered.
     pub fn program(&self) -> Option<&MappedFile> {
-        let entry = self.entered_at?;
-        self.files
-            .iter()
-            .find(|file| (file.start..file.end).contains(&entry))
+        let entry = self.said.entered_at?;
+        let mut files = self.said.files.iter();
+        files.find(|file| (file.start..file.end).contains(&entry))
     }
 
-    /// The memory of the process, which ran `image`.
-    pub fn memory<'c>(&'c self, image: &'c Image) -> CoreMemory<'c> {
+    /// The memory of the process, which ran `image`, `bias` above its link-time addresses.
+    pub fn memory<'c>(&'c self, image: &'c Image, bias: u64) -> CoreMemory<'c> {
         let path = self.program().map(|program| program.path.as_str());
-        let files = self.files.iter();
+        let files = self.said.files.iter();
         CoreMemory {
             core: self,
             image,
+            bias,
             program: files
                 .filter(|file| Some(file.path.as_str()) == path)
                 .collect(),
         }
     }
 
-    /// Whether what was dumped of the program's file contradicts `image`: the first page, which the kernel dumps unless
-    /// told not to, is another.
+    /// What its threads were at.
+    pub fn halted(&self, memory: &CoreMemory<'_>) -> Halted {
+        let threads = self.said.threads.iter();
+        Halted {
+            threads: threads
+                .map(|(id, at)| Thread::new(*id, *at, self.machine, memory))
+                .collect(),
+            left: self.cut_off().map(|_| self.written()),
+        }
+    }
+
+    /// The addresses of what could be written and is in the file.
+    fn written(&self) -> Vec<Range<u64>> {
+        let loads = self.loads.iter().filter(|load| load.write && load.len > 0);
+        loads
+            .map(|load| load.vaddr..load.vaddr.saturating_add(load.len))
+            .collect()
+    }
+
+    /// Whether what was dumped of the program's file contradicts `image`. It need not be the very file: one that has been
+    /// stripped since has the same build id, and the same parts at the same places. Without an id the first page must be
+    /// the same, but for what tells where the sections are.
     pub fn contradicts(&self, image: &Image) -> bool {
         let path = self.program().map(|program| program.path.as_str());
         let mut starts = self
+            .said
             .files
             .iter()
             .filter(|file| file.offset == 0 && Some(file.path.as_str()) == path);
         let Some(start) = starts.next() else {
             return false;
         };
-        let size = image.bytes().len().min(4096);
-        match (self.dumped(start.start, size), image.bytes().get(..size)) {
-            (Some(dumped), Some(file)) => dumped != file,
-            _ => false,
+        let file = image.bytes();
+        let size = file.len().min(PAGE);
+        let Some((dumped, file_start)) = self.dumped(start.start, size).zip(file.get(..size))
+        else {
+            return false;
+        };
+        let ids = build_ids(dumped).into_iter().zip(build_ids(file));
+        let mut told = ids.filter_map(|(theirs, ours)| Some(theirs? == ours?));
+        match told.next() {
+            Some(first) => !(first && told.all(|same| same) && elf::same_parts(dumped, file)),
+            None => without_sections(dumped) != without_sections(file_start),
         }
     }
 
-    /// The bytes at an address, if all of them were dumped, in one piece.
-    fn dumped(&self, addr: u64, len: usize) -> Option<&[u8]> {
+    /// The piece of memory in which an address lies, and how far in.
+    fn load_at(&self, addr: u64) -> Option<(&Load, u64)> {
         let after = self.loads.partition_point(|load| load.vaddr <= addr);
         let load = self.loads.get(after.checked_sub(1)?)?;
         let skip = addr.checked_sub(load.vaddr)?;
+        (skip < load.size).then_some((load, skip))
+    }
+
+    /// The bytes at an address, if all of them are in the file, in one piece.
+    fn dumped(&self, addr: u64, len: usize) -> Option<&[u8]> {
+        let (load, skip) = self.load_at(addr)?;
         if skip.checked_add(len as u64)? > load.len {
             return None;
         }
-        let bytes = part(
-            (*self.bytes).as_ref(),
-            load.offset.checked_add(skip)?,
-            len as u64,
-        );
+        let offset = load.offset.checked_add(skip)?;
+        let bytes = part((*self.bytes).as_ref(), offset, len as u64);
         (bytes.len() == len).then_some(bytes)
     }
 
-    /// How many of the bytes from an address on lie in one piece, dumped.
+    /// How many of the bytes from an address on lie in one piece in the file.
     fn dumped_from(&self, addr: u64) -> u64 {
-        let after = self.loads.partition_point(|load| load.vaddr <= addr);
-        let load = after
-            .checked_sub(1)
-            .and_then(|before| self.loads.get(before));
-        let left = load.and_then(|load| {
-            let skip = addr.checked_sub(load.vaddr)?;
-            load.len.checked_sub(skip)
-        });
-        left.unwrap_or(0)
+        let load = self.load_at(addr);
+        load.map_or(0, |(load, skip)| load.len.saturating_sub(skip))
+    }
+
+    /// Whether what was at an address may have been other than what is in the file that was mapped there: it was dumped
+    /// and is cut off, or could be written.
+    fn is_lost(&self, addr: u64) -> bool {
+        self.load_at(addr)
+            .is_some_and(|(load, skip)| skip < load.dumped || load.write)
     }
 }
 
@@ -201,6 +285,7 @@ impl Core {
 pub struct CoreMemory<'c> {
     core: &'c Core,
     image: &'c Image,
+    bias: u64,
     program: Vec<&'c MappedFile>,
 }
 
@@ -208,13 +293,12 @@ impl CoreMemory<'_> {
     /// Bytes of the program's file as they were mapped.
     fn in_program(&self, addr: u64, len: usize) -> Option<&[u8]> {
         let end = addr.checked_add(len as u64)?;
-        let mapped = self
-            .program
-            .iter()
-            .find(|file| file.start <= addr && end <= file.end)?;
-        let offset = mapped.offset.checked_add(addr - mapped.start)?;
-        let bytes = part(self.image.bytes(), offset, len as u64);
-        (bytes.len() == len).then_some(bytes)
+        let mapped = |file: &&&MappedFile| file.start <= addr && end <= file.end;
+        if self.core.is_lost(addr) || !self.program.iter().any(|file| mapped(&file)) {
+            return None;
+        }
+        // By address: in a stripped file the parts may lie elsewhere.
+        self.image.slice(addr.wrapping_sub(self.bias), len)
     }
 }
 
@@ -253,6 +337,17 @@ impl ReadMemory for CoreMemory<'_> {
     }
 }
 
+/// The beginning of an ELF file without what says where its sections are: `e_shoff`, `e_shnum`, `e_shstrndx`.
+fn without_sections(page: &[u8]) -> Vec<u8> {
+    let mut page = page.to_vec();
+    for range in [40..48, 60..64] {
+        if let Some(bytes) = page.get_mut(range) {
+            bytes.fill(0);
+        }
+    }
+    page
+}
+
 /// The bytes of a file from `offset` on; none if it is not that long.
 fn part(file: &[u8], offset: u64, len: u64) -> &[u8] {
     let range = || {
@@ -260,99 +355,4 @@ fn part(file: &[u8], offset: u64, len: u64) -> &[u8] {
         file.get(start..start.checked_add(usize::try_from(len).ok()?)?)
     };
     range().unwrap_or_default()
-}
-
-/// The notes in a segment: type and content.
-fn notes(mut rest: &[u8]) -> Vec<(u32, &[u8])> {
-    let mut found = Vec::new();
-    let padded = |len: u32| usize::try_from(len).ok()?.checked_next_multiple_of(4);
-    while let Some(note) = (|| {
-        let field = |at: usize| {
-            let bytes = rest.get(at..at + 4)?.try_into().ok()?;
-            Some(u32::from_le_bytes(bytes))
-        };
-        let (name, content) = (field(0)?, field(4)?);
-        let start = padded(name)?.checked_add(12)?;
-        let end = start.checked_add(usize::try_from(content).ok()?)?;
-        let next = start.checked_add(padded(content)?)?;
-        Some((field(8)?, rest.get(start..end)?, next))
-    })() {
-        let (kind, content, next) = note;
-        found.push((kind, content));
-        rest = rest.get(next..).unwrap_or_default();
-    }
-    found
-}
-
-/// `AT_ENTRY` in the content of `NT_AUXV`: pairs of words.
-fn entry(content: &[u8]) -> Option<u64> {
-    let (words, _) = content.as_chunks::<8>();
-    let mut pairs = words.chunks_exact(2).map(|pair| {
-        let word = |index: usize| pair.get(index).map_or(0, |word| u64::from_le_bytes(*word));
-        (word(0), word(1))
-    });
-    pairs.find(|(kind, _)| *kind == AT_ENTRY).map(|(_, at)| at)
-}
-
-/// The content of `NT_FILE`: count, page size, (start, end, offset in pages) each, then the paths, each ended by NUL.
-fn mapped_files(content: &[u8]) -> Option<Vec<MappedFile>> {
-    let word = |index: usize| {
-        let at = index.checked_mul(8)?;
-        let bytes = content.get(at..at.checked_add(8)?)?.try_into().ok()?;
-        Some(u64::from_le_bytes(bytes))
-    };
-    let (count, page) = (usize::try_from(word(0)?).ok()?, word(1)?);
-    let paths = content.get(count.checked_mul(24)?.checked_add(16)?..)?;
-    let paths = paths.split(|byte| *byte == 0);
-    let mut files = Vec::new();
-    for (index, path) in (0..count).zip(paths) {
-        let at = index * 3 + 2;
-        files.push(MappedFile {
-            start: word(at)?,
-            end: word(at + 1)?,
-            offset: word(at + 2)?.checked_mul(page)?,
-            path: String::from_utf8_lossy(path).into_owned(),
-        });
-    }
-    Some(files)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn notes_are_told_apart() {
-        let mut bytes = Vec::new();
-        for (kind, content) in [(6, &b"twelve bytes"[..]), (1, b"odd"), (NT_FILE, b"")] {
-            for field in [5, content.len() as u32, kind] {
-                bytes.extend_from_slice(&field.to_le_bytes());
-            }
-            bytes.extend_from_slice(b"CORE\0\0\0\0");
-            bytes.extend_from_slice(content);
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
-        }
-        let found = notes(&bytes);
-        assert_eq!(
-            found,
-            [(6, &b"twelve bytes"[..]), (1, b"odd"), (NT_FILE, b"")]
-        );
-        for len in 0..bytes.len() {
-            notes(&bytes[..len]);
-        }
-        assert!(notes(&[0xff; 64]).is_empty());
-    }
-
-    #[test]
-    fn mapped_files_have_paths_and_offsets_in_bytes() {
-        let words = [2u64, 4096, 0x1000, 0x3000, 1, 0x8000, 0x9000, 0];
-        let mut content: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        content.extend_from_slice(b"/bin/a\0/lib/b\0");
-        let files = mapped_files(&content).unwrap();
-        assert_eq!(files[0].offset, 4096);
-        assert_eq!((files[1].start, files[1].path.as_str()), (0x8000, "/lib/b"));
-        for len in 0..content.len() {
-            mapped_files(&content[..len]);
-        }
-    }
 }

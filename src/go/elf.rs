@@ -6,7 +6,7 @@
 use std::fmt;
 
 use goblin::container::{Container, Ctx, Endian};
-use goblin::elf::{Elf, ProgramHeader, SectionHeader, header, program_header};
+use goblin::elf::{Elf, ProgramHeader, SectionHeader, header, program_header, section_header};
 
 use super::error::GoError;
 
@@ -102,11 +102,7 @@ impl Headers {
     /// Reads them; see [`super::Image::parse`].
     pub(super) fn parse(file: &[u8]) -> Result<Self, GoError> {
         let header = parse_header(file)?;
-        let machine = match header.e_machine {
-            header::EM_X86_64 => Machine::X86_64,
-            header::EM_AARCH64 => Machine::Aarch64,
-            other => return Err(GoError::ForeignArchitecture(machine_name(other, false))),
-        };
+        let machine = machine(&header)?;
         match header.e_type {
             header::ET_EXEC | header::ET_DYN => {}
             header::ET_REL => return Err(GoError::NotExecutable("an object file")),
@@ -114,6 +110,11 @@ impl Headers {
             _ => return Err(GoError::NotExecutable("an ELF file of unknown type")),
         }
 
+        let sections = sections(file, &header);
+        let is_empty = |section: &Section| section.kind == section_header::SHT_NOBITS;
+        if sections.iter().any(|it| it.name == ".text" && is_empty(it)) {
+            return Err(GoError::NoCode);
+        }
         let mut segments = Vec::new();
         let mut dynamic = None;
         let mut interpreter = false;
@@ -136,7 +137,7 @@ impl Headers {
             entry: header.e_entry,
             segments,
             dynamic,
-            sections: sections(file, &header),
+            sections,
         })
     }
 }
@@ -171,12 +172,60 @@ pub(super) fn parse_header(file: &[u8]) -> Result<goblin::elf::Header, GoError> 
     Elf::parse_header(file).map_err(|e| GoError::corrupt(format!("ELF header: {e}")))
 }
 
+/// The processor that a file is for.
+pub(super) fn machine(header: &goblin::elf::Header) -> Result<Machine, GoError> {
+    match header.e_machine {
+        header::EM_X86_64 => Ok(Machine::X86_64),
+        header::EM_AARCH64 => Ok(Machine::Aarch64),
+        other => Err(GoError::ForeignArchitecture(machine_name(other, false))),
+    }
+}
+
+/// Whether two files have the same loadable parts at the same addresses, and are entered at the same one. What their
+/// beginnings say is enough.
+pub(super) fn same_parts(one: &[u8], other: &[u8]) -> bool {
+    let parts = |file: &[u8]| {
+        let header = parse_header(file).ok()?;
+        let parts = program_headers(file, &header).ok()?.into_iter();
+        let parts = parts.filter(|part| part.p_type == program_header::PT_LOAD);
+        let parts: Vec<_> = parts
+            .map(|part| (part.p_vaddr, part.p_memsz, part.p_flags))
+            .collect();
+        Some((header.e_entry, parts))
+    };
+    parts(one).is_some_and(|one| parts(other) == Some(one))
+}
+
+/// How many program headers there are. A core dump of very many mappings has no room for their number in the header
+/// (`PN_XNUM`): it is in the first section header (`sh_info`), which lies at the very end and so may be cut off. But the
+/// kernel writes what the first of them describes right behind the last (fs/binfmt_elf.c, `elf_core_dump`).
+fn program_header_count(file: &[u8], header: &goblin::elf::Header) -> usize {
+    if header.e_phnum != u16::MAX {
+        return usize::from(header.e_phnum);
+    }
+    let bytes = |start: u64, skip: u64, size: usize| {
+        let start = usize::try_from(start.checked_add(skip)?).ok()?;
+        file.get(start..start.checked_add(size)?)
+    };
+    let recorded = || {
+        let info = bytes(header.e_shoff, 44, 4)?.try_into().ok()?;
+        Some(u64::from(u32::from_le_bytes(info)))
+    };
+    let derived = || {
+        let first = bytes(header.e_phoff, 8, 8)?.try_into().ok()?;
+        Some(u64::from_le_bytes(first).checked_sub(header.e_phoff)? / 56)
+    };
+    let recorded = if header.e_shoff > 0 { recorded() } else { None };
+    let count = recorded.or_else(derived).unwrap_or_default();
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
 pub(super) fn program_headers(
     file: &[u8],
     header: &goblin::elf::Header,
 ) -> Result<Vec<ProgramHeader>, GoError> {
-    let (count, start) = (usize::from(header.e_phnum), header.e_phoff);
-    let needed = start.saturating_add(count as u64 * 56);
+    let (count, start) = (program_header_count(file, header), header.e_phoff);
+    let needed = start.saturating_add((count as u64).saturating_mul(56));
     if needed > file.len() as u64 {
         return Err(GoError::Truncated {
             what: "the program header table",

@@ -17,6 +17,8 @@ pub enum GoError {
     NotExecutable(&'static str),
     /// ELF, but not a core dump where one was asked for.
     NotCore,
+    /// What `objcopy --only-keep-debug` leaves of a program.
+    NoCode,
     /// No Go function table: not a Go program, or its table has been obfuscated.
     NotGo,
     /// A Go program from before Go 1.18; how that shows.
@@ -53,6 +55,9 @@ impl fmt::Display for GoError {
             }
             Self::NotExecutable(kind) => write!(f, "not an executable program but {kind}"),
             Self::NotCore => f.write_str("not a core dump"),
+            Self::NoCode => f.write_str(
+                "it holds no code, only the debug information of a program: name the program itself",
+            ),
             Self::NotGo => f.write_str(
                 "not a Go program (no Go function table found), or one whose function table has been obfuscated",
             ),

@@ -138,7 +138,7 @@ pub fn plan(binary: &Binary, event: Event) -> Result<Vec<Site>, NoSite> {
 
 /// [`plan`] for many events: the runtime's functions are looked up once.
 ///
-/// No site is given in a function that is inlined elsewhere ([`Body::site`](super::body::Body::site) refuses it), except
+/// No site is given in a function that is inlined elsewhere (`Body::site` refuses it), except
 /// where what passes the copies is seen too: see [`super::copied`].
 ///
 /// # Errors

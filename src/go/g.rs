@@ -18,17 +18,41 @@ pub struct GLayout {
     sched_sp: usize,
     sched_pc: usize,
     sched_lr: Option<usize>,
-    syscallsp: usize,
-    syscallpc: usize,
+    syscall: Option<(usize, usize)>,
     atomicstatus: usize,
     goid: usize,
-    waitsince: usize,
-    waitreason: usize,
-    lockedm: usize,
-    gopc: usize,
-    startpc: usize,
+    waitsince: Option<usize>,
+    waitreason: Option<usize>,
+    lockedm: Option<usize>,
+    gopc: Option<usize>,
+    startpc: Option<usize>,
     parent_goid: Option<usize>,
     bubble: Option<usize>,
+}
+
+/// What a goroutine can be shown without, and what then is not known of it.
+const OPTIONAL: [(Field, &str); 8] = [
+    (Field::GSyscallsp, "where goroutines in system calls are"),
+    (Field::GSyscallpc, "where goroutines in system calls are"),
+    (Field::GWaitsince, "since when goroutines wait"),
+    (Field::GWaitreason, "why goroutines wait"),
+    (Field::GLockedm, "whether goroutines are locked to threads"),
+    (Field::GGopc, "where goroutines were started"),
+    (Field::GStartpc, "what goroutines were started for"),
+    (Field::GParentGoid, "which goroutine started another"),
+];
+
+/// What cannot be shown with this layout, each with the reason, in words.
+pub fn shortcomings(layout: &Layout) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (field, what) in OPTIONAL {
+        if layout.exists(field) != Some(false)
+            && let Err(why) = layout.require_checked(field)
+        {
+            found.push(format!("not known: {what} ({why})"));
+        }
+    }
+    found
 }
 
 /// The largest `g` believed: it is 456 bytes in Go 1.27.
@@ -42,7 +66,7 @@ impl GLayout {
     pub fn of(layout: &Layout) -> Result<Self, LayoutError> {
         let mut size = 0;
         let mut at = |field: Field| {
-            let offset = layout.require(field)? as usize;
+            let offset = layout.require_checked(field)? as usize;
             if offset > MAX_SIZE {
                 return Err(LayoutError {
                     field,
@@ -52,32 +76,25 @@ impl GLayout {
             size = size.max(offset + 8);
             Ok(offset)
         };
-        let parent_goid = match layout.exists(Field::GParentGoid) {
-            Some(true) => Some(at(Field::GParentGoid)?),
-            _ => None,
-        };
-        let bubble = match layout.exists(Field::GBubble) {
-            Some(true) => at(Field::GBubble).ok(),
-            _ => None,
-        };
+        let syscall = at(Field::GSyscallsp).ok().zip(at(Field::GSyscallpc).ok());
+        let parent_goid = at(Field::GParentGoid).ok();
+        let bubble = at(Field::GBubble).ok();
         // In `gobuf`, `lr` has been the word before `bp` since Go 1.12 (runtime/runtime2.go).
-        let bp = layout.exists(Field::GSchedBp) == Some(true);
-        let sched_bp = if bp { at(Field::GSchedBp).ok() } else { None };
+        let sched_bp = at(Field::GSchedBp).ok();
         Ok(Self {
             stack_lo: at(Field::GStackLo)?,
             stack_hi: at(Field::GStackHi)?,
             sched_sp: at(Field::GSchedSp)?,
             sched_pc: at(Field::GSchedPc)?,
             sched_lr: sched_bp.and_then(|bp| bp.checked_sub(8)),
-            syscallsp: at(Field::GSyscallsp)?,
-            syscallpc: at(Field::GSyscallpc)?,
+            syscall,
             atomicstatus: at(Field::GAtomicstatus)?,
             goid: at(Field::GGoid)?,
-            waitsince: at(Field::GWaitsince)?,
-            waitreason: at(Field::GWaitreason)?,
-            lockedm: at(Field::GLockedm)?,
-            gopc: at(Field::GGopc)?,
-            startpc: at(Field::GStartpc)?,
+            waitsince: at(Field::GWaitsince).ok(),
+            waitreason: at(Field::GWaitreason).ok(),
+            lockedm: at(Field::GLockedm).ok(),
+            gopc: at(Field::GGopc).ok(),
+            startpc: at(Field::GStartpc).ok(),
             parent_goid,
             bubble,
             size,
@@ -91,22 +108,34 @@ impl GLayout {
             Some(u64::from_le_bytes(bytes.try_into().ok()?))
         };
         let status = bytes.get(self.atomicstatus..self.atomicstatus.checked_add(4)?)?;
+        let status = u32::from_le_bytes(status.try_into().ok()?);
+        let optional = |at: Option<usize>| at.and_then(word).unwrap_or(0);
+        let syscall = match self.syscall {
+            Some((sp, pc)) => Some((word(sp)?, word(pc)?)),
+            // It cannot be told where one in a system call is: nowhere on its stack.
+            None if status & !constant::G_SCAN == constant::G_SYSCALL => Some((1, 0)),
+            None => None,
+        };
         Some(RawG {
             stack_lo: word(self.stack_lo)?,
             stack_hi: word(self.stack_hi)?,
             sched_sp: word(self.sched_sp)?,
             sched_pc: word(self.sched_pc)?,
             sched_lr: self.sched_lr.and_then(word).unwrap_or(0),
-            syscallsp: word(self.syscallsp)?,
-            syscallpc: word(self.syscallpc)?,
-            status: u32::from_le_bytes(status.try_into().ok()?),
+            syscallsp: syscall.map_or(0, |(sp, _)| sp),
+            syscallpc: syscall.map_or(0, |(_, pc)| pc),
+            status,
             goid: word(self.goid)?,
-            waitsince: word(self.waitsince)?,
-            waitreason: *bytes.get(self.waitreason)?,
-            locked: word(self.lockedm)? != 0,
-            gopc: word(self.gopc)?,
-            startpc: word(self.startpc)?,
+            waitsince: optional(self.waitsince),
+            waitreason: match self.waitreason {
+                Some(at) => *bytes.get(at)?,
+                None => 0,
+            },
+            locked: self.lockedm.and_then(word).map(|m| m != 0),
+            gopc: optional(self.gopc),
+            startpc: optional(self.startpc),
             parent_goid: self.parent_goid.and_then(word),
+            halted_at: None,
             bubble: self.bubble.and_then(word).unwrap_or(0),
         })
     }
@@ -138,14 +167,16 @@ pub struct RawG {
     pub waitsince: u64,
     /// Number of the reason for which it waits.
     pub waitreason: u8,
-    /// Whether it is locked to a thread.
-    pub locked: bool,
+    /// Whether it is locked to a thread; `None` if that is not known.
+    pub locked: Option<bool>,
     /// Return address of the `go` statement.
     pub gopc: u64,
     /// Entry of the start function.
     pub startpc: u64,
     /// Who created it; since Go 1.21.
     pub parent_goid: Option<u64>,
+    /// Where its thread was, if it was running in a process that is no more.
+    pub halted_at: Option<WalkFrom>,
     /// Its bubble of package testing/synctest, since Go 1.25; 0 if there is none.
     pub bubble: u64,
 }
@@ -166,17 +197,21 @@ impl RawG {
 
     /// Where to walk from, as `unwinder.initAt` of runtime/traceback.go takes it.
     pub fn walk_from(&self) -> WalkFrom {
-        if self.syscallsp != 0 {
+        if let Some(place) = self.halted_at {
+            place
+        } else if self.syscallsp != 0 {
             WalkFrom {
                 pc: self.syscallpc,
                 sp: self.syscallsp,
                 lr: 0,
+                exact: false,
             }
         } else {
             WalkFrom {
                 pc: self.sched_pc,
                 sp: self.sched_sp,
                 lr: self.sched_lr,
+                exact: false,
             }
         }
     }

@@ -140,8 +140,8 @@ pub fn find(binary: &Binary, globals: &Globals, layout: &Layout) -> Result<Recor
 
 /// What `gctrace` calls stacks (`gcMarkTermination`, runtime/mgc.go).
 fn stack_scan(binary: &Binary) -> Field {
-    match binary.version() {
-        Some(version) if version.minor <= 19 => Field::GcControllerMaxStackScan,
+    match binary.version_range().newest {
+        Some(minor) if minor <= 19 => Field::GcControllerMaxStackScan,
         _ => Field::GcControllerLastStackScan,
     }
 }

@@ -11,6 +11,7 @@ use std::ops::Range;
 use super::body::Body;
 use super::code::Code;
 use super::dataflow::{Dataflow, Origin};
+use super::image::Machine;
 use super::instruction::{Access, Effects, Instruction, Register};
 use super::runtime::Runtime;
 use super::starts;
@@ -154,6 +155,37 @@ impl<'b> Search<'_, 'b> {
     /// `putfull`: `work.full.push(&b.node)`; full is the first field.
     fn work(&self) -> Option<u64> {
         self.argument("runtime.putfull", "runtime.(*lfstack).push")
+            .or_else(|| self.work_where_inlined())
+    }
+
+    /// The same where `putfull` is inlined: into `dispose`, beside `putempty`, which pushes on a later field; or, with
+    /// `push` in it, into `handoff`, which uses no other variable.
+    fn work_where_inlined(&self) -> Option<u64> {
+        let pushed = self.arguments("runtime.(*gcWork).dispose", "runtime.(*lfstack).push");
+        if let (Some(full), 2) = (pushed.first(), pushed.len()) {
+            return Some(*full);
+        }
+        let body = self.body("runtime.handoff")?;
+        let used = words(body.code(), |_| true);
+        let pointed_to = body.code().instructions().iter();
+        let pointed_to = pointed_to.filter_map(Instruction::address_set);
+        let all = used
+            .into_iter()
+            .chain(pointed_to.map(|(_, address)| address));
+        only(all.filter(|address| self.is_variable(*address)))
+    }
+
+    /// The addresses that `caller` passes as the first argument in its calls of `callee`.
+    fn arguments(&self, caller: &str, callee: &str) -> BTreeSet<u64> {
+        let Some(body) = self.body(caller) else {
+            return BTreeSet::new();
+        };
+        let callees = self.runtime.entries(callee);
+        let mut dataflow = Dataflow::new(body.code(), &self.keeping);
+        let calls = body.code().calls_to(&callees);
+        calls
+            .filter_map(|call| address(&mut dataflow, Register::FIRST, call))
+            .collect()
     }
 
     /// `newproc1`: `sched.goidgen.Add(_GoidCacheBatch)`, an atomic addition of 16; goidgen is the first field.
@@ -162,11 +194,23 @@ impl<'b> Search<'_, 'b> {
         let code = body.code();
         let mut dataflow = Dataflow::new(code, &[]);
         let additions = code.instructions().iter().enumerate();
-        only(additions.filter_map(|(at, i)| {
+        let inlined = only(additions.filter_map(|(at, i)| {
             let (pointer, added) = i.atomic_addition()?;
             let is_it = constant_before(code, at, added) == Some(16);
             is_it.then(|| address(&mut dataflow, pointer, at))?
-        }))
+        }));
+        // Where nothing is inlined, `Add` is called.
+        let second = match self.runtime.binary().image().machine() {
+            Machine::X86_64 => Register(3),
+            Machine::Aarch64 => Register(1),
+        };
+        inlined.or_else(|| {
+            only(code.calls().filter_map(|(at, _)| {
+                let is_it = constant_before(code, at, second) == Some(16);
+                let passed = is_it.then(|| address(&mut dataflow, Register::FIRST, at))?;
+                passed.filter(|address| self.is_variable(*address))
+            }))
+        })
     }
 
     /// `stopm`: `lock(&sched.lock)`.
@@ -195,10 +239,37 @@ impl<'b> Search<'_, 'b> {
 
     /// `preemptall` reads the first two words of the slice, in `for _, pp := range allp`, and no other variable.
     fn allp(&self) -> Option<u64> {
-        let words = self.words_of("runtime.preemptall")?;
+        let words = self.words_of("runtime.preemptall").unwrap_or_default();
         let mut words = words.iter();
-        let (first, second) = (*words.next()?, *words.next()?);
-        (first.checked_add(8) == Some(second) && words.next().is_none()).then_some(first)
+        let found = words.next().zip(words.next()).filter(|(first, second)| {
+            first.checked_add(8) == Some(**second) && words.next().is_none()
+        });
+        match found {
+            Some((first, _)) => Some(*first),
+            None => self.allp_where_inlined(),
+        }
+    }
+
+    /// Where `preemptall` is inlined: the slice whose length `procresize` changes, and that `retake` and
+    /// `stopTheWorldWithSema` go through.
+    fn allp_where_inlined(&self) -> Option<u64> {
+        let words = |name| self.words_of(name);
+        let resized = words("runtime.procresize")?;
+        let (retake, stop) = (
+            words("runtime.retake")?,
+            words("runtime.stopTheWorldWithSema")?,
+        );
+        let is_read = |words: &BTreeSet<u64>, first: u64| {
+            [0, 8]
+                .iter()
+                .all(|distance| words.contains(&first.wrapping_add(*distance)))
+        };
+        only(resized.iter().copied().filter(|first| {
+            resized.contains(&first.wrapping_add(8))
+                && resized.contains(&first.wrapping_add(16))
+                && is_read(&retake, *first)
+                && is_read(&stop, *first)
+        }))
     }
 
     /// `mcommoninit`: `mp.alllink = allm` and `atomicstorep(unsafe.Pointer(&allm), …)`: both read and pointed to.

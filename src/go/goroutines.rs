@@ -16,7 +16,9 @@ use super::binary::Binary;
 use super::bubbles;
 use super::code_address::CodeAddress;
 use super::g::{GLayout, RawG};
-use super::layout::constant;
+use super::halted::Halted;
+use super::layout::{Field, constant};
+use super::left_over;
 use super::memory::{MemoryError, Piece, ReadMemory};
 use super::shown;
 use super::stack_copy::{self, StackCopy};
@@ -51,6 +53,8 @@ pub struct GoroutineReader<'b> {
     marks: Places,
     unwinder: Unwinder<'b>,
     traces: TraceTable<'b>,
+    /// The threads, if the process is no more.
+    halted: Option<Halted>,
 }
 
 /// What takes all goroutines to be known of one of them.
@@ -69,6 +73,8 @@ struct Slot {
 enum Found {
     /// Nothing plausible yet, and what is wrong with it.
     Nothing(Option<&'static str>),
+    /// It lies in the part of a core dump that is cut off.
+    CutOff,
     Free,
     Alive(RawG, StackState),
 }
@@ -97,7 +103,17 @@ impl<'b> GoroutineReader<'b> {
                 .collect(),
             unwinder: Unwinder::new(binary.image().machine(), binary.functions(), bias),
             traces: TraceTable::new(binary),
+            halted: None,
         })
+    }
+
+    /// The same for a process that is no more: what its threads were at tells where the goroutines were that ran.
+    #[must_use]
+    pub fn halted(self, threads: Halted) -> Self {
+        Self {
+            halted: Some(threads),
+            ..self
+        }
     }
 
     /// The goroutines that are alive, without their stacks: all of them are [`StackState::Running`] or
@@ -146,8 +162,29 @@ impl<'b> GoroutineReader<'b> {
         Ok(self.dump(&slots, &about))
     }
 
-    /// The addresses of all `g`s, of a process that has `held` bytes of memory.
+    /// The addresses of all `g`s.
     fn addresses(&self, memory: &dyn ReadMemory, held: Option<u64>) -> Result<Vec<u64>, ReadError> {
+        let Some(left) = self.halted.as_ref().and_then(|it| it.left.as_deref()) else {
+            return self.listed(memory, held);
+        };
+        self.listed(memory, held).or_else(|why| {
+            let is_code = |pc: u64| self.binary.text().contains(&pc.wrapping_sub(self.bias));
+            let found = left_over::goroutines(memory, left, &self.g, is_code);
+            if found.is_empty() {
+                Err(why)
+            } else {
+                Ok(found)
+            }
+        })
+    }
+
+    /// Whether the part of memory that is lost may hold goroutines that are not in a dump.
+    pub fn may_lack_some(&self, memory: &dyn ReadMemory) -> bool {
+        self.is_cut_off() && self.listed(memory, memory.held()).is_err()
+    }
+
+    /// The addresses of all `g`s, as the runtime's list has them, of a process that has `held` bytes of memory.
+    fn listed(&self, memory: &dyn ReadMemory, held: Option<u64>) -> Result<Vec<u64>, ReadError> {
         let most = held.map_or(MAX_GOROUTINES, |held| held / self.g.size.max(1) as u64);
         let mut fault = "runtime.allgs is not a list of goroutines";
         for _ in 0..ATTEMPTS {
@@ -192,12 +229,13 @@ impl<'b> GoroutineReader<'b> {
         let before = self.records(memory, slots)?;
         for (slot, g) in slots.iter_mut().zip(&before) {
             slot.found = match g {
+                None if self.is_cut_off() => Found::CutOff,
                 None => Found::Nothing(Some("a record that cannot be read")),
                 Some(g) if g.is_free() => Found::Free,
                 Some(g) => match g.fault(self.binary, self.bias) {
                     Some(fault) => Found::Nothing(Some(fault)),
-                    None if g.state() == constant::G_RUNNING => {
-                        Found::Alive(*g, StackState::Running)
+                    None if g.state() == constant::G_RUNNING && g.halted_at.is_none() => {
+                        Found::Alive(*g, self.running())
                     }
                     None => Found::Alive(*g, StackState::Moving),
                 },
@@ -239,8 +277,27 @@ impl<'b> GoroutineReader<'b> {
         memory.read_many(&mut pieces)?;
         Ok(pieces
             .iter()
-            .map(|piece| piece.ok.then(|| self.g.read(piece.buf))?)
+            .map(|piece| {
+                let mut g = piece.ok.then(|| self.g.read(piece.buf))??;
+                if let (Some(halted), constant::G_RUNNING) = (&self.halted, g.state()) {
+                    g.halted_at = halted.place(&g);
+                }
+                Some(g)
+            })
             .collect())
+    }
+
+    /// Whether a part of the memory is lost.
+    fn is_cut_off(&self) -> bool {
+        self.halted.as_ref().is_some_and(|it| it.left.is_some())
+    }
+
+    /// What is to be said of the stack of a goroutine that runs.
+    fn running(&self) -> StackState {
+        match self.halted {
+            None => StackState::Running,
+            Some(_) => StackState::NotInCore,
+        }
     }
 
     /// Walks the stacks of goroutines that seem not to run.
@@ -285,6 +342,7 @@ impl<'b> GoroutineReader<'b> {
             results.push(match (arrived, same) {
                 (true, true) => StackState::Read(self.traces.number(&one)),
                 (true, false) => StackState::Moving,
+                (false, _) if self.is_cut_off() => StackState::NotInCore,
                 (false, _) => StackState::Unwalkable,
             });
         }
@@ -353,6 +411,7 @@ impl<'b> GoroutineReader<'b> {
             match &slot.found {
                 Found::Free => {}
                 Found::Nothing(_) => dump.missing.goroutines += 1,
+                Found::CutOff => dump.missing.cut_off += 1,
                 Found::Alive(g, stack) => {
                     match stack {
                         StackState::Moving => dump.missing.moving += 1,
@@ -366,6 +425,34 @@ impl<'b> GoroutineReader<'b> {
         }
         dump.stacks = self.traces.take();
         dump
+    }
+
+    /// The number of the goroutine that was run by the thread which died, in a process that is no more; `None` if it ran
+    /// none, or which it was is lost.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn died_in(&self, subject: &Subject<'_>) -> Result<Option<u64>, ReadError> {
+        let Some(halted) = &self.halted else {
+            return Ok(None);
+        };
+        let memory = subject.memory;
+        for addr in self.addresses(memory, memory.held())? {
+            let mut bytes = vec![0; self.g.size];
+            if memory.read(addr, &mut bytes).is_err() {
+                continue;
+            }
+            let thread = || -> Result<u64, ReadError> {
+                let m = memory.u64(subject.member(addr, Field::GM)?)?;
+                Ok(memory.u64(subject.member(m, Field::MProcid)?)?)
+            };
+            if let Some(g) = self.g.read(&bytes).filter(|g| !g.is_free())
+                && halted.died_in(&g, thread().ok())
+            {
+                return Ok(Some(g.goid));
+            }
+        }
+        Ok(None)
     }
 
     fn describe(&mut self, address: u64, g: &RawG, stack: StackState, about: &About) -> Goroutine {

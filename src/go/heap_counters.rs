@@ -192,7 +192,11 @@ impl Reading {
         let stats = heap_stats::block(subject)?;
         let mut caches = Vec::new();
         for processor in processors::read(subject)? {
-            caches.push(cache_block(subject, processor.mcache)?);
+            let cache = match processor.mcache {
+                Some(cache) => cache,
+                None => subject.offset(Field::PMcache)?,
+            };
+            caches.push(cache_block(subject, cache)?);
         }
         let mut reading = Self {
             stats: [stats.clone(), stats],

@@ -6,6 +6,7 @@
 //! runtime/symtabinl.go and internal/abi/funcid.go (Go 1.21 to 1.27), runtime/symtab.go (Go 1.18 to 1.20).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use super::pclntab::{FuncTable, Function};
@@ -114,27 +115,22 @@ impl<'i> FuncTable<'i> {
             begin = step.end;
             let mut at = step.value;
             for _ in 0..MAX_DEPTH {
-                if !nodes.contains_key(&at) {
-                    let Some(call) = usize::try_from(at)
-                        .ok()
-                        .and_then(|at| self.inline_entry(function, tree, at))
-                    else {
-                        break;
-                    };
-                    let parent = value_in(&steps, call.call.saturating_sub(function.entry));
-                    let is_wanted = wanted(call.name);
-                    nodes.insert(
-                        at,
-                        Node {
-                            call,
-                            parent,
-                            is_wanted,
+                let node = match nodes.entry(at) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => {
+                        let Some(call) = usize::try_from(at)
+                            .ok()
+                            .and_then(|at| self.inline_entry(function, tree, at))
+                        else {
+                            break;
+                        };
+                        place.insert(Node {
+                            parent: value_in(&steps, call.call.saturating_sub(function.entry)),
+                            is_wanted: wanted(call.name),
                             ranges: Vec::new(),
-                        },
-                    );
-                }
-                let Some(node) = nodes.get_mut(&at) else {
-                    break;
+                            call,
+                        })
+                    }
                 };
                 if node.is_wanted {
                     node.ranges.push(range.clone());

@@ -1,7 +1,7 @@
 //! Where the bodies of the runtime's functions stand besides their own code: the compiler copies the body of a small
 //! function, and with a profile (`go build -pgo`) that of any function called often, into its callers.
 //!
-//! A probe on a function sees none of what passes a copy. So [`Body::site`](super::body::Body::site) gives no site in a
+//! A probe on a function sees none of what passes a copy. So `Body::site` gives no site in a
 //! function of which there are copies, unless whoever asks says that they look after those too.
 
 use std::collections::HashMap;

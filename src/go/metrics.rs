@@ -63,16 +63,16 @@ const METRICS: &[(&str, u16, Compute)] = &[
     ("/gc/finalizers/queued:finalizers", 26, |v| hidden(v, FINALIZERS)),
     ("/gc/gogc:percent", 21, |v| count(v.half(Field::GcControllerGcPercent).map(|percent| i64::from(percent.cast_signed()).cast_unsigned()))),
     ("/gc/gomemlimit:bytes", 21, |v| count(v.word(Field::GcControllerMemoryLimit))),
-    ("/gc/heap/allocs-by-size:bytes", 0, |v| Ok(by_size(&v.heap().allocs, v.heap().large_allocs))),
-    ("/gc/heap/allocs:bytes", 0, |v| Ok(Value::Count(v.heap().total_alloc_bytes()))),
-    ("/gc/heap/allocs:objects", 0, |v| Ok(Value::Count(v.heap().total_allocs()))),
-    ("/gc/heap/frees-by-size:bytes", 0, |v| Ok(by_size(&v.heap().frees, v.heap().large_frees))),
-    ("/gc/heap/frees:bytes", 0, |v| Ok(Value::Count(v.heap().total_free_bytes()))),
-    ("/gc/heap/frees:objects", 0, |v| Ok(Value::Count(v.heap().total_frees()))),
+    ("/gc/heap/allocs-by-size:bytes", 0, |v| Ok(by_size(&v.heap()?.allocs, v.heap()?.large_allocs))),
+    ("/gc/heap/allocs:bytes", 0, |v| Ok(Value::Count(v.heap()?.total_alloc_bytes()))),
+    ("/gc/heap/allocs:objects", 0, |v| Ok(Value::Count(v.heap()?.total_allocs()))),
+    ("/gc/heap/frees-by-size:bytes", 0, |v| Ok(by_size(&v.heap()?.frees, v.heap()?.large_frees))),
+    ("/gc/heap/frees:bytes", 0, |v| Ok(Value::Count(v.heap()?.total_free_bytes()))),
+    ("/gc/heap/frees:objects", 0, |v| Ok(Value::Count(v.heap()?.total_frees()))),
     ("/gc/heap/goal:bytes", 0, |v| count(heap_goal(v))),
     ("/gc/heap/live:bytes", 21, |v| count(v.word(Field::GcControllerHeapMarked))),
-    ("/gc/heap/objects:objects", 0, |v| Ok(Value::Count(v.heap().total_allocs().wrapping_sub(v.heap().total_frees())))),
-    ("/gc/heap/tiny/allocs:objects", 0, |v| Ok(Value::Count(v.heap().tiny_allocs))),
+    ("/gc/heap/objects:objects", 0, |v| Ok(Value::Count(v.heap()?.total_allocs().wrapping_sub(v.heap()?.total_frees())))),
+    ("/gc/heap/tiny/allocs:objects", 0, |v| Ok(Value::Count(v.heap()?.tiny_allocs))),
     ("/gc/limiter/last-enabled:gc-cycle", 0, |v| hidden(v, LIMITER)),
     ("/gc/pauses:seconds", 0, |v| v.pauses().map(Value::Distribution)),
     ("/gc/scan/globals:bytes", 21, |v| count(v.word(Field::GcControllerGlobalsScan))),
@@ -81,20 +81,20 @@ const METRICS: &[(&str, u16, Compute)] = &[
     ("/gc/scan/total:bytes", 21, |v| count(sum(v, &[Field::GcControllerGlobalsScan, Field::GcControllerHeapScan, Field::GcControllerLastStackScan]))),
     ("/gc/stack/starting-size:bytes", 0, |v| hidden(v, STACK_SIZE)),
     ("/godebug/non-default-behavior/*:events", 21, |v| hidden(v, GODEBUG)),
-    ("/memory/classes/heap/free:bytes", 0, |v| { let heap = v.heap(); Ok(Value::Count(heap.committed.wrapping_sub(heap.in_heap).wrapping_sub(heap.in_stacks).wrapping_sub(heap.in_work_bufs).wrapping_sub(heap.in_ptr_scalar_bits))) }),
-    ("/memory/classes/heap/objects:bytes", 0, |v| Ok(Value::Count(objects(v)))),
-    ("/memory/classes/heap/released:bytes", 0, |v| Ok(Value::Count(v.heap().released))),
-    ("/memory/classes/heap/stacks:bytes", 0, |v| Ok(Value::Count(v.heap().in_stacks))),
-    ("/memory/classes/heap/unused:bytes", 0, |v| Ok(Value::Count(v.heap().in_heap.wrapping_sub(objects(v))))),
+    ("/memory/classes/heap/free:bytes", 0, |v| { let heap = v.heap()?; Ok(Value::Count(heap.committed.wrapping_sub(heap.in_heap).wrapping_sub(heap.in_stacks).wrapping_sub(heap.in_work_bufs).wrapping_sub(heap.in_ptr_scalar_bits))) }),
+    ("/memory/classes/heap/objects:bytes", 0, |v| objects(v).map(Value::Count)),
+    ("/memory/classes/heap/released:bytes", 0, |v| Ok(Value::Count(v.heap()?.released))),
+    ("/memory/classes/heap/stacks:bytes", 0, |v| Ok(Value::Count(v.heap()?.in_stacks))),
+    ("/memory/classes/heap/unused:bytes", 0, |v| Ok(Value::Count(v.heap()?.in_heap.wrapping_sub(objects(v)?)))),
     ("/memory/classes/metadata/mcache/free:bytes", 0, |v| count(less(v, Field::MstatsMcacheSys, Field::MheapCacheallocInuse))),
     ("/memory/classes/metadata/mcache/inuse:bytes", 0, |v| count(v.word(Field::MheapCacheallocInuse))),
     ("/memory/classes/metadata/mspan/free:bytes", 0, |v| count(less(v, Field::MstatsMspanSys, Field::MheapSpanallocInuse))),
     ("/memory/classes/metadata/mspan/inuse:bytes", 0, |v| count(v.word(Field::MheapSpanallocInuse))),
-    ("/memory/classes/metadata/other:bytes", 0, |v| count(v.word(Field::MstatsGcMiscSys).map(|misc| misc.wrapping_add(v.heap().in_work_bufs).wrapping_add(v.heap().in_ptr_scalar_bits)))),
+    ("/memory/classes/metadata/other:bytes", 0, |v| { let heap = v.heap()?; count(v.word(Field::MstatsGcMiscSys).map(|misc| misc.wrapping_add(heap.in_work_bufs).wrapping_add(heap.in_ptr_scalar_bits))) }),
     ("/memory/classes/os-stacks:bytes", 0, |v| count(v.word(Field::MstatsStacksSys))),
     ("/memory/classes/other:bytes", 0, |v| count(v.word(Field::MstatsOtherSys))),
     ("/memory/classes/profiling/buckets:bytes", 0, |v| count(v.word(Field::MstatsBuckhashSys))),
-    ("/memory/classes/total:bytes", 0, |v| count(sum(v, &[Field::MstatsStacksSys, Field::MstatsMspanSys, Field::MstatsMcacheSys, Field::MstatsBuckhashSys, Field::MstatsGcMiscSys, Field::MstatsOtherSys]).map(|sys| sys.wrapping_add(v.heap().committed).wrapping_add(v.heap().released)))),
+    ("/memory/classes/total:bytes", 0, |v| { let heap = v.heap()?; count(sum(v, &[Field::MstatsStacksSys, Field::MstatsMspanSys, Field::MstatsMcacheSys, Field::MstatsBuckhashSys, Field::MstatsGcMiscSys, Field::MstatsOtherSys]).map(|sys| sys.wrapping_add(heap.committed).wrapping_add(heap.released))) }),
     ("/sched/gomaxprocs:threads", 0, |v| Ok(Value::Count(v.processors()))),
     ("/sched/goroutines-created:goroutines", 26, |v| count(v.created())),
     ("/sched/goroutines/not-in-go:goroutines", 26, |v| hidden(v, STATES)),
@@ -144,10 +144,11 @@ fn less(v: &Vitals<'_>, from: Field, what: Field) -> Option<u64> {
 }
 
 /// Bytes in objects that were not freed yet.
-fn objects(v: &Vitals<'_>) -> u64 {
-    let heap = v.heap();
-    heap.total_alloc_bytes()
-        .wrapping_sub(heap.total_free_bytes())
+fn objects(v: &Vitals<'_>) -> Result<u64, ReadError> {
+    let heap = v.heap()?;
+    Ok(heap
+        .total_alloc_bytes()
+        .wrapping_sub(heap.total_free_bytes()))
 }
 
 /// `sizeClassBuckets`: each bucket ends one byte above its class; the last is that of large objects.

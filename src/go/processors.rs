@@ -11,9 +11,11 @@ const MOST: u64 = 1 << 12;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Processor {
     /// `p.mcache`.
-    pub(super) mcache: u64,
-    /// Goroutines in its run queue, `runnext` included; `None` if the copy caught it between two states.
+    pub(super) mcache: Option<u64>,
+    /// Goroutines in its run queue, `runnext` included; `None` if this is not known.
     pub(super) runnable: Option<u64>,
+    /// Whether the copy caught its run queue between two states.
+    pub(super) is_torn: bool,
     /// `p.gFree.size`: dead `g`s it keeps; `None` if this is not known.
     pub(super) free: Option<u32>,
     /// `p.goroutinesCreated`, from Go 1.26 on.
@@ -82,7 +84,7 @@ impl Processors {
 struct Parts {
     /// From `id` to `runqtail`.
     head: Block,
-    runnext: Block,
+    runnext: Option<Block>,
     free: Option<Block>,
     created: Option<Block>,
 }
@@ -101,44 +103,49 @@ impl Parts {
         };
         Ok(Self {
             head: Block::spanning(subject, address, &head)?,
-            runnext: Block::new(subject.member(address, Field::PRunnext)?, 8)?,
+            runnext: optional(Field::PRunnext, 8)?,
             free: optional(Field::PGFreeSize, 4)?,
             created: optional(Field::PGoroutinesCreated, 8)?,
         })
     }
 
     fn blocks(&mut self) -> impl Iterator<Item = &mut Block> {
-        let both = [&mut self.head, &mut self.runnext];
-        both.into_iter()
+        std::iter::once(&mut self.head)
+            .chain(&mut self.runnext)
             .chain(&mut self.free)
             .chain(&mut self.created)
     }
 
     fn decode(&self, subject: &Subject<'_>, index: usize) -> Result<Processor, ReadError> {
         let short = || ReadError::Implausible("a processor is cut short".to_owned());
-        let word = |field| -> Result<u64, ReadError> {
-            self.head.u64(subject.offset(field)?).ok_or_else(short)
+        let half = |field| -> Result<Option<u32>, ReadError> {
+            let at = subject.known(field);
+            at.map(|at| self.head.u32(at).ok_or_else(short)).transpose()
         };
-        let half = |field| -> Result<u32, ReadError> {
-            self.head.u32(subject.offset(field)?).ok_or_else(short)
-        };
-        let id = half(Field::PId)?;
-        if usize::try_from(id).ok() != Some(index) {
+        if let Some(id) = half(Field::PId)?
+            && usize::try_from(id).ok() != Some(index)
+        {
             return Err(ReadError::Implausible(format!("allp[{index}].id is {id}")));
         }
-        let mcache = word(Field::PMcache)?;
-        if mcache == 0 {
+        let mcache = match subject.known(Field::PMcache) {
+            Some(at) => Some(self.head.u64(at).ok_or_else(short)?),
+            None => None,
+        };
+        if mcache == Some(0) {
             return Err(ReadError::Implausible(format!(
                 "processor {index} has no cache"
             )));
         }
         // Both counters wrap. Copied while a thief moves the head, the queue can seem longer than it can be.
-        let queued = half(Field::PRunqtail)?.wrapping_sub(half(Field::PRunqhead)?);
-        let next = self.runnext.u64(0).map(|g| u64::from(g != 0));
-        let runnable = next.filter(|_| queued <= QUEUE);
+        let (head, tail) = (half(Field::PRunqhead)?, half(Field::PRunqtail)?);
+        let queued = tail.zip(head).map(|(tail, head)| tail.wrapping_sub(head));
+        let next = self.runnext.as_ref().and_then(|block| block.u64(0));
+        let is_torn = queued.is_some_and(|queued| queued > QUEUE);
+        let runnable = queued.zip(next).filter(|_| !is_torn);
         Ok(Processor {
             mcache,
-            runnable: runnable.map(|next| next + u64::from(queued)),
+            runnable: runnable.map(|(queued, next)| u64::from(queued) + u64::from(next != 0)),
+            is_torn,
             free: self.free.as_ref().and_then(|block| block.u32(0)),
             created: self.created.as_ref().and_then(|block| block.u64(0)),
         })

@@ -42,6 +42,14 @@ impl Rules {
         }
     }
 
+    /// The same for a binary whose own wrappers bear this number.
+    pub(super) fn marked(self, wrapper: Option<u8>) -> Self {
+        Self {
+            wrapper: wrapper.or(self.wrapper),
+            ..self
+        }
+    }
+
     /// Which frames of a stack are hidden, given innermost first. If all would be, none is.
     pub fn hidden(&self, frames: &[Frame<'_>]) -> Vec<bool> {
         let mut callee = "";

@@ -111,6 +111,7 @@ mod tests {
             kind: SiteKind::PushRbp,
             cost: Cost::OneTrap,
             code: code.into(),
+            operands: crate::go::sites::Operands::default(),
         }
     }
 

@@ -41,7 +41,7 @@ impl<'b> TraceTable<'b> {
     pub fn new(binary: &'b Binary) -> Self {
         Self {
             functions: binary.functions(),
-            rules: Rules::of(binary.version_range()),
+            rules: Rules::of(binary.version_range()).marked(binary.wrapper_id()),
             places: HashMap::new(),
             numbers: HashMap::new(),
             stacks: Vec::new(),

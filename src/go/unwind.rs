@@ -100,6 +100,8 @@ pub struct WalkFrom {
     pub sp: u64,
     /// Link register; 0 if there is nothing in it.
     pub lr: u64,
+    /// Whether it was about to execute the instruction at `pc`; otherwise it returns there.
+    pub exact: bool,
 }
 
 /// Walks stacks of one program.
@@ -145,7 +147,7 @@ impl<'b> Unwinder<'b> {
         trace: &mut Trace,
     ) -> Option<()> {
         let WalkFrom { mut pc, mut sp, .. } = from;
-        let mut is_return = true;
+        let mut is_return = !from.exact;
         for _ in 0..MAX_STEPS {
             let link_time = pc.wrapping_sub(self.bias);
             match self.step(link_time) {
@@ -177,8 +179,9 @@ impl<'b> Unwinder<'b> {
             mut pc,
             mut sp,
             mut lr,
+            exact,
         } = from;
-        let mut is_return = true;
+        let mut is_return = !exact;
         for _ in 0..MAX_STEPS {
             let link_time = pc.wrapping_sub(self.bias);
             let (depth, injected) = match self.step(link_time) {

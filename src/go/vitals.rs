@@ -26,7 +26,7 @@ pub struct Vitals<'a> {
     subject: Subject<'a>,
     copies: Copies,
     processors: Vec<Processor>,
-    heap: HeapStats,
+    heap: Result<HeapStats, ReadError>,
     /// Whether nothing moved between the processors' lists of dead goroutines and the global ones.
     lists_held_still: bool,
 }
@@ -35,10 +35,10 @@ pub struct Vitals<'a> {
 #[derive(Debug, Clone)]
 struct Copies {
     /// By [`Variable`], in the order of [`VARIABLES`].
-    variables: Vec<Block>,
+    variables: Vec<Option<Block>>,
     /// In the order of [`MHEAP`].
-    mheap: Vec<Block>,
-    heap: Block,
+    mheap: Vec<Option<Block>>,
+    heap: Result<Block, ReadError>,
     /// The header of `allgs`: the runtime writes its length last.
     allgs: Block,
     processors: Processors,
@@ -107,7 +107,7 @@ impl<'a> Vitals<'a> {
     /// Reads a process.
     ///
     /// # Errors
-    /// What it takes is not known or not readable, or does not check out: `allgs[0].goid` is 1, `allp[i].id` is i, sizes
+    /// What it takes is not known or not readable, or does not check out: one of the oldest goroutines has one of the first numbers, `allp[i].id` is i, sizes
     /// and generations are possible.
     pub fn read(subject: Subject<'a>) -> Result<Self, ReadError> {
         first_goroutine(&subject)?;
@@ -131,10 +131,17 @@ impl<'a> Vitals<'a> {
     fn attempt(subject: Subject<'a>) -> Result<Option<Self>, ReadError> {
         let mut copies = Copies::locate(&subject)?;
         let mut before = copies.shared();
-        read_all(&subject, &mut before)?;
+        read_all(&subject, before.iter_mut().flatten())?;
         read_all(&subject, copies.blocks())?;
-        let Some(heap) = heap_stats::decode(&subject, &copies.heap)? else {
-            return Ok(None);
+        let decoded = match &copies.heap {
+            Ok(block) => heap_stats::decode(&subject, block),
+            Err(why) => Err(why.clone()),
+        };
+        let heap = match decoded {
+            Ok(Some(heap)) => Ok(heap),
+            Ok(None) => return Ok(None),
+            Err(why @ ReadError::Unknown(_)) => Err(why),
+            Err(why) => return Err(why),
         };
         let mut vitals = Self {
             subject,
@@ -147,15 +154,16 @@ impl<'a> Vitals<'a> {
             return Ok(None);
         }
         let allgs = |block: &Block| block.u64(SliceHeader::LEN);
+        let earlier = before.last().and_then(Option::as_ref);
         let mut processors = vitals.processors.iter();
         vitals.lists_held_still = vitals.is_same(&before, &OF_LISTS)
-            && before.last().and_then(allgs) == allgs(&vitals.copies.allgs)
-            && processors.all(|processor| processor.runnable.is_some());
+            && earlier.and_then(allgs) == allgs(&vitals.copies.allgs)
+            && processors.all(|processor| !processor.is_torn);
         Ok(Some(vitals))
     }
 
     /// Whether these members are what they were in an earlier [`Copies::shared`].
-    fn is_same(&self, before: &[Block], fields: &[Field]) -> bool {
+    fn is_same(&self, before: &[Option<Block>], fields: &[Field]) -> bool {
         let same = |field: &Field| self.half(*field) == self.half_of(before, *field);
         fields.iter().all(same)
     }
@@ -166,8 +174,11 @@ impl<'a> Vitals<'a> {
     }
 
     /// What is counted of the heap, without what lies in the processors' caches.
-    pub fn heap(&self) -> &HeapStats {
-        &self.heap
+    ///
+    /// # Errors
+    /// [`ReadError::Unknown`]: where it is counted is not known.
+    pub fn heap(&self) -> Result<&HeapStats, ReadError> {
+        self.heap.as_ref().map_err(Clone::clone)
     }
 
     fn place(&self, field: Field) -> Option<(usize, u64)> {
@@ -179,10 +190,10 @@ impl<'a> Vitals<'a> {
     /// The 8-byte member of `sched`, `memstats`, `gcController`, `work` or `mheap_`; `None` if this version does not have it.
     pub fn word(&self, field: Field) -> Option<u64> {
         if let Some(index) = MHEAP.iter().position(|known| *known == field) {
-            return self.copies.mheap.get(index)?.u64(0);
+            return self.copies.mheap.get(index)?.as_ref()?.u64(0);
         }
         let (variable, offset) = self.place(field)?;
-        self.copies.variables.get(variable)?.u64(offset)
+        self.copies.variables.get(variable)?.as_ref()?.u64(offset)
     }
 
     /// The 4-byte member likewise.
@@ -190,9 +201,9 @@ impl<'a> Vitals<'a> {
         self.half_of(&self.copies.variables, field)
     }
 
-    fn half_of(&self, blocks: &[Block], field: Field) -> Option<u32> {
+    fn half_of(&self, blocks: &[Option<Block>], field: Field) -> Option<u32> {
         let (variable, offset) = self.place(field)?;
-        blocks.get(variable)?.u32(offset)
+        blocks.get(variable)?.as_ref()?.u32(offset)
     }
 
     /// The histogram of durations that is this member.
@@ -203,7 +214,8 @@ impl<'a> Vitals<'a> {
         let missing =
             || ReadError::Unknown(format!("where the runtime keeps {field} is not known"));
         let (variable, offset) = self.place(field).ok_or_else(missing)?;
-        let block = self.copies.variables.get(variable).ok_or_else(missing)?;
+        let block = self.copies.variables.get(variable);
+        let block = block.and_then(Option::as_ref).ok_or_else(missing)?;
         time_histogram::decode(&self.subject, block, offset)
     }
 
@@ -324,13 +336,16 @@ impl<'a> Vitals<'a> {
 impl Copies {
     fn locate(subject: &Subject<'_>) -> Result<Self, ReadError> {
         let allgs = subject.global("allgs", |globals| globals.allgs)?;
-        let mheap = subject.global("mheap_", |globals| globals.mheap)?;
-        let member = |field| Block::new(subject.member(mheap, field)?, 8);
+        let mheap = subject.global("mheap_", |globals| globals.mheap);
+        let member = |field| Block::new(subject.member(mheap.clone()?, field)?, 8);
         let variables = VARIABLES.iter().map(|variable| variable.block(subject));
         Ok(Self {
-            variables: variables.collect::<Result<_, _>>()?,
-            mheap: MHEAP.into_iter().map(member).collect::<Result<_, _>>()?,
-            heap: heap_stats::block(subject)?,
+            variables: variables.map(without_unknown).collect::<Result<_, _>>()?,
+            mheap: MHEAP
+                .into_iter()
+                .map(|field| without_unknown(member(field)))
+                .collect::<Result<_, _>>()?,
+            heap: heap_stats::block(subject),
             allgs: Block::new(allgs, SliceHeader::SIZE)?,
             processors: Processors::locate(subject)?,
         })
@@ -338,18 +353,26 @@ impl Copies {
 
     /// What to read.
     fn blocks(&mut self) -> impl Iterator<Item = &mut Block> {
-        let single = [&mut self.heap, &mut self.allgs];
-        let variables = self.variables.iter_mut().chain(&mut self.mheap);
-        single
-            .into_iter()
+        let variables = self.variables.iter_mut().chain(&mut self.mheap).flatten();
+        std::iter::once(&mut self.allgs)
+            .chain(self.heap.as_mut().ok())
             .chain(variables)
             .chain(self.processors.blocks())
     }
 
     /// Room for what tells whether anything moved: the variables, and `allgs` last.
-    fn shared(&self) -> Vec<Block> {
+    fn shared(&self) -> Vec<Option<Block>> {
         let variables = self.variables.iter().cloned();
-        variables.chain([self.allgs.clone()]).collect()
+        variables.chain([Some(self.allgs.clone())]).collect()
+    }
+}
+
+/// What is not known is left out: it costs what needs it, nothing else.
+fn without_unknown(block: Result<Block, ReadError>) -> Result<Option<Block>, ReadError> {
+    match block {
+        Ok(block) => Ok(Some(block)),
+        Err(ReadError::Unknown(_)) => Ok(None),
+        Err(why) => Err(why),
     }
 }
 
@@ -380,7 +403,11 @@ const HISTOGRAMS: [Field; 6] = [
     Field::SchedStwTotalTimeOther,
 ];
 
-/// Looks at the first goroutine: its id is 1.
+/// How many of the oldest goroutines are looked at.
+const OLDEST: u64 = 64;
+
+/// Looks at the oldest goroutines: one has a number of the first few. (The main goroutine can end and its descriptor
+/// serve others; those that it starts for the runtime never end.)
 fn first_goroutine(subject: &Subject<'_>) -> Result<(), ReadError> {
     let allgs = subject.global("allgs", |globals| globals.allgs)?;
     let header = subject.memory.slice_header(allgs)?;
@@ -389,12 +416,16 @@ fn first_goroutine(subject: &Subject<'_>) -> Result<(), ReadError> {
             "its list of goroutines is empty".to_owned(),
         ));
     }
-    let first = subject.memory.u64(header.ptr)?;
-    let goid = subject.memory.u64(subject.member(first, Field::GGoid)?)?;
-    if goid != 1 {
-        return Err(ReadError::Implausible(format!(
-            "its first goroutine has the id {goid}"
-        )));
+    let Some(goid) = subject.known(Field::GGoid) else {
+        return Ok(());
+    };
+    for index in 0..header.len.min(OLDEST) {
+        let g = subject.memory.u64(header.ptr.wrapping_add(8 * index))?;
+        if matches!(subject.memory.u64(g.wrapping_add(goid))?, 1..=4) {
+            return Ok(());
+        }
     }
-    Ok(())
+    Err(ReadError::Implausible(
+        "none of its oldest goroutines has one of the first numbers".to_owned(),
+    ))
 }

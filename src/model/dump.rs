@@ -15,6 +15,27 @@ pub struct Dump {
     pub missing: Missing,
 }
 
+/// What a core dump says of the end of its process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct End {
+    /// The program's name.
+    pub name: String,
+    /// The number that the process had.
+    pub pid: Option<i32>,
+    /// The signal that ended it; `None` if none did: a debugger has written the dump of a process that went on.
+    pub signal: Option<String>,
+    /// The signal that it was handling when it ended itself.
+    pub handled: Option<String>,
+    /// The goroutine in which it ended.
+    pub goid: Option<u64>,
+    /// Where that goroutine was, in code other than the runtime's.
+    pub place: Option<Arc<Place>>,
+    /// Whether the goroutine had met with a fault there: memory that it may not touch, a division by zero.
+    pub fault: bool,
+    /// How many bytes of the dump are there, and how many there should be, if it is cut off.
+    pub cut_off: Option<(u64, u64)>,
+}
+
 /// What a dump lacks, because the process went on running meanwhile or its memory is damaged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Missing {
@@ -24,6 +45,8 @@ pub struct Missing {
     pub moving: u64,
     /// Goroutines in the dump on whose stack no way led down to their first function.
     pub unwalkable: u64,
+    /// Goroutines that lie in the part of a core dump that is cut off; they are not in the dump.
+    pub cut_off: u64,
 }
 
 /// One goroutine.
@@ -48,8 +71,8 @@ pub struct Goroutine {
     pub durable: bool,
     /// Whether the collector is looking at its stack.
     pub scanned: bool,
-    /// Whether it is locked to an operating system thread.
-    pub locked: bool,
+    /// Whether it is locked to an operating system thread; `None` if that is not known.
+    pub locked: Option<bool>,
     /// Whether it belongs to the runtime, not to the program.
     pub system: bool,
     /// Its stack.
@@ -107,6 +130,8 @@ pub enum StackState {
     Moving,
     /// It did not change, and yet no way led down to the goroutine's first function.
     Unwalkable,
+    /// What it takes is not in the core dump: that part is cut off, or the registers of its thread are not there.
+    NotInCore,
 }
 
 /// The calls that a goroutine is in.
@@ -216,7 +241,7 @@ pub(crate) mod sample {
             bubble: None,
             durable: false,
             scanned: false,
-            locked: false,
+            locked: Some(false),
             system: false,
             stack,
             start: Some(place("main.worker", 1)),

@@ -5,7 +5,7 @@
 //! characters without width make two names look alike. All of these are shown instead, as Rust writes them: `\n`,
 //! `\x1b`, `\u{202e}`. So that nothing else looks like that, a backslash in a foreign text is `\\`.
 //!
-//! [`shown`] is for one foreign text where it is set between our words. [`line`] is for a whole line that is about to
+//! [`shown`] is for one foreign text where it is set between our words. [`line()`] is for a whole line that is about to
 //! leave: it leaves our own words, and what [`shown`] made, as they are.
 
 use std::borrow::Cow;

@@ -1,12 +1,12 @@
 //! Puts programs on sites, with as few kernel objects as the kernel allows.
 
-use std::path::Path;
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
-use libbpf_rs::Link;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
 use libbpf_rs::Object;
@@ -17,20 +17,23 @@ use libbpf_rs::UprobeOpts;
 
 use crate::go::sites::Site;
 use crate::go::sites::SiteKind;
+use crate::target;
 use crate::target::Scope;
 use crate::target::Target;
 use crate::target::process::ProcessId;
 
 use super::by_address::ByAddress;
+use super::held::Held;
+use super::held::Kind;
 use super::kernel;
 use super::kernel::Kernel;
 use super::older;
 use super::refusal::cannot_attach;
 use super::site_check::News;
 use super::site_check::SiteCheck;
-use super::trace_event::TraceEvent;
 use super::trace_event::TraceFs;
 
+pub(super) use super::held::Attached;
 pub use super::refusal::NoMulti;
 pub use super::refusal::cannot_load;
 
@@ -185,20 +188,12 @@ macro_rules! configure {
 }
 pub(super) use configure;
 
-/// A program attached to some sites. It detaches when dropped.
-#[derive(Debug)]
-#[expect(dead_code, reason = "to exist is what they do")]
-pub(super) enum Attached {
-    /// By the kernel's link.
-    Link(Link),
-    /// By an event of tracefs.
-    Event(TraceEvent),
-}
-
 /// Where a target's probes go: the binary, and the processes to which the kernel confines them.
 #[derive(Debug, Clone)]
 pub struct Place {
-    path: PathBuf,
+    file: Arc<File>,
+    /// What is attached; its guard takes it away before the file changes.
+    held: Arc<Held>,
     /// The kernel keeps the probes to these; `None`: every process that runs the binary has them.
     confined_to: Option<Vec<ProcessId>>,
     method: Method,
@@ -222,7 +217,8 @@ impl Place {
     /// is left out where there are none.
     ///
     /// # Errors
-    /// The kernel has no cookies, and does not tell what is needed to do without.
+    /// The kernel has no cookies, and does not tell what is needed to do without. Or the file is not what was read, or
+    /// somebody is writing to it.
     pub fn of(target: &Target, method: Method) -> Result<Self> {
         let confined_to = match &target.scope {
             Scope::Only(processes)
@@ -241,7 +237,8 @@ impl Place {
         };
         let check = SiteCheck::of(target, confined_to.is_some());
         Ok(Self {
-            path: target.path.clone(),
+            file: Arc::clone(target.file.file()),
+            held: Held::guarded(&target.file)?,
             confined_to,
             method,
             by_address,
@@ -249,10 +246,11 @@ impl Place {
         })
     }
 
-    /// Everywhere in a file that is not a target's.
-    pub fn own(path: &Path, method: Method) -> Self {
+    /// Everywhere in a file that is not a target's and that nobody changes.
+    pub fn own(file: File, method: Method) -> Self {
         Self {
-            path: path.to_owned(),
+            file: Arc::new(file),
+            held: Arc::default(),
             confined_to: None,
             method,
             by_address: None,
@@ -296,7 +294,8 @@ impl Place {
         self.check.as_ref()
     }
 
-    /// Attaches one program of the object to its sites.
+    /// Attaches one program of the object to its sites, in the file that was read. When that has changed, nothing is
+    /// attached any more: [`Target::has_ended`].
     ///
     /// # Errors
     /// The kernel refuses, or there can be no probe at one of the sites.
@@ -317,30 +316,31 @@ impl Place {
             .progs_mut()
             .find(|program| program.name().to_str() == Some(&name))
             .with_context(|| format!("the BPF object has no program {name}"))?;
-        let mut attached = Vec::new();
         if step.sites.is_empty() {
-            return Ok(attached);
+            return Ok(Vec::new());
         }
         if self.by_address.is_some() {
             // Before the first hit.
             tell_sites(object, &step.sites)?;
         }
-        let Some(processes) = &self.confined_to else {
-            let result = self.attach_for(&program, None, &step.sites, &mut attached);
-            if result.is_err() && !self.path.exists() {
-                bail!("{} is gone: the process has ended", self.path.display());
+        self.held.attach(|links| {
+            let Some(processes) = &self.confined_to else {
+                return self.attach_for(&program, None, &step.sites, links);
+            };
+            for process in processes {
+                let result = self.attach_for(&program, Some(process), &step.sites, links);
+                // A process that has ended needs no probes any more.
+                if process.is_alive() {
+                    result?;
+                }
             }
-            result?;
-            return Ok(attached);
-        };
-        for process in processes {
-            let result = self.attach_for(&program, Some(process), &step.sites, &mut attached);
-            // A process that has ended needs no probes any more.
-            if process.is_alive() {
-                result?;
-            }
-        }
-        Ok(attached)
+            Ok(())
+        })
+    }
+
+    /// The path by which the kernel finds the open file, whatever is called as it was by now.
+    fn path(&self) -> PathBuf {
+        target::descriptor_path(&self.file)
     }
 
     fn attach_for(
@@ -348,33 +348,33 @@ impl Place {
         program: &ProgramMut<'_>,
         process: Option<&ProcessId>,
         sites: &[Site],
-        attached: &mut Vec<Attached>,
+        attached: &mut Vec<Kind>,
     ) -> Result<()> {
         let pid = process.map_or(EVERY_PROCESS, |process| process.pid);
         match self.method {
             Method::Multi => {
-                let link = self.attach_multi(program, pid, sites)?;
-                attached.push(Attached::Link(link));
+                attached.push(self.attach_multi(program, pid, sites)?);
                 Ok(())
             }
             Method::Perf => self.attach_perf(program, pid, sites, attached),
             Method::Tracefs => {
                 let offsets: Vec<u64> = sites.iter().map(|site| site.file_offset).collect();
-                let event = TraceFs::open()?.attach(program, process, &self.path, &offsets)?;
-                attached.push(Attached::Event(event));
+                let event = TraceFs::open()?.attach(program, process, &self.file, &offsets)?;
+                attached.push(Kind::Event(event));
                 Ok(())
             }
         }
     }
 
-    fn attach_multi(&self, program: &ProgramMut<'_>, pid: i32, sites: &[Site]) -> Result<Link> {
+    fn attach_multi(&self, program: &ProgramMut<'_>, pid: i32, sites: &[Site]) -> Result<Kind> {
         let options = UprobeMultiOpts {
             offsets: sites.iter().map(offset).collect::<Result<_>>()?,
             cookies: sites.iter().map(cookie).collect::<Result<_>>()?,
             ..Default::default()
         };
         program
-            .attach_uprobe_multi_with_opts(pid, &self.path, "", options)
+            .attach_uprobe_multi_with_opts(pid, self.path(), "", options)
+            .map(Kind::Link)
             .map_err(|error| cannot_attach(error, self.method, &format!("{} sites", sites.len())))
     }
 
@@ -383,7 +383,7 @@ impl Place {
         program: &ProgramMut<'_>,
         pid: i32,
         sites: &[Site],
-        attached: &mut Vec<Attached>,
+        attached: &mut Vec<Kind>,
     ) -> Result<()> {
         for site in sites {
             // libbpf refuses a cookie where the kernel has none.
@@ -396,9 +396,9 @@ impl Place {
                 ..Default::default()
             };
             let link = program
-                .attach_uprobe_with_opts(pid, &self.path, offset(site)?, options)
+                .attach_uprobe_with_opts(pid, self.path(), offset(site)?, options)
                 .map_err(|error| cannot_attach(error, self.method, &site.to_string()))?;
-            attached.push(Attached::Link(link));
+            attached.push(Kind::Link(link));
         }
         Ok(())
     }

@@ -2,14 +2,12 @@
 
 use std::thread;
 
-use super::attach::Attached;
-
 /// Links that are closed at the same time.
 const AT_ONCE: usize = 32;
 
 /// Detaches all of them at the same time: the kernel closes a link only when nobody can be in its program any more,
 /// which takes some tens of milliseconds however many there are.
-pub(super) fn detach(mut links: Vec<Attached>) {
+pub(super) fn detach(mut links: Vec<impl Send>) {
     let share = links.len().div_ceil(AT_ONCE).max(1);
     thread::scope(|scope| {
         while links.len() > share {

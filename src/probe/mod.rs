@@ -10,6 +10,7 @@ pub mod floor;
 pub mod gc;
 pub mod gm;
 pub mod gr;
+mod held;
 pub mod kernel;
 pub mod memory;
 mod older;

@@ -221,7 +221,7 @@ impl State {
 
     /// At which of these sites there can be no probe, ascending.
     fn refused(&mut self, sites: &[Site]) -> Result<Vec<Refusal>> {
-        if let Some(site) = self.file.changed(sites)? {
+        if let Some(site) = self.file.changed(sites) {
             bail!(
                 "the file has changed since it was read, at {}: start grtmon again",
                 site.function

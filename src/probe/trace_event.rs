@@ -15,7 +15,6 @@ use std::os::fd::AsRawFd;
 use std::os::fd::FromRawFd;
 use std::os::fd::IntoRawFd;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
@@ -30,6 +29,7 @@ use libbpf_rs::Link;
 use libbpf_rs::ProgramMut;
 use libbpf_rs::libbpf_sys;
 
+use crate::target;
 use crate::target::process::ProcessId;
 
 /// Where it is found when it is mounted.
@@ -137,7 +137,7 @@ impl TraceFs {
         self,
         program: &ProgramMut<'_>,
         process: Option<&ProcessId>,
-        path: &Path,
+        file: &File,
         offsets: &[u64],
     ) -> Result<TraceEvent> {
         static UNIQUE: AtomicU32 = AtomicU32::new(0);
@@ -148,8 +148,7 @@ impl TraceFs {
             UNIQUE.fetch_add(1, Ordering::Relaxed)
         );
         // By descriptor: the kernel takes no path with a blank or a colon in it.
-        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let path = target::descriptor_path(file);
         // From here on it is removed when dropped.
         let mut event = TraceEvent {
             tracefs: self,
@@ -159,7 +158,7 @@ impl TraceFs {
         for offset in offsets {
             event
                 .tracefs
-                .write(&format!("p:{} {path}:{offset:#x}", event.name))
+                .write(&format!("p:{} {}:{offset:#x}", event.name, path.display()))
                 .with_context(|| {
                     format!("the kernel refused a probe at {offset:#x} in the file")
                 })?;

@@ -5,8 +5,8 @@
 //! the kernel's mitigations, so it is not known in advance. The site here is one that is emulated, as those are that
 //! grtmon chooses in other programs.
 
+use std::fs::File;
 use std::mem::MaybeUninit;
-use std::path::Path;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -56,7 +56,8 @@ pub fn cost_ns(method: Method) -> Result<f64> {
         Method::Tracefs => Method::Perf,
         other => other,
     };
-    let place = Place::own(Path::new("/proc/self/exe"), method);
+    let own = File::open("/proc/self/exe").context("cannot open grtmon's own file")?;
+    let place = Place::own(own, method);
     let probed = {
         let _floor = Floor::framed(&mut object, &place, vec![site])?;
         batch_ns()

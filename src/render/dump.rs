@@ -36,7 +36,7 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine, all_fram
     if minutes > 0 {
         let _ = write!(out, ", {minutes} minutes");
     }
-    if goroutine.locked {
+    if goroutine.locked == Some(true) {
         out.extend_from_slice(b", locked to thread");
     }
     if let Some(bubble) = goroutine.bubble {
@@ -57,7 +57,11 @@ pub fn group(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>, all_frame
     let _ = write!(out, "{count} goroutine{} [", plural(count));
     activities(out, group);
     waits(out, group, at_ns);
-    let locked = group.goroutines.iter().filter(|it| it.locked).count();
+    let locked = group
+        .goroutines
+        .iter()
+        .filter(|it| it.locked == Some(true))
+        .count();
     match locked {
         0 => {}
         _ if locked == count => out.extend_from_slice(b", locked to thread"),
@@ -126,6 +130,10 @@ pub fn missing(missing: &Missing) -> Vec<String> {
         (
             missing.unwalkable,
             "have stacks that cannot be followed to their first function: shown without",
+        ),
+        (
+            missing.cut_off,
+            "lie in the part of the core dump that is cut off: not shown",
         ),
     ];
     let lines = lines.into_iter().filter(|(count, _)| *count > 0);
@@ -226,6 +234,7 @@ fn no_stack(out: &mut Vec<u8>, state: StackState) {
         StackState::Unwalkable => {
             "goroutine in a state without a readable stack; stack unavailable"
         }
+        StackState::NotInCore => "stack not in the core dump",
     };
     let _ = writeln!(out, "\t{line}");
 }
@@ -285,7 +294,7 @@ mod tests {
             })
             .collect();
         let mut running = sample::goroutine(7, StackState::Running);
-        running.locked = true;
+        running.locked = Some(true);
         goroutines.push(running);
         Dump {
             goroutines,

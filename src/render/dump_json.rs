@@ -33,7 +33,7 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine) {
         )
         .number_or_null("synctest_bubble", goroutine.bubble)
         .truth("durable", goroutine.durable)
-        .truth("locked_to_thread", goroutine.locked)
+        .truth_or_null("locked_to_thread", goroutine.locked)
         .truth("system", goroutine.system)
         .text_or_null(
             "start",
@@ -94,7 +94,8 @@ pub fn end(out: &mut Vec<u8>, totals: &Totals) {
         .number("system_hidden", totals.system)
         .number("unreadable", totals.missing.goroutines)
         .number("moving", totals.missing.moving)
-        .number("unwalkable", totals.missing.unwalkable);
+        .number("unwalkable", totals.missing.unwalkable)
+        .number("cut_off", totals.missing.cut_off);
     object.end();
 }
 
@@ -123,6 +124,7 @@ fn stack(object: &mut Object<'_>, state: StackState, stack: Option<&Stack>) {
         StackState::Running => "running",
         StackState::Moving => "moving",
         StackState::Unwalkable => "unwalkable",
+        StackState::NotInCore => "not_in_core",
     };
     object.text("stack_state", state);
     let frames = stack.map(|stack| stack.frames.as_slice());

@@ -71,6 +71,14 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// True, false, or null.
+    pub fn truth_or_null(&mut self, key: &str, value: Option<bool>) -> &mut Self {
+        match value {
+            Some(value) => self.truth(key, value),
+            None => self.null(key),
+        }
+    }
+
     /// True or false.
     pub fn truth(&mut self, key: &str, value: bool) -> &mut Self {
         self.key(key);

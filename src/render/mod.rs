@@ -4,6 +4,7 @@ pub mod account;
 pub mod allocation;
 pub mod cost;
 pub mod dump;
+pub mod dump_end;
 pub mod dump_json;
 pub mod gc;
 pub mod goroutine;

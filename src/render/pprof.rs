@@ -213,6 +213,8 @@ fn no_stack(state: StackState) -> &'static str {
     match state {
         StackState::Running => "[running: stack unavailable]",
         StackState::Moving => "[moving: stack unavailable]",
-        StackState::Read(_) | StackState::Unwalkable => "[stack unavailable]",
+        StackState::Read(_) | StackState::Unwalkable | StackState::NotInCore => {
+            "[stack unavailable]"
+        }
     }
 }

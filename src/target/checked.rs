@@ -86,10 +86,16 @@ impl<'t> Checked<'t> {
     /// # Errors
     /// No process may be asked, and one of them is assumed.
     pub fn require(&self, fields: &[Field]) -> Result<()> {
-        let Err(why) = &self.check else {
-            return Ok(());
-        };
         let layout = &self.anatomy.layout;
+        let Err(why) = &self.check else {
+            let unproven = |field: &&Field| {
+                layout.offset(**field).is_some() && layout.require_checked(**field).is_err()
+            };
+            return match fields.iter().find(unproven) {
+                Some(field) => Ok(layout.require_checked(*field).map(drop)?),
+                None => Ok(()),
+            };
+        };
         match fields.iter().find(|field| layout.is_assumed(**field)) {
             Some(field) if self.refused => bail!(
                 "where this Go version keeps {field} is only assumed ({layout}) and must be checked on the process: {why}"

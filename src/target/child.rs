@@ -3,7 +3,8 @@
 //! It must not run before the probes are in place, and the kernel wants its process id to confine them. So what is
 //! spawned first is grtmon itself, as a stub that waits for a byte on a pipe and then becomes the command by execve(2):
 //! the same process, with nothing of the command executed yet. Should grtmon die meanwhile, the pipe closes and the
-//! stub ends without having started anything.
+//! stub ends without having started anything. A command that is not a Go program itself is let go at once, and followed
+//! until it becomes or starts one: see `target::follow`.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -13,6 +14,7 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::ExitStatus;
@@ -31,6 +33,8 @@ use nix::sys::signal::kill;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 
+use super::follow::Follow;
+
 /// Name of the hidden subcommand the stub runs as.
 pub const STUB: &str = "__start";
 
@@ -42,7 +46,16 @@ const SI_KERNEL: i32 = 0x80;
 #[derive(Debug)]
 pub struct Waiting {
     child: Child,
-    go_ahead: PipeWriter,
+    hold: Hold,
+}
+
+/// What keeps the command from running.
+#[derive(Debug)]
+enum Hold {
+    /// The stub waits for a byte.
+    Pipe(PipeWriter),
+    /// It runs already; the Go program in it is stopped at its first instruction until this is dropped.
+    Stopped { program: i32, _follow: Follow },
 }
 
 /// A command that runs.
@@ -65,22 +78,58 @@ impl Waiting {
             .args(command)
             .spawn()
             .context("cannot start a process")?;
-        Ok(Self { child, go_ahead })
+        Ok(Self {
+            child,
+            hold: Hold::Pipe(go_ahead),
+        })
     }
 
-    /// Its process id; it stays the same when the command begins.
+    /// The process id of the program to be observed; it stays the same when that begins.
     pub fn pid(&self) -> i32 {
+        match self.hold {
+            Hold::Pipe(_) => self.command_pid(),
+            Hold::Stopped { program, .. } => program,
+        }
+    }
+
+    fn command_pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
 
-    /// Lets the command begin, and from now on passes on to it the signals that grtmon gets.
-    pub fn start(mut self) -> Result<Running> {
-        let pid = Pid::from_raw(self.pid());
-        pass_on_signals(pid)?;
-        self.go_ahead
+    /// Lets the command run until it, or what it has started, is about to run a program which is wanted (given by a path
+    /// to it). That is then the program to be observed.
+    ///
+    /// # Errors
+    /// It cannot be followed, or has ended without one.
+    pub fn follow(self, is_wanted: impl Fn(&PathBuf) -> bool) -> Result<Self> {
+        let pid = self.command_pid();
+        let Hold::Pipe(mut go_ahead) = self.hold else {
+            return Ok(self);
+        };
+        let follow = Follow::begin(pid)?;
+        go_ahead
             .write_all(b"g")
             .context("the command's process has gone before it began")?;
-        drop(self.go_ahead);
+        drop(go_ahead);
+        let program = follow.find(is_wanted)?;
+        Ok(Self {
+            child: self.child,
+            hold: Hold::Stopped {
+                program,
+                _follow: follow,
+            },
+        })
+    }
+
+    /// Lets the command begin, and from now on passes on to it the signals that grtmon gets.
+    pub fn start(self) -> Result<Running> {
+        let pid = Pid::from_raw(self.command_pid());
+        pass_on_signals(pid)?;
+        if let Hold::Pipe(mut go_ahead) = self.hold {
+            go_ahead
+                .write_all(b"g")
+                .context("the command's process has gone before it began")?;
+        }
         let (sender, ended) = bounded(1);
         let mut child = self.child;
         thread::Builder::new()

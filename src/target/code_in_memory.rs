@@ -1,10 +1,10 @@
 //! The code of a program in its file and in the memory of the processes that run it, held against what was decoded.
 
 use std::fs;
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -22,17 +22,16 @@ use crate::go::site_code::Found;
 use crate::go::sites::Site;
 
 use super::Target;
-use super::file_id::FileId;
 use super::live;
 use super::memory::ProcessMemory;
 use super::process;
 use super::process::ProcessId;
+use super::program_file::ProgramFile;
 
 /// What is needed of a target to find its code in processes.
 #[derive(Debug, Clone)]
 pub struct CodeFile {
-    file: FileId,
-    path: PathBuf,
+    file: Arc<ProgramFile>,
     machine: Machine,
     is_pie: bool,
     code_end: u64,
@@ -59,8 +58,7 @@ impl CodeFile {
     pub fn of(target: &Target) -> Self {
         let image = target.binary.image();
         Self {
-            file: target.file,
-            path: target.path.clone(),
+            file: Arc::clone(&target.file),
             machine: image.machine(),
             is_pie: image.is_pie(),
             code_end: image.code_end(),
@@ -69,33 +67,29 @@ impl CodeFile {
 
     /// All processes that run the file now, as far as grtmon may know.
     pub fn processes(&self) -> Vec<ProcessId> {
-        process::running(|exe| exe.is_same(&self.file), |_| false)
+        process::running(|exe| self.file.is_at(exe), |_| false)
             .unwrap_or_default()
             .processes
     }
 
     /// Whether a process runs the file now.
     pub fn is_run_by(&self, process: &ProcessId) -> bool {
-        FileId::of(&process.exe()).is_ok_and(|exe| exe.is_same(&self.file))
+        self.file.is_at(&process.exe()).unwrap_or(false)
     }
 
-    /// Whether the file still holds what was decoded at these sites; if not, the first where it does not.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn changed<'s>(&self, sites: &'s [Site]) -> Result<Option<&'s Site>> {
-        let shown = self.path.display();
-        let file = File::open(&self.path).with_context(|| format!("cannot open {shown}"))?;
+    /// Where the file no longer holds what was decoded: the first of these sites.
+    pub fn changed<'s>(&self, sites: &'s [Site]) -> Option<&'s Site> {
+        let file = self.file.file();
         let mut bytes = Vec::new();
         for site in sites {
             bytes.resize(site.code.len(), 0);
             let start = site.file_offset.saturating_sub(site.offset);
             let read = file.read_exact_at(&mut bytes, start);
             if read.is_err() || *bytes != *site.code {
-                return Ok(Some(site));
+                return Some(site);
             }
         }
-        Ok(None)
+        None
     }
 
     /// What the memory of a process that runs the file holds at these sites. `None` if it has ended, has just begun, or

@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use nix::sys::signal::Signal;
 
 use crate::go::Binary;
 use crate::go::core::Core;
+
+use super::mapped::MappedFile;
+use super::unpacked;
 
 /// A core dump and the program that it is of.
 #[derive(Debug)]
@@ -21,6 +25,16 @@ pub struct CoreDump {
     pub path: PathBuf,
     /// Where the program was entered.
     pub entered_at: u64,
+    /// Why the dump is not whole, if it was not unpacked to its end.
+    pub incomplete: Option<String>,
+}
+
+/// `SIGABRT`, or `signal 34` for what has no name.
+pub fn signal_name(number: i32) -> String {
+    Signal::try_from(number).map_or_else(
+        |_| format!("signal {number}"),
+        |signal| signal.as_str().to_owned(),
+    )
 }
 
 impl CoreDump {
@@ -30,7 +44,12 @@ impl CoreDump {
     /// Not a core dump of a Go program, or the program is not there, or it is another one.
     pub fn open(path: &Path, program: Option<&Path>) -> Result<Self> {
         let shown = path.display();
-        let (bytes, _) = super::map(path)?;
+        let file = super::open_regular(path).context("cannot use the core dump")?;
+        let (file, incomplete) = match unpacked::unpack(&file, &shown.to_string())? {
+            Some(unpacked) => (unpacked.file, unpacked.incomplete),
+            None => (file, None),
+        };
+        let bytes = MappedFile::new(&file).with_context(|| format!("cannot map {shown}"))?;
         let core = Core::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
         let Some(entered_at) = core.entered_at() else {
             bail!("{shown} does not say where its program was loaded (no NT_AUXV note)");
@@ -42,7 +61,7 @@ impl CoreDump {
                 bail!("{shown} does not say which program it is of: name it with --binpath")
             }
         };
-        let (bytes, _) = super::map_program(&program)
+        let bytes = super::map_program(&program)
             .context("cannot find the program that dumped core: name it with --binpath")?;
         let name = program.display();
         let binary = Binary::parse(bytes).with_context(|| format!("cannot use {name}"))?;
@@ -54,6 +73,7 @@ impl CoreDump {
             binary,
             path: program,
             entered_at,
+            incomplete,
         })
     }
 

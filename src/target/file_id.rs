@@ -1,63 +1,82 @@
-//! Which file a program is, whatever it is called, and whatever container it is seen from.
-//!
-//! The kernel attaches probes to an inode. What containers of one image run is one inode of the image's layer, on which
-//! each has an overlay of its own (Documentation/filesystems/overlayfs.rst): to them it is on different devices. The
-//! overlay passes on the inode's number, size and times, and these tell that it is the same.
+//! Which file it is, whatever it is called.
 
-use std::fs::Metadata;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::sys::statfs::OVERLAYFS_SUPER_MAGIC;
-use nix::sys::statfs::statfs;
+use nix::sys::statfs::fstatfs;
 
-/// A file.
+use super::open;
+
+/// A file, as it is at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct FileId {
     dev: u64,
     ino: u64,
     size: u64,
     /// When its contents and its inode last changed: seconds and nanoseconds.
-    changed: [(i64, i64); 2],
+    modified: (i64, i64),
+    changed: (i64, i64),
+    /// How many names it has.
+    names: u64,
+    /// Seen through an overlay.
     overlay: bool,
 }
 
 impl FileId {
     /// The file at a path.
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
-        let metadata = std::fs::metadata(path)?;
-        Ok(Self::new(&metadata, is_overlay(path)))
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
+        Self::of(&open::place(path)?)
     }
 
-    /// The file with this metadata, seen through an overlay or not.
-    pub(super) fn new(metadata: &Metadata, overlay: bool) -> Self {
-        Self {
+    /// An open file.
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        let overlay = fstatfs(file).is_ok_and(|it| it.filesystem_type() == OVERLAYFS_SUPER_MAGIC);
+        Ok(Self {
             dev: metadata.dev(),
             ino: metadata.ino(),
             size: metadata.size(),
-            changed: [
-                (metadata.mtime(), metadata.mtime_nsec()),
-                (metadata.ctime(), metadata.ctime_nsec()),
-            ],
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            names: metadata.nlink(),
             overlay,
-        }
+        })
     }
 
-    /// Whether probes on one are probes on the other.
+    /// Whether they are one file, and nothing has happened to it between the two looks.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        if self.ino != other.ino {
-            return false;
-        }
-        let through_overlay = self.overlay || other.overlay;
-        self.dev == other.dev
-            || through_overlay && self.size == other.size && self.changed == other.changed
+        self == other
     }
-}
 
-/// Whether a path leads through an overlay.
-pub(super) fn is_overlay(path: &Path) -> bool {
-    statfs(path).is_ok_and(|it| it.filesystem_type() == OVERLAYFS_SUPER_MAGIC)
+    /// Whether they are one file, if the file system is true.
+    pub(super) fn is_same_inode(&self, other: &Self) -> bool {
+        (self.dev, self.ino) == (other.dev, other.ino)
+    }
+
+    /// Whether the contents are as they were. A new name, or one name less, is no change of these.
+    pub(super) fn has_same_contents(&self, other: &Self) -> bool {
+        (self.size, self.modified) == (other.size, other.modified)
+    }
+
+    /// As [`has_same_contents`](Self::has_same_contents), without the doubt that a later time of its last change throws on
+    /// it (the other time can be set): a name more or less explains that.
+    pub(super) fn has_same_contents_for_sure(&self, other: &Self) -> bool {
+        let is_explained = self.changed == other.changed || self.names != other.names;
+        self.has_same_contents(other) && is_explained
+    }
+
+    /// Whether these can be one file of a layer, seen through overlays: these pass on the number of an inode, its size
+    /// and times (Documentation/filesystems/overlayfs.rst). But file systems made alike have all these in common.
+    pub(super) fn may_be_same_below(&self, other: &Self) -> bool {
+        (self.overlay || other.overlay)
+            && self.dev != other.dev
+            && self.ino == other.ino
+            && self.has_same_contents(other)
+            && self.changed == other.changed
+    }
 }
 
 #[cfg(test)]
@@ -68,36 +87,53 @@ mod tests {
         dev: 1,
         ino: 42,
         size: 1000,
-        changed: [(1, 2), (3, 4)],
+        modified: (1, 2),
+        changed: (3, 4),
+        names: 1,
         overlay: false,
     };
 
     #[test]
-    fn a_layer_is_the_same_through_every_overlay() {
+    fn overlays_may_show_the_same_layer() {
         let seen = |dev| FileId {
             dev,
             overlay: true,
             ..FILE
         };
-        assert!(seen(7).is_same(&seen(8)) && seen(7).is_same(&FILE) && FILE.is_same(&seen(7)));
+        assert!(seen(7).may_be_same_below(&seen(8)) && FILE.may_be_same_below(&seen(7)));
+        assert!(!seen(7).is_same(&seen(8)) && !FILE.may_be_same_below(&FileId { dev: 2, ..FILE }));
         // Copied up, it is another file.
         let copied = FileId {
-            changed: [(1, 2), (9, 9)],
+            changed: (9, 9),
             ..seen(7)
         };
-        assert!(!copied.is_same(&seen(8)) && !copied.is_same(&FILE));
+        assert!(!copied.may_be_same_below(&seen(8)));
     }
 
     #[test]
-    fn without_overlay_the_device_decides() {
+    fn a_number_used_again_is_another_file() {
         assert!(FILE.is_same(&FILE));
-        assert!(!FILE.is_same(&FileId { dev: 2, ..FILE }));
-        assert!(!FILE.is_same(&FileId { ino: 43, ..FILE }));
+        for other in [
+            FileId { dev: 2, ..FILE },
+            FileId { ino: 43, ..FILE },
+            FileId { size: 1, ..FILE },
+            FileId {
+                modified: (1, 3),
+                ..FILE
+            },
+            FileId {
+                changed: (3, 5),
+                ..FILE
+            },
+        ] {
+            assert!(!FILE.is_same(&other), "{other:?}");
+        }
     }
 
     #[test]
     fn a_file_is_itself() {
-        let own = FileId::of(Path::new("/proc/self/exe")).unwrap();
-        assert!(own.is_same(&FileId::of(&std::env::current_exe().unwrap()).unwrap()));
+        let own = FileId::at(Path::new("/proc/self/exe")).unwrap();
+        let open = open::open_regular(&std::env::current_exe().unwrap()).unwrap();
+        assert!(own.is_same(&FileId::of(&open).unwrap()));
     }
 }

@@ -33,7 +33,11 @@ fn modes() -> Option<libc::termios> {
 /// Says in one line that `wanted` bytes cannot be had, and ends grtmon with status 1. The kernel takes probes away.
 pub fn out_of_memory(wanted: usize) -> ! {
     static ENDING: AtomicBool = AtomicBool::new(false);
-    if !ENDING.swap(true, Ordering::SeqCst) {
+    if ENDING.swap(true, Ordering::SeqCst) {
+        // Another thread says so: to end now would cut it short. It may be held by whoever does not read that.
+        // SAFETY: takes no pointer.
+        unsafe { libc::sleep(1) };
+    } else {
         restore_terminal();
         write(2, b"grtmon: out of memory: ");
         write_number(wanted);

@@ -23,6 +23,8 @@ use super::memory::ProcessMemory;
 use super::namespace;
 use super::process::Loaded;
 use super::process::ProcessId;
+use super::within;
+use super::within::Within;
 
 /// Bit of CAP_SYS_PTRACE in a set of capabilities (include/uapi/linux/capability.h).
 const CAP_SYS_PTRACE: u64 = 1 << 19;
@@ -75,9 +77,14 @@ impl Live {
     /// As [`open`](Self::open).
     pub fn checked(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
         let mut live = Self::open(process, anatomy)?;
-        match live.settle().ended {
+        let report = live.settle();
+        if let Some(why) = &report.ended {
+            return Err(explain(process.pid, why));
+        }
+        let failed = report.failures().next().is_some();
+        match failed.then(|| plugin(process.pid)).flatten() {
+            Some(why) => Err(why),
             None => Ok(live),
-            Some(why) => Err(explain(process.pid, &why)),
         }
     }
 
@@ -126,6 +133,17 @@ impl Live {
     }
 }
 
+/// What to say of a process that has loaded code of Go besides its program: a plugin.
+fn plugin(pid: i32) -> Option<anyhow::Error> {
+    match within::find(pid) {
+        Some(Within::Library(path)) => Some(anyhow!(
+            "process {pid} has loaded the Go plugin {}: goroutines in code of plugins cannot be told, and plugins are not supported",
+            path.display()
+        )),
+        _ => None,
+    }
+}
+
 /// Why the memory of a process cannot be read, for people.
 pub fn explain(pid: i32, why: &MemoryError) -> anyhow::Error {
     match why {
@@ -157,6 +175,12 @@ pub fn refusal(pid: i32) -> anyhow::Error {
         None => "run as its user, as root, or with CAP_SYS_PTRACE".to_owned(),
     };
     anyhow!("may not read process {pid}: {why}")
+}
+
+/// Whether we have CAP_SYS_PTRACE: without it, a program that is traced gets no rights by its file (execve(2)).
+pub(super) fn may_trace() -> bool {
+    let status = Process::myself().and_then(|us| us.status());
+    status.is_ok_and(|us| us.capeff & CAP_SYS_PTRACE != 0)
 }
 
 fn rights(pid: i32) -> Option<Rights> {

@@ -9,39 +9,51 @@ pub mod cpu;
 mod extent;
 mod fault;
 mod file_id;
+mod follow;
 mod fork_copy;
+mod fuse;
+pub mod guard;
 pub mod last_words;
+mod lease;
 pub mod limits;
 pub mod live;
 pub mod machine;
 pub mod mapped;
 pub mod memory;
+mod memory_file;
 pub mod namespace;
 mod open;
 pub mod own_code;
 mod patience;
 pub mod proc_mount;
 pub mod process;
+mod program_file;
+mod same_pages;
 pub mod signals;
 pub mod survey;
 mod time_namespace;
 pub mod tracer;
+mod unpacked;
 pub mod watch;
+mod within;
 pub mod witness;
 
 use std::ffi::OsString;
-use std::fs::Metadata;
+use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use anyhow::Result;
 
 use crate::go::Binary;
+use crate::go::GoError;
 use crate::go::Machine;
 
 use self::child::Waiting;
 use self::file_id::FileId;
+use self::guard::Change;
 use self::mapped::MappedFile;
 use self::namespace::PidNamespace;
 use self::process::ProcessId;
@@ -49,6 +61,7 @@ use self::process::Running;
 
 pub use self::open::descriptor_path;
 pub use self::open::open_regular;
+pub use self::program_file::ProgramFile;
 
 /// What the user asked to observe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,13 +97,16 @@ pub enum Left {
 pub struct Target {
     /// What the binary says about itself.
     pub binary: Binary,
-    /// The path by which the kernel finds it.
+    /// The path by which it was found, for people.
     pub path: PathBuf,
     /// Its file name, for people.
     pub name: String,
     /// Which of its processes.
     pub scope: Scope,
-    file: FileId,
+    /// Whether they have begun to run; one that was followed to its first instruction has not.
+    begun: bool,
+    /// The file that was read, and into which its probes go.
+    pub file: Arc<ProgramFile>,
 }
 
 /// Targets, and the command that waits to be started if one was asked for.
@@ -120,13 +136,23 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
         Selection::Command(command) => {
             let name = command.first().context("no command given after --")?;
             let path = process::find_program(Path::new(name))?;
-            let mut target = Target::open(&path, Scope::Only(Vec::new()))?;
+            let target = Target::open(&path, Scope::Only(Vec::new()));
+            let builds = target
+                .as_ref()
+                .is_ok_and(|it| go_tool_runs(&it.binary, command));
             let mut command = command.clone();
             if let Some(program) = command.first_mut() {
-                *program = path.into_os_string();
+                *program = path.clone().into_os_string();
             }
-            let waiting = Waiting::prepare(&command)?;
-            target.scope = Scope::Only(vec![ProcessId::of(waiting.pid())?]);
+            let (target, waiting) = match target {
+                Ok(mut target) if !builds => {
+                    let waiting = Waiting::prepare(&command)?;
+                    target.scope = Scope::Only(vec![ProcessId::of(waiting.pid())?]);
+                    (target, waiting)
+                }
+                Err(why) if !is_no_go(&why) => return Err(why),
+                _ => follow(&path, &command)?,
+            };
             Ok(Resolved {
                 targets: vec![target],
                 command: Some(waiting),
@@ -135,59 +161,140 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
     }
 }
 
-/// Processes of one binary are one target: they share their probes.
+/// Starts a command that is not the Go program itself that is meant, and follows it to that.
+fn follow(path: &Path, command: &[OsString]) -> Result<(Target, Waiting)> {
+    let shown = path.display();
+    if !live::may_trace() {
+        anyhow::bail!(
+            "{shown} is not a Go program: to follow it to the one it starts takes CAP_SYS_PTRACE; start it elsewhere, and use --pid or --binpath"
+        );
+    }
+    // Of the tools that build a program none is meant.
+    let is_wanted = |exe: &PathBuf| {
+        survey::is_go_program(exe) == Some(true)
+            && Target::open(exe, Scope::Everyone).is_ok_and(|it| !is_go_tool(&it.binary))
+    };
+    let waiting = Waiting::prepare(command)?
+        .follow(is_wanted)
+        .with_context(|| format!("no Go program to observe came of {shown}"))?;
+    let process = ProcessId::of(waiting.pid())?;
+    let mut target = Target::open(&process.exe(), Scope::Only(vec![process.clone()]))?;
+    target.name = process.shown_name();
+    target.begun = false;
+    Ok((target, waiting))
+}
+
+/// Whether a command is `go run` or the like: what it builds and runs is meant.
+fn go_tool_runs(binary: &Binary, command: &[OsString]) -> bool {
+    let runs = |word: &OsString| ["run", "test", "tool"].iter().any(|it| word == it);
+    is_go_tool(binary) && command.get(1).is_some_and(runs)
+}
+
+/// Whether a program is part of Go's own tools.
+fn is_go_tool(binary: &Binary) -> bool {
+    let info = binary.build_info();
+    info.is_some_and(|info| info.path.starts_with("cmd/"))
+}
+
+/// Processes of one binary are one target: they share their probes. Where it cannot be told whether they run one file,
+/// each has its own, and counts no other.
 fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
-    let mut groups: Vec<(FileId, Vec<ProcessId>)> = Vec::new();
+    let mut groups: Vec<(ProgramFile, Vec<ProcessId>)> = Vec::new();
     for pid in pids {
         let process = ProcessId::of(*pid)?;
         let exe = process.exe();
-        let file = FileId::of(&exe).map_err(|error| cannot_open(*pid, &error))?;
-        match groups.iter_mut().find(|(known, _)| known.is_same(&file)) {
+        let mut known = groups.iter_mut();
+        match known.find(|(file, _)| file.is_at(&exe).unwrap_or(false)) {
             Some((_, group)) if group.contains(&process) => {}
             Some((_, group)) => group.push(process),
-            None => groups.push((file, vec![process])),
+            None => {
+                let file = ProgramFile::open(&exe).map_err(|error| cannot_open(*pid, error))?;
+                groups.push((file, vec![process]));
+            }
         }
     }
     groups
         .into_iter()
-        .filter_map(|(_, processes)| Some((processes.first()?.clone(), processes)))
-        .map(|(first, processes)| {
-            let mut target = Target::open(&first.exe(), Scope::Only(processes))
-                .with_context(|| format!("cannot observe process {}", first.pid))?;
+        .filter_map(|(file, processes)| Some((file, processes.first()?.clone(), processes)))
+        .map(|(file, first, processes)| {
+            let target = Target::read(file, &first.exe(), Scope::Only(processes.clone()));
+            let mut target = target.map_err(|why| match within::find(first.pid) {
+                Some(within) if is_no_go(&why) => anyhow::anyhow!(within.advice(first.pid)),
+                _ => why.context(format!("cannot observe process {}", first.pid)),
+            })?;
             target.name = first.shown_name();
-            Ok(target)
+            // What a process runs now may not be what was opened.
+            match processes.iter().find(|process| !target.is_run_by(process)) {
+                Some(other) if other.is_alive() => anyhow::bail!(
+                    "process {} began another program while it was looked at; start again",
+                    other.pid
+                ),
+                _ => Ok(target),
+            }
         })
         .collect()
 }
 
-fn cannot_open(pid: i32, error: &std::io::Error) -> anyhow::Error {
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied => live::refusal(pid),
-        std::io::ErrorKind::NotFound => anyhow::anyhow!(
+/// Whether a file could be read and turned out not to be a Go program.
+fn is_no_go(why: &anyhow::Error) -> bool {
+    let why = why.downcast_ref::<GoError>();
+    why.is_some_and(|why| matches!(why, GoError::NotGo | GoError::NotElf))
+}
+
+fn cannot_open(pid: i32, error: anyhow::Error) -> anyhow::Error {
+    let system = error.root_cause().downcast_ref::<std::io::Error>();
+    match system.map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::PermissionDenied) => match fuse::obstacle_of_process(pid) {
+            Some(why) => anyhow::anyhow!("may not read process {pid}: {why}"),
+            None => live::refusal(pid),
+        },
+        Some(std::io::ErrorKind::NotFound) => anyhow::anyhow!(
             "cannot observe process {pid}: it has no binary (a kernel thread, or it is just ending)"
         ),
-        _ => anyhow::anyhow!("cannot observe process {pid}: {error}"),
+        _ => error.context(format!("cannot observe process {pid}")),
     }
 }
 
 /// Maps the file of a program into memory: one that can be looked through.
-fn map_program(path: &Path) -> Result<(MappedFile, Metadata)> {
-    let (bytes, metadata) = map(path)?;
+fn map_program(path: &Path) -> Result<MappedFile> {
+    let bytes = map(path)?;
     bytes
         .require_contents()
         .with_context(|| format!("cannot use {}", path.display()))?;
-    Ok((bytes, metadata))
+    Ok(bytes)
 }
 
 /// Maps a file into memory.
-fn map(path: &Path) -> Result<(MappedFile, Metadata)> {
+fn map(path: &Path) -> Result<MappedFile> {
+    let file = open_file(path)?;
+    MappedFile::new(&file).with_context(|| format!("cannot map {}", path.display()))
+}
+
+/// Opens a file; says so if it lies where only another user may read.
+fn open_file(path: &Path) -> Result<File> {
+    open_regular(path).map_err(|why| {
+        let denied = why.downcast_ref::<std::io::Error>();
+        let denied = denied.is_some_and(|it| it.kind() == std::io::ErrorKind::PermissionDenied);
+        let obstacle = if denied {
+            fuse::obstacle_of_file(path)
+        } else {
+            None
+        };
+        match obstacle {
+            Some(obstacle) => why.context(obstacle),
+            None => why,
+        }
+    })
+}
+
+/// Reads a program, which was found at `path`.
+fn read(file: &ProgramFile, path: &Path) -> Result<Binary> {
     let shown = path.display();
-    let file = open_regular(path)?;
-    let metadata = file
-        .metadata()
-        .with_context(|| format!("cannot look at {shown}"))?;
-    let bytes = MappedFile::new(&file).with_context(|| format!("cannot map {shown}"))?;
-    Ok((bytes, metadata))
+    let bytes = file.map().with_context(|| format!("cannot map {shown}"))?;
+    bytes
+        .require_contents()
+        .with_context(|| format!("cannot use {shown}"))?;
+    Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))
 }
 
 impl Target {
@@ -217,23 +324,25 @@ impl Target {
 
     /// Reads the binary at `path`.
     fn open(path: &Path, scope: Scope) -> Result<Self> {
-        let shown = path.display();
-        let (bytes, metadata) = map_program(path)?;
-        let file = FileId::new(&metadata, file_id::is_overlay(path));
-        let binary = Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))?;
+        Self::read(ProgramFile::open(path)?, path, scope)
+    }
+
+    /// Reads a binary that was found at `path`.
+    fn read(file: ProgramFile, path: &Path, scope: Scope) -> Result<Self> {
+        let binary = read(&file, path)?;
         let name = path
             .file_name()
             .unwrap_or(path.as_os_str())
             .to_string_lossy()
             .into_owned();
-        // The kernel resolves the path itself, in our mount namespace: make it independent of the working directory.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Ok(Self {
             binary,
             path,
             name,
             scope,
-            file,
+            begun: true,
+            file: Arc::new(file),
         })
     }
 
@@ -253,12 +362,17 @@ impl Target {
     pub fn running_process(&self) -> Option<ProcessId> {
         self.processes()
             .into_iter()
-            .find(|process| self.runs(process))
+            .find(|process| self.is_under_way(process))
+    }
+
+    /// Whether this process runs the binary and is not about to begin with it only, so that its memory says something.
+    pub fn is_under_way(&self, process: &ProcessId) -> bool {
+        self.begun && self.runs(process)
     }
 
     /// Whether this process runs the binary now.
     pub fn runs(&self, process: &ProcessId) -> bool {
-        FileId::of(&process.exe()).is_ok_and(|exe| exe.is_same(&self.file))
+        self.file.is_at(&process.exe()).unwrap_or(false)
     }
 
     /// Whether processes run this binary that were not asked for.
@@ -278,13 +392,17 @@ impl Target {
             Some("which program other users' processes run is told to root and CAP_SYS_PTRACE only")
         } else if PidNamespace::own().is_some() {
             Some("processes outside of grtmon's PID namespace cannot be looked at")
+        } else if self.file.has_untold() {
+            Some(
+                "whether processes on other overlays run this very file is told to CAP_SYS_ADMIN only",
+            )
         } else {
             None
         }
     }
 
     fn running(&self) -> Running {
-        process::running(|exe| exe.is_same(&self.file), |pid| self.may_be_run_by(pid))
+        process::running(|exe| self.file.is_at(exe), |pid| self.may_be_run_by(pid))
             .unwrap_or_default()
     }
 
@@ -314,6 +432,11 @@ impl Target {
         ]
     }
 
+    /// What was done to its file while there were probes on it. They are there no more, and it is not observed any more.
+    pub fn file_change(&self) -> Option<Change> {
+        self.file.change()
+    }
+
     /// Whether every process that was asked for has ended, or runs another program now; never so for a target that
     /// includes the processes of the future.
     pub fn has_ended(&self) -> bool {
@@ -330,13 +453,13 @@ impl Target {
 
     /// How a process that ran this binary, or was about to, has left it; `None` if it has not.
     pub fn left(&self, process: &ProcessId) -> Option<Left> {
-        let stub = || FileId::of(Path::new("/proc/self/exe")).ok();
         if !process.is_alive() {
             return Some(Left::Ended);
         }
-        match FileId::of(&process.exe()) {
-            Ok(exe) if exe.is_same(&self.file) || Some(exe) == stub() => None,
-            Ok(_) => Some(Left::Became(process.shown_exe())),
+        match self.file.is_at(&process.exe()) {
+            Ok(true) => None,
+            Ok(false) if is_stub(process) => None,
+            Ok(false) => Some(Left::Became(process.shown_exe())),
             // Not to be told while one of its threads takes the place of the main one, by exec.
             Err(_) if process.is_alive() => None,
             Err(_) => Some(Left::Ended),
@@ -345,8 +468,7 @@ impl Target {
 
     /// Whether the path now names another file than the one observed: processes started from now on are not seen.
     pub fn was_replaced(&self) -> bool {
-        self.scope == Scope::Everyone
-            && FileId::of(&self.path).is_ok_and(|file| !file.is_same(&self.file))
+        self.scope == Scope::Everyone && self.file.is_at(&self.path).is_ok_and(|is_this| !is_this)
     }
 
     /// `server (pid 4242, go1.27.1)`, for the start line.
@@ -366,4 +488,11 @@ impl Target {
             }
         }
     }
+}
+
+/// Whether a process runs grtmon itself.
+fn is_stub(process: &ProcessId) -> bool {
+    let own = FileId::at(Path::new("/proc/self/exe"));
+    let exe = FileId::at(&process.exe());
+    matches!((own, exe), (Ok(own), Ok(exe)) if own.is_same(&exe))
 }

@@ -12,7 +12,6 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Component;
@@ -38,7 +37,6 @@ use nix::sys::statfs::statfs;
 pub fn open_regular(path: &Path) -> Result<File> {
     let shown = path.display();
     let place = place(path).with_context(|| format!("cannot open {shown}"))?;
-    let place = File::from(place);
     let metadata = place
         .metadata()
         .with_context(|| format!("cannot look at {shown}"))?;
@@ -63,10 +61,10 @@ pub fn descriptor_path(file: &impl AsRawFd) -> PathBuf {
 }
 
 /// What is at a path, without opening it.
-fn place(path: &Path) -> io::Result<OwnedFd> {
+pub(super) fn place(path: &Path) -> io::Result<File> {
     let only_place = OFlag::O_PATH | OFlag::O_CLOEXEC;
     let Some((directory, kind, rest)) = beyond(path) else {
-        return Ok(open(path, only_place, Mode::empty())?);
+        return Ok(File::from(open(path, only_place, Mode::empty())?));
     };
     let start = open(&directory, only_place | OFlag::O_DIRECTORY, Mode::empty())?;
     let resolve = match kind {
@@ -76,7 +74,7 @@ fn place(path: &Path) -> io::Result<OwnedFd> {
     let how = OpenHow::new()
         .flags(only_place)
         .resolve(resolve | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    Ok(openat2(start.as_fd(), rest.as_path(), how)?)
+    Ok(File::from(openat2(start.as_fd(), rest.as_path(), how)?))
 }
 
 /// What a directory of /proc/PID is to that process.

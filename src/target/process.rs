@@ -1,6 +1,7 @@
 //! One running process: is it still the one we began with, what is it called, what does it run.
 
 use std::fs;
+use std::io;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::path::PathBuf;
@@ -13,7 +14,6 @@ use nix::sys::signal::Signal;
 use nix::sys::signal::raise;
 use procfs::process::Process;
 
-use super::file_id::FileId;
 use super::live;
 use super::proc_mount;
 
@@ -165,9 +165,9 @@ pub(super) fn code_kib(pid: i32) -> Option<u64> {
     Process::new(pid).ok()?.status().ok()?.vmexe
 }
 
-/// Every process that runs a file for which `is_meant` now. `may_be` is asked of those that may not be looked at.
+/// Every process that runs a file for which `is_meant` says so now, which is given its path. `may_be` is asked of those that may not be looked at.
 pub(super) fn running(
-    is_meant: impl Fn(&FileId) -> bool,
+    is_meant: impl Fn(&Path) -> io::Result<bool>,
     may_be: impl Fn(i32) -> bool,
 ) -> Result<Running> {
     let mut running = Running {
@@ -178,8 +178,8 @@ pub(super) fn running(
         .context("cannot list processes")?
         .flatten()
     {
-        match FileId::of(Path::new(&format!("/proc/{}/exe", process.pid()))) {
-            Ok(exe) if is_meant(&exe) => running.processes.extend(ProcessId::of(process.pid())),
+        match is_meant(Path::new(&format!("/proc/{}/exe", process.pid()))) {
+            Ok(true) => running.processes.extend(ProcessId::of(process.pid())),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 running.closed |= may_be(process.pid());
             }
@@ -209,12 +209,14 @@ pub fn find_program(name: &Path) -> Result<PathBuf> {
 mod tests {
     use super::*;
 
+    use crate::target::ProgramFile;
+
     #[test]
     fn this_process_is_alive_and_runs_its_own_binary() {
         let me = ProcessId::of(std::process::id() as i32).unwrap();
         assert!(me.is_alive());
-        let exe = FileId::of(&me.exe()).unwrap();
-        let running = running(|file| file.is_same(&exe), |_| false).unwrap();
+        let own = ProgramFile::open(&me.exe()).unwrap();
+        let running = running(|exe| own.is_at(exe), |_| false).unwrap();
         assert!(running.processes.contains(&me));
     }
 

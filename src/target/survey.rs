@@ -24,8 +24,7 @@ use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::Image;
 
-use super::Scope;
-use super::Target;
+use super::ProgramFile;
 use super::extent;
 use super::file_id::FileId;
 use super::mapped::MappedFile;
@@ -35,6 +34,7 @@ use super::patience;
 use super::patience::Outcome;
 use super::proc_mount;
 use super::process::ProcessId;
+use super::read;
 
 /// How long one program may take to read. A large one takes a tenth of a second, one that was made to keep us busy any
 /// time.
@@ -149,10 +149,13 @@ impl Survey {
         let mut candidates: Vec<(ProcessId, Option<FileId>)> = Vec::new();
         for pid in pids {
             let exe = PathBuf::from(format!("/proc/{pid}/exe"));
-            let file = match FileId::of(&exe) {
+            let file = match FileId::at(&exe) {
                 Ok(file) => {
+                    let Some((file, is_go)) = self.files.look(file, &exe) else {
+                        continue;
+                    };
                     met.insert(file);
-                    if !self.files.is_go(file, &exe) {
+                    if !is_go {
                         continue;
                     }
                     Some(file)
@@ -172,8 +175,8 @@ impl Survey {
         self.files.known.retain(|file, _| met.contains(file));
         self.forget(&met);
         // Those that look like Go but cannot be used are no Go programs, or too old.
-        let paths = std::mem::take(&mut self.files.paths);
-        for (file, read) in read_programs(paths) {
+        let unread = std::mem::take(&mut self.files.unread);
+        for (file, read) in read_programs(unread) {
             let place = match read {
                 Outcome::Done(Reading::Program(program)) => {
                     self.programs.push(*program);
@@ -234,19 +237,26 @@ impl Survey {
 struct Files {
     /// Whether they look like Go programs.
     known: HashMap<FileId, bool>,
-    /// Those that do and were not read yet, with a path to each.
-    paths: Vec<(FileId, PathBuf)>,
+    /// Those that do and were not read yet, open, with a path for people.
+    unread: Vec<(ProgramFile, PathBuf)>,
 }
 
 impl Files {
-    fn is_go(&mut self, file: FileId, path: &Path) -> bool {
-        *self.known.entry(file).or_insert_with(|| {
-            let is_go = looks_like_go(path);
-            if is_go {
-                self.paths.push((file, path.to_owned()));
-            }
-            is_go
-        })
+    /// Which file is at a path now, and whether it looks like a Go program. It was `file` a moment ago; only one that is
+    /// not known is opened, and then that very one is looked at.
+    fn look(&mut self, file: FileId, path: &Path) -> Option<(FileId, bool)> {
+        if let Some(known) = self.known.get(&file) {
+            return Some((file, *known));
+        }
+        let open = ProgramFile::open(path).ok()?;
+        let file = open.id();
+        let is_go = *self.known.entry(file).or_insert_with(|| {
+            sections(open.file()).is_some_and(|found| found != Sections::OfOthers)
+        });
+        if is_go && !self.unread.iter().any(|(known, _)| known.id() == file) {
+            self.unread.push((open, path.to_owned()));
+        }
+        Some((file, is_go))
     }
 
     /// Whether the first word of a command line is the path of a file that certainly is a Go program.
@@ -254,11 +264,16 @@ impl Files {
         let cmdline = beginning(pid, "cmdline");
         let word = cmdline.split(|byte| *byte == 0).next().unwrap_or_default();
         let path = Path::new(OsStr::from_bytes(word));
-        path.is_absolute() && sections(path).is_some_and(|found| found == Sections::OfGo)
+        let file = path
+            .is_absolute()
+            .then(|| open_regular(path).ok())
+            .flatten();
+        file.and_then(|file| sections(&file))
+            .is_some_and(|found| found == Sections::OfGo)
     }
 }
 
-/// What the section headers of a file say.
+/// What the section headers of a file say; without any only reading it whole will tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sections {
     /// There are none.
@@ -270,9 +285,8 @@ enum Sections {
 }
 
 /// Reads only the headers of a file; `None` if it is no program.
-fn sections(path: &Path) -> Option<Sections> {
-    let file = open_regular(path).ok()?;
-    let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
+fn sections(file: &File) -> Option<Sections> {
+    let image = Image::parse(MappedFile::new(file).ok()?).ok()?;
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
     Some(match image.sections() {
         [] => Sections::Missing,
@@ -281,38 +295,37 @@ fn sections(path: &Path) -> Option<Sections> {
     })
 }
 
-/// Whether a file can be a Go program. Without section headers only reading it whole will tell.
-fn looks_like_go(path: &Path) -> bool {
-    sections(path).is_some_and(|found| found != Sections::OfOthers)
+/// Whether a file of Go is a program that is run, or else a library; `None` if it is not of Go at all.
+pub(super) fn is_go_program(path: &Path) -> Option<bool> {
+    let file = open_regular(path).ok()?;
+    let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
+    let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
+    is_go.then(|| !image.is_pie() || image.needs_interpreter())
 }
 
 /// Reads programs, on all processors.
 fn read_programs(
-    files: Vec<(FileId, PathBuf)>,
+    files: Vec<(ProgramFile, PathBuf)>,
 ) -> impl Iterator<Item = (FileId, Outcome<Reading>)> {
-    let (files, paths): (Vec<FileId>, Vec<PathBuf>) = files.into_iter().unzip();
-    let read = patience::each(paths, TIME, |path| program(path));
-    files.into_iter().zip(read)
+    let ids: Vec<FileId> = files.iter().map(|(file, _)| file.id()).collect();
+    let read = patience::each(files, TIME, |(file, path)| program(file, path));
+    ids.into_iter().zip(read)
 }
 
-fn program(path: &Path) -> Reading {
-    let is_refused = || {
-        let file = open_regular(path).ok()?;
-        extent::require_contents(&file).err()
-    };
-    match Target::open(path, Scope::Everyone) {
-        Ok(target) => {
-            let anatomy = Anatomy::of(&target.binary);
-            if target.require_unchanged().is_err() {
+fn program(file: &ProgramFile, path: &Path) -> Reading {
+    match read(file, path) {
+        Ok(binary) => {
+            let anatomy = Anatomy::of(&binary);
+            if binary.image().require_unchanged().is_err() {
                 return Reading::Useless;
             }
             Reading::Program(Box::new(Program {
-                binary: target.binary,
+                binary,
                 anatomy,
                 checked: false,
             }))
         }
-        Err(_) if is_refused().is_some() => Reading::Refused,
+        Err(_) if extent::require_contents(file.file()).is_err() => Reading::Refused,
         Err(_) => Reading::Useless,
     }
 }
@@ -415,7 +428,11 @@ mod tests {
 
     #[test]
     fn what_is_not_go_is_left_out() {
-        assert!(!looks_like_go(Path::new("/proc/self/exe")));
+        let own = Files::default().look(
+            FileId::at(Path::new("/proc/self/exe")).unwrap(),
+            Path::new("/proc/self/exe"),
+        );
+        assert!(!own.unwrap().1);
         assert!(!Files::default().names_go(std::process::id().cast_signed()));
         let survey = survey().unwrap();
         let me = std::process::id().cast_signed();

@@ -78,6 +78,12 @@ pub(crate) struct Build {
     pub(crate) tags: &'static str,
     /// `GOARCH`; empty for this machine's.
     pub(crate) arch: &'static str,
+    /// `-gcflags=all=…`, as `-l`; empty for none.
+    pub(crate) gcflags: &'static str,
+    /// What the program says of its version (`-X runtime.buildVersion=…`); empty for the truth.
+    pub(crate) version: &'static str,
+    /// What a vendor has added to the runtime: a name of [`super::vendor`]; empty for nothing.
+    pub(crate) vendor: &'static str,
 }
 
 impl Build {
@@ -92,6 +98,9 @@ impl Build {
         experiment: "",
         tags: "",
         arch: "",
+        gcflags: "",
+        version: "",
+        vendor: "",
     };
     /// As most programs are shipped.
     pub(crate) const STRIPPED: Self = Self {
@@ -178,6 +187,9 @@ impl Build {
             (!self.experiment.is_empty(), self.experiment),
             (!self.tags.is_empty(), self.tags),
             (!self.arch.is_empty(), self.arch),
+            (!self.gcflags.is_empty(), self.gcflags),
+            (!self.version.is_empty(), self.version),
+            (!self.vendor.is_empty(), self.vendor),
         ] {
             if set {
                 words.push(word);
@@ -301,8 +313,22 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
         .arg("build")
         .arg("-o")
         .arg(&unfinished);
+    let mut link = Vec::new();
     if build.strip {
-        command.arg("-ldflags=-s -w");
+        link.push("-s -w".to_owned());
+    }
+    if !build.version.is_empty() {
+        link.push(format!("-X 'runtime.buildVersion={}'", build.version));
+    }
+    if !link.is_empty() {
+        command.arg(format!("-ldflags={}", link.join(" ")));
+    }
+    if !build.gcflags.is_empty() {
+        command.arg(format!("-gcflags=all={}", build.gcflags));
+    }
+    if !build.vendor.is_empty() {
+        command.arg("-overlay");
+        command.arg(super::vendor::overlay(toolchain, build.vendor, &directory));
     }
     if build.pie {
         command.arg("-buildmode=pie");

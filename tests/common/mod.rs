@@ -38,6 +38,7 @@ mod profile;
 mod require;
 mod server;
 mod toolchain;
+mod vendor;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{

@@ -106,6 +106,7 @@ fn stat_prints_as_many_lines_as_it_is_told_and_ends_with_the_process() {
     assert_eq!(grtmon(&timed).success().stdout.lines().count(), 2);
 
     let follow = Grtmon::start_silent(&["stat", "--interval", "10ms", "--pid", &pid]);
+    follow.wait_for_line();
     target.work();
     target.finish();
     let output = follow.end(crate::common::PATIENCE).success();

@@ -45,6 +45,7 @@ fn no_goroutine_is_impossible() {
                     StackState::Running => "running",
                     StackState::Moving => "moving",
                     StackState::Unwalkable => "unwalkable",
+                    StackState::NotInCore => "not in core",
                 };
                 *seen.entry(state).or_default() += 1;
             }

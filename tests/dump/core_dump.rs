@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Where the kernel puts core dumps: beside the process, under this name.
-fn kernel_writes_files() -> bool {
+pub(crate) fn kernel_writes_files() -> bool {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     let plain = !pattern.trim().is_empty() && !pattern.contains(['|', '/', '%']);
     if !plain {
@@ -67,7 +67,8 @@ fn of_core(toolchain: &common::Toolchain, build: Build) {
         &["dump", "--all", "--core", core, "--binpath", program],
     ] {
         let dead = grtmon(arguments).success();
-        let mut is = text::parse(&dead.stdout);
+        let (_, goroutines) = dead.stdout.split_once("\n\n").unwrap();
+        let mut is = text::parse(goroutines);
         // The first goroutine was interrupted by the signal.
         assert!(is.remove(&1).is_some());
         assert_eq!(is, was);

@@ -13,8 +13,10 @@ mod common;
 
 mod churn;
 mod core_dump;
+mod crash;
 mod equal;
 mod forms;
 mod lies;
 mod process;
+mod refused_call;
 mod text;

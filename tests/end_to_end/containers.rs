@@ -54,7 +54,7 @@ fn observed(truth: Value, output: Output, pid: u32) -> Observed {
 }
 
 /// Rows of events by process; `None`: without a number.
-fn rows_by_process(output: &Output) -> BTreeMap<Option<u64>, u64> {
+pub(crate) fn rows_by_process(output: &Output) -> BTreeMap<Option<u64>, u64> {
     let mut counts = BTreeMap::new();
     for row in output.json().iter().filter(|it| it["event"] != "end") {
         assert!(row["pid"].is_u64() || row["pid"].is_null(), "{row}");
@@ -72,7 +72,7 @@ fn events(truth: &Value) -> u64 {
 }
 
 /// Fails unless so many rows are of the program's own goroutines and the few of the runtime.
-fn about(rows: Option<&u64>, truth: &Value) {
+pub(crate) fn about(rows: Option<&u64>, truth: &Value) {
     let (rows, expected) = (rows.copied().unwrap_or(0), events(truth));
     assert!(
         (expected..expected + 50).contains(&rows),

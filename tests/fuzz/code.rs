@@ -48,7 +48,7 @@ fn code() {
         let body = Body::new(binary.image(), "fuzzed", code.clone());
         let callee = code.calls().next().map_or(entry, |(_, callee)| callee);
         let _ = (body.function_site(), body.framed_site());
-        let _ = (body.call_sites(&[callee]), body.before_return());
+        let _ = (body.call_sites(&[callee], "it"), body.before_return());
         let _ = (
             body.branches_after_call(&[callee], "it"),
             body.branch_on_global(),

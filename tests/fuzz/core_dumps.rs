@@ -63,7 +63,7 @@ fn core_dumps() {
     assert_eq!(core.program().unwrap().path, "/bin/empty");
     assert!(!core.contradicts(image));
     assert_eq!(
-        core.memory(image).u64(0xc0_0000_0010),
+        core.memory(image, 0).u64(0xc0_0000_0010),
         Ok(0x0707_0707_0707_0707)
     );
     let headers = 0..64 + 3 * 56 + 300;
@@ -74,7 +74,8 @@ fn core_dumps() {
             return false;
         };
         let _ = (core.contradicts(image), core.entered_at());
-        let memory = core.memory(image);
+        let memory = core.memory(image, 0);
+        let _ = (core.halted(&memory), core.cut_off(), core.death());
         let mut bytes = [0; 100];
         for addr in [
             0x40_0000,

@@ -14,7 +14,8 @@ fn hostile(mode: &str) -> Fixture {
 fn one_goroutine_that_is_listed_16_million_times() {
     let target = hostile("same");
     let output = grtmon_within(ROOM, &["dump", "--pid", &target.pid_arg()]);
-    refused(&output, &["runtime.allgs", "more"]);
+    // Of so many equal ones not even the numbers are believed.
+    refused(&output, &["cannot read the goroutines"]);
     // Others are none the worse.
     ended_in_words(&grtmon_within(ROOM, &["ps"]).success());
     let output = grtmon_within(ROOM, &["stat", "--count", "1", "--pid", &target.pid_arg()]);

@@ -65,7 +65,7 @@ impl Still {
         let target = checked.target;
         let processes = target.processes();
         // Of a command that is yet to begin there is nothing to read.
-        for process in processes.iter().filter(|it| target.runs(it)) {
+        for process in processes.iter().filter(|it| target.is_under_way(it)) {
             match still.read(checked, process, system, stacks) {
                 Err(_) if !process.is_alive() => {}
                 read => read?,

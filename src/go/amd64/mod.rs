@@ -6,6 +6,7 @@
 
 mod effects;
 pub(super) mod prologue;
+pub(super) mod typing;
 pub(super) mod uprobe;
 
 use iced_x86::{ConditionCode, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind};

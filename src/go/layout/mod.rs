@@ -30,11 +30,14 @@ mod field;
 mod nearness;
 pub mod table;
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 
 use super::binary::{Binary, VersionSource};
 use super::dwarf::{self, Answer, DwarfError, Query};
+use super::evidence::structure;
 use super::image::{Image, Machine};
 use super::implied::VersionRange;
 use super::version::GoVersion;
@@ -49,6 +52,8 @@ use table::{Cell, Table, machine_name};
 pub enum Origin {
     /// The binary's own DWARF.
     Dwarf,
+    /// Instructions of the binary that read or write it.
+    Code,
     /// The table, more or less directly.
     Table(Nearness),
     /// The table, but merely as an assumption, which has held in the live process.
@@ -62,12 +67,18 @@ impl Origin {
     pub fn is_assumed(&self) -> bool {
         matches!(self, Origin::Table(near) if near.is_assumed())
     }
+
+    /// Whether the binary itself says it, so that doubts about other members do not touch it.
+    pub fn is_of_binary(&self) -> bool {
+        matches!(self, Origin::Dwarf | Origin::Code)
+    }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Dwarf => f.write_str("from the binary's DWARF"),
+            Origin::Code => f.write_str("from the binary's own code"),
             Origin::Table(near) => near.fmt(f),
             Origin::Confirmed(near) => write!(f, "{near}, confirmed in the live process"),
             Origin::Process => f.write_str("found in the live process"),
@@ -117,6 +128,10 @@ impl Layout {
     /// Reading DWARF takes some milliseconds: ask once per binary.
     pub fn of(binary: &Binary) -> Layout {
         let machine = binary.image().machine();
+        // For tests: what would be known of a version that nobody has measured.
+        if cfg!(debug_assertions) && std::env::var_os("GRTMON_NO_LAYOUT_TABLE").is_some() {
+            return Layout::unknown("the table was left out").with_dwarf(binary.image());
+        }
         let from_table = match (binary.version(), binary.version_source()) {
             (Some(version), _) => Layout::of_version(machine, version),
             (None, VersionSource::Implied { range, .. }) => Layout::of_range(machine, *range),
@@ -134,14 +149,9 @@ impl Layout {
     /// What the table says of all versions in a range.
     pub fn of_range(machine: Machine, range: VersionRange) -> Layout {
         let table = Table::embedded();
-        match range.newest {
-            Some(newest) => Layout::of_table(|field| {
-                table.look_up_range(machine_name(machine), (range.oldest, newest), field)
-            }),
-            None => Layout::unknown(&format!(
-                "the binary does not say which version of Go built it: {range}"
-            )),
-        }
+        Layout::of_table(|field| {
+            table.look_up_range(machine_name(machine), (range.oldest, range.newest), field)
+        })
     }
 
     fn of_table(look_up: impl Fn(Field) -> Result<(Cell, Nearness), String>) -> Layout {
@@ -182,12 +192,22 @@ impl Layout {
         self
     }
 
-    /// The value of a field; `None` if it is unknown or does not exist in this version.
+    /// The value of a field; `None` if it is unknown or does not exist in this version. A mere hint is none.
     pub fn offset(&self, field: Field) -> Option<u32> {
+        self.hint(field).filter(|_| !self.is_hint(field))
+    }
+
+    /// The same, with what is so in the newest version that was measured if this one is newer: to be tried, not believed.
+    pub(in crate::go) fn hint(&self, field: Field) -> Option<u32> {
         match self.fact(field) {
             Fact::Known(value, _) => Some(*value),
             _ => None,
         }
+    }
+
+    /// Whether a field's value is a mere hint.
+    fn is_hint(&self, field: Field) -> bool {
+        matches!(self.fact(field), Fact::Known(_, Origin::Table(near)) if near.is_loose())
     }
 
     /// All that is known of a field.
@@ -199,7 +219,9 @@ impl Layout {
     /// Whether this version of Go has the field; `None` if that is unknown.
     pub fn exists(&self, field: Field) -> Option<bool> {
         match self.fact(field) {
+            Fact::Known(..) if self.is_hint(field) => None,
             Fact::Known(..) => Some(true),
+            Fact::Absent(Origin::Table(near)) if near.is_loose() => None,
             Fact::Absent(_) => Some(false),
             Fact::Unknown(_) => None,
         }
@@ -211,6 +233,7 @@ impl Layout {
     /// Why there is none.
     pub fn require(&self, field: Field) -> Result<u32, LayoutError> {
         let why = match self.fact(field) {
+            Fact::Known(_, origin) if self.is_hint(field) => unconfirmed(origin),
             Fact::Known(value, _) => return Ok(*value),
             Fact::Absent(_) => "this version of Go does not have it".to_owned(),
             Fact::Unknown(why) => why.clone(),
@@ -226,7 +249,7 @@ impl Layout {
     pub fn require_checked(&self, field: Field) -> Result<u32, LayoutError> {
         match self.fact(field) {
             Fact::Known(_, origin) | Fact::Absent(origin) if origin.is_assumed() => {
-                let why = format!("{origin}, and nothing in the live process confirms it");
+                let why = unconfirmed(origin);
                 Err(LayoutError { field, why })
             }
             _ => self.require(field),
@@ -278,6 +301,56 @@ impl Layout {
         self.set(field, Fact::Known(value, Origin::Process));
     }
 
+    /// Notes what instructions of the binary say, and how many functions say it. Where that is something else than what was
+    /// measured, somebody has changed the structure: nothing else that was measured of it is believed without proof.
+    pub(super) fn read_in_code(&mut self, found: &BTreeMap<Field, (u32, usize)>) {
+        let mut changed = BTreeSet::new();
+        // By structure: from where to where members have moved.
+        let mut moves: BTreeMap<&str, BTreeMap<u32, u32>> = BTreeMap::new();
+        for (field, (value, witnesses)) in found {
+            match self.fact(*field) {
+                Fact::Known(measured, Origin::Table(near)) => {
+                    let of = moves.entry(structure(*field)).or_default();
+                    of.insert(*measured, *value);
+                    if measured != value && !near.is_assumed() {
+                        changed.insert(structure(*field));
+                    }
+                }
+                Fact::Known(..) | Fact::Absent(Origin::Dwarf) => continue,
+                Fact::Absent(Origin::Table(near)) if !near.is_loose() => continue,
+                Fact::Absent(_) if *witnesses < 2 => continue,
+                Fact::Absent(_) | Fact::Unknown(_) => {}
+            }
+            self.set(*field, Fact::Known(*value, Origin::Code));
+        }
+        for field in Field::ALL
+            .iter()
+            .filter(|field| !field.name().contains(' '))
+        {
+            let Fact::Known(value, Origin::Table(near)) = self.fact(*field) else {
+                continue;
+            };
+            let (value, near, of) = (*value, near.clone(), structure(*field));
+            let Some(moves) = moves.get(of) else {
+                continue;
+            };
+            let shift = |it: (&u32, &u32)| i64::from(*it.1) - i64::from(*it.0);
+            let before = moves.range(..=value).next_back().map(shift);
+            let behind = moves.range(value..).next().map(shift);
+            let Some(by) = before.or(behind) else {
+                continue;
+            };
+            let moved = u32::try_from(i64::from(value) + by).unwrap_or(value);
+            let near = match before == behind {
+                true if near.is_loose() || by == 0 && !changed.contains(of) => near,
+                true => Nearness::Alongside(near.nearest()),
+                false if changed.contains(of) => Nearness::Contradicted(near.nearest()),
+                false => near,
+            };
+            self.set(*field, Fact::Known(moved, Origin::Table(near)));
+        }
+    }
+
     /// Notes that an assumption has held in the live process.
     pub(super) fn confirm(&mut self, field: Field, value: u32, near: Nearness) {
         self.set(field, Fact::Known(value, Origin::Confirmed(near)));
@@ -293,6 +366,10 @@ impl Layout {
             *known = fact;
         }
     }
+}
+
+fn unconfirmed(origin: &Origin) -> String {
+    format!("{origin}, and nothing in the live process confirms it")
 }
 
 impl fmt::Display for Layout {
@@ -371,25 +448,29 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_is_unknown_and_says_so() {
+    fn a_newer_version_is_assumed_and_says_so() {
         let layout = of("go1.99.0");
-        assert_eq!(layout.offset(Field::GGoid), None);
-        let error = layout.require(Field::GGoid).unwrap_err().to_string();
+        assert!(layout.is_assumed(Field::GGoid));
+        let error = layout
+            .require_checked(Field::GGoid)
+            .unwrap_err()
+            .to_string();
         assert!(
-            error.starts_with(
-                "g.goid is not known: Go 1.99 is newer than the newest that was measured"
-            ),
+            error.starts_with("g.goid is not known: assumed as of go1.")
+                && error.ends_with(
+                    ", the newest that was measured, and nothing in the live process confirms it"
+                ),
             "{error}"
         );
         assert!(
-            layout.to_string().starts_with("unknown: Go 1.99 is newer"),
+            layout.to_string().starts_with("assumed as of go1."),
             "{layout}"
         );
     }
 
     #[test]
     fn what_is_learnt_counts() {
-        let mut layout = of("go1.99.0");
+        let mut layout = Layout::unknown("a test");
         layout.learn(Field::GGopc, 280);
         assert_eq!(layout.offset(Field::GGopc), Some(280));
         assert!(

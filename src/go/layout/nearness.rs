@@ -19,14 +19,46 @@ pub enum Nearness {
     /// The exact version was not measured, or is not known; but the first and the last that it can be
     /// agree.
     Bridged(Release, Release),
+    /// It is newer than everything that was measured; this is the newest. Members may have changed places.
+    Newer(Release),
+    /// It was built with experiments that were not measured; this is the nearest without them.
+    Without(Release),
+    /// It was measured, but the binary's code contradicts what was measured of other members of the structure.
+    Contradicted(Release),
+    /// It was measured, but it has moved as its neighbours on both sides have, of which the binary's code says so.
+    Alongside(Release),
     /// Several experiments together; each was measured alone, and one of them moves this field.
     Combined(Release),
 }
 
 impl Nearness {
+    /// The nearest release that was measured.
+    pub(super) fn nearest(&self) -> Release {
+        match self {
+            Nearness::Measured(at)
+            | Nearness::Between(at, _)
+            | Nearness::Beyond(at)
+            | Nearness::Bridged(at, _)
+            | Nearness::Newer(at)
+            | Nearness::Without(at)
+            | Nearness::Contradicted(at)
+            | Nearness::Alongside(at)
+            | Nearness::Combined(at) => *at,
+        }
+    }
+
     /// Whether it is less than a measurement: to be checked on the live process before it is used.
     pub fn is_assumed(&self) -> bool {
-        !matches!(self, Nearness::Measured(_) | Nearness::Between(..))
+        !matches!(
+            self,
+            Nearness::Measured(_) | Nearness::Between(..) | Nearness::Alongside(_)
+        )
+    }
+
+    /// Whether members of a structure may have changed places, so that each must be confirmed for itself. (A patch release
+    /// or an experiment adds members or removes some, and moves what follows.)
+    pub fn is_loose(&self) -> bool {
+        matches!(self, Nearness::Newer(_) | Nearness::Contradicted(_))
     }
 }
 
@@ -48,6 +80,26 @@ impl fmt::Display for Nearness {
                 "assumed, as {} and {} agree",
                 release(*low),
                 release(*high)
+            ),
+            Nearness::Newer(at) => write!(
+                f,
+                "assumed as of {}, the newest that was measured",
+                release(*at)
+            ),
+            Nearness::Without(at) => write!(
+                f,
+                "assumed as of {} without an experiment that was not measured",
+                release(*at)
+            ),
+            Nearness::Contradicted(at) => write!(
+                f,
+                "as of {}, whose structure the code of this binary contradicts",
+                release(*at)
+            ),
+            Nearness::Alongside(at) => write!(
+                f,
+                "as of {}, moved alongside its neighbours, as the code of this binary shows",
+                release(*at)
             ),
             Nearness::Combined(at) => write!(
                 f,

@@ -131,8 +131,8 @@ impl Table {
     /// What the table says about a field in any version.
     ///
     /// # Errors
-    /// In words, why it says nothing: a minor version newer or older than all measured ones, an
-    /// experiment that was not measured, or neighbours that differ.
+    /// In words, why it says nothing: a minor version older than all measured ones, or neighbours that
+    /// differ.
     pub fn look_up(
         &self,
         machine: &str,
@@ -140,15 +140,15 @@ impl Table {
         field: Field,
     ) -> Result<(Cell, Nearness), String> {
         let mut moving: Option<&Section> = None;
+        let mut untried = false;
         for name in &version.experiments {
             let section = self
                 .section(machine, Some(name))
                 .filter(|section| section.measured.iter().any(|at| at.0 == version.minor));
+            // Vendors' experiments move nothing; whether this one does is for the process to say.
             let Some(section) = section else {
-                return Err(format!(
-                    "Go 1.{} was not measured with {name}",
-                    version.minor
-                ));
+                untried = true;
+                continue;
             };
             if section.moves(version.minor, field) && moving.replace(section).is_some() {
                 return Err(format!("{version} was not measured"));
@@ -158,6 +158,9 @@ impl Table {
             return Err(format!("nothing was measured on {machine}"));
         };
         match self.near(section, version, field)? {
+            (cell, Nearness::Measured(at) | Nearness::Between(at, _)) if untried => {
+                Ok((cell, Nearness::Without(at)))
+            }
             (cell, Nearness::Measured(at)) if moving.is_some() && version.experiments.len() > 1 => {
                 Ok((cell, Nearness::Combined(at)))
             }
@@ -173,11 +176,14 @@ impl Table {
     pub fn look_up_range(
         &self,
         machine: &str,
-        (oldest, newest): (u16, u16),
+        (oldest, newest): (u16, Option<u16>),
         field: Field,
     ) -> Result<(Cell, Nearness), String> {
         let Some(section) = self.section(machine, None) else {
             return Err(format!("nothing was measured on {machine}"));
+        };
+        let Some(newest) = newest else {
+            return self.look_up_open(machine, section, oldest, field);
         };
         let minors: BTreeSet<u16> = section.measured.iter().map(|at| at.0).collect();
         if let Some(missing) = (oldest..=newest).find(|minor| !minors.contains(minor)) {
@@ -200,6 +206,20 @@ impl Table {
         }
         let ((low, cell), high) = first.zip(last).ok_or("it was not measured")?;
         Ok((cell, Nearness::Bridged(low, high)))
+    }
+
+    /// The same if there is no newest: it may be newer than everything that was measured.
+    fn look_up_open(
+        &self,
+        machine: &str,
+        section: &Section,
+        oldest: u16,
+        field: Field,
+    ) -> Result<(Cell, Nearness), String> {
+        let last = section.measured.last().ok_or("it was not measured")?;
+        let range = (oldest.min(last.0), Some(last.0));
+        let (cell, _) = self.look_up_range(machine, range, field)?;
+        Ok((cell, Nearness::Newer(*last)))
     }
 
     /// The rule for versions that lie between, beside or beyond measured ones.
@@ -240,11 +260,7 @@ impl Table {
                 Ok((cell, Nearness::Bridged(low, high)))
             }
             (Some((low, _)), Some((high, _))) => Err(moved(low, high)),
-            (Some((newest, _)), None) => Err(format!(
-                "Go 1.{} is newer than the newest that was measured, {}",
-                at.0,
-                release(newest)
-            )),
+            (Some((newest, cell)), None) => Ok((cell, Nearness::Newer(newest))),
             (None, Some((oldest, _))) => Err(format!(
                 "Go 1.{} is older than the oldest that was measured, {}",
                 at.0,
@@ -390,8 +406,8 @@ workType.cycles: 1.25.5 640
         assert_eq!(look_up("go1.20.4", Field::GGoid), number(152, how));
         let why = "it moved somewhere between go1.19.8 and go1.21.13";
         assert_eq!(look_up("go1.20.4", Field::WorkCycles), Err(why.to_owned()));
-        let why = "Go 1.28 is newer than the newest that was measured, go1.25.5";
-        assert_eq!(look_up("go1.28.0", Field::GGoid), Err(why.to_owned()));
+        let how = "assumed as of go1.25.5, the newest that was measured";
+        assert_eq!(look_up("go1.28.0", Field::GGoid), number(152, how));
         let why = "Go 1.18 is older than the oldest that was measured, go1.19.8";
         assert_eq!(look_up("go1.18.1", Field::GGoid), Err(why.to_owned()));
     }
@@ -421,11 +437,16 @@ workType.cycles: 1.25.5 640
             of("go1.25.5 X:other", Field::WorkCycles),
             number(512, exact)
         );
+        let without = "assumed as of go1.25.5 without an experiment that was not measured";
         assert_eq!(
             of("go1.25.5 X:surprise", Field::GGoid),
-            Err("Go 1.25 was not measured with surprise".to_owned())
+            number(152, without)
         );
-        assert!(of("go1.23.9 X:greenteagc", Field::GGoid).is_err());
+        assert_eq!(
+            of("go1.25.5 X:greenteagc,surprise", Field::WorkCycles),
+            number(608, without)
+        );
+        assert!(of("go1.23.9 X:greenteagc", Field::GGoid).is_ok());
     }
 
     #[test]
@@ -444,7 +465,8 @@ workType.cycles: 1.25.5 640
     #[test]
     fn a_range_of_versions_has_what_all_of_them_share() {
         let table = Table::parse(SAMPLE).unwrap();
-        let range = |range, field| table.look_up_range("amd64", range, field);
+        let range =
+            |(oldest, newest), field| table.look_up_range("amd64", (oldest, Some(newest)), field);
         let agree = Nearness::Bridged((23, 1), (23, 9));
         assert_eq!(
             range((23, 23), Field::GGoid),
@@ -453,6 +475,11 @@ workType.cycles: 1.25.5 640
         assert!(range((23, 23), Field::WorkCycles).is_err());
         assert!(range((23, 25), Field::GGoid).is_err());
         assert!(range((99, 99), Field::GGoid).is_err());
+        let open = |oldest| table.look_up_range("amd64", (oldest, None), Field::GGoid);
+        let newer = (Cell::Number(152), Nearness::Newer((25, 5)));
+        assert_eq!(open(25), Ok(newer.clone()));
+        assert_eq!(open(28), Ok(newer));
+        assert!(open(23).is_err());
     }
 
     #[test]

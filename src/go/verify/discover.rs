@@ -1,10 +1,12 @@
 //! Finds offsets in the live process that the layout does not have.
 //!
-//! Only where the data itself leaves no doubt. In `g`: the main goroutine starts at `runtime.main`, and
+//! Only where the data itself leaves no doubt. In `g`: the first goroutines start at known functions, and
 //! the words before that have been neighbours since Go 1.5 (`gopc`, `ancestors`, `startpc`; since 1.21
 //! with `parentGoid` in front; runtime/runtime2.go). In `work`: the record of the last cycle
 //! (runtime/mgc.go, `cycles` to `heap2`, the same sequence since Go 1.19), found by what `memstats`
 //! says of the same cycle.
+
+use std::collections::HashSet;
 
 use super::Live;
 use super::pages::Pages;
@@ -14,7 +16,7 @@ use crate::go::layout::Field::{
     WorkHeap1, WorkHeap2, WorkMarkDoneSema, WorkMaxprocs, WorkPauseNs, WorkPauseStart,
     WorkStwprocs, WorkTEnd, WorkTMark, WorkTMarkTerm, WorkTSweepTerm,
 };
-use crate::go::layout::{Fact, Layout};
+use crate::go::layout::Layout;
 
 /// `g` has 392 to 456 bytes in Go 1.19 to 1.27; what is sought lies well within the first 512.
 const MAX_G: u64 = 512;
@@ -44,7 +46,7 @@ pub(super) fn all(layout: &Layout, live: &Live<'_>) -> Vec<(Field, u32)> {
     let unknown = |fields: &[Field]| {
         fields
             .iter()
-            .any(|field| matches!(layout.fact(*field), Fact::Unknown(_)))
+            .any(|field| layout.offset(*field).is_none() && layout.exists(*field).is_none())
     };
     if unknown(&[GStartpc, GGopc, GParentGoid]) {
         found.extend(goroutine(reader).unwrap_or_default());
@@ -67,12 +69,15 @@ fn goroutine(r: Reader<'_>) -> Result<Vec<(Field, u32)>, Skip> {
     for g in &all {
         goroutines.push(r.memory().words(*g, MAX_G / 8, 64)?);
     }
-    let main = goroutines.first().ok_or(Skip::Unknown)?;
-    let mut starts = main
+    let mut starts: Vec<usize> = goroutines
         .iter()
-        .enumerate()
-        .filter(|(_, word)| r.is_main(**word));
-    let (Some((start, _)), None) = (starts.next(), starts.next()) else {
+        .flat_map(|g| g.iter().enumerate())
+        .filter(|(_, word)| r.is_main(**word))
+        .map(|(at, _)| at)
+        .collect();
+    starts.sort_unstable();
+    starts.dedup();
+    let [start] = starts[..] else {
         return Err(Skip::Unknown);
     };
     let before = start.checked_sub(2).ok_or(Skip::Unknown)?;
@@ -88,10 +93,14 @@ fn goroutine(r: Reader<'_>) -> Result<Vec<(Field, u32)>, Skip> {
             .iter()
             .filter_map(|g| g.get(parent).copied())
             .collect();
-        let ids = r
-            .word(*all.first().ok_or(Skip::Unknown)?, Field::GGoid)
-            .is_ok_and(|id| id == 1);
-        if ids && parents.first() == Some(&0) && parents.iter().filter(|id| **id == 1).count() > 2 {
+        let mut ids = HashSet::new();
+        for g in &all {
+            ids.insert(r.word(*g, Field::GGoid)?);
+        }
+        let are_known = parents
+            .iter()
+            .all(|id| *id == 0 || ids.contains(id) || *id == 1);
+        if ids.contains(&2) && are_known && parents.iter().filter(|id| **id == 1).count() > 2 {
             found.extend(offset(GParentGoid, parent));
         }
     }

@@ -1,8 +1,11 @@
 //! Claims about goroutines: `allgs` and what its elements hold (runtime/runtime2.go, `type g`).
 //!
-//! The first element is the main goroutine, made by the program's very first `newproc` (runtime/asm_amd64.s,
-//! `rt0_go`). It starts at `runtime.main` and lives as long as the program; the goroutines that
-//! `runtime.main` starts for the runtime itself follow, and they never end either.
+//! The first element is the main goroutine, made by the program's very first `newproc` (runtime/asm_amd64.s, `rt0_go`). It
+//! starts at `runtime.main`, and as a rule lives as long as the program; the goroutines that `runtime.main` starts for the
+//! runtime itself follow, and they never end. But the main goroutine can end (runtime.Goexit; Go in a C program), and then
+//! its descriptor serves others: so nothing here is asked of the first element only.
+
+use std::collections::HashSet;
 
 use super::claim::Claims;
 use super::reader::{Reader, Skip};
@@ -37,54 +40,87 @@ pub(super) fn check(claims: &mut Claims<'_>) {
         all.as_ref().map(|_| true).map_err(Clone::clone)
     });
     let all = all.unwrap_or_default();
-    let Some(main) = all.first().copied() else {
+    if all.is_empty() {
         return;
-    };
+    }
 
-    claims.claim(&[GGoid], "the first goroutine has id 1", |r| {
-        Ok(r.word(main, GGoid)? == 1)
-    });
     claims.claim(
-        &[GStartpc],
-        "the first goroutine starts at runtime.main",
-        |r| match r.live.main.is_empty() {
-            true => Err(Skip::Unknown),
-            false => Ok(r.is_main(r.word(main, GStartpc)?)),
+        &[GGoid],
+        "no two goroutines have the same id, and one has one of the first",
+        |r| {
+            let mut ids = HashSet::new();
+            for g in &all {
+                // A descriptor not yet used has none.
+                let id = r.word(*g, GGoid)?;
+                if id != 0 && !ids.insert(id) {
+                    return Ok(false);
+                }
+            }
+            Ok((1..=4).any(|id| ids.contains(&id)))
         },
     );
-    claims.claim(&[GAtomicstatus], "the first goroutine is alive", |r| {
-        Ok(ALIVE.contains(&status(r, main)?))
-    });
     claims.claim(
-        &[GStackLo, GStackHi],
-        "a stack's size is a power of two",
+        &[GStartpc],
+        "one of the first goroutines starts where the program or the collector does",
         |r| {
-            let (low, high) = (r.word(main, GStackLo)?, r.word(main, GStackHi)?);
-            let size = high.saturating_sub(low);
-            Ok(size.is_power_of_two() && STACK_SIZES.contains(&size))
+            if r.live.main.is_empty() {
+                return Err(Skip::Unknown);
+            }
+            let mut found = HashSet::new();
+            for g in &all {
+                match r.word(*g, GStartpc)? {
+                    pc if r.is_main(pc) && !found.insert(pc) => return Ok(false),
+                    pc if r.is_main(pc) => {}
+                    0 => {}
+                    pc if !r.is_code(pc) => return Ok(false),
+                    _ => {}
+                }
+            }
+            Ok(!found.is_empty())
+        },
+    );
+    claims.claim(
+        &[GAtomicstatus],
+        "some of the first goroutines are alive",
+        |r| {
+            let mut alive = 0;
+            for g in all.iter().take(8) {
+                let status = status(r, *g)?;
+                if status > G_DEADEXTRA {
+                    return Ok(false);
+                }
+                alive += usize::from(ALIVE.contains(&status));
+            }
+            Ok(alive > 0)
         },
     );
     claims.claim(
         &[GParentGoid],
-        "the first goroutine is the parent of others, and has none",
+        "the first goroutine is the parent of others, and parents have small numbers",
         |r| {
-            let mut parents = Vec::new();
+            let (mut children, mut largest, mut parents) = (0, 0, Vec::new());
             for g in &all {
-                parents.push(r.word(*g, GParentGoid)?);
+                largest = largest.max(r.word(*g, GGoid)?);
+                let parent = r.word(*g, GParentGoid)?;
+                children += usize::from(parent == 1);
+                parents.push(parent);
             }
-            Ok(parents.first() == Some(&0) && parents.contains(&1))
+            Ok(children >= 2
+                && parents
+                    .iter()
+                    .all(|parent| *parent <= largest.saturating_mul(2)))
         },
     );
     for g in &all {
         claims.at_once(|claims| {
-            any(claims, *g, main);
+            any(claims, *g);
             parked(claims, *g);
         });
     }
 }
 
 /// What holds of every goroutine.
-fn any(claims: &mut Claims<'_>, g: u64, main: u64) {
+fn any(claims: &mut Claims<'_>, g: u64) {
     claims.claim(
         &[GGoid, SchedGoidgen],
         "goroutine ids come from sched.goidgen",
@@ -106,7 +142,7 @@ fn any(claims: &mut Claims<'_>, g: u64, main: u64) {
         |r| {
             // Those made for threads of C were not.
             match r.word(g, GGopc)? {
-                0 if g != main => Err(Skip::DoesNotApply),
+                0 => Err(Skip::DoesNotApply),
                 pc => Ok(r.is_code(pc)),
             }
         },
@@ -121,6 +157,16 @@ fn parked(claims: &mut Claims<'_>, g: u64) {
     };
     let stack =
         |r: Reader<'_>| -> Result<_, Skip> { Ok(r.word(g, GStackLo)?..=r.word(g, GStackHi)?) };
+    claims.claim(
+        &[GStackLo, GStackHi],
+        "a stack's size is a power of two",
+        |r| {
+            waits(r)?;
+            let (low, high) = (r.word(g, GStackLo)?, r.word(g, GStackHi)?);
+            let size = high.saturating_sub(low);
+            Ok(size.is_power_of_two() && STACK_SIZES.contains(&size))
+        },
+    );
     claims.claim(
         &[GSchedSp, GStackLo, GStackHi],
         "a waiting goroutine's sp lies in its stack",

@@ -46,7 +46,8 @@ pub struct Live<'l> {
     pub bias: u64,
     /// Link-time addresses of the Go code.
     pub text: Range<u64>,
-    /// Link-time addresses of `runtime.main`.
+    /// Link-time addresses of the functions that are started once, in the beginning: `runtime.main` and what it starts for
+    /// the runtime.
     pub main: Vec<u64>,
 }
 
@@ -162,27 +163,53 @@ pub fn settle(layout: &mut Layout, live: &Live<'_>) -> Report {
     if report.ended.is_some() {
         return report;
     }
-    for (field, claim) in report.suspects() {
-        layout.forget(field, &claim.to_string());
-    }
+    doubt(layout, &report);
     let discovered = discover::all(layout, live);
     for (field, value) in &discovered {
         layout.learn(*field, *value);
     }
     if !discovered.is_empty() {
         report = check(layout, live);
-        for (field, claim) in report.suspects() {
-            layout.forget(field, &claim.to_string());
-        }
+        doubt(layout, &report);
         report.discovered = discovered;
     }
     confirm(layout, &report);
     report
 }
 
+/// Makes unknown what has turned out to be wrong, and what lies in the same structure without proof: what a vendor added
+/// has moved all that follows. A member is proven by a claim of its own, or by one about a member behind it; and nothing
+/// is held against what the binary itself says.
+fn doubt(layout: &mut Layout, report: &Report) {
+    let suspects = report.suspects();
+    for (field, claim) in &suspects {
+        layout.forget(*field, &claim.to_string());
+    }
+    for (suspect, claim) in &suspects {
+        let proven = |layout: &Layout, other: Field| {
+            report.confirms(other)
+                || matches!(layout.fact(other), Fact::Known(_, origin) if origin.is_of_binary())
+        };
+        let members: Vec<(Field, u32, bool)> = Field::ALL
+            .iter()
+            .filter(|field| is_offset(**field) && structure(**field) == structure(*suspect))
+            .filter_map(|field| Some((*field, layout.hint(*field)?, proven(layout, *field))))
+            .collect();
+        let last = members.iter().filter(|it| it.2).map(|it| it.1).max();
+        for (field, offset, is_proven) in members {
+            if !is_proven && last.is_none_or(|last| last < offset) {
+                let why =
+                    format!("it is beside {suspect}, which is not where it was expected: {claim}");
+                layout.forget(field, &why);
+            }
+        }
+    }
+}
+
 /// Marks assumed fields as confirmed: those of claims that hold, and those that lie before one of these
 /// in the same structure. What a patch release adds to a structure or takes from it moves all that
-/// follows; so if a member is where it was, so are those before it.
+/// follows; so if a member is where it was, so are those before it. In a version newer than all that were measured members
+/// may have changed places too: each must be claimed for itself.
 fn confirm(layout: &mut Layout, report: &Report) {
     let failed: Vec<&str> = report
         .suspects()
@@ -197,6 +224,7 @@ fn confirm(layout: &mut Layout, report: &Report) {
             continue;
         }
         let before_confirmed = is_offset(*field)
+            && !near.is_loose()
             && !failed.contains(&structure(*field))
             && Field::ALL.iter().any(|other| {
                 structure(*other) == structure(*field)

@@ -53,10 +53,7 @@ impl Reader<'_> {
 
     /// A field's value: an offset, a size, a length.
     pub(super) fn known(&self, field: Field) -> Result<u64, Skip> {
-        self.layout
-            .offset(field)
-            .map(u64::from)
-            .ok_or(Skip::Unknown)
+        self.layout.hint(field).map(u64::from).ok_or(Skip::Unknown)
     }
 
     /// The address of a member.
@@ -106,13 +103,13 @@ impl Reader<'_> {
         self.live.text.contains(&pc.wrapping_sub(self.live.bias))
     }
 
-    /// Whether a run-time address is the entry of `runtime.main`.
+    /// Whether a run-time address is the entry of a function that is started once: see [`Live::main`].
     pub(super) fn is_main(&self, pc: u64) -> bool {
         self.live.main.contains(&pc.wrapping_sub(self.live.bias))
     }
 
     /// The first goroutines, oldest first: elements of `allgs`, which only ever grows (runtime/proc.go,
-    /// `allgadd`). The main goroutine is the first, then come the runtime's own.
+    /// `allgadd`). First the main goroutine, whose descriptor serves others when it has ended; then the runtime's own.
     pub(super) fn goroutines(&self) -> Result<Vec<u64>, Skip> {
         self.list(self.live.globals.allgs, MAX_GOROUTINES, SAMPLE)
     }

@@ -7,13 +7,13 @@ use std::collections::HashSet;
 use super::claim::Claims;
 use super::reader::Skip;
 use crate::go::layout::Field::{
-    GLockedm, GM, MAlllink, MCurg, MG0, MGsignal, MId, MLockedg, MP, MPreemptoff, MProcid,
-    McacheAlloc, McacheAllocLen, MspanSpanclass, PGoidcache, PGoidcacheend, PGoroutinesCreated,
-    PId, PM, PMcache, PRunq, PRunqLen, PRunqhead, PRunqtail, PStatus, SchedGoidgen,
-    SchedGoroutinesCreated, SchedLock, SchedMnext, SchedNgsys, SchedNmfreed, SchedNpidle,
-    SchedProcresizetime,
+    GAtomicstatus, GLockedm, GM, MAlllink, MCurg, MG0, MGsignal, MId, MLockedg, MP, MPreemptoff,
+    MProcid, McacheAlloc, McacheAllocLen, MspanSpanclass, PGoidcache, PGoidcacheend,
+    PGoroutinesCreated, PId, PM, PMcache, PRunnext, PRunq, PRunqLen, PRunqhead, PRunqtail, PStatus,
+    SchedGoidgen, SchedGoroutinesCreated, SchedLock, SchedMnext, SchedNgsys, SchedNmfreed,
+    SchedNpidle, SchedProcresizetime,
 };
-use crate::go::layout::constant::P_DEAD;
+use crate::go::layout::constant::{G_RUNNABLE, G_SCAN, P_DEAD};
 
 /// No kernel gives higher thread ids (`PID_MAX_LIMIT`, include/linux/threads.h).
 const MAX_THREAD_ID: u64 = 1 << 22;
@@ -104,7 +104,10 @@ fn threads(claims: &mut Claims<'_>) {
         |r| {
             let sched = r.variable(r.live.globals.sched)?;
             let (made, ended) = (r.word(sched, SchedMnext)?, r.word(sched, SchedNmfreed)?);
-            Ok(!all.is_empty() && made.checked_sub(ended) == Some(all.len() as u64))
+            if all.is_empty() {
+                return Err(Skip::Unknown);
+            }
+            Ok(made.checked_sub(ended) == Some(all.len() as u64))
         },
     );
 }
@@ -139,16 +142,39 @@ fn processors(claims: &mut Claims<'_>) {
             },
         );
         claims.claim(
-            &[PRunqhead, PRunqtail, PRunqLen],
-            "a run queue holds no more than it has room for",
+            &[PRunqhead, PRunqtail, PRunqLen, PRunq],
+            "a run queue holds goroutines, and no more than it has room for",
             |r| {
                 let (head, tail) = (r.int32(p, PRunqhead)?, r.int32(p, PRunqtail)?);
-                match (head, tail) {
-                    (0, 0) => Err(Skip::DoesNotApply),
-                    _ => Ok(u64::from(tail.wrapping_sub(head)) <= r.known(PRunqLen)?),
+                let (length, room) = (tail.wrapping_sub(head), r.known(PRunqLen)?);
+                if length == 0 {
+                    return Err(Skip::DoesNotApply);
                 }
+                if u64::from(length) > room {
+                    return Ok(false);
+                }
+                let newest = u64::from(tail.wrapping_sub(1)).checked_rem(room);
+                let place = newest.ok_or(Skip::Unknown)?.wrapping_mul(8);
+                let g = r.memory().u64(r.at(p, PRunq)?.wrapping_add(place))?;
+                let is_runnable = g != 0 && r.int32(g, GAtomicstatus)? & !G_SCAN == G_RUNNABLE;
+                // Whoever took it from the queue has not left it where it was.
+                let again = r.again();
+                if !is_runnable
+                    && (again.int32(p, PRunqtail)? != tail || again.int32(p, PRunqhead)? != head)
+                {
+                    return Err(Skip::Moved);
+                }
+                Ok(is_runnable)
             },
         );
+        claims.claim(&[PRunnext], "what a processor runs next can be run", |r| {
+            let next = r.pointer(p, PRunnext)?;
+            let is_runnable = r.int32(next, GAtomicstatus)? & !G_SCAN == G_RUNNABLE;
+            if !is_runnable && r.again().pointer(p, PRunnext)? != next {
+                return Err(Skip::Moved);
+            }
+            Ok(is_runnable)
+        });
         claims.claim(&[PRunq, PRunqLen], "a run queue holds pointers", |r| {
             let at = r.at(p, PRunq)?;
             let len = r.known(PRunqLen)?;

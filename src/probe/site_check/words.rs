@@ -103,6 +103,7 @@ mod tests {
             kind: SiteKind::Entry,
             cost: Cost::OneTrap,
             code: Box::default(),
+            operands: crate::go::sites::Operands::default(),
         }
     }
 

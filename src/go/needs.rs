@@ -1,0 +1,240 @@
+//! What commands need to know of a binary, so that one can say beforehand what they will show.
+
+use super::globals::Globals;
+use super::layout::{Field, Layout};
+
+/// A variable of the runtime: its name, and where it lies.
+type Variable = (&'static str, fn(&Globals) -> Option<u64>);
+
+/// Something that a command shows, and what it takes.
+#[derive(Debug)]
+pub struct Need {
+    /// The command.
+    pub command: &'static str,
+    /// What of it; empty: all.
+    pub what: &'static str,
+    fields: &'static [Field],
+    globals: &'static [Variable],
+}
+
+impl Need {
+    /// Why it cannot be had, if it cannot.
+    pub fn lack(&self, layout: &Layout, globals: &Globals) -> Option<String> {
+        for (name, address) in self.globals {
+            if address(globals).is_none() {
+                return Some(format!(
+                    "the variable runtime.{name} was not found in the binary"
+                ));
+            }
+        }
+        let wanted = self
+            .fields
+            .iter()
+            .filter(|field| layout.exists(**field) != Some(false));
+        let mut lacks = wanted.filter_map(|field| layout.require_checked(*field).err());
+        let first = lacks.next()?;
+        Some(match lacks.count() {
+            0 => first.to_string(),
+            more => format!("{first}; {more} more like that"),
+        })
+    }
+}
+
+/// All of it, command by command.
+pub const NEEDS: &[Need] = &[
+    Need {
+        command: "gr, gr seq",
+        what: "",
+        fields: &[Field::GGoid],
+        globals: &[],
+    },
+    Need {
+        command: "gr, gr seq",
+        what: "start functions learned while observing",
+        fields: &[Field::GStartpc, Field::GGopc],
+        globals: &[],
+    },
+    Need {
+        command: "gr, gr seq",
+        what: "processors",
+        fields: &[Field::GM, Field::MP, Field::PId],
+        globals: &[],
+    },
+    Need {
+        command: "sched",
+        what: "",
+        fields: &[Field::GStartpc, Field::GWaitreason],
+        globals: &[],
+    },
+    Need {
+        command: "dump",
+        what: "",
+        fields: &[
+            Field::GGoid,
+            Field::GAtomicstatus,
+            Field::GStackLo,
+            Field::GStackHi,
+            Field::GSchedSp,
+            Field::GSchedPc,
+        ],
+        globals: &[("allgs", |globals| globals.allgs)],
+    },
+    Need {
+        command: "dump",
+        what: "why goroutines wait",
+        fields: &[Field::GWaitreason],
+        globals: &[],
+    },
+    Need {
+        command: "dump",
+        what: "since when",
+        fields: &[Field::GWaitsince],
+        globals: &[],
+    },
+    Need {
+        command: "dump",
+        what: "stacks in system calls",
+        fields: &[Field::GSyscallsp, Field::GSyscallpc],
+        globals: &[],
+    },
+    Need {
+        command: "dump",
+        what: "start functions and creators",
+        fields: &[Field::GStartpc, Field::GGopc, Field::GParentGoid],
+        globals: &[],
+    },
+    Need {
+        command: "dump",
+        what: "locks to threads",
+        fields: &[Field::GLockedm],
+        globals: &[],
+    },
+    Need {
+        command: "stat, top, ps",
+        what: "goroutines",
+        fields: &[
+            Field::SchedNgsys,
+            Field::SchedGFreeN,
+            Field::SchedGFreeStackSize,
+            Field::SchedGFreeNoStackSize,
+            Field::PGFreeSize,
+        ],
+        globals: &[
+            ("allgs", |globals| globals.allgs),
+            ("allp", |globals| globals.allp),
+            ("sched", |globals| globals.sched),
+        ],
+    },
+    Need {
+        command: "stat, top",
+        what: "runnable",
+        fields: &[
+            Field::SchedRunqSize,
+            Field::PRunqhead,
+            Field::PRunqtail,
+            Field::PRunnext,
+        ],
+        globals: &[("sched", |globals| globals.sched)],
+    },
+    Need {
+        command: "stat, top",
+        what: "threads",
+        fields: &[Field::SchedMnext, Field::SchedNmfreed],
+        globals: &[("sched", |globals| globals.sched)],
+    },
+    Need {
+        command: "stat, top, gm",
+        what: "allocations",
+        fields: &[
+            Field::PMcache,
+            Field::McacheAlloc,
+            Field::McacheTinyAllocs,
+            Field::McacheFlushGen,
+            Field::MspanStartAddr,
+            Field::MspanSweepgen,
+            Field::MspanAllocCount,
+            Field::MspanAllocCountBeforeCache,
+            Field::MspanSpanclass,
+            Field::MheapSweepgen,
+            Field::MstatsHeapStats,
+            Field::HeapStatsStats,
+            Field::HeapStatsGen,
+            Field::HeapStatsDeltaTinyAllocCount,
+            Field::HeapStatsDeltaLargeAlloc,
+            Field::HeapStatsDeltaLargeAllocCount,
+            Field::HeapStatsDeltaSmallAllocCount,
+        ],
+        globals: &[
+            ("memstats", |globals| globals.memstats),
+            ("mheap_", |globals| globals.mheap),
+        ],
+    },
+    Need {
+        command: "stat, top, ps",
+        what: "heap in use, and its goal",
+        fields: &[
+            Field::GcControllerHeapLive,
+            Field::GcControllerHeapInUse,
+            Field::GcControllerGcPercentHeapGoal,
+            Field::GcControllerMemoryLimit,
+        ],
+        globals: &[("gcController", |globals| globals.gc_controller)],
+    },
+    Need {
+        command: "stat, top, ps",
+        what: "collections",
+        fields: &[Field::MstatsNumgc],
+        globals: &[("memstats", |globals| globals.memstats)],
+    },
+    Need {
+        command: "stat, top",
+        what: "latencies",
+        fields: &[
+            Field::SchedTimeToRun,
+            Field::TimeHistogramCounts,
+            Field::TimeHistogramUnderflow,
+        ],
+        globals: &[("sched", |globals| globals.sched)],
+    },
+    Need {
+        command: "stat, top",
+        what: "CPU time of collections",
+        fields: &[
+            Field::WorkCpuGcTotalTime,
+            Field::WorkCpuGcIdleTime,
+            Field::WorkCpuTotalTime,
+        ],
+        globals: &[("work", |globals| globals.work)],
+    },
+    Need {
+        command: "gc --cycles",
+        what: "",
+        fields: &[
+            Field::WorkCycles,
+            Field::WorkStwprocs,
+            Field::WorkMaxprocs,
+            Field::WorkTSweepTerm,
+            Field::WorkTMark,
+            Field::WorkTMarkTerm,
+            Field::WorkTEnd,
+            Field::WorkPauseNs,
+            Field::WorkHeap0,
+            Field::WorkHeap1,
+            Field::WorkHeap2,
+            Field::GcControllerLastHeapGoal,
+            Field::GcControllerGlobalsScan,
+            Field::GcControllerAssistTime,
+            Field::GcControllerDedicatedMarkTime,
+            Field::GcControllerFractionalMarkTime,
+            Field::GcControllerIdleMarkTime,
+            Field::MstatsNumgc,
+            Field::MstatsGcCpuFraction,
+        ],
+        globals: &[
+            ("work", |globals| globals.work),
+            ("gcController", |globals| globals.gc_controller),
+            ("memstats", |globals| globals.memstats),
+            ("runtimeInitTime", |globals| globals.runtime_init_time),
+        ],
+    },
+];

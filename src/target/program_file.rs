@@ -1,0 +1,131 @@
+//! The file of a program: one open file, from the first byte that is read of it to the last probe that is taken away.
+//! What its path names may be another file by then.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::Weak;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use super::file_id::FileId;
+use super::guard::Change;
+use super::guard::Guard;
+use super::guard::Happened;
+use super::mapped::MappedFile;
+use super::open::open_regular;
+use super::same_pages;
+
+/// So many looks until what changes between two of them is not waited for any more.
+const LOOKS: u32 = 3;
+
+/// An open program.
+#[derive(Debug)]
+pub struct ProgramFile {
+    file: Arc<File>,
+    as_read: FileId,
+    /// Of files seen through other overlays: whether they are this one.
+    below: Mutex<HashMap<FileId, bool>>,
+    /// Whether of some that could not be told.
+    untold: AtomicBool,
+    guard: Mutex<Weak<Guard>>,
+    happened: Happened,
+}
+
+impl ProgramFile {
+    /// Opens a file. Nothing of it has been read.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = super::open_file(path)?;
+        let as_read =
+            FileId::of(&file).with_context(|| format!("cannot look at {}", path.display()))?;
+        Ok(Self {
+            file: Arc::new(file),
+            as_read,
+            below: Mutex::default(),
+            untold: AtomicBool::new(false),
+            guard: Mutex::default(),
+            happened: Happened::default(),
+        })
+    }
+
+    /// What is in it.
+    pub(super) fn map(&self) -> io::Result<MappedFile> {
+        MappedFile::new(&self.file)
+    }
+
+    /// As it was when it was opened.
+    pub(super) fn id(&self) -> FileId {
+        self.as_read
+    }
+
+    /// The open file.
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// Whether this is the file at a path, so that probes on one are probes on the other.
+    pub(super) fn is_at(&self, path: &Path) -> io::Result<bool> {
+        for _ in 0..LOOKS {
+            let (this, that) = (FileId::of(&self.file)?, FileId::at(path)?);
+            if this.is_same(&that) {
+                return Ok(true);
+            }
+            if !this.is_same_inode(&that) {
+                return Ok(this.may_be_same_below(&that) && self.is_same_below(that, path));
+            }
+            // Something was done to it between the looks: it lost a name, as by an upgrade.
+        }
+        Ok(false)
+    }
+
+    /// Whether a file seen through another overlay is this one.
+    fn is_same_below(&self, that: FileId, path: &Path) -> bool {
+        let mut below = self.below.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = below.get(&that) {
+            return *known;
+        }
+        let open = open_regular(path).ok();
+        let open = open.filter(|file| FileId::of(file).is_ok_and(|now| now.is_same(&that)));
+        match open.and_then(|file| same_pages::are_same(&self.file, &file)) {
+            Some(same) => {
+                below.insert(that, same);
+                same
+            }
+            None => {
+                self.untold.store(true, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
+    /// Whether a file was met that may be this one, seen through another overlay, or not: that was not to be told.
+    pub(super) fn has_untold(&self) -> bool {
+        self.untold.load(Ordering::Relaxed)
+    }
+
+    /// The file's guard, who is there as long as somebody has it.
+    ///
+    /// # Errors
+    /// The file is not as it was when it was read, or somebody writes to it.
+    pub fn guard(&self) -> Result<Arc<Guard>> {
+        let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(guard) = guard.upgrade() {
+            return Ok(guard);
+        }
+        let new = Arc::new(Guard::set(&self.file, self.as_read, &self.happened)?);
+        *guard = Arc::downgrade(&new);
+        Ok(new)
+    }
+
+    /// What was done to the file while it was guarded.
+    pub(super) fn change(&self) -> Option<Change> {
+        self.happened.get().copied()
+    }
+}
