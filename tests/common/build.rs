@@ -27,12 +27,13 @@ pub(crate) enum Pgo {
 
 impl Pgo {
     fn is_hot(self, caller: &str, callee: &str) -> bool {
-        const SELDOM: [&str; 14] = [
+        const SELDOM: [&str; 15] = [
             "runtime.(*gcControllerState).startCycle",
             "runtime.stopTheWorldWithSema",
             "runtime.startTheWorldWithSema",
             "runtime.freeStackSpans",
             "runtime.runqputslow",
+            "runtime.preemptPark",
             // Calls of these tell where variables are in a program without symbols.
             "runtime.atomicwb",
             "runtime.(*lfstack).push",
@@ -44,6 +45,32 @@ impl Pgo {
             "runtime.(*mcache).allocLarge",
             "runtime.mcommoninit",
         ];
+        // The ends of a program, signals and tracing: inlined into everything, they are refused by the compiler of Go 1.26
+        // (write barriers) and by the linker (stack that must not grow).
+        const NEVER: [&str; 13] = [
+            "print",
+            "panic",
+            "fatal",
+            "throw",
+            "gopanic",
+            "rtype.",
+            "(*rtype)",
+            "name.",
+            "trace",
+            "(*trace",
+            "sig",
+            "badsignal",
+            "dropm",
+        ];
+        let ends = |name: &str| {
+            let bare = name.strip_prefix("runtime.").unwrap_or_default();
+            NEVER.iter().any(|it| bare.starts_with(it))
+        };
+        // Nor code of other packages inlined into the runtime, where it would have to do without write barriers.
+        let leaves = caller.starts_with("runtime.") && !callee.starts_with("runtime.");
+        if leaves || ends(caller) || ends(callee) {
+            return false;
+        }
         match self {
             Self::None => false,
             Self::Busy => {
