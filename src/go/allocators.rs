@@ -9,6 +9,8 @@
 //! In all of them the first argument is the size in bytes that was asked for and the second the type descriptor or 0; `mallocgc` itself
 //! (kind [`AllocKind::Generic`]) also sees allocations of size 0, which allocate nothing.
 
+use std::collections::BTreeSet;
+
 use super::body::Body;
 use super::runtime::{Runtime, decode};
 use super::sites::{NoSite, Site};
@@ -43,8 +45,10 @@ pub struct Allocator {
 /// # Errors
 /// One of them has no site: then counting the rest would be wrong.
 pub fn allocators(runtime: &Runtime<'_>) -> Result<Vec<Allocator>, NoSite> {
-    let mut leaves: Vec<(&str, AllocKind)> = runtime
-        .names()
+    let inlined = runtime.inlined().names()?;
+    let names: BTreeSet<&str> = runtime.names().chain(inlined).collect();
+    let mut leaves: Vec<(&str, AllocKind)> = names
+        .into_iter()
         .filter_map(|name| Some((name, leaf_kind(name)?)))
         .collect();
     if leaves.is_empty() {

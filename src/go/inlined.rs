@@ -36,12 +36,25 @@ impl<'i> Inlined<'i> {
     /// # Errors
     /// The program does not say where functions are inlined.
     pub fn copies(&self, name: &str) -> Result<&[Copy<'i>], NoSite> {
+        Ok(self.all()?.get(name).map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// The names of the runtime's functions of which there are copies, in no particular order. The linker leaves out the
+    /// code of those that are inlined wherever they are called.
+    ///
+    /// # Errors
+    /// As for [`copies`](Self::copies).
+    pub fn names(&self) -> Result<impl Iterator<Item = &'i str> + '_, NoSite> {
+        Ok(self.all()?.keys().copied())
+    }
+
+    fn all(&self) -> Result<&HashMap<&'i str, Vec<Copy<'i>>>, NoSite> {
         if !self.table.knows_inlining() {
             return Err(NoSite::new(
                 "this program does not tell where functions are inlined (no moduledata.gofunc)",
             ));
         }
-        let copies = self.copies.get_or_init(|| {
+        Ok(self.copies.get_or_init(|| {
             let mut found: HashMap<&str, Vec<Copy<'i>>> = HashMap::new();
             for function in self.table.iter() {
                 for copy in self
@@ -52,8 +65,7 @@ impl<'i> Inlined<'i> {
                 }
             }
             found
-        });
-        Ok(copies.get(name).map(Vec::as_slice).unwrap_or_default())
+        }))
     }
 
     /// # Errors

@@ -295,7 +295,7 @@ impl Place {
     }
 
     /// Attaches one program of the object to its sites, in the file that was read. When that has changed, nothing is
-    /// attached any more: [`Target::has_ended`].
+    /// attached any more: [`Target::file_change`].
     ///
     /// # Errors
     /// The kernel refuses, or there can be no probe at one of the sites.

@@ -4,7 +4,7 @@ use crate::model::cost::Cost;
 
 use super::json::Object;
 
-/// `cost: 200006 hits of about 0.91 µs (0.70 µs the trap): about 5.1 % of the CPU time of the observed, that included`.
+/// `cost: 200006 hits of about 0.91 µs (0.70 µs the trap): about 5.1 % of the CPU time of the observed, probes included`.
 pub fn text(cost: &Cost) -> String {
     let hits = cost.hits;
     let Some(per_hit) = cost.per_hit_ns() else {
@@ -18,7 +18,7 @@ pub fn text(cost: &Cost) -> String {
         || "the CPU time of the observed is too little, or not known, to tell a share".to_owned(),
         |share| {
             format!(
-                "{} of the CPU time of the observed, that included",
+                "{} of the CPU time of the observed, probes included",
                 percent(share)
             )
         },
@@ -69,7 +69,7 @@ mod tests {
         };
         assert_eq!(
             text(&cost),
-            "cost: 2000 hits of about 0.91 µs (0.70 µs the trap): about 9.1 % of the CPU time of the observed, that included"
+            "cost: 2000 hits of about 0.91 µs (0.70 µs the trap): about 9.1 % of the CPU time of the observed, probes included"
         );
         let alone = Cost {
             program_ns: None,
@@ -78,7 +78,7 @@ mod tests {
         };
         assert_eq!(
             text(&alone),
-            "cost: 2000 hits of about 0.70 µs for the trap alone: less than 0.1 % of the CPU time of the observed, that included"
+            "cost: 2000 hits of about 0.70 µs for the trap alone: less than 0.1 % of the CPU time of the observed, probes included"
         );
         let short = Cost { cpu_ns: 0, ..cost };
         assert!(text(&short).ends_with(

@@ -77,8 +77,12 @@ impl CodeFile {
         self.file.is_at(&process.exe()).unwrap_or(false)
     }
 
-    /// Where the file no longer holds what was decoded: the first of these sites.
+    /// Where the file no longer holds what was decoded: the first of these sites. A change that the file's guard has met
+    /// ends the observation in good order, and is none here.
     pub fn changed<'s>(&self, sites: &'s [Site]) -> Option<&'s Site> {
+        if self.file.change().is_some() {
+            return None;
+        }
         let file = self.file.file();
         let mut bytes = Vec::new();
         for site in sites {

@@ -37,6 +37,7 @@ use super::descriptor_path;
 use super::file_id::FileId;
 use super::lease::Asked;
 use super::lease::Lease;
+use super::signals;
 
 /// How often the file is looked at, in ms. For what is not told: a change below an overlay, or on another machine.
 const LOOK_MS: u16 = 100;
@@ -98,7 +99,11 @@ impl Guard {
         let thread = thread::Builder::new().name("guard".to_owned());
         let thread = {
             let shared = Arc::clone(&shared);
-            thread.spawn(move || shared.keep(&until, &ready))
+            thread.spawn(move || {
+                // They are for the threads that wait for them.
+                signals::leave_to_others();
+                shared.keep(&until, &ready);
+            })
         };
         let guard = Self {
             shared,
@@ -112,6 +117,11 @@ impl Guard {
     /// Has this done before the file changes.
     pub fn before_change(&self, revoke: impl FnMut() + Send + 'static) {
         self.shared.lock().push(Box::new(revoke));
+    }
+
+    /// Whether the file is not as it was read.
+    pub(super) fn has_changed(&self) -> bool {
+        self.shared.has_changed()
     }
 
     /// Does this, during which the file cannot change; `None` if it has changed already.
@@ -202,10 +212,14 @@ impl Shared {
     fn happen(&self, change: Change) {
         // While probes are being attached they cannot be taken away; afterwards nobody attaches any.
         let mut revoke = self.lock();
-        let _ = self.happened.set(change);
         for revoke in revoke.iter_mut() {
             revoke();
         }
+        // A lease is taken back by force from whoever does not give it back in time, having been stopped, say.
+        let was_late = change == Change::Coming && self.has_changed();
+        let _ = self
+            .happened
+            .set(if was_late { Change::Begun } else { change });
     }
 }
 

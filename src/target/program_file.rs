@@ -126,6 +126,12 @@ impl ProgramFile {
 
     /// What was done to the file while it was guarded.
     pub(super) fn change(&self) -> Option<Change> {
-        self.happened.get().copied()
+        let told = self.happened.get().copied();
+        told.or_else(|| {
+            let guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
+            // The last look of an observation may come before the guard's next.
+            let is_noticed = guard.upgrade()?.has_changed();
+            is_noticed.then_some(Change::Begun)
+        })
     }
 }

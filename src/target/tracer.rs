@@ -35,7 +35,7 @@ impl Tracer {
     /// The tracer of this process, if it has one that grtmon can see: not one outside of its PID namespace.
     pub fn of(pid: i32) -> Option<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let tracer = tracer_pid(&status)?;
+        let tracer = tracer_pid(&status).filter(|tracer| !is_ours(*tracer))?;
         let name = fs::read_to_string(format!("/proc/{tracer}/comm")).unwrap_or_default();
         let shown = |it: char| if it.is_ascii_graphic() { it } else { '?' };
         Some(Self {
@@ -60,11 +60,17 @@ pub fn is_held(pid: i32) -> bool {
             thread::sleep(APART);
         }
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        if state(&status) != Some('t') {
+        if state(&status) != Some('t') || tracer_pid(&status).is_some_and(is_ours) {
             return false;
         }
     }
     true
+}
+
+/// Whether this is a thread of grtmon itself, which follows a command to the program that comes of it, and sets no
+/// breakpoints.
+fn is_ours(tracer: i32) -> bool {
+    fs::exists(format!("/proc/self/task/{tracer}")).unwrap_or(false)
 }
 
 fn tracer_pid(status: &str) -> Option<i32> {
