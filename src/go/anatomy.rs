@@ -64,6 +64,7 @@ impl Anatomy {
         if layout.dwarf_problem().is_some() {
             let found = evidence::derive(runtime, &globals, &layout);
             layout.read_in_code(&found);
+            image.release_all();
         }
         Self {
             layout,

@@ -99,6 +99,11 @@ impl Image {
         }
     }
 
+    /// As [`release`](Self::release), of the whole file: after a pass over much of it.
+    pub fn release_all(&self) {
+        self.bytes.release(0..usize::MAX);
+    }
+
     /// The processor it is for.
     pub fn machine(&self) -> Machine {
         self.headers.machine

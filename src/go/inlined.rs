@@ -12,6 +12,9 @@ use super::pclntab::FuncTable;
 use super::runtime::PACKAGE;
 use super::sites::NoSite;
 
+/// Functions that are looked at before what was read of the file is given back.
+const AT_ONCE: usize = 4096;
+
 /// Callers named in an error.
 const NAMED: usize = 3;
 
@@ -56,7 +59,10 @@ impl<'i> Inlined<'i> {
         }
         Ok(self.copies.get_or_init(|| {
             let mut found: HashMap<&str, Vec<Copy<'i>>> = HashMap::new();
-            for function in self.table.iter() {
+            for (number, function) in self.table.iter().enumerate() {
+                if number.is_multiple_of(AT_ONCE) {
+                    self.table.image.release_all();
+                }
                 for copy in self
                     .table
                     .copies_in(&function, |name| name.starts_with(PACKAGE))
@@ -64,6 +70,7 @@ impl<'i> Inlined<'i> {
                     found.entry(copy.name).or_default().push(copy);
                 }
             }
+            self.table.image.release_all();
             found
         }))
     }

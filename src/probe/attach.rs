@@ -236,6 +236,8 @@ impl Place {
             Some(ByAddress::of(target.binary.image())?)
         };
         let check = SiteCheck::of(target, confined_to.is_some());
+        // The sites are known: of the file little more is needed.
+        target.binary.image().release_all();
         Ok(Self {
             file: Arc::clone(target.file.file()),
             held: Held::guarded(&target.file)?,
