@@ -238,12 +238,7 @@ pub(crate) fn builds() -> &'static [Build] {
     } else if full_matrix() {
         &Build::ALL
     } else if wide_matrix() {
-        &[
-            Build::DEFAULT,
-            Build::STRIPPED_PIE,
-            Build::STRIPPED_PIE_CGO,
-            Build::STRIPPED_PGO,
-        ]
+        &[Build::DEFAULT, Build::STRIPPED_PIE, Build::STRIPPED_PIE_CGO]
     } else {
         &[Build::DEFAULT, Build::STRIPPED_PIE]
     }
