@@ -119,6 +119,31 @@ fn what_is_inlined_is_seen_or_refused_in_words() {
     });
 }
 
+/// Where nothing is known of a copy, no site is given in the function's own code alone.
+#[test]
+fn a_function_with_copies_has_no_site_of_its_own() {
+    with_profile(|toolchain, build, binary| {
+        let runtime = Runtime::of(binary);
+        let mut inlined = 0;
+        for function in [
+            "runtime.runqputslow",
+            "runtime.ready",
+            "runtime.wakep",
+            "runtime.casgstatus",
+        ] {
+            let Ok(body) = runtime.body(function) else {
+                continue;
+            };
+            let copies = runtime.inlined().copies(function).unwrap();
+            inlined += usize::from(!copies.is_empty());
+            let site = body.function_site();
+            let what = format!("{function}, Go {}, {}", toolchain.version, build.name());
+            assert_eq!(site.is_ok(), copies.is_empty(), "{what}: {site:?}");
+        }
+        assert!(inlined > 0, "Go {}, {}", toolchain.version, build.name());
+    });
+}
+
 /// What `sched` and `gr` cannot do without is seen however much is inlined.
 #[test]
 fn the_essence_is_seen_everywhere() {

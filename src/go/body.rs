@@ -146,13 +146,16 @@ impl<'i> Body<'i> {
         }
     }
 
-    /// The only conditional branch that depends on comparing a global variable with a small constant 0.
+    /// The only conditional branch, of those at addresses that are `own`, that depends on comparing a global variable with a
+    /// small constant 0.
     ///
     /// # Errors
     /// There is none, or several.
-    pub fn branch_on_global(&self) -> Result<Site, NoSite> {
+    pub fn branch_on_global(&self, own: impl Fn(u64) -> bool) -> Result<Site, NoSite> {
         let places = 0..self.code.instructions().len();
-        let mut branches = places.filter(|index| self.code.branches_on_global(*index));
+        let mut branches = places
+            .filter(|index| self.code.branches_on_global(*index))
+            .filter(|index| self.code.get(*index).is_some_and(|it| own(it.address())));
         match (branches.next(), branches.next()) {
             (Some(branch), None) => self.site(branch, SiteKind::Branch),
             _ => Err(self.none("no single branch on a global variable")),

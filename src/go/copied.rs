@@ -145,14 +145,16 @@ impl<'i> Copied<'i> {
             .collect()
     }
 
-    /// The only conditional branch in it that depends on comparing a global variable with 0.
+    /// The only conditional branch in it, of those at addresses that are `own`, that depends on comparing a global variable with 0.
     ///
     /// # Errors
     /// There is none, or several.
-    pub fn branch_on_global(&self) -> Result<Site, NoSite> {
+    pub fn branch_on_global(&self, own: impl Fn(u64) -> bool) -> Result<Site, NoSite> {
+        let code = self.body.code();
         let mut branches = self
             .indices()
-            .filter(|index| self.body.code().branches_on_global(*index));
+            .filter(|index| code.branches_on_global(*index))
+            .filter(|index| code.get(*index).is_some_and(|it| own(it.address())));
         match (branches.next(), branches.next()) {
             (Some(branch), None) => self.body.site(branch, SiteKind::Branch),
             _ => Err(self.none("no single branch on a global variable")),

@@ -346,13 +346,18 @@ fn sweep_done(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
         return only_call(runtime, end, flush);
     }
     let sweepone = "runtime.sweepone";
+    // Not in what is inlined into it.
+    let own = |pc: u64| {
+        let frames = runtime.binary().functions().frames(pc);
+        frames.first().is_some_and(|it| it.function == sweepone)
+    };
     let mut sites = Vec::new();
     if runtime.has(sweepone) {
         let body = runtime.body(sweepone)?.besides_copies();
-        sites.push(body.branch_on_global()?);
+        sites.push(body.branch_on_global(own)?);
     }
     for copy in runtime.copies(sweepone)? {
-        sites.push(copy.branch_on_global()?);
+        sites.push(copy.branch_on_global(own)?);
     }
     Ok(sites)
 }

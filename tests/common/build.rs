@@ -74,8 +74,8 @@ impl Pgo {
         match self {
             Self::None => false,
             Self::Busy => {
-                // Once for each thread.
-                caller != "runtime.mcommoninit"
+                // Once for each thread, and once in a collection.
+                !["runtime.mcommoninit", "runtime.gcMarkTermination"].contains(&caller)
                     && !SELDOM.contains(&callee)
                     && !callee.starts_with("runtime.mallocgc")
             }

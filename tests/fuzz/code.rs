@@ -51,7 +51,7 @@ fn code() {
         let _ = (body.call_sites(&[callee], "it"), body.before_return());
         let _ = (
             body.branches_after_call(&[callee], "it"),
-            body.branch_on_global(),
+            body.branch_on_global(|_| true),
         );
         let _ = (body.return_sites(), body.saved_arguments());
         let _ = code.jumped_to(0..count);
