@@ -8,6 +8,19 @@ use super::unwind::WalkFrom;
 /// A stack is never larger (1 GB is the default limit, `runtime/debug.SetMaxStack` sets it).
 const MAX_STACK: u64 = 1 << 36;
 
+/// Ids that a P takes from `sched.goidgen` at once (runtime/runtime2.go, `_GoidCacheBatch`).
+pub const GOID_BATCH: u64 = 16;
+
+/// A program may begin with so many Ps, whatever it has later.
+const PROCESSORS_AT_START: u64 = 64;
+
+/// Whether an id is of the first batches, one for each P. The runtime's own goroutines have such ids: from 2 on, but on a
+/// busy machine where main is moved to another P before it has started them.
+pub fn is_early(id: u64, processors: u64) -> bool {
+    let last = GOID_BATCH.saturating_mul(processors.max(PROCESSORS_AT_START));
+    (1..=last).contains(&id)
+}
+
 /// Where the fields lie.
 #[derive(Debug, Clone)]
 pub struct GLayout {

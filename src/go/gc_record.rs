@@ -58,12 +58,14 @@ pub struct Record {
     pub runtime_init_time: u64,
 }
 
-/// What of the record is looked for by its offset.
-const FIELDS: [Field; 20] = [
+/// What of the record can be missing.
+pub(super) const FORCED: Field = Field::WorkUserForced;
+
+/// What of the record is looked for by its offset, and must be there.
+pub(super) const NEEDED: [Field; 19] = [
     Field::WorkCycles,
     Field::WorkStwprocs,
     Field::WorkMaxprocs,
-    Field::WorkUserForced,
     Field::WorkTSweepTerm,
     Field::WorkTMark,
     Field::WorkTMarkTerm,
@@ -85,8 +87,9 @@ const FIELDS: [Field; 20] = [
 /// Whether something of the record is unknown, or assumed rather than measured: then a look at a live process can help
 /// ([`verify::settle`](super::verify::settle)).
 pub fn is_uncertain(layout: &Layout) -> bool {
-    FIELDS
+    NEEDED
         .iter()
+        .chain([&FORCED])
         .any(|field| layout.offset(*field).is_none() || layout.is_assumed(*field))
 }
 
@@ -116,7 +119,7 @@ pub fn find(binary: &Binary, globals: &Globals, layout: &Layout) -> Result<Recor
         cycles: work(Field::WorkCycles)?,
         stw_procs: work(Field::WorkStwprocs)?,
         max_procs: work(Field::WorkMaxprocs)?,
-        user_forced: work(Field::WorkUserForced).ok(),
+        user_forced: work(FORCED).ok(),
         sweep_term: work(Field::WorkTSweepTerm)?,
         mark: work(Field::WorkTMark)?,
         mark_term: work(Field::WorkTMarkTerm)?,

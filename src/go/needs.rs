@@ -1,5 +1,6 @@
 //! What commands need to know of a binary, so that one can say beforehand what they will show.
 
+use super::gc_record;
 use super::globals::Globals;
 use super::layout::{Field, Layout};
 
@@ -40,30 +41,34 @@ impl Need {
     }
 }
 
+/// What the programs of `gr` and `gr seq` cannot do without.
+pub const OF_GOROUTINES: [Field; 5] =
+    [Field::GGoid, Field::GM, Field::MP, Field::MCurg, Field::PId];
+
+/// What they read of a goroutine's creation.
+pub const OF_CREATION: [Field; 3] = [Field::GGopc, Field::GStartpc, Field::GParentGoid];
+
+/// What the programs of `sched` read of a goroutine.
+pub const OF_STATES: [Field; 2] = [Field::GStartpc, Field::GWaitreason];
+
 /// All of it, command by command.
 pub const NEEDS: &[Need] = &[
     Need {
         command: "gr, gr seq",
         what: "",
-        fields: &[Field::GGoid],
+        fields: &OF_GOROUTINES,
         globals: &[],
     },
     Need {
         command: "gr, gr seq",
-        what: "start functions learned while observing",
-        fields: &[Field::GStartpc, Field::GGopc],
-        globals: &[],
-    },
-    Need {
-        command: "gr, gr seq",
-        what: "processors",
-        fields: &[Field::GM, Field::MP, Field::PId],
+        what: "start functions learned while observing, and creation sites",
+        fields: &OF_CREATION,
         globals: &[],
     },
     Need {
         command: "sched",
         what: "",
-        fields: &[Field::GStartpc, Field::GWaitreason],
+        fields: &OF_STATES,
         globals: &[],
     },
     Need {
@@ -209,32 +214,18 @@ pub const NEEDS: &[Need] = &[
     Need {
         command: "gc --cycles",
         what: "",
-        fields: &[
-            Field::WorkCycles,
-            Field::WorkStwprocs,
-            Field::WorkMaxprocs,
-            Field::WorkTSweepTerm,
-            Field::WorkTMark,
-            Field::WorkTMarkTerm,
-            Field::WorkTEnd,
-            Field::WorkPauseNs,
-            Field::WorkHeap0,
-            Field::WorkHeap1,
-            Field::WorkHeap2,
-            Field::GcControllerLastHeapGoal,
-            Field::GcControllerGlobalsScan,
-            Field::GcControllerAssistTime,
-            Field::GcControllerDedicatedMarkTime,
-            Field::GcControllerFractionalMarkTime,
-            Field::GcControllerIdleMarkTime,
-            Field::MstatsNumgc,
-            Field::MstatsGcCpuFraction,
-        ],
+        fields: &gc_record::NEEDED,
         globals: &[
             ("work", |globals| globals.work),
             ("gcController", |globals| globals.gc_controller),
             ("memstats", |globals| globals.memstats),
             ("runtimeInitTime", |globals| globals.runtime_init_time),
         ],
+    },
+    Need {
+        command: "gc --cycles",
+        what: "whether a cycle was forced",
+        fields: &[gc_record::FORCED],
+        globals: &[],
     },
 ];

@@ -100,18 +100,15 @@ fn breakpoint(machine: Machine, decoded: &[u8], found: &[u8]) -> Option<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::sites::{Cost, SiteKind};
+    use crate::go::sites::SiteKind;
 
     fn site(code: &[u8], offset: u64) -> Site {
         Site {
-            function: "main.f".to_owned(),
             offset,
-            vaddr: 0x1000 + offset,
             file_offset: offset,
             kind: SiteKind::PushRbp,
-            cost: Cost::OneTrap,
             code: code.into(),
-            operands: crate::go::sites::Operands::default(),
+            ..Site::sample(0x1000 + offset)
         }
     }
 

@@ -191,3 +191,20 @@ impl fmt::Display for NoSite {
 }
 
 impl std::error::Error for NoSite {}
+
+#[cfg(test)]
+impl Site {
+    /// Of tests that care for little of it.
+    pub(crate) fn sample(vaddr: u64) -> Self {
+        Self {
+            function: "main.f".to_owned(),
+            offset: 0,
+            vaddr,
+            file_offset: vaddr,
+            kind: SiteKind::Entry,
+            cost: Cost::OneTrap,
+            code: Box::default(),
+            operands: Operands::default(),
+        }
+    }
+}

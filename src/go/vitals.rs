@@ -9,6 +9,7 @@ use crate::model::run_queue::Latencies;
 
 use super::anatomy::{ReadError, Subject};
 use super::block::{Block, read_all};
+use super::g::is_early;
 use super::globals::Globals;
 use super::heap_goal::heap_goal;
 use super::heap_stats::{self, HeapStats};
@@ -107,8 +108,8 @@ impl<'a> Vitals<'a> {
     /// Reads a process.
     ///
     /// # Errors
-    /// What it takes is not known or not readable, or does not check out: one of the oldest goroutines has one of the first numbers, `allp[i].id` is i, sizes
-    /// and generations are possible.
+    /// What it takes is not known or not readable, or does not check out: one of the oldest goroutines has an id of the
+    /// first, `allp[i].id` is i, sizes and generations are possible.
     pub fn read(subject: Subject<'a>) -> Result<Self, ReadError> {
         first_goroutine(&subject)?;
         let mut at_rest = Err(ReadError::Implausible(
@@ -406,8 +407,8 @@ const HISTOGRAMS: [Field; 6] = [
 /// How many of the oldest goroutines are looked at.
 const OLDEST: u64 = 64;
 
-/// Looks at the oldest goroutines: one has a number of the first few. (The main goroutine can end and its descriptor
-/// serve others; those that it starts for the runtime never end.)
+/// Looks at the oldest goroutines: one has an id of the first that were handed out. (The main goroutine can end and its
+/// descriptor serve others; those that it starts for the runtime never end.)
 fn first_goroutine(subject: &Subject<'_>) -> Result<(), ReadError> {
     let allgs = subject.global("allgs", |globals| globals.allgs)?;
     let header = subject.memory.slice_header(allgs)?;
@@ -419,13 +420,15 @@ fn first_goroutine(subject: &Subject<'_>) -> Result<(), ReadError> {
     let Some(goid) = subject.known(Field::GGoid) else {
         return Ok(());
     };
+    let allp = subject.global("allp", |globals| globals.allp)?;
+    let processors = subject.memory.slice_header(allp)?.len;
     for index in 0..header.len.min(OLDEST) {
         let g = subject.memory.u64(header.ptr.wrapping_add(8 * index))?;
-        if matches!(subject.memory.u64(g.wrapping_add(goid))?, 1..=4) {
+        if is_early(subject.memory.u64(g.wrapping_add(goid))?, processors) {
             return Ok(());
         }
     }
     Err(ReadError::Implausible(
-        "none of its oldest goroutines has one of the first numbers".to_owned(),
+        "none of its oldest goroutines has an id of the first".to_owned(),
     ))
 }

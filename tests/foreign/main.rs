@@ -103,15 +103,8 @@ impl Still {
     }
 }
 
-/// The toolchains with which all of this holds. Others are known to need more: see the messages of those that fail.
-fn tried() -> impl Iterator<Item = &'static Toolchain> {
-    toolchains()
-        .iter()
-        .filter(|toolchain| matches!(toolchain.minor(), 25 | 27))
-}
-
 fn each(build: Build, strict: bool) {
-    for toolchain in tried() {
+    for toolchain in toolchains() {
         Still::start(toolchain, build, "rest").check(strict);
     }
 }
@@ -120,7 +113,7 @@ const STRIPPED: Build = Build::STRIPPED;
 
 #[test]
 fn the_next_patch_release() {
-    for toolchain in tried() {
+    for toolchain in toolchains() {
         let version = format!("go1.{}.99", toolchain.minor());
         let build = Build {
             version: version.leak(),
@@ -152,7 +145,7 @@ fn a_version_that_is_hidden() {
 
 #[test]
 fn a_vendors_experiment() {
-    for toolchain in tried() {
+    for toolchain in toolchains() {
         let version = format!("go{} X:systemcrypto", toolchain.version);
         let build = Build {
             version: version.leak(),
@@ -169,7 +162,11 @@ fn other_inlining() {
             gcflags,
             ..STRIPPED
         };
-        each(build, true);
+        for toolchain in toolchains() {
+            // Before Go 1.22 the heap goal is not found where all is inlined.
+            let strict = gcflags != "-l=4" || toolchain.minor() >= 22;
+            Still::start(toolchain, build, "rest").check(strict);
+        }
     }
 }
 
@@ -185,7 +182,7 @@ fn a_vendors_runtime() {
 /// A hundred goroutines in a queue that lies elsewhere than the version says: they are counted, or nothing is.
 #[test]
 fn a_queue_that_was_moved() {
-    for toolchain in tried() {
+    for toolchain in toolchains() {
         assert_eq!(
             piled(toolchain, STRIPPED).map(|count| count >= 100),
             Some(true)
@@ -216,7 +213,7 @@ fn piled(toolchain: &Toolchain, build: Build) -> Option<u64> {
 
 #[test]
 fn a_main_goroutine_that_has_ended() {
-    for toolchain in tried() {
+    for toolchain in toolchains() {
         for build in [Build::DEFAULT, STRIPPED] {
             Still::start(toolchain, build, "ended").check(true);
         }

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use super::claim::Claims;
 use super::reader::{Reader, Skip};
+use crate::go::g::is_early;
 use crate::go::layout::Field::{
     GAtomicstatus, GGoid, GGopc, GParentGoid, GSchedBp, GSchedPc, GSchedSp, GStackHi, GStackLo,
     GStartpc, GWaiting, GWaitreason, SchedGoidgen, SudogG,
@@ -46,8 +47,9 @@ pub(super) fn check(claims: &mut Claims<'_>) {
 
     claims.claim(
         &[GGoid],
-        "no two goroutines have the same id, and one has one of the first",
+        "no two goroutines have the same id, and one has an id that was among the first to be handed out",
         |r| {
+            let processors = r.processor_count()?;
             let mut ids = HashSet::new();
             for g in &all {
                 // A descriptor not yet used has none.
@@ -56,7 +58,7 @@ pub(super) fn check(claims: &mut Claims<'_>) {
                     return Ok(false);
                 }
             }
-            Ok((1..=4).any(|id| ids.contains(&id)))
+            Ok(ids.iter().any(|id| is_early(*id, processors)))
         },
     );
     claims.claim(

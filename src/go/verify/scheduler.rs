@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use super::claim::Claims;
 use super::reader::Skip;
+use crate::go::g::GOID_BATCH;
 use crate::go::layout::Field::{
     GAtomicstatus, GLockedm, GM, MAlllink, MCurg, MG0, MGsignal, MId, MLockedg, MP, MPreemptoff,
     MProcid, McacheAlloc, McacheAllocLen, MspanSpanclass, PGoidcache, PGoidcacheend,
@@ -17,9 +18,6 @@ use crate::go::layout::constant::{G_RUNNABLE, G_SCAN, P_DEAD};
 
 /// No kernel gives higher thread ids (`PID_MAX_LIMIT`, include/linux/threads.h).
 const MAX_THREAD_ID: u64 = 1 << 22;
-
-/// Ids that a P takes from `sched.goidgen` at once (runtime/runtime2.go, `_GoidCacheBatch`).
-const GOID_BATCH: u64 = 16;
 
 /// Longer reasons not to be preempted there are none ("stop the world for …").
 const MAX_REASON: u64 = 128;

@@ -10,6 +10,8 @@ use crate::go::events;
 use crate::go::events::Event;
 use crate::go::layout::Field;
 use crate::go::layout::Layout;
+use crate::go::needs::OF_CREATION;
+use crate::go::needs::OF_GOROUTINES;
 use crate::go::sites::Site;
 use crate::go::starts;
 use crate::probe::attach;
@@ -31,7 +33,8 @@ pub struct Plan {
 impl Plan {
     /// What `options` need from the binary of a target; an error when the essence cannot be had.
     pub fn of(checked: &Checked<'_>, options: &Options) -> Result<Self> {
-        checked.require(&FIELDS)?;
+        checked.require(&OF_GOROUTINES)?;
+        checked.require(&OF_CREATION)?;
         let (runtime, layout) = (&checked.runtime, &checked.anatomy.layout);
         let binary = runtime.binary();
         let mut shortcomings = Vec::new();
@@ -123,18 +126,6 @@ impl crate::probe::Plan for Plan {
         &self.shortcomings
     }
 }
-
-/// What the programs read.
-const FIELDS: [Field; 8] = [
-    Field::GGoid,
-    Field::GM,
-    Field::MP,
-    Field::MCurg,
-    Field::PId,
-    Field::GGopc,
-    Field::GStartpc,
-    Field::GParentGoid,
-];
 
 /// Offset of the words parentGoid, gopc, ancestors, startpc in g, and whether parentGoid is among them. They have been
 /// neighbours in this order since Go 1.21 (the last three since 1.5; runtime/runtime2.go): the programs read them with

@@ -11,6 +11,7 @@ use crate::go::events;
 use crate::go::events::Event;
 use crate::go::frame_pointers;
 use crate::go::layout::Field;
+use crate::go::needs::OF_STATES;
 use crate::go::shown;
 use crate::go::sites::Site;
 use crate::go::sites::SiteKind;
@@ -36,16 +37,13 @@ pub struct Plan {
     pub shortcomings: Vec<String>,
 }
 
-/// What the programs read of a goroutine.
-const FIELDS: [Field; 2] = [Field::GStartpc, Field::GWaitreason];
-
 /// A reason that no version has.
 const NO_REASON: u8 = u8::MAX;
 
 impl Plan {
     /// What `options` need from the binary of a target; an error when the essence cannot be had.
     pub fn of(checked: &Checked<'_>, options: &Options) -> Result<Self> {
-        checked.require(&FIELDS)?;
+        checked.require(&OF_STATES)?;
         let Checked {
             runtime, anatomy, ..
         } = checked;

@@ -159,25 +159,10 @@ fn window(all: &[Site], next: &mut usize, most: usize) -> Vec<Site> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::sites::Cost;
-    use crate::go::sites::SiteKind;
-
-    fn site(vaddr: u64) -> Site {
-        Site {
-            function: "main.f".to_owned(),
-            offset: 0,
-            vaddr,
-            file_offset: vaddr,
-            kind: SiteKind::Entry,
-            cost: Cost::OneTrap,
-            code: Box::default(),
-            operands: crate::go::sites::Operands::default(),
-        }
-    }
 
     #[test]
     fn all_sites_get_their_turn() {
-        let all: Vec<Site> = (0..5).map(site).collect();
+        let all: Vec<Site> = (0..5).map(Site::sample).collect();
         let mut next = 0;
         let mut turn = || -> Vec<u64> {
             let window = window(&all, &mut next, 2);

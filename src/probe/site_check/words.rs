@@ -91,25 +91,10 @@ pub(super) fn obstacle(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::sites::Cost;
-    use crate::go::sites::SiteKind;
-
-    fn site(vaddr: u64) -> Site {
-        Site {
-            function: "main.f".to_owned(),
-            offset: 0,
-            vaddr,
-            file_offset: vaddr,
-            kind: SiteKind::Entry,
-            cost: Cost::OneTrap,
-            code: Box::default(),
-            operands: crate::go::sites::Operands::default(),
-        }
-    }
 
     #[test]
     fn only_what_is_no_probe_of_anybody_stands_in_the_way() {
-        let said = |found| obstacle(7, &site(1), found, None);
+        let said = |found| obstacle(7, &Site::sample(1), found, None);
         assert_eq!(said(Found::AsDecoded), None);
         assert_eq!(said(Found::Probe), None);
         let changed = said(Found::Changed(0)).unwrap();
