@@ -63,11 +63,6 @@ pub(crate) fn wide_matrix() -> bool {
     env::var("GRTMON_TEST_MATRIX").is_ok_and(|value| value == "wide")
 }
 
-/// `true` when `CI` is set, as continuous-integration services do.
-pub(crate) fn in_ci() -> bool {
-    env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
-}
-
 /// The toolchains of this run, oldest first.
 pub(crate) fn toolchains() -> &'static [Toolchain] {
     static TOOLCHAINS: OnceLock<Vec<Toolchain>> = OnceLock::new();

@@ -19,7 +19,6 @@ mod containers;
 mod cost;
 mod doctor;
 mod followed;
-mod gc;
 mod goroutines;
 mod histograms;
 mod identity;

@@ -13,6 +13,10 @@ fn stops_are_those_that_the_runtime_counts() {
         let (output, truth, _) = observe(&program, &["gc", "--output", "json"]);
         let lines = output.json();
         let stops = of_kind(&lines, "stw");
+        for stop in &stops {
+            assert!(number(&stop["duration_ns"]) > 0, "{what}: {stop}");
+            assert_eq!(stop["pid"], truth["pid"], "{what}: {stop}");
+        }
         let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
         for stop in &stops {
             let reason = stop["reason"].as_str();
@@ -43,7 +47,20 @@ fn stops_are_those_that_the_runtime_counts() {
                 "{what}: {reasons:?}"
             );
         }
+        for event in ["mark", "sweep"] {
+            let count = of_kind(&lines, event).len() as u64;
+            assert_eq!(count, cycles, "{what}: {event}");
+        }
         if toolchain.minor() >= 22 {
+            // A profile of goroutines stops the world twice: to begin and to clean up. Go 1.22 stops it once more, to
+            // count them first.
+            let each = if toolchain.minor() == 22 { 3 } else { 2 };
+            let of_profiles = reasons
+                .iter()
+                .filter(|(reason, _)| reason.contains("profile"));
+            let of_profiles: u64 = of_profiles.map(|(_, count)| count).sum();
+            let profiles = number(&truth["goroutine_profiles"]);
+            assert_eq!(of_profiles, each * profiles, "{what}: {reasons:?}");
             assert_eq!(number(&truth["gc_pauses"]), 2 * cycles, "{what}");
             let others = stops.len() as u64 - 2 * cycles;
             assert_eq!(

@@ -3,8 +3,8 @@
 //!
 //! A slice runs with all other tests; `make test-kernels` runs everything and records it in tests/kernels/results.tsv,
 //! from which README.md has its table. How it is made up: `machine.rs` boots, `guest.rs` is the first process there and
-//! runs the checks, which are those that tests/end_to_end, tests/dump, tests/counters, and in the whole matrix tests/sched
-//! and tests/top make anywhere.
+//! runs the checks, which are those that tests/end_to_end, tests/gc, tests/dump, tests/counters, and in the whole matrix
+//! tests/sched and tests/top make anywhere.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
