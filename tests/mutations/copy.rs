@@ -78,16 +78,22 @@ impl Copy {
         result
     }
 
-    /// Builds and runs tests in it, until one is red.
-    pub(crate) fn run(&self, tests: &[Tests<'_>]) -> Outcome {
+    /// Builds and runs tests in it, until one is red: which, and what came of it.
+    pub(crate) fn run<'a, 't>(
+        &self,
+        tests: impl IntoIterator<Item = &'a Tests<'t>>,
+    ) -> (Option<&'a Tests<'t>>, Outcome)
+    where
+        't: 'a,
+    {
         let mut green = 0;
         for tests in tests {
             match trial::run(&self.tree, &self.built, tests) {
                 Outcome::Green(count) => green += count,
-                other => return other,
+                other => return (Some(tests), other),
             }
         }
-        Outcome::Green(green)
+        (None, Outcome::Green(green))
     }
 }
 

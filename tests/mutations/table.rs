@@ -1,7 +1,7 @@
 //! The table of mutations.
 
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
@@ -24,6 +24,12 @@ pub(crate) struct Tests<'t> {
     pub(crate) executable: &'t str,
     /// What their names contain.
     pub(crate) filter: &'t str,
+}
+
+impl fmt::Display for Tests<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.executable, self.filter)
+    }
 }
 
 /// All of table.txt.
