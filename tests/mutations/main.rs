@@ -59,7 +59,7 @@ fn every_mutation_turns_a_test_red() {
     }
     // What is red anyway tells nothing.
     for tests in &noticed {
-        let (_, outcome) = copy.run([tests]);
+        let (_, outcome) = copy.run(std::iter::once(*tests));
         println!("unbroken, {tests}: {outcome}");
         assert!(matches!(outcome, Outcome::Green(1..)));
     }
