@@ -13,7 +13,7 @@ use std::{
 
 use grtmon::probe::Plan as _;
 use grtmon::{
-    go::sites::Site,
+    go::site::Site,
     probe::{
         attach::{Method, Place},
         floor::Floor,

@@ -109,7 +109,7 @@ static __always_inline int go_exchange_failed(struct go_regs *ctx)
 #endif
 
 /*
- * What is known at a branch in an inlined body (Operands in src/go/sites.rs) is in the cookie in place of the distance from
+ * What is known at a branch in an inlined body (Operands in src/go/site/mod.rs) is in the cookie in place of the distance from
  * the function's entry. The register of the value; of a change of state also old and new state, numbers or registers, and
  * what else it means.
  */

@@ -6,13 +6,13 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::go::VersionSource;
-use crate::go::events;
-use crate::go::events::Event;
 use crate::go::needs::NEEDS;
-use crate::go::runtime::Runtime;
-use crate::go::sites::Site;
-use crate::go::sites::SiteKind;
-use crate::go::starts;
+use crate::go::site::Site;
+use crate::go::site::SiteKind;
+use crate::go::site::events;
+use crate::go::site::events::Event;
+use crate::go::site::go_statements;
+use crate::go::site::runtime_functions::Runtime;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
 use crate::probe::attach;
@@ -224,7 +224,7 @@ fn sites(runtime: &Runtime<'_>) -> (Section, Vec<Site>) {
             Err(why) => section.lacking(event.describe(), format!("not available: {why}")),
         }
     }
-    match starts::start_functions(runtime) {
+    match go_statements::start_functions(runtime) {
         Ok(starts) => section.fine(
             "go statements",
             format!(

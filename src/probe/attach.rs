@@ -15,8 +15,8 @@ use libbpf_rs::ProgramMut;
 use libbpf_rs::UprobeMultiOpts;
 use libbpf_rs::UprobeOpts;
 
-use crate::go::sites::Site;
-use crate::go::sites::SiteKind;
+use crate::go::site::Site;
+use crate::go::site::SiteKind;
 use crate::target;
 use crate::target::Scope;
 use crate::target::Target;

@@ -7,7 +7,7 @@ use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Composite;
 use libbpf_rs::btf::types::MemberAttr;
 
-use crate::go::image::Image;
+use crate::go::elf::image::Image;
 
 /// How a process's addresses become link-time addresses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

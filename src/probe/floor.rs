@@ -11,7 +11,7 @@ use libbpf_rs::skel::SkelBuilder;
 
 use crate::bpf::floor::FloorSkel;
 use crate::bpf::floor::FloorSkelBuilder;
-use crate::go::sites::Site;
+use crate::go::site::Site;
 
 use super::attach;
 use super::attach::Attached;

@@ -30,7 +30,7 @@ use anyhow::Result;
 use libbpf_rs::OpenObject;
 use libbpf_rs::PrintLevel;
 
-use crate::go::sites::Site;
+use crate::go::site::Site;
 use crate::model::foreign;
 use crate::model::loss::Loss;
 

@@ -11,10 +11,10 @@ use std::mem::MaybeUninit;
 use anyhow::Context;
 use anyhow::Result;
 
-use crate::go::sites::Cost;
-use crate::go::sites::Operands;
-use crate::go::sites::Site;
-use crate::go::sites::SiteKind;
+use crate::go::site::Cost;
+use crate::go::site::Operands;
+use crate::go::site::Site;
+use crate::go::site::SiteKind;
 use crate::target::clock;
 use crate::target::own_code;
 
@@ -82,8 +82,8 @@ fn batch_ns() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::code::Code;
-    use crate::go::image::Machine;
+    use crate::go::elf::image::Machine;
+    use crate::go::isa::code::Code;
 
     #[test]
     fn the_site_is_an_instruction_that_is_emulated() {

@@ -1,0 +1,7 @@
+//! From an address in the code to the words in which Go would print it.
+
+pub mod code_address;
+pub mod display_name;
+pub mod shown;
+pub mod trace_table;
+pub mod wrapper;
