@@ -5,8 +5,8 @@ use anyhow::Result;
 use anyhow::bail;
 
 use crate::go::layout::Field;
-use crate::go::layout::verify::Report;
 use crate::go::process::runtime_info::Anatomy;
+use crate::go::process::verify::Report;
 use crate::go::site::runtime_functions::Runtime;
 
 use super::Target;

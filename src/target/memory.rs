@@ -12,9 +12,9 @@ use nix::sys::uio::process_vm_readv;
 use nix::unistd::Pid;
 use procfs::process::Process;
 
-use crate::go::process::memory::MemoryError;
-use crate::go::process::memory::Piece;
-use crate::go::process::memory::ReadMemory;
+use crate::go::memory::MemoryError;
+use crate::go::memory::Piece;
+use crate::go::memory::ReadMemory;
 
 use super::memory_file::MemoryFile;
 

@@ -23,7 +23,10 @@ use crate::{
     signatures::signatures,
 };
 
-const SHAPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/go/layout/evidence/shapes.txt");
+const SHAPES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/src/go/layout/evidence/shapes.txt"
+);
 
 /// For so many functions a member is looked for in every version.
 const ENOUGH: usize = 4;

@@ -7,6 +7,7 @@ mod quoted;
 #[cfg(test)]
 pub(in crate::go) mod synthetic;
 pub(in crate::go) mod variables;
+pub(in crate::go) mod wrapper_id;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,7 +23,6 @@ use crate::go::error::GoError;
 use crate::go::pclntab::FuncTable;
 use crate::go::pclntab::header::{self, Header};
 use crate::go::pclntab::names::NameIndex;
-use crate::go::symbolize::wrapper::wrapper_id_of;
 use crate::go::version::GoVersion;
 
 /// A Go binary.
@@ -175,7 +175,9 @@ impl Binary {
 
     /// The number by which the function table marks what the compiler made only to call something else.
     pub(in crate::go) fn wrapper_id(&self) -> Option<u8> {
-        *self.wrapper_id.get_or_init(|| wrapper_id_of(self))
+        *self
+            .wrapper_id
+            .get_or_init(|| wrapper_id::wrapper_id_of(self))
     }
 
     /// Whether C code is linked in through cgo; `None` if that cannot be told because names are obfuscated.

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::instruction::{Flow, Instruction, Register};
 use crate::go::elf::image::Machine;
-use crate::go::site::SiteKind;
+use crate::go::isa::site_kind::SiteKind;
 use crate::go::{isa::amd64, isa::arm64};
 
 /// No function of a Go program is decoded beyond this many bytes.

@@ -5,3 +5,4 @@ pub mod arm64;
 pub mod code;
 pub mod dataflow;
 pub mod instruction;
+pub mod site_kind;

@@ -34,7 +34,6 @@ mod nearness;
 pub mod size_classes;
 pub mod string_table;
 pub mod table;
-pub mod verify;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -3,9 +3,9 @@
 //! A variable of the runtime is copied as a whole, in one system call, so that its members belong to one moment as nearly
 //! as can be; then they are looked at in peace.
 
-use super::memory::Piece;
 use super::runtime_info::{ReadError, Subject};
 use crate::go::layout::Field;
+use crate::go::memory::Piece;
 
 /// No structure that is read here is nearly as large (bytes); what claims to be is a mistake.
 const LARGEST: u64 = 1 << 20;

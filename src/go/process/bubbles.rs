@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::memory::ReadMemory;
+use crate::go::memory::ReadMemory;
 
 /// Words of a bubble that are looked at: `root` is among the first 30 in all versions.
 const WORDS: u64 = 64;
@@ -60,7 +60,7 @@ pub(in crate::go) fn is_durable(reason: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::process::memory::MemoryImage;
+    use crate::go::memory::MemoryImage;
 
     #[test]
     fn a_bubble_is_known_by_its_root() {

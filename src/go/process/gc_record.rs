@@ -85,7 +85,7 @@ pub(in crate::go) const NEEDED: [Field; 19] = [
 ];
 
 /// Whether something of the record is unknown, or assumed rather than measured: then a look at a live process can help
-/// ([`verify::settle`](crate::go::layout::verify::settle)).
+/// ([`verify::settle`](crate::go::process::verify::settle)).
 pub fn is_uncertain(layout: &Layout) -> bool {
     NEEDED
         .iter()

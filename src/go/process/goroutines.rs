@@ -15,16 +15,16 @@ use super::bubbles;
 use super::g::{GLayout, RawG};
 use super::halted::Halted;
 use super::left_over;
-use super::memory::{MemoryError, Piece, ReadMemory};
 use super::runtime_info::{ReadError, Subject};
 use super::stack_copy::{self, StackCopy};
 use super::unwind::{Trace, Unwinder};
 use super::wait_marks::{Places, WaitMarks};
 use crate::go::binary::Binary;
 use crate::go::layout::{Field, constant};
+use crate::go::memory::{MemoryError, Piece, ReadMemory};
+use crate::go::process::trace_table::TraceTable;
 use crate::go::symbolize::code_address::CodeAddress;
 use crate::go::symbolize::shown;
-use crate::go::symbolize::trace_table::TraceTable;
 use crate::model::dump::{Dump, Goroutine, StackState, State};
 
 /// More goroutines than this are not believed: their records alone would take 8 GiB.

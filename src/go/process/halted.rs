@@ -15,9 +15,9 @@
 use std::ops::Range;
 
 use super::g::RawG;
-use super::memory::ReadMemory;
 use super::unwind::WalkFrom;
 use crate::go::elf::image::Machine;
+use crate::go::memory::ReadMemory;
 
 /// A thread at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +148,7 @@ fn read_up(from: u64, memory: &dyn ReadMemory) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::process::memory::MemoryImage;
+    use crate::go::memory::MemoryImage;
 
     /// A handler's stack of 32 KiB with a kernel's record near its top.
     fn handler_stack(machine: Machine, record: u64) -> MemoryImage {

@@ -7,8 +7,8 @@
 use std::ops::Range;
 
 use super::g::{GLayout, RawG};
-use super::memory::ReadMemory;
 use crate::go::layout::constant;
+use crate::go::memory::ReadMemory;
 
 /// So much is looked through at a time.
 const PIECE: u64 = 1 << 20;

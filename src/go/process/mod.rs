@@ -2,6 +2,8 @@
 
 mod block;
 mod bubbles;
+pub mod core_file;
+mod core_notes;
 pub mod g;
 pub mod gc_record;
 pub mod goroutines;
@@ -10,7 +12,6 @@ pub mod heap_counters;
 mod heap_goal;
 pub mod heap_stats;
 mod left_over;
-pub mod memory;
 pub mod metrics;
 mod processors;
 pub mod runtime_info;
@@ -18,5 +19,7 @@ pub mod runtime_stats;
 pub mod stack_copy;
 pub mod threads;
 mod time_histogram;
+pub mod trace_table;
 pub mod unwind;
+pub mod verify;
 mod wait_marks;

@@ -6,14 +6,14 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Range;
 
-use super::memory::{MemoryError, ReadMemory};
 use crate::go::binary::Binary;
 use crate::go::binary::implied::VersionRange;
 use crate::go::elf::image::Image;
 use crate::go::layout::evidence;
 use crate::go::layout::globals::Globals;
-use crate::go::layout::verify::{self, Report};
 use crate::go::layout::{Field, Layout};
+use crate::go::memory::{MemoryError, ReadMemory};
+use crate::go::process::verify::{self, Report};
 use crate::go::site::runtime_functions::Runtime;
 
 /// Functions that are started once, when the program begins (runtime/proc.go, mgc.go). The main goroutine can end before

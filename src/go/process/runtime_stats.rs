@@ -11,12 +11,12 @@ use super::block::{Block, read_all};
 use super::g::is_early;
 use super::heap_goal::heap_goal;
 use super::heap_stats::{self, HeapStats};
-use super::memory::SliceHeader;
 use super::processors::{Processor, Processors};
 use super::runtime_info::{ReadError, Subject};
 use super::time_histogram;
 use crate::go::layout::Field;
 use crate::go::layout::globals::Globals;
+use crate::go::memory::SliceHeader;
 
 /// Attempts to find things at rest.
 const ATTEMPTS: usize = 16;

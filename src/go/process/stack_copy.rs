@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::memory::ReadMemory;
 use super::unwind::StackWords;
+use crate::go::memory::ReadMemory;
 
 /// Bytes copied at the first go: more than most goroutines use.
 pub const FIRST: u64 = 16 << 10;
@@ -82,7 +82,7 @@ fn word_in((at, bytes): (u64, &[u8]), addr: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::process::memory::MemoryImage;
+    use crate::go::memory::MemoryImage;
 
     #[test]
     fn words_beyond_the_copy_are_read_while_the_allowance_lasts() {

@@ -12,9 +12,9 @@
 //!
 //! Source: Go 1.19 to 1.27.
 
-use super::memory::ReadMemory;
 use super::runtime_info::Subject;
 use crate::go::layout::Field;
+use crate::go::memory::ReadMemory;
 
 /// No ring is larger (it has had 256 entries in all versions).
 const MAX_RING: usize = 4096;
@@ -149,7 +149,7 @@ impl WaitMarks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::process::memory::MemoryImage;
+    use crate::go::memory::MemoryImage;
 
     const S: u64 = 1_000_000_000;
 

@@ -3,5 +3,4 @@
 pub mod code_address;
 pub mod display_name;
 pub mod shown;
-pub mod trace_table;
 pub mod wrapper;

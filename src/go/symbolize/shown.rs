@@ -2,8 +2,8 @@
 //! made. The rules are those of `showfuncinfo` and `isSystemGoroutine` in runtime/traceback.go, Go 1.19 to 1.27, at
 //! the default `GOTRACEBACK`.
 
-use super::wrapper::wrapper_id;
 use crate::go::binary::implied::VersionRange;
+use crate::go::binary::wrapper_id::wrapper_id;
 use crate::go::pclntab::inline::Frame;
 
 /// What the names of the runtime's functions begin with.

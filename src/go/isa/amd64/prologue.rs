@@ -9,7 +9,7 @@ use iced_x86::{ConditionCode, Mnemonic, OpKind, Register};
 
 use crate::go::isa::code::Code;
 use crate::go::isa::instruction::{Effects, Flow, Instruction};
-use crate::go::site::SiteKind;
+use crate::go::isa::site_kind::SiteKind;
 
 /// Registers that must be unchanged for a site to be intact (see [`SiteKind`]), rsp and rbp besides.
 const INTACT: [Register; 13] = [

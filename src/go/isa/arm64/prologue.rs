@@ -9,7 +9,7 @@ use super::memory::Memory;
 use super::{Instruction, SP};
 use crate::go::isa::code::Code;
 use crate::go::isa::instruction::{Flow, Instruction as Any, Register};
-use crate::go::site::SiteKind;
+use crate::go::isa::site_kind::SiteKind;
 
 /// Registers that must be unchanged for a site to be intact (see [`SiteKind`]) besides the arguments, x0 to x15: the
 /// closure context, g, the frame pointer, the return address, and the stack pointer.

@@ -11,14 +11,14 @@ use std::ops::Range;
 
 use goblin::elf::{header, program_header};
 
-use super::file_bytes::FileBytes;
-use super::headers;
-use super::image::{Image, Machine};
-pub use super::notes::Death;
-use super::notes::{Said, build_ids};
+pub use super::core_notes::Death;
+use super::core_notes::{Said, build_ids};
+use crate::go::elf::file_bytes::FileBytes;
+use crate::go::elf::headers;
+use crate::go::elf::image::{Image, Machine};
 use crate::go::error::GoError;
+use crate::go::memory::{MemoryError, ReadMemory};
 use crate::go::process::halted::{Halted, Thread};
-use crate::go::process::memory::{MemoryError, ReadMemory};
 
 /// The kernel dumps so much of each ELF file that was mapped, unless told not to.
 const PAGE: usize = 4096;

@@ -6,7 +6,7 @@ use super::Live;
 use super::pages::Pages;
 use super::reader::{Reader, Skip};
 use crate::go::layout::{Field, Layout};
-use crate::go::process::memory::MemoryError;
+use crate::go::memory::MemoryError;
 
 /// How often an object is looked at before something is taken to be false of it.
 const LOOKS: usize = 4;
@@ -190,7 +190,7 @@ impl<'c> Claims<'c> {
 mod tests {
     use super::*;
     use crate::go::layout::globals::Globals;
-    use crate::go::process::memory::MemoryImage;
+    use crate::go::memory::MemoryImage;
 
     /// How a claim fares of which the first so many looks find it false.
     fn after_false(looks: usize) -> Claim {

@@ -26,9 +26,9 @@ use std::ops::Range;
 
 use self::claim::Claims;
 use self::pages::Pages;
-use super::globals::Globals;
+use crate::go::layout::globals::Globals;
 use crate::go::layout::{Fact, Field, Layout, Origin};
-use crate::go::process::memory::{MemoryError, ReadMemory};
+use crate::go::memory::{MemoryError, ReadMemory};
 
 pub use self::claim::Claim;
 

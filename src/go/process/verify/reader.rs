@@ -3,7 +3,7 @@
 use super::Live;
 use super::pages::Pages;
 use crate::go::layout::{Field, Layout};
-use crate::go::process::memory::{MemoryError, ReadMemory};
+use crate::go::memory::{MemoryError, ReadMemory};
 
 /// At most this many goroutines, threads and processors are looked at; more would tell no more.
 const SAMPLE: usize = 64;

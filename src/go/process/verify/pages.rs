@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use crate::go::process::memory::{MemoryError, ReadMemory};
+use crate::go::memory::{MemoryError, ReadMemory};
 
 /// Bytes read at once. No mapping begins or ends within: no processor that Go knows has smaller pages.
 const PAGE: usize = 4096;
@@ -71,7 +71,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::go::process::memory::MemoryImage;
+    use crate::go::memory::MemoryImage;
 
     /// Counts what is asked of it.
     struct Counted {

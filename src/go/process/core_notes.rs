@@ -5,8 +5,8 @@
 use goblin::elf::program_header;
 
 use super::core_file::MappedFile;
-use super::headers;
-use super::image::Machine;
+use crate::go::elf::headers;
+use crate::go::elf::image::Machine;
 use crate::go::process::unwind::WalkFrom;
 
 /// Types of notes (include/uapi/linux/elf.h).
@@ -131,7 +131,8 @@ impl Said {
 /// What identifies the program in the beginning of a file, of each kind: GNU's build id and Go's.
 pub(in crate::go) fn build_ids(file: &[u8]) -> [Option<&[u8]>; 2] {
     let mut found = [None; 2];
-    let headers = headers::parse_header(file).and_then(|head| headers::program_headers(file, &head));
+    let headers =
+        headers::parse_header(file).and_then(|head| headers::program_headers(file, &head));
     for segment in headers.unwrap_or_default() {
         if segment.p_type != program_header::PT_NOTE {
             continue;

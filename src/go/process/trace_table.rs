@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use super::code_address::CodeAddress;
-use super::display_name::for_print;
-use super::shown::Rules;
 use crate::go::binary::Binary;
 use crate::go::pclntab::FuncTable;
 use crate::go::pclntab::inline::Frame;
 use crate::go::process::unwind::Trace;
+use crate::go::symbolize::code_address::CodeAddress;
+use crate::go::symbolize::display_name::for_print;
+use crate::go::symbolize::shown::Rules;
 use crate::model::dump::{Place, Stack, StackFrame};
 
 /// A place, and what the rules of showing it need.
