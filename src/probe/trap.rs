@@ -6,7 +6,6 @@
 //! grtmon chooses in other programs.
 
 use std::fs::File;
-use std::mem::MaybeUninit;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -50,7 +49,6 @@ pub fn cost_ns(method: Method) -> Result<f64> {
         code: Box::default(),
     };
     let bare = batch_ns();
-    let mut object = MaybeUninit::uninit();
     // The trap is the same, and for one site there is no need of tracefs.
     let method = match method {
         Method::Tracefs => Method::Perf,
@@ -59,7 +57,7 @@ pub fn cost_ns(method: Method) -> Result<f64> {
     let own = File::open("/proc/self/exe").context("cannot open grtmon's own file")?;
     let place = Place::own(own, method);
     let probed = {
-        let _floor = Floor::framed(&mut object, &place, vec![site])?;
+        let _floor = Floor::framed(&place, vec![site])?;
         batch_ns()
     };
     Ok((probed - bare).max(0.0))
