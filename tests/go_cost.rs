@@ -7,7 +7,9 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
-use grtmon::go::{Anatomy, Binary, runtime::Runtime, starts::start_functions};
+use grtmon::go::{
+    Anatomy, Binary, site::go_statements::start_functions, site::runtime_functions::Runtime,
+};
 use grtmon::target::clock::thread_cpu;
 use grtmon::target::mapped::MappedFile;
 

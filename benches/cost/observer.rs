@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
-    mem::MaybeUninit,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
@@ -13,7 +12,7 @@ use std::{
 
 use grtmon::probe::Plan as _;
 use grtmon::{
-    go::sites::Site,
+    go::site::Site,
     probe::{
         attach::{Method, Place},
         floor::Floor,
@@ -121,9 +120,8 @@ pub(crate) fn observe(
         Observer::Floor(probes) => {
             let pids = Selection::Pids(vec![i32::try_from(pid).unwrap()]);
             let target = target::resolve(&pids).unwrap().targets.pop().unwrap();
-            let mut object = MaybeUninit::uninit();
             let place = Place::of(&target, Method::Multi).unwrap();
-            let floor = Floor::attach(&mut object, &place, probes.sites(&target)).unwrap();
+            let floor = Floor::attach(&place, probes.sites(&target)).unwrap();
             work();
             drop(floor);
             Account::default()

@@ -15,8 +15,8 @@ use libbpf_rs::ProgramMut;
 use libbpf_rs::UprobeMultiOpts;
 use libbpf_rs::UprobeOpts;
 
-use crate::go::sites::Site;
-use crate::go::sites::SiteKind;
+use crate::go::site::Site;
+use crate::go::site::SiteKind;
 use crate::target;
 use crate::target::Scope;
 use crate::target::Target;
@@ -147,7 +147,7 @@ pub(super) fn sites(steps: &[Step]) -> Vec<Site> {
 }
 
 /// Has only the programs of `steps` loaded.
-pub fn select(object: &mut OpenObject, steps: &[&'static str], method: Method) {
+pub(super) fn select(object: &mut OpenObject, steps: &[&str], method: Method) {
     for mut program in object.progs_mut() {
         let wanted = steps
             .iter()
@@ -173,20 +173,6 @@ pub(super) fn prepare(object: &mut OpenObject, place: &Place) -> Result<()> {
     }
     Ok(())
 }
-
-/// Tells the programs of a skeleton about the place: which processes to leave out, and how to tell sites apart.
-macro_rules! configure {
-    ($rodata:expr, $place:expr, $target:expr) => {{
-        $crate::probe::process_number::look_at!(&mut *$rodata, $place, &$target.scope);
-        if let Some(by_address) = $place.by_address() {
-            $rodata.go_by_address.wanted = 1;
-            $rodata.go_by_address.start_code = by_address.start_code;
-            $rodata.go_by_address.mm = by_address.mm;
-            $rodata.go_by_address.mm_start_code = by_address.mm_start_code;
-        }
-    }};
-}
-pub(super) use configure;
 
 /// Where a target's probes go: the binary, and the processes to which the kernel confines them.
 #[derive(Debug, Clone)]
@@ -449,10 +435,10 @@ fn cookie(site: &Site) -> Result<u64> {
 /// Which processes the programs themselves leave out, because the kernel does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Filter {
-    /// `go_only`: all but this one.
+    /// `only` of `go_config`: all but this one.
     pub(super) only: u32,
-    /// `go_listed_only`: all that are not listed.
-    pub(super) listed_only: u8,
+    /// `listed_only` of `go_config`: all that are not listed.
+    pub(super) listed_only: bool,
 }
 
 impl Filter {
@@ -466,13 +452,13 @@ impl Filter {
         };
         Self {
             only,
-            listed_only: u8::from(listed),
+            listed_only: listed,
         }
     }
 }
 
 /// Tells the programs which processes to look at, for when the kernel cannot confine the probes to them.
-pub fn list(listed: &impl MapCore, scope: &Scope) -> Result<()> {
+pub(super) fn list(listed: &dyn MapCore, scope: &Scope) -> Result<()> {
     let Scope::Only(processes) = scope else {
         return Ok(());
     };

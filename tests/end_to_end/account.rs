@@ -11,7 +11,7 @@ use std::{
 
 use grtmon::{
     probe::{
-        self, Plan, Probes,
+        Plan, Probes,
         attach::{self, Place},
         gc::{self, GcProbes, Wanted},
         kernel::Kernel,
@@ -304,8 +304,7 @@ fn nothing_is_remembered_of_the_dead() {
         let plan = gc::Plan::of(target, Wanted::Everything).unwrap();
         let method = attach::best(&Kernel::current().unwrap()).0;
         let place = Place::of(target, method.for_sites(plan.sites().len())).unwrap();
-        let mut slots = probe::slots(1);
-        let mut probes = GcProbes::attach(&mut slots[0], target, &plan, &place).unwrap();
+        let mut probes = GcProbes::attach(target, &plan, &place).unwrap();
         probes.open_gate(0).unwrap();
         let mut process = Fixture::start(&subject.program, &["leave", "/bin/sleep", "60"]);
         let pid = process.pid();

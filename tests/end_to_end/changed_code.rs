@@ -12,7 +12,7 @@ use std::{
 };
 
 use grtmon::{
-    go::sites::Site,
+    go::site::Site,
     probe::{Plan, gc, gr},
     target::{self, Selection, checked::Checked, code_in_memory::CodeFile},
 };
