@@ -131,6 +131,28 @@ mod tests {
     }
 
     #[test]
+    fn contents_are_known_by_their_size_and_time() {
+        let named = FileId {
+            changed: (9, 9),
+            names: 2,
+            ..FILE
+        };
+        assert!(FILE.has_same_contents(&named) && FILE.has_same_contents_for_sure(&named));
+        let touched = FileId { names: 1, ..named };
+        assert!(FILE.has_same_contents(&touched) && !FILE.has_same_contents_for_sure(&touched));
+        for other in [
+            FileId { size: 1, ..FILE },
+            FileId {
+                modified: (1, 3),
+                ..FILE
+            },
+        ] {
+            assert!(!FILE.has_same_contents(&other), "{other:?}");
+            assert!(!FILE.has_same_contents_for_sure(&other), "{other:?}");
+        }
+    }
+
+    #[test]
     fn a_file_is_itself() {
         let own = FileId::at(Path::new("/proc/self/exe")).unwrap();
         let open = open::open_regular(&std::env::current_exe().unwrap()).unwrap();
