@@ -24,6 +24,8 @@ pub(crate) struct Tests<'t> {
     pub(crate) executable: &'t str,
     /// What their names contain.
     pub(crate) filter: &'t str,
+    /// The version of Go with which they notice, if it is not any.
+    pub(crate) go: Option<&'t str>,
 }
 
 impl fmt::Display for Tests<'_> {
@@ -56,7 +58,15 @@ fn parse(entry: &'static str) -> Option<Mutation<'static>> {
             (Some("+"), text) => new.push(text),
             (Some("?"), text) => {
                 let (executable, filter) = split(text, " ");
-                tests.push(Tests { executable, filter });
+                let (filter, go) = match filter.split_once(" go") {
+                    Some((filter, version)) => (filter, Some(version)),
+                    None => (filter, None),
+                };
+                tests.push(Tests {
+                    executable,
+                    filter,
+                    go,
+                });
             }
             _ => panic!("not a line of an entry: {line}"),
         }

@@ -65,6 +65,7 @@ pub(crate) fn run(tree: &Path, built: &Path, tests: &Tests<'_>) -> Outcome {
         .current_dir(tree)
         .env("CARGO_TARGET_DIR", built)
         .env_remove("CARGO_MANIFEST_DIR")
+        .envs(tests.go.map(|version| ("GRTMON_TEST_GO", version)))
         .process_group(0)
         .stdout(output.try_clone().unwrap())
         .stderr(output);
