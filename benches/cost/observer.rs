@@ -13,11 +13,7 @@ use std::{
 use grtmon::probe::Plan as _;
 use grtmon::{
     go::site::Site,
-    probe::{
-        attach::{Method, Place},
-        floor::Floor,
-        gc, gm, gr, sched,
-    },
+    probe::{floor::Floor, gc, gm, gr, method::Method, place::Place, sched},
     target::{self, Selection, Target, checked::Checked},
 };
 use nix::{

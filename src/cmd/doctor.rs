@@ -16,8 +16,8 @@ use crate::go::site::runtime_functions::Runtime;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
 use crate::probe;
-use crate::probe::attach;
 use crate::probe::kernel::Kernel;
+use crate::probe::method;
 use crate::probe::sched::Options;
 use crate::probe::site_check;
 use crate::render::report;
@@ -273,7 +273,7 @@ fn describe(kernel: &Kernel) -> Section {
     match kernel.obstacle() {
         None => {
             section.fine("probes", "can be used");
-            match attach::best(kernel) {
+            match method::best(kernel) {
                 (method, None) => section.fine("attaching", method.describe()),
                 (method, Some(why)) => {
                     section.lacking("attaching", format!("{}: {why:#}", method.describe()));

@@ -10,14 +10,14 @@ use crate::bpf::floor::OpenFloorSkel;
 use crate::go::site::Site;
 use crate::target::Scope;
 
-use super::attach::Place;
-use super::attach::Step;
+use super::place::Place;
 use super::session::Cause;
 use super::session::Gate;
 use super::session::Kind;
 use super::session::Running;
 use super::session::Session;
 use super::session::Wiring;
+use super::step::Step;
 
 /// This kind of probes.
 struct Nothing;

@@ -22,9 +22,9 @@ use crate::target::Scope;
 use crate::target::Target;
 
 use super::Probes;
-use super::attach::Place;
 use super::counters;
 use super::lock;
+use super::place::Place;
 use super::session;
 use super::session::Cause;
 use super::session::Kind;

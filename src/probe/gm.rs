@@ -26,14 +26,14 @@ use crate::model::allocation::Count;
 use crate::target::Target;
 
 use super::Probes;
-use super::attach;
-use super::attach::Place;
-use super::attach::Step;
+use super::place::Place;
 use super::session::Cause;
 use super::session::Kind;
 use super::session::Running;
 use super::session::Session;
 use super::session::Wiring;
+use super::step;
+use super::step::Step;
 
 /// This kind of probes.
 struct Gm;
@@ -124,7 +124,7 @@ impl Plan {
 
 impl super::Plan for Plan {
     fn sites(&self) -> Vec<Site> {
-        attach::sites(&self.steps)
+        step::sites(&self.steps)
     }
 
     fn shortcomings(&self) -> &[String] {

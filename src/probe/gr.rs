@@ -29,20 +29,20 @@ use crate::target::Target;
 
 use super::Probes;
 use super::alive;
-use super::attach::Attached;
-use super::attach::Method;
-use super::attach::Place;
-use super::attach::Step;
 use super::counters;
 use super::detach::detach;
+use super::held::Attached;
 use super::kernel::Kernel;
 use super::lock;
+use super::method::Method;
+use super::place::Place;
 use super::session;
 use super::session::Cause;
 use super::session::Kind;
 use super::session::Running;
 use super::session::Session;
 use super::session::Wiring;
+use super::step::Step;
 
 pub use self::plan::Plan;
 use self::records::Batch;

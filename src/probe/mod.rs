@@ -2,10 +2,11 @@
 //! user of libbpf.
 
 mod alive;
-pub mod attach;
 mod by_address;
+mod cookie;
 pub mod counters;
 mod detach;
+mod filter;
 pub mod floor;
 pub mod gc;
 pub mod gm;
@@ -13,7 +14,9 @@ pub mod gr;
 mod held;
 pub mod kernel;
 mod memory;
+pub mod method;
 mod older;
+pub mod place;
 mod process_number;
 pub mod refusal;
 pub mod rights;
@@ -21,6 +24,7 @@ pub mod sched;
 pub mod session;
 pub mod site_check;
 pub mod spent;
+pub mod step;
 mod trace_event;
 pub mod trap;
 

@@ -15,8 +15,8 @@ use crate::target::Scope;
 use crate::target::namespace;
 use crate::target::namespace::PidNamespace;
 
-use super::attach::Filter;
-use super::attach::Place;
+use super::filter::Filter;
+use super::place::Place;
 
 /// `PIDTYPE_TGID`, include/linux/pid_types.h: the second of the pointers in `signal_struct.pids`.
 const TGID_SLOT: u32 = 8;

@@ -20,15 +20,17 @@ use crate::bpf::Opened;
 use crate::model::loss::Loss;
 use crate::target::Scope;
 
-use super::attach;
-use super::attach::Attached;
-use super::attach::Place;
-use super::attach::Step;
 use super::counters;
 use super::detach::detach;
+use super::filter;
+use super::held::Attached;
+use super::place::Place;
 use super::process_number::Processes;
+use super::refusal;
 use super::spent;
 use super::spent::Spent;
+use super::step;
+use super::step::Step;
 
 /// Positions of the gate, in all objects (`go_gate_position` in `go.bpf.h`).
 pub use crate::bpf::sched::types::go_gate_position as Gate;
@@ -99,10 +101,10 @@ impl<K: Kind> Session<K> {
         K::size(&mut open, options)?;
         let steps = wiring.steps.iter().map(|step| step.program);
         let programs: Vec<&str> = steps.chain(wiring.later.iter().copied()).collect();
-        attach::select(open.open_object_mut(), &programs, place.method());
-        attach::prepare(open.open_object_mut(), place)?;
-        let skel = open.load().map_err(attach::cannot_load)?;
-        attach::list(skel.listed(), scope)?;
+        step::select(open.open_object_mut(), &programs, place.method());
+        step::prepare(open.open_object_mut(), place)?;
+        let skel = open.load().map_err(refusal::cannot_load)?;
+        filter::list(skel.listed(), scope)?;
         let links = Vec::new();
         let mut session = Self { links, skel };
         for step in wiring.steps {
@@ -119,7 +121,7 @@ impl<K: Kind> Session<K> {
         for mut program in open.open_object_mut().progs_mut() {
             program.set_autoload(false);
         }
-        let skel = open.load().map_err(attach::cannot_load)?;
+        let skel = open.load().map_err(refusal::cannot_load)?;
         super::memory::of_maps(skel.object())
     }
 

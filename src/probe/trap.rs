@@ -17,9 +17,9 @@ use crate::go::site::SiteKind;
 use crate::target::clock;
 use crate::target::own_code;
 
-use super::attach::Method;
-use super::attach::Place;
 use super::floor::Floor;
+use super::method::Method;
+use super::place::Place;
 
 /// Calls in one batch: a batch takes about 0.2 ms.
 const CALLS: u32 = 256;

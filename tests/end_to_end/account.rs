@@ -12,9 +12,10 @@ use std::{
 use grtmon::{
     probe::{
         Plan, Probes,
-        attach::{self, Place},
         gc::{self, GcProbes, Wanted},
         kernel::Kernel,
+        method,
+        place::Place,
     },
     target::{self, Selection, watch::Watch},
 };
@@ -302,7 +303,7 @@ fn nothing_is_remembered_of_the_dead() {
         let found = target::resolve(&Selection::File(subject.program.clone())).unwrap();
         let target = &found.targets[0];
         let plan = gc::Plan::of(target, Wanted::Everything).unwrap();
-        let method = attach::best(&Kernel::current().unwrap()).0;
+        let method = method::best(&Kernel::current().unwrap()).0;
         let place = Place::of(target, method.for_sites(plan.sites().len())).unwrap();
         let mut probes = GcProbes::attach(target, &plan, &place).unwrap();
         probes.open_gate(0).unwrap();

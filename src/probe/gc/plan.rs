@@ -25,8 +25,8 @@ use crate::go::site::runtime_functions::Runtime;
 use crate::target::Target;
 use crate::target::live::Live;
 
-use super::super::attach;
-use super::super::attach::Step;
+use super::super::step::Step;
+use crate::probe::step;
 
 /// What is to be observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +166,7 @@ impl Plan {
 
 impl crate::probe::Plan for Plan {
     fn sites(&self) -> Vec<Site> {
-        attach::sites(&self.steps)
+        step::sites(&self.steps)
     }
 
     fn shortcomings(&self) -> &[String] {

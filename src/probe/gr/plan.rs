@@ -14,8 +14,8 @@ use crate::go::site::Site;
 use crate::go::site::events;
 use crate::go::site::events::Event;
 use crate::go::site::go_statements;
-use crate::probe::attach;
-use crate::probe::attach::Step;
+use crate::probe::step;
+use crate::probe::step::Step;
 use crate::target::checked::Checked;
 
 use super::Options;
@@ -117,7 +117,7 @@ impl Plan {
 
 impl crate::probe::Plan for Plan {
     fn sites(&self) -> Vec<Site> {
-        let mut sites = attach::sites(&self.steps);
+        let mut sites = step::sites(&self.steps);
         sites.extend(self.start_sites.values().cloned());
         sites
     }

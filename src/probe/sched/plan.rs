@@ -18,8 +18,8 @@ use crate::go::site::go_statements;
 use crate::go::site::state_changes::LateReasons;
 use crate::go::site::state_changes::StateChanges;
 use crate::go::symbolize::shown;
-use crate::probe::attach;
-use crate::probe::attach::Step;
+use crate::probe::step;
+use crate::probe::step::Step;
 use crate::target::checked::Checked;
 
 use super::Options;
@@ -134,7 +134,7 @@ impl Plan {
 
 impl crate::probe::Plan for Plan {
     fn sites(&self) -> Vec<Site> {
-        attach::sites(&self.steps)
+        step::sites(&self.steps)
     }
 
     fn shortcomings(&self) -> &[String] {

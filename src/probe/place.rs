@@ -1,4 +1,4 @@
-//! Puts programs on sites, with as few kernel objects as the kernel allows.
+//! Where the probes of a target go, with as few kernel objects as the kernel allows.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -6,173 +6,32 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use anyhow::Result;
-use anyhow::bail;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
 use libbpf_rs::Object;
-use libbpf_rs::OpenObject;
 use libbpf_rs::ProgramMut;
 use libbpf_rs::UprobeMultiOpts;
 use libbpf_rs::UprobeOpts;
 
 use crate::go::site::Site;
-use crate::go::site::SiteKind;
 use crate::target;
 use crate::target::Scope;
 use crate::target::Target;
 use crate::target::process::ProcessId;
 
 use super::by_address::ByAddress;
+use super::cookie::cookie;
+use super::held::Attached;
 use super::held::Held;
 use super::held::Kind;
 use super::kernel;
 use super::kernel::Kernel;
-use super::older;
+use super::method::Method;
 use super::refusal::cannot_attach;
 use super::site_check::News;
 use super::site_check::SiteCheck;
+use super::step::Step;
 use super::trace_event::TraceFs;
-
-pub(super) use super::held::Attached;
-pub use super::refusal::NoMulti;
-pub use super::refusal::cannot_load;
-
-/// Set in a cookie when the site is the branch of a stack check (`GO_COOKIE_STACK_CHECK` in `go.bpf.h`).
-const STACK_CHECK: u64 = 1 << 63;
-/// `GO_COOKIE_OFFSET_SHIFT` and `GO_COOKIE_OFFSET_MASK` there.
-const OFFSET_SHIFT: u32 = 48;
-const OFFSET_MASK: u64 = 0x7fff;
-
-/// How sites are attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// One link for many sites: `uprobe.multi`, Linux 6.6 and later.
-    Multi,
-    /// One perf event for each site: slow to detach, needs CAP_SYS_ADMIN.
-    Perf,
-    /// One tracefs event for many sites: needs CAP_SYS_ADMIN, and tracefs mounted or the right to mount it.
-    Tracefs,
-}
-
-impl Method {
-    /// The program to use for `name`: each is in the object twice (`GO_PROBE` in `go.bpf.h`).
-    fn program(self, name: &str) -> String {
-        match self {
-            Self::Multi => name.to_owned(),
-            Self::Perf | Self::Tracefs => format!("{name}_perf"),
-        }
-    }
-
-    /// What it means, for the user.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Self::Multi => "uprobe.multi: one link for many probes",
-            Self::Perf => {
-                "a perf event for each probe: detaching takes a tenth of a second for each"
-            }
-            Self::Tracefs => {
-                "one tracefs event for many probes, a perf event for each of a few (no uprobe.multi)"
-            }
-        }
-    }
-
-    /// The way for so many sites: a perf event for each of a few leaves nothing behind in tracefs, and gets cookies.
-    pub fn for_sites(self, sites: usize) -> Self {
-        match self {
-            Self::Tracefs if sites <= FEW => Self::Perf,
-            other => other,
-        }
-    }
-
-    /// Whether this way can be used here; the reason if not.
-    pub fn check(self) -> Result<()> {
-        match self {
-            // The kernel says it when it is asked.
-            Self::Multi | Self::Perf => Ok(()),
-            Self::Tracefs => TraceFs::open().map(|_| ()),
-        }
-    }
-}
-
-/// So many perf events are detached in a second or two.
-const FEW: usize = 16;
-
-/// The best way of attaching many probes here, and where it is not the best there is, why.
-pub fn best(kernel: &Kernel) -> (Method, Option<anyhow::Error>) {
-    if kernel.has_uprobe_multi() {
-        return (Method::Multi, None);
-    }
-    match Method::Tracefs.check() {
-        Ok(()) => (Method::Tracefs, None),
-        Err(why) => (Method::Perf, Some(why)),
-    }
-}
-
-/// Which sites one program is for.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// Name of the program in the object.
-    pub program: &'static str,
-    /// Where it goes.
-    pub sites: Vec<Site>,
-}
-
-impl Step {
-    /// The steps for an event that the program is for, some of whose sites may want another program: that for inlined
-    /// bodies, or for the result of a call.
-    pub fn by_kind(program: &'static str, sites: Vec<Site>) -> Vec<Self> {
-        let mut steps: Vec<Self> = Vec::new();
-        for site in sites {
-            let program = match (program, site.kind) {
-                ("gr_create", SiteKind::AfterCall) => "gr_create_coro",
-                ("gr_steal", SiteKind::CopyBranch) => "gr_steal_copy",
-                ("sched_status", SiteKind::CopyBranch) => "sched_status_copy",
-                _ => program,
-            };
-            match steps.iter_mut().find(|step| step.program == program) {
-                Some(step) => step.sites.push(site),
-                None => steps.push(Self {
-                    program,
-                    sites: vec![site],
-                }),
-            }
-        }
-        steps
-    }
-}
-
-/// All sites of these steps.
-pub(super) fn sites(steps: &[Step]) -> Vec<Site> {
-    steps.iter().flat_map(|step| &step.sites).cloned().collect()
-}
-
-/// Has only the programs of `steps` loaded.
-pub(super) fn select(object: &mut OpenObject, steps: &[&str], method: Method) {
-    for mut program in object.progs_mut() {
-        let wanted = steps
-            .iter()
-            .any(|step| program.name().to_str() == Some(&method.program(step)));
-        program.set_autoload(wanted);
-    }
-}
-
-/// Room for the sites of one object, where they are told apart by their addresses.
-const MOST_SITES: u32 = 1 << 14;
-
-/// Prepares an object whose programs are selected for the kernel it will be loaded into.
-pub(super) fn prepare(object: &mut OpenObject, place: &Place) -> Result<()> {
-    if place.by_address.is_some()
-        && let Some(mut sites) = object.maps_mut().find(|map| map.name() == SITES)
-    {
-        sites
-            .set_max_entries(MOST_SITES)
-            .context("cannot size a map")?;
-    }
-    if !Kernel::current()?.has_compare_and_swap() {
-        older::fail_compare_and_swap(object)?;
-    }
-    Ok(())
-}
 
 /// Where a target's probes go: the binary, and the processes to which the kernel confines them.
 #[derive(Debug, Clone)]
@@ -190,7 +49,7 @@ pub struct Place {
 }
 
 /// The map of cookies by address (`go_sites` in `go.bpf.h`).
-const SITES: &str = "go_sites";
+pub(super) const SITES: &str = "go_sites";
 
 /// What libbpf takes for "every process".
 const EVERY_PROCESS: i32 = -1;
@@ -411,61 +270,4 @@ fn tell_sites(object: &Object, sites: &[Site]) -> Result<()> {
 
 fn offset(site: &Site) -> Result<usize> {
     usize::try_from(site.file_offset).context("a site lies beyond this machine's address space")
-}
-
-/// The address, the distance from the function's entry, and the kind: see `GO_COOKIE_…` in `go.bpf.h`.
-fn cookie(site: &Site) -> Result<u64> {
-    let fits = site.vaddr < 1 << OFFSET_SHIFT;
-    if !fits {
-        bail!("{site} lies beyond the address space of user programs");
-    }
-    // Only the programs on start functions look at it, whose sites are all near the entry, and those on inlined bodies,
-    // to which it says what is known there.
-    let offset = match site.kind {
-        SiteKind::CopyBranch => u64::from(site.operands.0) & OFFSET_MASK,
-        _ => site.offset.min(OFFSET_MASK),
-    };
-    let kind = match site.kind {
-        SiteKind::StackCheckBranch => STACK_CHECK,
-        _ => 0,
-    };
-    Ok(site.vaddr | offset << OFFSET_SHIFT | kind)
-}
-
-/// Which processes the programs themselves leave out, because the kernel does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Filter {
-    /// `only` of `go_config`: all but this one.
-    pub(super) only: u32,
-    /// `listed_only` of `go_config`: all that are not listed.
-    pub(super) listed_only: bool,
-}
-
-impl Filter {
-    pub(super) fn of(place: &Place, scope: &Scope) -> Self {
-        let (only, listed) = match scope {
-            Scope::Only(processes) if !place.is_confined() => match processes.as_slice() {
-                [one] => (one.pid.cast_unsigned(), false),
-                _ => (0, true),
-            },
-            _ => (0, false),
-        };
-        Self {
-            only,
-            listed_only: listed,
-        }
-    }
-}
-
-/// Tells the programs which processes to look at, for when the kernel cannot confine the probes to them.
-pub(super) fn list(listed: &dyn MapCore, scope: &Scope) -> Result<()> {
-    let Scope::Only(processes) = scope else {
-        return Ok(());
-    };
-    for process in processes {
-        listed
-            .update(&process.pid.to_ne_bytes(), &[1], MapFlags::ANY)
-            .context("cannot list a process")?;
-    }
-    Ok(())
 }
