@@ -54,7 +54,7 @@ impl Binary {
         let (header, moduledata) = match (with_moduledata, headers.into_iter().next()) {
             (Some((header, moduledata)), _) => (header, Some(moduledata)),
             (None, Some(header)) => (header, None),
-            (None, None) => return Err(GoError::NotGo),
+            (None, None) => return Err(GoError::NotGo(None)),
         };
         let text = text(&image, &header, moduledata.as_ref())?;
         let mut binary = Self {

@@ -109,6 +109,11 @@ impl Image {
         self.headers.machine
     }
 
+    /// The system that it is for, if it says that it is for another one than Linux.
+    pub fn system(&self) -> Option<&'static str> {
+        self.headers.system
+    }
+
     /// Whether it is loaded at an address of the kernel's choice (`ET_DYN`): link-time and run-time addresses differ
     /// by a bias.
     pub fn is_pie(&self) -> bool {

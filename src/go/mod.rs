@@ -71,6 +71,7 @@ pub mod size_classes;
 pub mod stack_copy;
 pub mod starts;
 pub mod state_changes;
+pub mod stranger;
 pub mod string_table;
 pub mod threads;
 mod time_histogram;

@@ -238,7 +238,7 @@ fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
 /// Whether a file could be read and turned out not to be a Go program.
 fn is_no_go(why: &anyhow::Error) -> bool {
     let why = why.downcast_ref::<GoError>();
-    why.is_some_and(|why| matches!(why, GoError::NotGo | GoError::NotElf))
+    why.is_some_and(|why| matches!(why, GoError::NotGo(None) | GoError::NotElf(_)))
 }
 
 fn cannot_open(pid: i32, error: anyhow::Error) -> anyhow::Error {
@@ -308,7 +308,14 @@ impl Target {
                 Machine::HERE
             );
         }
-        Ok(())
+        match self.binary.image().system() {
+            // Linux does not ask for it: it runs whatever it is told to.
+            Some(system) if self.running_process().is_none() => anyhow::bail!(
+                "{} is a program for {system} and cannot run on this machine (Linux); grtmon doctor says what could be seen of it",
+                self.path.display()
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses to go on when the file has changed since it was opened: nothing that was found in it can be relied on.

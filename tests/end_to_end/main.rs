@@ -29,6 +29,7 @@ mod odd_processes;
 mod older;
 mod real;
 mod rootless;
+mod strangers;
 mod subject;
 mod upgrades;
 mod users;
