@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::binary::Binary;
 use super::evidence;
@@ -13,6 +14,7 @@ use super::image::Image;
 use super::implied::VersionRange;
 use super::layout::{Field, Layout};
 use super::memory::{MemoryError, ReadMemory};
+use super::plugins::{Companions, Plugin};
 use super::runtime::Runtime;
 use super::verify::{self, Report};
 
@@ -26,6 +28,9 @@ const STARTED_ONCE: [&str; 6] = [
     "runtime.gcenable.func1",
     "runtime.gcenable.func2",
 ];
+
+/// What programs have that can load plugins (plugin/plugin_dlopen.go, Go 1.8 to 1.27).
+const LOADS_PLUGINS: &str = "plugin.open";
 
 /// The runtime's variables and structures in one binary.
 #[derive(Debug, Clone)]
@@ -47,6 +52,12 @@ pub struct Anatomy {
     pub main: Vec<u64>,
     /// Whether the program is loaded elsewhere than at its link-time addresses.
     pub is_pie: bool,
+    /// Whether the program can load plugins.
+    pub loads_plugins: bool,
+    /// Where what was read of them is kept.
+    pub companions: Arc<Companions>,
+    /// The plugins of the process that this is about.
+    pub plugins: Vec<Plugin>,
 }
 
 impl Anatomy {
@@ -78,6 +89,9 @@ impl Anatomy {
             code_end: image.code_end(),
             minor: minor(binary.version_range()),
             is_pie: image.is_pie(),
+            loads_plugins: !binary.functions().by_name(LOADS_PLUGINS).is_empty(),
+            companions: Arc::clone(binary.companions()),
+            plugins: Vec::new(),
         }
     }
 
@@ -88,10 +102,17 @@ impl Anatomy {
             memory,
             globals: &self.globals,
             bias,
-            text: self.text.clone(),
+            code: self.code(),
             main: self.main.clone(),
         };
         verify::settle(&mut self.layout, &live)
+    }
+
+    /// Link-time addresses of all Go code in the process, that of plugins counted as the program's.
+    fn code(&self) -> Vec<Range<u64>> {
+        let plugins = self.plugins.iter();
+        let others = plugins.filter_map(|plugin| self.companions.text(plugin));
+        std::iter::once(self.text.clone()).chain(others).collect()
     }
 
     /// What to add to a link-time address to get the live one, given where the process was entered (`AT_ENTRY` of its

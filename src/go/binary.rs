@@ -13,6 +13,7 @@ use super::moduledata::ModuleData;
 use super::pclntab::FuncTable;
 use super::pclntab_header::{self, Header};
 use super::pclntab_names::NameIndex;
+use super::plugins::Companions;
 use super::variables::linker_strings;
 use super::version::GoVersion;
 use super::wrapped::wrapper_id_of;
@@ -29,6 +30,7 @@ pub struct Binary {
     version: Option<GoVersion>,
     version_source: VersionSource,
     wrapper_id: OnceLock<Option<u8>>,
+    companions: Arc<Companions>,
 }
 
 impl Binary {
@@ -66,6 +68,7 @@ impl Binary {
             version: None,
             version_source: VersionSource::BuildInfo,
             wrapper_id: OnceLock::new(),
+            companions: Arc::default(),
             image,
         };
         binary.find_version()?;
@@ -177,6 +180,11 @@ impl Binary {
         let functions = self.functions();
         let has = |name| !functions.by_name(name).is_empty();
         has("runtime.mallocgc").then(|| has("crosscall2"))
+    }
+
+    /// What was read of plugins that its processes have loaded.
+    pub fn companions(&self) -> &Arc<Companions> {
+        &self.companions
     }
 
     /// Link-time addresses of the Go code.

@@ -1,8 +1,8 @@
 //! The runtime's record of a goroutine: `g` (runtime/runtime2.go).
 
-use super::binary::Binary;
 use super::layout::constant;
 use super::layout::{Field, Layout, LayoutError};
+use super::plugins::Tables;
 use super::unwind::WalkFrom;
 
 /// A stack is never larger (1 GB is the default limit, `runtime/debug.SetMaxStack` sets it).
@@ -240,8 +240,8 @@ impl RawG {
 
     /// What cannot be so in a goroutine that is alive; `None` if all is well. `bias` is the distance of addresses from
     /// link-time addresses.
-    pub fn fault(&self, binary: &Binary, bias: u64) -> Option<&'static str> {
-        let in_code = |pc: u64| binary.text().contains(&pc.wrapping_sub(bias));
+    pub fn fault(&self, code: &Tables<'_>, bias: u64) -> Option<&'static str> {
+        let in_code = |pc: u64| code.contains(pc.wrapping_sub(bias));
         let size = self.stack_hi.checked_sub(self.stack_lo);
         if !matches!(
             self.state(),

@@ -24,6 +24,7 @@ pub mod pclntab;
 mod pclntab_header;
 mod pclntab_names;
 mod pcvalue;
+pub mod plugins;
 pub mod printed;
 pub mod version;
 pub mod wrapped;

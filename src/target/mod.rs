@@ -25,6 +25,7 @@ pub mod namespace;
 mod open;
 pub mod own_code;
 mod patience;
+mod plugins;
 pub mod proc_mount;
 pub mod process;
 mod program_file;
