@@ -28,6 +28,8 @@ pub(super) struct Changes {
     said_replaced: bool,
     said_changed: bool,
     confined: Vec<Confined>,
+    /// The processes of which it was said that they have loaded plugins.
+    with_plugins: Vec<ProcessId>,
 }
 
 /// A process to which the kernel confines the probes.
@@ -54,6 +56,7 @@ impl Changes {
             said_replaced: false,
             said_changed: false,
             confined: place.confined_to().iter().map(confined).collect(),
+            with_plugins: Vec::new(),
         }
     }
 
@@ -104,6 +107,20 @@ impl Changes {
             }));
         }
         happened
+    }
+
+    /// What is to be said of plugins that processes have loaded since the last time.
+    pub(super) fn plugins(&mut self, target: &Target) -> Vec<Remark> {
+        let mut found = target.plugins();
+        found.retain(|(process, _)| !self.with_plugins.contains(process));
+        self.with_plugins
+            .extend(found.iter().map(|(process, _)| process.clone()));
+        let remarks = found.into_iter().map(|(process, text)| Remark {
+            cause: "plugin",
+            process: Some(process.pid.cast_unsigned()),
+            text,
+        });
+        remarks.collect()
     }
 
     /// What is to be said of the code where probes were: they are gone.

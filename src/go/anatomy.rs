@@ -29,9 +29,6 @@ const STARTED_ONCE: [&str; 6] = [
     "runtime.gcenable.func2",
 ];
 
-/// What programs have that can load plugins (plugin/plugin_dlopen.go, Go 1.8 to 1.27).
-const LOADS_PLUGINS: &str = "plugin.open";
-
 /// The runtime's variables and structures in one binary.
 #[derive(Debug, Clone)]
 pub struct Anatomy {
@@ -89,7 +86,7 @@ impl Anatomy {
             code_end: image.code_end(),
             minor: minor(binary.version_range()),
             is_pie: image.is_pie(),
-            loads_plugins: !binary.functions().by_name(LOADS_PLUGINS).is_empty(),
+            loads_plugins: binary.loads_plugins(),
             companions: Arc::clone(binary.companions()),
             plugins: Vec::new(),
         }

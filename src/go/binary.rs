@@ -182,6 +182,11 @@ impl Binary {
         has("runtime.mallocgc").then(|| has("crosscall2"))
     }
 
+    /// Whether the program can load plugins (plugin/plugin_dlopen.go, Go 1.8 to 1.27).
+    pub fn loads_plugins(&self) -> bool {
+        !self.functions().by_name("plugin.open").is_empty()
+    }
+
     /// What was read of plugins that its processes have loaded.
     pub fn companions(&self) -> &Arc<Companions> {
         &self.companions

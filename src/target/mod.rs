@@ -392,6 +392,23 @@ impl Target {
         running.iter().any(|it| !processes.contains(it))
     }
 
+    /// What to say of its processes that have loaded plugins: what the code of these does passes no probe, since it calls
+    /// functions of the runtime that each plugin has for itself.
+    pub fn plugins(&self) -> Vec<(ProcessId, String)> {
+        if !self.binary.loads_plugins() {
+            return Vec::new();
+        }
+        let said = |process: ProcessId| {
+            let (pid, path) = (process.pid, plugins::one(process.pid)?);
+            let text = format!(
+                "process {pid} has loaded the Go plugin {}: what a plugin's code does passes no probe, as it has functions of the runtime for itself",
+                path.display()
+            );
+            Some((process, text))
+        };
+        self.processes().into_iter().filter_map(said).collect()
+    }
+
     /// Why [`processes`](Self::processes) may lack some, if it may.
     pub fn unseen_processes(&self) -> Option<&'static str> {
         if self.scope != Scope::Everyone {

@@ -40,35 +40,54 @@ struct Mapping<'m> {
 /// Looks for the plugins of a process, whose program is loaded `bias` bytes above its link-time addresses.
 pub(super) fn find(pid: i32, anatomy: &Anatomy, bias: u64) -> Found {
     let mut found = Found::default();
-    let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else {
-        return found;
-    };
-    let own = fs::metadata(format!("/proc/{pid}/exe")).map(|it| it.ino());
-    let mappings = maps.lines().take(MOST).filter_map(mapping);
-    for mapping in mappings.filter(|it| own.as_ref().ok() != Some(&it.inode)) {
-        let Some((file, path)) = open(pid, &mapping) else {
-            // Nothing is known of it but its name.
-            if mapping.path.ends_with(".so") {
-                found.unread = Some(PathBuf::from(mapping.path));
-            }
-            continue;
-        };
-        if survey::is_go_program(&path) != Some(false) {
-            continue;
-        }
-        let plugin = anatomy.companions.plugin(
-            file.id().key(),
-            bias,
-            |binary| mapping.bias(binary),
-            || super::read(&file, &path).ok(),
-        );
+    each(pid, |mapping, opened| {
+        let plugin = opened.and_then(|(file, path)| {
+            anatomy.companions.plugin(
+                file.id().key(),
+                bias,
+                |binary| mapping.bias(binary),
+                || super::read(&file, &path).ok(),
+            )
+        });
         match plugin {
             Some(plugin) if found.plugins.contains(&plugin) => {}
             Some(plugin) => found.plugins.push(plugin),
             None => found.unread = Some(PathBuf::from(mapping.path)),
         }
-    }
+    });
     found
+}
+
+/// The path of a plugin that a process has loaded, for people.
+pub(super) fn one(pid: i32) -> Option<PathBuf> {
+    let mut path = None;
+    each(pid, |mapping, opened| {
+        if opened.is_some() && path.is_none() {
+            path = Some(PathBuf::from(mapping.path));
+        }
+    });
+    path
+}
+
+/// Calls `with` with each piece of code that is of a library of Go, and with its file and a path to it; or of one that
+/// may be, and cannot be opened.
+fn each(pid: i32, mut with: impl FnMut(&Mapping<'_>, Option<(ProgramFile, PathBuf)>)) {
+    let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else {
+        return;
+    };
+    let own = fs::metadata(format!("/proc/{pid}/exe")).map(|it| it.ino());
+    let mappings = maps.lines().take(MOST).filter_map(mapping);
+    for mapping in mappings.filter(|it| own.as_ref().ok() != Some(&it.inode)) {
+        match open(pid, &mapping) {
+            Some((file, path)) if survey::is_go_program(&path) == Some(false) => {
+                with(&mapping, Some((file, path)));
+            }
+            Some(_) => {}
+            // Nothing is known of it but its name.
+            None if mapping.path.contains(".so") => with(&mapping, None),
+            None => {}
+        }
+    }
 }
 
 /// A line of /proc/PID/maps (proc(5)), if it is code of a file.

@@ -27,6 +27,7 @@ mod lifecycle;
 mod namespaces;
 mod odd_processes;
 mod older;
+mod plugins;
 mod real;
 mod rootless;
 mod strangers;
