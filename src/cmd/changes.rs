@@ -3,6 +3,7 @@
 use crate::model::account::Remark;
 use crate::probe::attach::Place;
 use crate::target::Target;
+use crate::target::fork_copy;
 use crate::target::guard;
 use crate::target::process::Loaded;
 use crate::target::process::ProcessId;
@@ -28,8 +29,8 @@ pub(super) struct Changes {
     said_replaced: bool,
     said_changed: bool,
     confined: Vec<Confined>,
-    /// The processes of which it was said that they have loaded plugins.
-    with_plugins: Vec<ProcessId>,
+    /// What was said of which processes: see [`Changes::unseen`].
+    said_of: Vec<(&'static str, ProcessId)>,
 }
 
 /// A process to which the kernel confines the probes.
@@ -56,7 +57,7 @@ impl Changes {
             said_replaced: false,
             said_changed: false,
             confined: place.confined_to().iter().map(confined).collect(),
-            with_plugins: Vec::new(),
+            said_of: Vec::new(),
         }
     }
 
@@ -109,18 +110,26 @@ impl Changes {
         happened
     }
 
-    /// What is to be said of plugins that processes have loaded since the last time.
-    pub(super) fn plugins(&mut self, target: &Target) -> Vec<Remark> {
-        let mut found = target.plugins();
-        found.retain(|(process, _)| !self.with_plugins.contains(process));
-        self.with_plugins
-            .extend(found.iter().map(|(process, _)| process.clone()));
-        let remarks = found.into_iter().map(|(process, text)| Remark {
-            cause: "plugin",
-            process: Some(process.pid.cast_unsigned()),
-            text,
-        });
-        remarks.collect()
+    /// What is to be said of processes of which something passes no probe: they have loaded plugins since the last time,
+    /// or are mere copies.
+    pub(super) fn unseen(&mut self, target: &Target) -> Vec<Remark> {
+        let mut remarks = Vec::new();
+        let copies = fork_copy::notes(target).into_iter();
+        let copies = copies.map(|(process, text)| ("fork_copy", process, text));
+        let plugins = target.plugins().into_iter();
+        let plugins = plugins.map(|(process, text)| ("plugin", process, text));
+        for (cause, process, text) in copies.chain(plugins) {
+            let pid = process.pid.cast_unsigned();
+            if !self.said_of.contains(&(cause, process.clone())) {
+                self.said_of.push((cause, process));
+                remarks.push(Remark {
+                    cause,
+                    process: Some(pid),
+                    text,
+                });
+            }
+        }
+        remarks
     }
 
     /// What is to be said of the code where probes were: they are gone.

@@ -10,7 +10,7 @@ mod extent;
 mod fault;
 mod file_id;
 mod follow;
-mod fork_copy;
+pub mod fork_copy;
 mod fuse;
 pub mod guard;
 pub mod last_words;
