@@ -223,7 +223,7 @@ fn obstacle(rights: &Rights) -> String {
                 "a seccomp filter, as containers have it, forbids process_vm_readv; start the container with --security-opt seccomp=unconfined, or run grtmon outside of it"
             }
             (false, false) => {
-                "a security module (AppArmor, SELinux) forbids it, or it is in another user namespace"
+                "a security module forbids it (AppArmor, SELinux, or Landlock, as of a sandbox in which grtmon runs)"
             }
         };
         return container.to_owned();

@@ -3,6 +3,7 @@
 pub mod checked;
 pub mod child;
 pub mod clock;
+pub mod closed;
 pub mod code_in_memory;
 pub mod core_dump;
 pub mod cpu;
@@ -245,10 +246,7 @@ fn is_no_go(why: &anyhow::Error) -> bool {
 fn cannot_open(pid: i32, error: anyhow::Error) -> anyhow::Error {
     let system = error.root_cause().downcast_ref::<std::io::Error>();
     match system.map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::PermissionDenied) => match fuse::obstacle_of_process(pid) {
-            Some(why) => anyhow::anyhow!("may not read process {pid}: {why}"),
-            None => live::refusal(pid),
-        },
+        Some(std::io::ErrorKind::PermissionDenied) => closed::reason(pid),
         Some(std::io::ErrorKind::NotFound) => anyhow::anyhow!(
             "cannot observe process {pid}: it has no binary (a kernel thread, or it is just ending)"
         ),

@@ -132,7 +132,7 @@ fn of_go_run_the_program_is_observed_and_not_the_tool() {
 }
 
 /// Whether a C compiler is there.
-fn linked_by_c(program: &Path) -> Option<String> {
+pub(crate) fn linked_by_c(program: &Path) -> Option<String> {
     let output = Command::new("readelf")
         .arg("-lW")
         .arg(program)

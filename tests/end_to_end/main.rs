@@ -24,6 +24,7 @@ mod goroutines;
 mod histograms;
 mod identity;
 mod lifecycle;
+mod listed;
 mod namespaces;
 mod odd_processes;
 mod older;

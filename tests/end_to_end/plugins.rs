@@ -79,9 +79,10 @@ fn goroutines_in_code_of_a_plugin_are_read_and_named() {
         assert_eq!(at(both, "main.main.func1"), 1, "{name}");
         let group = dump.iter().find(|it| it["count"] == 23).unwrap();
         assert_eq!(group["created_by"]["function"], "plugged/part.Begin");
-        assert_eq!(group["start"], "plugged/part.Begin.gowrap1");
+        let start = group["start"].as_str().unwrap();
+        assert!(start.starts_with("plugged/part.Begin."), "{start}");
         let top = grtmon(&["top", "--once", "--pid", &pid]).success();
-        assert!(top.stdout.contains("part.Begin.gowrap1"), "{}", top.stdout);
+        assert!(top.stdout.contains("part.Begin."), "{}", top.stdout);
         for command in [&["stat", "--count", "1"][..], &["gm", "--duration", "1s"]] {
             grtmon(&[command, &["--pid", &pid]].concat()).success();
         }
