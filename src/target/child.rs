@@ -18,6 +18,9 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use anyhow::Context;
@@ -55,7 +58,7 @@ enum Hold {
     /// The stub waits for a byte.
     Pipe(PipeWriter),
     /// It runs already; the Go program in it is stopped at its first instruction until this is dropped.
-    Stopped { program: i32, _follow: Follow },
+    Stopped { program: i32, follow: Follow },
 }
 
 /// A command that runs.
@@ -63,6 +66,8 @@ enum Hold {
 pub struct Running {
     /// Yields its exit status, once, when it has ended.
     pub ended: Receiver<ExitStatus>,
+    /// Says when to stop: a signal came, and there is no command any more to pass it on to.
+    pub stop: Receiver<()>,
 }
 
 impl Waiting {
@@ -114,17 +119,20 @@ impl Waiting {
         let program = follow.find(is_wanted)?;
         Ok(Self {
             child: self.child,
-            hold: Hold::Stopped {
-                program,
-                _follow: follow,
-            },
+            hold: Hold::Stopped { program, follow },
         })
     }
 
-    /// Lets the command begin, and from now on passes on to it the signals that grtmon gets.
+    /// Lets the command begin, and from now on passes on to it the signals that grtmon gets, as long as it is there.
     pub fn start(self) -> Result<Running> {
         let pid = Pid::from_raw(self.command_pid());
-        pass_on_signals(pid)?;
+        // It may have ended already, and left a daemon behind.
+        let status = match &self.hold {
+            Hold::Stopped { follow, .. } => follow.root_ended(),
+            Hold::Pipe(_) => None,
+        };
+        let has_ended = Arc::new(AtomicBool::new(status.is_some()));
+        let stop = pass_on_signals(pid, Arc::clone(&has_ended))?;
         if let Hold::Pipe(mut go_ahead) = self.hold {
             go_ahead
                 .write_all(b"g")
@@ -135,13 +143,15 @@ impl Waiting {
         thread::Builder::new()
             .name("wait".to_owned())
             .spawn(move || {
-                if let Ok(status) = child.wait() {
+                let status = status.map_or_else(|| child.wait(), Ok);
+                has_ended.store(true, Ordering::Release);
+                if let Ok(status) = status {
                     // Nobody listens any more when grtmon is ending; that is fine.
                     let _ = sender.send(status);
                 }
             })
             .context("cannot start a thread")?;
-        Ok(Running { ended })
+        Ok(Running { ended, stop })
     }
 }
 
@@ -183,7 +193,8 @@ const PASSED_ON: [Signal; 8] = [
     Signal::SIGWINCH,
 ];
 
-fn pass_on_signals(pid: Pid) -> Result<()> {
+fn pass_on_signals(pid: Pid, has_ended: Arc<AtomicBool>) -> Result<Receiver<()>> {
+    let (sender, stop) = bounded(1);
     let set: SigSet = PASSED_ON.into_iter().collect();
     // Threads made later inherit the mask, so the signals arrive nowhere but in the descriptor.
     set.thread_block().context("cannot block signals")?;
@@ -194,6 +205,15 @@ fn pass_on_signals(pid: Pid) -> Result<()> {
             while let Ok(Some(info)) = signals.read_signal() {
                 // What the terminal sends goes to the whole foreground group: the command has it already.
                 let from_terminal = info.ssi_code == SI_KERNEL;
+                let ends = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+                if has_ended.load(Ordering::Acquire) {
+                    // Nobody else is meant any more; the second time at once.
+                    if ends.contains(&info.ssi_signo.cast_signed()) && sender.try_send(()).is_err()
+                    {
+                        std::process::exit(130);
+                    }
+                    continue;
+                }
                 if let Ok(signal) = Signal::try_from(info.ssi_signo.cast_signed())
                     && !from_terminal
                 {
@@ -203,7 +223,7 @@ fn pass_on_signals(pid: Pid) -> Result<()> {
             }
         })
         .context("cannot start a thread")?;
-    Ok(())
+    Ok(stop)
 }
 
 #[cfg(test)]

@@ -122,6 +122,11 @@ pub struct Resolved {
 
 /// Finds the binaries and processes a selection means, and reads the binaries. Touches no process.
 pub fn resolve(selection: &Selection) -> Result<Resolved> {
+    resolve_telling(selection, &|_| {})
+}
+
+/// The same; says what may take long.
+pub fn resolve_telling(selection: &Selection, tell: &dyn Fn(&str)) -> Result<Resolved> {
     namespace::require_own_proc()?;
     match selection {
         Selection::File(path) => {
@@ -153,7 +158,7 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
                     (target, waiting)
                 }
                 Err(why) if !is_no_go(&why) => return Err(why),
-                _ => follow(&path, &command)?,
+                _ => follow(&path, &command, tell)?,
             };
             Ok(Resolved {
                 targets: vec![target],
@@ -164,8 +169,14 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
 }
 
 /// Starts a command that is not the Go program itself that is meant, and follows it to that.
-fn follow(path: &Path, command: &[OsString]) -> Result<(Target, Waiting)> {
+fn follow(path: &Path, command: &[OsString], tell: &dyn Fn(&str)) -> Result<(Target, Waiting)> {
     let shown = path.display();
+    if let Some(program) = within::given_to_loader(path, command) {
+        anyhow::bail!(
+            "{shown} is the dynamic loader, and what it runs has no place of its own: start {} without it",
+            program.display()
+        );
+    }
     if !live::may_trace() {
         anyhow::bail!(
             "{shown} is not a Go program: to follow it to the one it starts takes CAP_SYS_PTRACE; start it elsewhere, and use --pid or --binpath"
@@ -176,6 +187,9 @@ fn follow(path: &Path, command: &[OsString]) -> Result<(Target, Waiting)> {
         survey::is_go_program(exe) == Some(true)
             && Target::open(exe, Scope::Everyone).is_ok_and(|it| !is_go_tool(&it.binary))
     };
+    tell(&format!(
+        "{shown} is not the Go program to observe: waiting for the first one that it becomes or starts."
+    ));
     let waiting = Waiting::prepare(command)?
         .follow(is_wanted)
         .with_context(|| format!("no Go program to observe came of {shown}"))?;

@@ -371,9 +371,7 @@ impl Found {
 /// What to say of a process whose program is the dynamic loader, which runs a Go program that it was given.
 fn run_by_loader(pid: i32, exe: &Path) -> Option<String> {
     let link = fs::read_link(exe).ok()?;
-    let name = link.file_name()?.to_string_lossy();
-    // ld-linux-x86-64.so.2, ld-2.31.so, ld-musl-x86_64.so.1, ld.so
-    if !(name.starts_with("ld-") || name == "ld.so") {
+    if !within::is_loader(&link) {
         return None;
     }
     match within::find(pid)? {

@@ -138,7 +138,7 @@ fn what_may_not_be_looked_at_is_said_with_the_reason() {
         return;
     }
     let tool = std::env::temp_dir().join(format!("grtmon-listed.{}", std::process::id()));
-    copy_program(Path::new(env!("CARGO_BIN_EXE_grtmon")), &tool);
+    copy_program(Path::new(common::command().get_program()), &tool);
     let output = Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
         .arg(&tool)
