@@ -425,6 +425,8 @@ impl Target {
     pub fn unseen_processes(&self) -> Option<&'static str> {
         if self.scope != Scope::Everyone {
             None
+        } else if self.binary.image().is_library() {
+            Some("processes that have loaded a library are not looked for")
         } else if self.running().closed {
             Some("which program other users' processes run is told to root and CAP_SYS_PTRACE only")
         } else if PidNamespace::own().is_some() {

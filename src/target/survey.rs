@@ -311,7 +311,7 @@ pub(super) fn is_go_program(path: &Path) -> Option<bool> {
     let file = open_regular(path).ok()?;
     let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
-    is_go.then(|| !image.is_pie() || image.needs_interpreter())
+    is_go.then(|| !image.is_library())
 }
 
 /// Reads programs, on all processors.

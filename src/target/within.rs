@@ -75,7 +75,7 @@ impl Within {
                 )
             }
             Self::Library(path) => format!(
-                "process {pid} is not a Go program, but has loaded the Go library {}: Go in shared libraries is not supported",
+                "process {pid} is not a Go program, but has loaded the Go library {0}, of which only what happens from now on can be seen: gr, gr seq and gc with --binpath {0} show it, in every process that has loaded it",
                 path.display()
             ),
         }

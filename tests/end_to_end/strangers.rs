@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     bad_input::{refused, refuses_file, scratch},
-    common::{self, Build, fixture, grtmon, newest},
+    common::{self, Build, Fixture, fixture, grtmon, newest, require_root_or_skip},
 };
 
 const MAIN: &str = "package main\n\nfunc main() { println(1) }\n";
@@ -205,5 +205,94 @@ fn a_program_built_by_gccgo() {
         run(compile.arg(room.join("main.go")));
         refuses(&path, &["built by gccgo", "go build"]);
     }
+    fs::remove_dir_all(&room).unwrap();
+}
+
+/// A C program that loads it, says so, and calls it for each line that it reads.
+const HOST: &str = r#"#include <dlfcn.h>
+#include <stdio.h>
+int main(int n, char **v) {
+	char line[9];
+	void *library = dlopen(v[1], RTLD_NOW);
+	if (!library) { puts(dlerror()); return 1; }
+	void (*begin)(void) = (void (*)(void))dlsym(library, "Begin");
+	puts("ready");
+	fflush(stdout);
+	while (fgets(line, sizeof line, stdin)) { begin(); puts("done"); fflush(stdout); }
+	return 0;
+}
+"#;
+
+const LIBRARY: &str = r#"package main
+
+import "C"
+
+func work(done chan bool) { done <- true }
+
+//export Begin
+func Begin() {
+	done := make(chan bool)
+	for i := 0; i < 7; i++ {
+		go work(done)
+	}
+	for i := 0; i < 7; i++ {
+		<-done
+	}
+}
+
+func main() {}
+"#;
+
+/// Go in a library of a C program: which, and what shows what goes on in it.
+#[test]
+fn a_c_program_that_loads_a_library_of_go() {
+    if !require_root_or_skip() {
+        return;
+    }
+    let room = room("library");
+    let Some(host) = c_program(&room, "host", HOST, false) else {
+        return;
+    };
+    fs::write(room.join("library.go"), LIBRARY).unwrap();
+    let library = room.join("library.so");
+    let mut go = newest().command();
+    go.current_dir(&room).env("CGO_ENABLED", "1");
+    go.args(["build", "-buildmode=c-shared", "-o"])
+        .arg(&library);
+    run(go.arg("library.go"));
+    let mut command = Command::new(host);
+    command.arg(&library);
+    let mut target = Fixture::start_command(command);
+    let path = library.to_str().unwrap();
+    for words in [&["dump"][..], &["stat"], &["gr"], &["doctor"], &["sched"]] {
+        let output = grtmon(&[words, &["--pid", &target.pid_arg()]].concat());
+        refused(
+            &output,
+            1,
+            &[
+                "has loaded the Go library",
+                path,
+                "gr, gr seq and gc with --binpath",
+            ],
+        );
+    }
+    let tool = common::Grtmon::start(&["gr", "--fn", "main.work", "--binpath", path]);
+    target.go_until("done");
+    let seen = tool.stop();
+    let rows = |kind: &str| {
+        let rows = seen
+            .stdout
+            .lines()
+            .filter(|line| line.contains("main.work"));
+        rows.filter(|line| line.contains(kind)).count()
+    };
+    assert_eq!((rows("create"), rows("exit")), (7, 7), "{}", seen.stdout);
+    // Who has loaded it is not looked for: nobody knows how many there were.
+    assert!(
+        seen.stderr.contains("? goroutines were there already"),
+        "{}",
+        seen.stderr
+    );
+    drop(target);
     fs::remove_dir_all(&room).unwrap();
 }
