@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use super::stranger;
-use super::stranger::Stranger;
+use crate::go::elf::stranger;
+use crate::go::elf::stranger::Stranger;
 
 /// Why a file cannot be understood. `Display` is one line: what is wrong, and why that matters.
 #[derive(Clone, Debug, PartialEq, Eq)]

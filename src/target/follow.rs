@@ -21,6 +21,8 @@ use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
 
+use super::signals;
+
 /// What is traced: each new process and thread, and each execve.
 const OPTIONS: libc::c_int = libc::PTRACE_O_TRACEEXEC
     | libc::PTRACE_O_TRACEFORK
@@ -61,7 +63,10 @@ impl Follow {
         let root_ended = Arc::clone(&ended);
         thread::Builder::new()
             .name("follow".to_owned())
-            .spawn(move || trace(pid, &tell, &answers, &root_ended))
+            .spawn(move || {
+                signals::leave_to_others();
+                trace(pid, &tell, &answers, &root_ended)
+            })
             .context("cannot start a thread")?;
         match seen.recv() {
             Ok(Seen::Begun(Ok(()))) => Ok(Self { seen, go_on, ended }),

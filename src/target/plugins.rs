@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::go::Anatomy;
 use crate::go::Binary;
-use crate::go::plugins::Plugin;
+use crate::go::binary::plugins::Plugin;
 
 use super::program_file::ProgramFile;
 use super::survey;
