@@ -46,13 +46,16 @@ impl Session {
     pub(super) fn open(args: &TargetArgs, wanted: Attach) -> Result<(Self, Vec<Target>)> {
         let selection = selection(args);
         // First what is wrong with the arguments: it needs no privilege to be said.
-        let resolved = target::resolve_telling(&selection, &output::note)?;
+        let mut resolved = target::resolve_telling(&selection, &output::note)?;
         for target in &resolved.targets {
             target.require_this_machine()?;
         }
         let method = method(wanted)?;
-        let stop = match &resolved.command {
-            Some(_) => never(),
+        let stop = match &mut resolved.command {
+            Some(waiting) => {
+                waiting.take_signals()?;
+                never()
+            }
             None => stop_on_signals()?,
         };
         Ok((

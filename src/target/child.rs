@@ -26,6 +26,7 @@ use std::thread;
 use anyhow::Context;
 use anyhow::Result;
 use crossbeam_channel::Receiver;
+use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
 use nix::fcntl::FcntlArg;
 use nix::fcntl::FdFlag;
@@ -50,6 +51,25 @@ const SI_KERNEL: i32 = 0x80;
 pub struct Waiting {
     child: Child,
     hold: Hold,
+    signals: Option<Signals>,
+}
+
+/// What becomes of the signals that grtmon gets.
+#[derive(Debug)]
+struct Signals {
+    told: Arc<Told>,
+    /// Who observes is to stop.
+    stop: Receiver<()>,
+}
+
+/// What has become of the command and of grtmon.
+#[derive(Debug)]
+struct Told {
+    /// The command has ended: there is nobody to pass signals on to.
+    has_ended: AtomicBool,
+    /// A signal came that ends programs.
+    asked: AtomicBool,
+    stop: Sender<()>,
 }
 
 /// What keeps the command from running.
@@ -86,6 +106,7 @@ impl Waiting {
         Ok(Self {
             child,
             hold: Hold::Pipe(go_ahead),
+            signals: None,
         })
     }
 
@@ -120,19 +141,46 @@ impl Waiting {
         Ok(Self {
             child: self.child,
             hold: Hold::Stopped { program, follow },
+            signals: None,
         })
     }
 
-    /// Lets the command begin, and from now on passes on to it the signals that grtmon gets, as long as it is there.
-    pub fn start(self) -> Result<Running> {
-        let pid = Pid::from_raw(self.command_pid());
-        // It may have ended already, and left a daemon behind.
-        let status = match &self.hold {
+    /// How the command has ended, if it has already, and left a daemon behind.
+    fn status(&self) -> Option<ExitStatus> {
+        match &self.hold {
             Hold::Stopped { follow, .. } => follow.root_ended(),
             Hold::Pipe(_) => None,
-        };
-        let has_ended = Arc::new(AtomicBool::new(status.is_some()));
-        let stop = pass_on_signals(pid, Arc::clone(&has_ended))?;
+        }
+    }
+
+    /// From now on passes on to the command the signals that grtmon gets, as long as it is there.
+    ///
+    /// # Errors
+    /// Signals cannot be received.
+    pub fn take_signals(&mut self) -> Result<()> {
+        let pid = Pid::from_raw(self.command_pid());
+        let (sender, stop) = bounded(1);
+        let told = Arc::new(Told {
+            has_ended: AtomicBool::new(self.status().is_some()),
+            asked: AtomicBool::new(false),
+            stop: sender,
+        });
+        pass_on_signals(pid, Arc::clone(&told))?;
+        self.signals = Some(Signals { told, stop });
+        Ok(())
+    }
+
+    /// Lets the command begin.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn start(mut self) -> Result<Running> {
+        if self.signals.is_none() {
+            self.take_signals()?;
+        }
+        let status = self.status();
+        let signals = self.signals.take().context("nobody takes signals")?;
+        let Signals { told, stop } = signals;
         if let Hold::Pipe(mut go_ahead) = self.hold {
             go_ahead
                 .write_all(b"g")
@@ -144,7 +192,11 @@ impl Waiting {
             .name("wait".to_owned())
             .spawn(move || {
                 let status = status.map_or_else(|| child.wait(), Ok);
-                has_ended.store(true, Ordering::Release);
+                told.has_ended.store(true, Ordering::SeqCst);
+                if told.asked.load(Ordering::SeqCst) {
+                    // What it has left running is not to keep us.
+                    let _ = told.stop.try_send(());
+                }
                 if let Ok(status) = status {
                     // Nobody listens any more when grtmon is ending; that is fine.
                     let _ = sender.send(status);
@@ -193,8 +245,7 @@ const PASSED_ON: [Signal; 8] = [
     Signal::SIGWINCH,
 ];
 
-fn pass_on_signals(pid: Pid, has_ended: Arc<AtomicBool>) -> Result<Receiver<()>> {
-    let (sender, stop) = bounded(1);
+fn pass_on_signals(pid: Pid, told: Arc<Told>) -> Result<()> {
     let set: SigSet = PASSED_ON.into_iter().collect();
     // Threads made later inherit the mask, so the signals arrive nowhere but in the descriptor.
     set.thread_block().context("cannot block signals")?;
@@ -202,16 +253,22 @@ fn pass_on_signals(pid: Pid, has_ended: Arc<AtomicBool>) -> Result<Receiver<()>>
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
+            let mut is_stopping = false;
             while let Ok(Some(info)) = signals.read_signal() {
                 // What the terminal sends goes to the whole foreground group: the command has it already.
                 let from_terminal = info.ssi_code == SI_KERNEL;
                 let ends = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
-                if has_ended.load(Ordering::Acquire) {
-                    // Nobody else is meant any more; the second time at once.
-                    if ends.contains(&info.ssi_signo.cast_signed()) && sender.try_send(()).is_err()
-                    {
-                        std::process::exit(130);
+                if ends.contains(&info.ssi_signo.cast_signed()) {
+                    told.asked.store(true, Ordering::SeqCst);
+                    if told.has_ended.load(Ordering::SeqCst) {
+                        // The second one ends grtmon at once.
+                        if std::mem::replace(&mut is_stopping, true) {
+                            std::process::exit(130);
+                        }
+                        let _ = told.stop.try_send(());
                     }
+                }
+                if told.has_ended.load(Ordering::SeqCst) {
                     continue;
                 }
                 if let Ok(signal) = Signal::try_from(info.ssi_signo.cast_signed())
@@ -223,7 +280,7 @@ fn pass_on_signals(pid: Pid, has_ended: Arc<AtomicBool>) -> Result<Receiver<()>>
             }
         })
         .context("cannot start a thread")?;
-    Ok(stop)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -127,7 +127,9 @@ fn c_program(room: &Path, name: &str, text: &str, strip: bool) -> Option<PathBuf
 #[test]
 fn programs_of_other_compilers_and_packers() {
     let room = room("compilers");
-    let texts = |one: &str, other: &str| {
+    // In halves, the second first, or this test would itself hold them.
+    let texts = |one: [&str; 2], other: [&str; 2]| {
+        let [one, other] = [one, other].map(|[end, start]| [start, end].concat());
         format!(
             "#include <stdio.h>\nint main(int n, char **v) {{ puts(n > 1 ? \"{one}\" : \"{other}\"); return 0; }}\n"
         )
@@ -141,8 +143,8 @@ fn programs_of_other_compilers_and_packers() {
 
     let gccgo = ["built by gccgo", "libgo", "go build"];
     let libgo = texts(
-        "%s:%U: libgo assertion failure\\n",
-        "libgo/runtime/go-reflect-call.c",
+        ["assertion failure\\n", "%s:%U: libgo "],
+        ["reflect-call.c", "libgo/runtime/go-"],
     );
     refuses(
         &c_program(&room, "gccgo-static", &libgo, true).unwrap(),
@@ -161,7 +163,10 @@ fn programs_of_other_compilers_and_packers() {
     refuses(&exported, &gccgo);
 
     let tiny = ["built by TinyGo", "go build"];
-    let texts = texts("panic: runtime error at ", "slice smaller than array");
+    let texts = texts(
+        ["error at ", "panic: runtime "],
+        ["than array", "slice smaller "],
+    );
     refuses(
         &c_program(&room, "tiny-stripped", &texts, true).unwrap(),
         &tiny,
