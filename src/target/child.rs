@@ -28,6 +28,7 @@ use anyhow::Result;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
+use nix::errno::Errno;
 use nix::fcntl::FcntlArg;
 use nix::fcntl::FdFlag;
 use nix::fcntl::fcntl;
@@ -35,6 +36,8 @@ use nix::sys::signal::SigSet;
 use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
 use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::WaitStatus;
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::follow::Follow;
@@ -178,6 +181,7 @@ impl Waiting {
         if self.signals.is_none() {
             self.take_signals()?;
         }
+        let pid = Pid::from_raw(self.command_pid());
         let status = self.status();
         let signals = self.signals.take().context("nobody takes signals")?;
         let Signals { told, stop } = signals;
@@ -187,23 +191,36 @@ impl Waiting {
                 .context("the command's process has gone before it began")?;
         }
         let (sender, ended) = bounded(1);
-        let mut child = self.child;
         thread::Builder::new()
             .name("wait".to_owned())
             .spawn(move || {
-                let status = status.map_or_else(|| child.wait(), Ok);
+                let status = status.or_else(|| end_of(pid));
                 told.has_ended.store(true, Ordering::SeqCst);
                 if told.asked.load(Ordering::SeqCst) {
                     // What it has left running is not to keep us.
                     let _ = told.stop.try_send(());
                 }
-                if let Ok(status) = status {
+                if let Some(status) = status {
                     // Nobody listens any more when grtmon is ending; that is fine.
                     let _ = sender.send(status);
                 }
             })
             .context("cannot start a thread")?;
         Ok(Running { ended, stop })
+    }
+}
+
+/// Waits for the end of the command. (While the thread that traced it lets it go, its stops are reported here, too.)
+fn end_of(pid: Pid) -> Option<ExitStatus> {
+    loop {
+        match waitpid(pid, None) {
+            Ok(WaitStatus::Exited(_, code)) => return Some(ExitStatus::from_raw(code << 8)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => {
+                return Some(ExitStatus::from_raw(signal as i32));
+            }
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
     }
 }
 

@@ -37,7 +37,7 @@ func main() {
 /// The row of a process.
 fn row(pid: &str) -> Value {
     let rows = grtmon(&["ps", "--output", "json"]).success().json();
-    let is_it = |row: &Value| row["pid"].to_string() == pid;
+    let is_it = |row: &Value| row["pid"].as_u64() == pid.parse().ok();
     rows.into_iter()
         .find(is_it)
         .unwrap_or_else(|| panic!("no row of {pid}"))
