@@ -48,12 +48,8 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
             "nor could {more} more be read (--output json says why)"
         ));
     }
-    match survey.closed {
-        0 => {}
-        1 => output::warn("what 1 process runs may not be looked at, Go or not"),
-        many => output::warn(&format!(
-            "what {many} processes run may not be looked at, Go or not; run as root or with CAP_SYS_PTRACE"
-        )),
+    if let Some(first) = survey.closed.first() {
+        output::warn(&closed(*first, survey.closed.len()));
     }
     if survey.hidden {
         output::warn(
@@ -61,6 +57,15 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is said of processes that may not be looked at: why not, of the first.
+fn closed(first: i32, count: usize) -> String {
+    let why = live::refusal(first);
+    match count {
+        1 => format!("whether one more process is of Go is not known: {why:#}"),
+        many => format!("whether {many} more processes are of Go is not known: {why:#}, for one"),
+    }
 }
 
 /// What is to be known of a process that was found.
@@ -74,13 +79,7 @@ pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
         ..GoProcess::default()
     };
     let Some(program) = program else {
-        row.unread = Some(match found.given_up {
-            true => format!(
-                "cannot read process {}: its program takes more time to read than any should (grtmon doctor --pid {} says more)",
-                row.pid, row.pid
-            ),
-            false => live::refusal(row.pid).to_string(),
-        });
+        row.unread.clone_from(&found.unread);
         return row;
     };
     let info = program.binary.build_info();

@@ -46,6 +46,13 @@ impl FileId {
         })
     }
 
+    /// What tells one file, as it is now, from others.
+    pub(super) fn key(&self) -> [u64; 4] {
+        let (seconds, ns) = self.modified;
+        let modified = seconds.wrapping_mul(1_000_000_000).wrapping_add(ns);
+        [self.dev, self.ino, self.size, modified.cast_unsigned()]
+    }
+
     /// Whether they are one file, and nothing has happened to it between the two looks.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self == other

@@ -25,6 +25,7 @@ use crate::go::Binary;
 use crate::go::Image;
 
 use super::ProgramFile;
+use super::closed;
 use super::extent;
 use super::file_id::FileId;
 use super::mapped::MappedFile;
@@ -33,8 +34,11 @@ use super::open_regular;
 use super::patience;
 use super::patience::Outcome;
 use super::proc_mount;
+use super::process;
 use super::process::ProcessId;
 use super::read;
+use super::within;
+use super::within::Within;
 
 /// How long one program may take to read. A large one takes a tenth of a second, one that was made to keep us busy any
 /// time.
@@ -69,10 +73,10 @@ pub struct Program {
 pub struct Found {
     /// The process.
     pub process: ProcessId,
-    /// Which of [`Survey::programs`] it runs; `None` if we may not look: its command line names a Go program.
+    /// Which of [`Survey::programs`] it runs.
     pub program: Option<usize>,
-    /// Whether we may look, but its program was given up: to read it took more time than one program gets.
-    pub given_up: bool,
+    /// Why that is not known, of what is a Go program all the same.
+    pub unread: Option<String>,
     /// Name of its user, or the number.
     pub user: String,
     /// Its command line, for people.
@@ -91,7 +95,7 @@ pub struct Survey {
     /// Programs, each once.
     pub programs: Vec<Program>,
     /// Further processes whose binary may not be looked at: they may be Go programs or not.
-    pub closed: usize,
+    pub closed: Vec<i32>,
     /// Whether /proc hides still others.
     pub hidden: bool,
     files: Files,
@@ -143,10 +147,10 @@ impl Survey {
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
             .collect();
         pids.sort_unstable();
-        self.closed = 0;
+        self.closed.clear();
         self.hidden = proc_mount::hides_processes();
         let mut met = HashSet::new();
-        let mut candidates: Vec<(ProcessId, Option<FileId>)> = Vec::new();
+        let mut candidates: Vec<(ProcessId, Result<FileId, String>)> = Vec::new();
         for pid in pids {
             let exe = PathBuf::from(format!("/proc/{pid}/exe"));
             let file = match FileId::at(&exe) {
@@ -155,17 +159,21 @@ impl Survey {
                         continue;
                     };
                     met.insert(file);
-                    if !is_go {
-                        continue;
+                    match is_go {
+                        true => Ok(file),
+                        false => match run_by_loader(pid, &exe) {
+                            Some(within) => Err(within),
+                            None => continue,
+                        },
                     }
-                    Some(file)
                 }
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                    if !self.files.names_go(pid) {
-                        self.closed += 1;
+                    if !self.files.names_go(pid) && !closed::is_go(pid) {
+                        // Kernel threads have no code of their own.
+                        self.closed.extend(process::code_kib(pid).map(|_| pid));
                         continue;
                     }
-                    None
+                    Err(format!("{:#}", closed::reason(pid)))
                 }
                 // A kernel thread, or it has just ended.
                 Err(_) => continue,
@@ -191,14 +199,17 @@ impl Survey {
         let processes = candidates
             .into_iter()
             .filter_map(|(process, file)| match file {
-                None => Some(Found::of(process, None, &users, up)),
-                Some(file) => match self.places.get(&file)? {
-                    Place::Program(place) => Some(Found::of(process, Some(*place), &users, up)),
+                Err(why) => Some(Found::of(process, Err(why), &users, up)),
+                Ok(file) => match self.places.get(&file)? {
+                    Place::Program(place) => Some(Found::of(process, Ok(*place), &users, up)),
                     Place::Useless => None,
-                    Place::GivenUp => Some(Found {
-                        given_up: true,
-                        ..Found::of(process, None, &users, up)
-                    }),
+                    Place::GivenUp => {
+                        let pid = process.pid;
+                        let why = format!(
+                            "cannot read process {pid}: its program takes more time to read than any should (grtmon doctor --pid {pid} says more)"
+                        );
+                        Some(Found::of(process, Err(why), &users, up))
+                    }
                 },
             });
         self.processes = processes.collect();
@@ -300,7 +311,7 @@ pub(super) fn is_go_program(path: &Path) -> Option<bool> {
     let file = open_regular(path).ok()?;
     let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
-    is_go.then(|| !image.is_pie() || image.needs_interpreter())
+    is_go.then(|| !image.is_library())
 }
 
 /// Reads programs, on all processors.
@@ -333,7 +344,7 @@ fn program(file: &ProgramFile, path: &Path) -> Reading {
 impl Found {
     fn of(
         process: ProcessId,
-        program: Option<usize>,
+        program: Result<usize, String>,
         users: &HashMap<u32, String>,
         up: Option<Duration>,
     ) -> Self {
@@ -351,9 +362,21 @@ impl Found {
             uptime: up.and_then(|up| up.checked_sub(process.started())),
             container: container(&String::from_utf8_lossy(&beginning(pid, "cgroup"))),
             process,
-            program,
-            given_up: false,
+            program: program.as_ref().ok().copied(),
+            unread: program.err(),
         }
+    }
+}
+
+/// What to say of a process whose program is the dynamic loader, which runs a Go program that it was given.
+fn run_by_loader(pid: i32, exe: &Path) -> Option<String> {
+    let link = fs::read_link(exe).ok()?;
+    if !within::is_loader(&link) {
+        return None;
+    }
+    match within::find(pid)? {
+        within @ Within::Program(_) => Some(within.advice(pid)),
+        Within::Library(_) => None,
     }
 }
 

@@ -42,7 +42,7 @@ impl List {
         self.cpu
             .retain(|pid, _| all.iter().any(|listed| listed.process.pid == *pid));
         let at = now.duration_since(opened).as_secs_f64();
-        state.list.set(at, all, self.survey.closed);
+        state.list.set(at, all, self.survey.closed.len());
         state.list.hidden = self.survey.hidden;
         Ok(())
     }
