@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use serde_json::Value;
 
-use crate::common::{self, Build, Output, command, grtmon, require_root_or_skip};
+use crate::common::{self, Build, Output, command, grtmon, require_root_or_skip, tool};
 
 /// Starts seven goroutines at once and ends with code 3.
 const PROGRAM: &str = r#"package main
@@ -101,18 +101,15 @@ fn the_go_program_that_comes_of_a_command_is_observed_from_its_first_instruction
     fs::remove_dir_all(&directory).unwrap();
 }
 
-/// Through sudo, where it is installed, also with a terminal of its own between.
+/// Through sudo, also with a terminal of its own between.
 #[test]
 fn what_sudo_starts_is_observed() {
     if !require_root_or_skip() {
         return;
     }
-    if !Path::new("/usr/bin/sudo").exists() {
-        println!("no sudo");
-        return;
-    }
+    let Some(sudo) = tool("sudo") else { return };
     let program = common::program(common::newest(), Build::DEFAULT, "followed", PROGRAM);
-    let seen = observe(&["sudo", program.to_str().unwrap(), "a"]);
+    let seen = observe(&[sudo.to_str().unwrap(), program.to_str().unwrap(), "a"]);
     assert_eq!(seen.status.code(), Some(3), "{}", seen.stderr);
     assert_eq!(works(&seen), (7, 7), "{}", seen.stderr);
 }

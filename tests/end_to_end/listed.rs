@@ -16,7 +16,7 @@ use crate::{
     bad_input::scratch,
     common::{
         self, Build, Fixture, Process, copy_program, fixture, grtmon, newest, program,
-        require_root_or_skip,
+        require_root_or_skip, tool,
     },
 };
 
@@ -91,19 +91,8 @@ fn a_program_that_not_even_root_may_read() {
     if !require_root_or_skip() {
         return;
     }
-    let has = |name: &str| {
-        let found = Command::new("sh")
-            .args(["-c", &format!("command -v {name}")])
-            .output();
-        found.is_ok_and(|it| it.status.success())
-    };
-    if !Path::new("/dev/fuse").exists()
-        || !["mksquashfs", "squashfuse", "setpriv"]
-            .map(has)
-            .iter()
-            .all(|it| *it)
-    {
-        println!("no squashfuse");
+    let needed = ["mksquashfs", "squashfuse", "setpriv"];
+    if needed.iter().any(|name| tool(name).is_none()) {
         return;
     }
     let room = std::env::temp_dir().join(format!("grtmon-fuse.{}", std::process::id()));

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     bad_input::{refused, refuses_file, scratch},
-    common::{self, Build, Fixture, fixture, grtmon, newest, require_root_or_skip},
+    common::{self, Build, Fixture, fixture, grtmon, newest, require_root_or_skip, tool},
 };
 
 const MAIN: &str = "package main\n\nfunc main() { println(1) }\n";
@@ -188,19 +188,10 @@ fn programs_of_other_compilers_and_packers() {
     fs::remove_dir_all(&room).unwrap();
 }
 
-/// By gccgo itself, where it is installed.
+/// By gccgo itself.
 #[test]
 fn a_program_built_by_gccgo() {
-    let compilers = (8..20).rev().map(|version| format!("gccgo-{version}"));
-    let found = compilers.map(PathBuf::from).find(|it| {
-        let version = Command::new(it).arg("--version").output();
-        version.is_ok_and(|it| it.status.success())
-    });
-    let Some(gccgo) = found else {
-        // It is in no list of what the tests need: what gives its programs away is tested above.
-        println!("no gccgo");
-        return;
-    };
+    let Some(gccgo) = tool("gccgo") else { return };
     let room = room("gccgo");
     fs::write(room.join("main.go"), MAIN).unwrap();
     for flags in [&["-s"][..], &["-s", "-static"], &["-static-libgo"]] {

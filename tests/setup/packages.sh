@@ -58,6 +58,11 @@ if [ "${1:-}" = test ]; then
     # For tests/kernels.
     need qemu-system-x86 command -v qemu-system-x86_64
     need qemu-system-arm command -v qemu-system-aarch64
+    # For what tests observe: programs that others start, build and mount.
+    need sudo command -v sudo
+    need gccgo command -v gccgo
+    need squashfuse command -v squashfuse
+    need squashfs-tools command -v mksquashfs
     # For the tests without root.
     need libcap2-bin command -v setcap
     need util-linux command -v setpriv
