@@ -3,6 +3,8 @@
 //! The unit of a slot is 1/16 µs. Slots 0 to 7 hold 0 to 7 units; from there on every power of two of the unit is cut
 //! into 8 slots. Because 16 units are a microsecond, slots fold without remainder into powers of two of microseconds.
 
+use super::quantile::quantile;
+
 const SUB_SLOTS: usize = 8;
 
 /// Durations counted in slots.
@@ -55,23 +57,12 @@ impl Histogram {
         }
     }
 
-    /// An upper bound of the `q` quantile (0 to 1) in ns, at most 12.5 % above the true one and never above the
-    /// maximum; `None` when empty.
-    pub fn quantile_ns(&self, q: f64) -> Option<u64> {
-        let total: u64 = self.slots.iter().sum();
-        if total == 0 {
-            return None;
-        }
-        // Rank of the wanted value, 1-based: the smallest value with at least q of all at or below it.
-        let rank = ((total as f64 * q).ceil() as u64).clamp(1, total);
-        let mut seen = 0;
-        for (slot, count) in self.slots.iter().enumerate() {
-            seen += count;
-            if seen >= rank {
-                return Some(slot_end_ns(slot).min(self.max_ns));
-            }
-        }
-        Some(self.max_ns)
+    /// An upper bound, in ns, of what `percent` of 100 durations do not exceed: at most 12.5 % above the true one and never
+    /// above the maximum; `None` when empty.
+    pub fn quantile_ns(&self, percent: u32) -> Option<u64> {
+        let slots = self.slots.iter().copied().enumerate();
+        let slot = quantile(slots, percent)?;
+        Some(slot_end_ns(slot).min(self.max_ns))
     }
 
     /// The bars of the drawing: `0 -> 1` µs, then one per power of two, then the open end, as the original drew them.
@@ -117,7 +108,7 @@ fn slot_start_units(slot: usize) -> u64 {
 }
 
 /// Largest whole ns that falls into a slot.
-fn slot_end_ns(slot: usize) -> u64 {
+pub(super) fn slot_end_ns(slot: usize) -> u64 {
     // A unit is 62.5 ns: the slot ends just below the start of the next.
     (slot_start_units(slot + 1) * 125)
         .div_ceil(2)
@@ -204,18 +195,18 @@ mod tests {
     fn quantiles_are_close_from_above() {
         let values: Vec<u64> = (1..=1000).map(|n| n * 1_000).collect();
         let histogram = of(&values);
-        for (q, true_ns) in [
-            (0.5, 500_000),
-            (0.9, 900_000),
-            (0.99, 990_000),
-            (1.0, 1_000_000),
+        for (percent, true_ns) in [
+            (50, 500_000),
+            (90, 900_000),
+            (99, 990_000),
+            (100, 1_000_000),
         ] {
-            let read = histogram.quantile_ns(q).unwrap();
+            let read = histogram.quantile_ns(percent).unwrap();
             assert!(
                 read >= true_ns && read as f64 <= true_ns as f64 * 1.125,
-                "{q}: {read}"
+                "p{percent}: {read}"
             );
         }
-        assert_eq!(Histogram::default().quantile_ns(0.5), None);
+        assert_eq!(Histogram::default().quantile_ns(50), None);
     }
 }

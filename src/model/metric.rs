@@ -1,5 +1,7 @@
 //! Measurements under the names that Go's package runtime/metrics gives them.
 
+use super::quantile::quantile;
+
 /// One metric of a process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
@@ -50,7 +52,7 @@ impl Distribution {
     }
 
     /// The buckets that are not empty, ascending.
-    pub fn buckets(&self) -> impl Iterator<Item = Bucket> + '_ {
+    pub fn buckets(&self) -> impl Iterator<Item = Bucket> + Clone + '_ {
         let edges = self.bounds.iter().zip(self.bounds.iter().skip(1));
         edges
             .zip(&self.counts)
@@ -62,16 +64,10 @@ impl Distribution {
             })
     }
 
-    /// The bucket in which the value lies that the share `q` (0 to 1) of all values do not exceed; `None` if there are
-    /// none.
-    pub fn quantile(&self, q: f64) -> Option<Bucket> {
-        let total = self.total();
-        let rank = ((total as f64 * q).ceil() as u64).clamp(1, total.max(1));
-        let mut seen = 0_u64;
-        self.buckets().find(|bucket| {
-            seen = seen.saturating_add(bucket.count);
-            seen >= rank
-        })
+    /// The bucket in which the value lies that `percent` of 100 values do not exceed; `None` if there are none.
+    pub fn quantile(&self, percent: u32) -> Option<Bucket> {
+        let buckets = self.buckets().map(|bucket| (bucket, bucket.count));
+        quantile(buckets, percent)
     }
 
     /// What came since an earlier reading of the same distribution.
@@ -102,12 +98,12 @@ mod tests {
 
     #[test]
     fn quantiles_are_buckets() {
-        let of = |q| sample().quantile(q).map(|bucket| bucket.from);
-        assert_eq!(of(0.5), Some(0.0));
-        assert_eq!(of(0.9), Some(0.0));
-        assert_eq!(of(0.99), Some(1.0));
-        assert_eq!(of(1.0), Some(2.0));
-        assert_eq!(Distribution::default().quantile(0.5), None);
+        let of = |percent| sample().quantile(percent).map(|bucket| bucket.from);
+        assert_eq!(of(50), Some(0.0));
+        assert_eq!(of(90), Some(0.0));
+        assert_eq!(of(99), Some(1.0));
+        assert_eq!(of(100), Some(2.0));
+        assert_eq!(Distribution::default().quantile(50), None);
     }
 
     #[test]

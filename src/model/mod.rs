@@ -17,6 +17,7 @@ pub mod metric;
 pub mod package_path;
 pub mod process;
 pub mod ps;
+pub mod quantile;
 pub mod report;
 pub mod run_queue;
 pub mod sched;

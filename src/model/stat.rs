@@ -105,11 +105,11 @@ impl Interval {
             objects_per_second: allocated.map(|(objects, _)| objects),
             bytes_per_second: allocated.map(|(_, bytes)| bytes),
             gc_cycles: cycles,
-            pause_p99_ns: quantile_ns(pauses.as_ref(), 0.99),
-            pause_max_ns: quantile_ns(pauses.as_ref(), 1.0),
+            pause_p99_ns: quantile_ns(pauses.as_ref(), 99),
+            pause_max_ns: quantile_ns(pauses.as_ref(), 100),
             gc_cpu,
-            latency_p50_ns: quantile_ns(latencies.as_ref(), 0.5),
-            latency_p99_ns: quantile_ns(latencies.as_ref(), 0.99),
+            latency_p50_ns: quantile_ns(latencies.as_ref(), 50),
+            latency_p99_ns: quantile_ns(latencies.as_ref(), 99),
             mutex_wait_ns: less(now.mutex_wait_ns, before.mutex_wait_ns),
             now,
         }
@@ -124,9 +124,9 @@ fn came(before: Option<&Distribution>, now: Option<&Distribution>) -> Option<Dis
     })
 }
 
-/// The end of the bucket with the `q` quantile (0 to 1), in ns.
-fn quantile_ns(of: Option<&Distribution>, q: f64) -> Option<u64> {
-    let bucket = of?.quantile(q)?;
+/// The end of the bucket up to which `percent` of 100 lie, in ns.
+fn quantile_ns(of: Option<&Distribution>, percent: u32) -> Option<u64> {
+    let bucket = of?.quantile(percent)?;
     // The last bucket has no end.
     let seconds = if bucket.to.is_finite() {
         bucket.to

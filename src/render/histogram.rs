@@ -38,14 +38,14 @@ pub fn text(out: &mut Vec<u8>, histogram: &Histogram, style: Style, whole: bool)
             bar.low_us, bar.count
         );
     }
-    let quantile = |q| duration(histogram.quantile_ns(q));
+    let quantile = |percent| duration(histogram.quantile_ns(percent));
     let _ = writeln!(
         out,
         "   count {}  p50 ≤{}  p90 ≤{}  p99 ≤{}  max {}",
         histogram.count,
-        quantile(0.5),
-        quantile(0.9),
-        quantile(0.99),
+        quantile(50),
+        quantile(90),
+        quantile(99),
         duration((histogram.count > 0).then_some(histogram.max_ns)),
     );
 }
@@ -82,8 +82,8 @@ pub fn json(object: &mut Object<'_>, histogram: &Histogram) {
     object
         .number("count", histogram.count)
         .number("sum_ns", histogram.sum_ns);
-    for (key, q) in [("p50_ns", 0.5), ("p90_ns", 0.9), ("p99_ns", 0.99)] {
-        object.number_or_null(key, histogram.quantile_ns(q));
+    for (key, percent) in [("p50_ns", 50), ("p90_ns", 90), ("p99_ns", 99)] {
+        object.number_or_null(key, histogram.quantile_ns(percent));
     }
     object.number_or_null("max_ns", (histogram.count > 0).then_some(histogram.max_ns));
     let bars = histogram.bars();

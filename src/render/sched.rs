@@ -98,8 +98,8 @@ fn table(out: &mut Vec<u8>, rows: &[Times], style: Style) {
         cells.cell(&percent(times.total_ns(), all));
         cells.cell(&duration(Some(times.total_ns())));
         cells.number(Some(times.ended()));
-        cells.cell(&quantile(&times.whole, 0.5));
-        cells.cell(&quantile(&times.whole, 0.99));
+        cells.cell(&quantile(&times.whole, 50));
+        cells.cell(&quantile(&times.whole, 99));
         match times.longest() {
             None => cells.cell("-"),
             Some((ns, false)) => cells.cell(&duration(Some(ns))),
@@ -120,8 +120,8 @@ pub(super) fn duration(ns: Option<u64>) -> String {
     )
 }
 
-fn quantile(histogram: &Histogram, q: f64) -> String {
-    duration(histogram.quantile_ns(q))
+fn quantile(histogram: &Histogram, percent: u32) -> String {
+    duration(histogram.quantile_ns(percent))
 }
 
 /// `34.5%`; small shares as `<0.1%`.

@@ -243,8 +243,8 @@ impl Observer for LifetimePanel<'_> {
             functions.push(FunctionTimes {
                 name: name.unwrap_or("?").to_owned(),
                 ended: times.count,
-                p50_ns: times.quantile_ns(0.5),
-                p99_ns: times.quantile_ns(0.99),
+                p50_ns: times.quantile_ns(50),
+                p99_ns: times.quantile_ns(99),
                 max_ns: times.max_ns,
             });
         }

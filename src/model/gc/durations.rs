@@ -3,6 +3,8 @@
 //! The first [`KEPT`] durations are kept as they are and quantiles of them are exact. When there are more, they are
 //! counted in slots, 64 to each power of two, and a quantile is then at most 1/64 (1.6 %) above the true one.
 
+use crate::model::quantile::quantile;
+
 /// Durations kept as they are: 128 KiB.
 pub const KEPT: usize = 16 * 1024;
 
@@ -69,7 +71,13 @@ impl Durations {
     pub fn summary(&self) -> Summary {
         let mut sorted = self.kept.clone();
         sorted.sort_unstable();
-        let quantile = |percent| self.quantile(&sorted, percent);
+        let kept = sorted.iter().map(|ns| (*ns, 1));
+        let slots = self.slots.iter().copied().enumerate();
+        let quantile = |percent| match self.slots.is_empty() {
+            true => quantile(kept.clone(), percent).unwrap_or(0),
+            false => quantile(slots.clone(), percent)
+                .map_or(self.max_ns, |slot| last_of(slot).min(self.max_ns)),
+        };
         Summary {
             count: self.count,
             total_ns: self.total_ns,
@@ -77,23 +85,6 @@ impl Durations {
             p99_ns: quantile(99),
             max_ns: self.max_ns,
         }
-    }
-
-    /// The smallest duration that at least `percent` of 100 do not exceed.
-    fn quantile(&self, sorted: &[u64], percent: u64) -> u64 {
-        let rank = self.count.saturating_mul(percent).div_ceil(100).max(1);
-        if self.slots.is_empty() {
-            let index = usize::try_from(rank - 1).unwrap_or(usize::MAX);
-            return sorted.get(index).copied().unwrap_or(self.max_ns);
-        }
-        let mut seen = 0;
-        for (slot, count) in self.slots.iter().enumerate() {
-            seen += count;
-            if seen >= rank {
-                return last_of(slot).min(self.max_ns);
-            }
-        }
-        self.max_ns
     }
 }
 

@@ -75,7 +75,7 @@ fn ns(seconds: f64) -> u64 {
 
 /// `count 12  p50 ≤1.02µs  p99 ≤16.4µs  max ≤19.2µs`.
 fn summary(out: &mut Vec<u8>, indent: &str, distribution: &Distribution) {
-    let end = |q| match distribution.quantile(q) {
+    let end = |percent| match distribution.quantile(percent) {
         None => "-".to_owned(),
         Some(bucket) if bucket.to.is_finite() => format!("≤{}", duration(Some(ns(bucket.to)))),
         Some(bucket) => format!("≥{}", duration(Some(ns(bucket.from)))),
@@ -84,9 +84,9 @@ fn summary(out: &mut Vec<u8>, indent: &str, distribution: &Distribution) {
         out,
         "{indent}count {}  p50 {}  p99 {}  max {}",
         distribution.total(),
-        end(0.5),
-        end(0.99),
-        end(1.0)
+        end(50),
+        end(99),
+        end(100)
     );
 }
 
