@@ -13,11 +13,18 @@
  * A name can be there already when its goroutine is created: what is remembered then is of an earlier image of the
  * process (exec), and is overwritten.
  *
- * What is remembered is the includer's matter: it has defined struct alive_life, of ALIVE_SIZE bytes beginning with the
- * name and ending with `beside`, and alive_clear(), which empties a place just taken.
+ * What is remembered is the includer's matter. Before it includes this it defines
+ *
+ *   struct alive_life   a place: ALIVE_SIZE bytes that begin with `name` and end with `beside`, both __u64 and ours;
+ *   ALIVE_CLEAR         the function, void (struct alive_life *), that empties a place just taken of what an earlier
+ *                       goroutine left there: as much of it as is read of a goroutine of which nothing is known yet.
  */
 #ifndef __ALIVE_BPF_H
 #define __ALIVE_BPF_H
+
+#ifndef ALIVE_CLEAR
+#error "alive.bpf.h needs struct alive_life and ALIVE_CLEAR (see its top)"
+#endif
 
 #include "go.bpf.h"
 #include "alive.h"
@@ -27,6 +34,8 @@ struct alive_bucket {
 };
 
 _Static_assert(sizeof(struct alive_life) == ALIVE_SIZE, "a cache line; user space relies on it");
+_Static_assert(__builtin_offsetof(struct alive_life, name) == 0, "user space looks for it there");
+_Static_assert(__builtin_offsetof(struct alive_life, beside) == ALIVE_SIZE - 8, "behind what the includer keeps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -97,7 +106,7 @@ static __always_inline int alive_take(struct alive_life *life, __u64 name)
 {
 	if (life->name || __sync_val_compare_and_swap(&life->name, 0, name))
 		return 0;
-	alive_clear(life);
+	ALIVE_CLEAR(life);
 	return 1;
 }
 
@@ -140,7 +149,7 @@ static __always_inline struct alive_life *alive_place_in(struct alive_bucket *bu
 		return &bucket->life[0];
 	life = alive_beside(bucket, name);
 	if (!before && !life) {
-		alive_clear(&bucket->life[0]);
+		ALIVE_CLEAR(&bucket->life[0]);
 		return &bucket->life[0];
 	}
 	if (!before)

@@ -17,7 +17,9 @@ SEC("uprobe") int empty_perf(void *ctx)
 	return 0;
 }
 
-GO_PROBE(framed)
+static __always_inline int nothing(void *ctx)
 {
 	return 0;
 }
+
+GO_PROGRAMS(framed, nothing)

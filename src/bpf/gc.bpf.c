@@ -104,8 +104,8 @@ static __always_inline struct gc_open *begin_in(__u32 process)
 }
 
 /* Reads one field of the runtime into a variable of the same width. */
-#define READ(destination, field) \
-	bpf_probe_read_user((destination), sizeof(*(destination)), (void *)(bias + gc_cfg.at.field))
+#define READ(destination, field, bias) \
+	bpf_probe_read_user((destination), sizeof(*(destination)), (void *)((bias) + gc_cfg.at.field))
 
 /*
  * The record of a cycle in runtime.work: from `cycles` to `heap2` these are neighbours (runtime/mgc.go), so they are
@@ -123,14 +123,14 @@ static __always_inline int read_record(struct gc_record *record, __u64 bias)
 }
 
 /* Gives a field of the record to a variable of the same width. Where it lies is constant for the verifier. */
-#define TAKE(destination, field)                                                                \
+#define TAKE(destination, field, record, bias)                                                  \
 	({                                                                                      \
 		__u64 at = gc_cfg.at.field - GC_RECORD_BEGIN;                                   \
-		int far = at > sizeof(record) - sizeof(*(destination));                         \
+		int far = at > sizeof(*(record)) - sizeof(*(destination));                      \
                                                                                                 \
 		if (!far)                                                                       \
-			*(destination) = *(typeof(destination))((const char *)&record + at);    \
-		far ? READ(destination, field) : 0;                                             \
+			*(destination) = *(typeof(destination))((const char *)(record) + at);   \
+		far ? READ(destination, field, bias) : 0;                                       \
 	})
 
 /* Sweepers at work, from sweep.active.state: the drained bit and a count. */
@@ -138,9 +138,9 @@ static __always_inline __u32 sweepers_left(__u64 bias)
 {
 	__u32 state;
 
-	if (!gc_cfg.at.sweepers || READ(&state, sweepers))
+	if (!gc_cfg.at.sweepers || READ(&state, sweepers, bias))
 		return GC_SWEEPERS_UNKNOWN;
-	return state & ~GC_DRAINED_MASK;
+	return state & ~gc_cfg.drained_mask;
 }
 
 static __always_inline int sweep_moment(__u32 process, const struct go_site *site, __u8 kind)
@@ -163,8 +163,8 @@ static __always_inline int sweep_moment(__u32 process, const struct go_site *sit
 	e->sweepers = sweepers_left(bias);
 	/* Not before: when nobody was at work, the sweep was over by now. */
 	e->at_ns = bpf_ktime_get_ns();
-	if (read_record(&record, bias) || TAKE(&e->cycle, cycles) || TAKE(&e->sweep_term_ns, sweep_term_ns) ||
-	    TAKE(&e->mark_term_ns, mark_term_ns) || TAKE(&e->end_ns, end_ns)) {
+	if (read_record(&record, bias) || TAKE(&e->cycle, cycles, &record, bias) || TAKE(&e->sweep_term_ns, sweep_term_ns, &record, bias) ||
+	    TAKE(&e->mark_term_ns, mark_term_ns, &record, bias) || TAKE(&e->end_ns, end_ns, &record, bias)) {
 		count(GC_N_UNREADABLE_SWEEP);
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return 0;
@@ -204,15 +204,11 @@ static __always_inline void read_preemptoff(__u64 g, struct gc_open_stw *stw)
 }
 
 /* runtime.stopTheWorldWithSema(reason): used up to Go 1.22. */
-GO_PROBE(gc_stw_begin)
+GO_PROBE(gc_stw_begin, ctx, process, site)
 {
 	struct gc_open_stw stw = { .begin_ns = bpf_ktime_get_ns() };
-	__u32 process = go_process();
 	struct gc_open *open;
-	struct go_site site;
 
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
 	if (gc_cfg.stop_args == GC_STOP_REASON)
 		stw.why = reason_number(GO_ARG0(ctx));
 	else
@@ -224,13 +220,10 @@ GO_PROBE(gc_stw_begin)
 }
 
 /* The end of runtime.stopTheWorldWithSema: used up to Go 1.22. */
-GO_PROBE(gc_stw_stopped)
+GO_PROBE(gc_stw_stopped, ctx, process, site)
 {
-	__u32 process = go_process();
 	struct gc_open *open;
 
-	if (go_ignored(process))
-		return 0;
 	open = open_in(process);
 	if (open)
 		open->stop.stopped_ns = bpf_ktime_get_ns();
@@ -238,15 +231,11 @@ GO_PROBE(gc_stw_stopped)
 }
 
 /* runtime.startTheWorldWithSema(now, worldStop{..}): since Go 1.22, what the runtime itself took down. */
-GO_PROBE(gc_stw_ending)
+GO_PROBE(gc_stw_ending, ctx, process, site)
 {
 	struct gc_open_stw stw = {};
 	struct gc_open *open;
-	__u32 process = go_process();
-	struct go_site site;
 
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
 	stw.why = reason_number(GO_ARG1(ctx));
 	stw.begin_ns = GO_ARG2(ctx);
 	open = begin_in(process);
@@ -261,16 +250,13 @@ GO_PROBE(gc_stw_ending)
 }
 
 /* `call runtime.wakep` in runtime.startTheWorldWithSema: every P that has work runs again. */
-GO_PROBE(gc_stw_end)
+GO_PROBE(gc_stw_end, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns();
-	__u32 process = go_process(), cycle = 0;
+	__u32 cycle = 0;
 	struct gc_open *open;
-	struct go_site site;
 	struct gc_stw *e;
 
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
 	open = open_in(process);
 	/* It began before we came, or is counted as GC_N_MAP_FULL. */
 	if (!open || !open->stop.begin_ns)
@@ -281,7 +267,7 @@ GO_PROBE(gc_stw_end)
 		count(GC_N_LOST_STW);
 	} else {
 		if (gc_cfg.at.cycles &&
-		    bpf_probe_read_user(&cycle, sizeof(cycle), (void *)(site.bias + gc_cfg.at.cycles)))
+		    bpf_probe_read_user(&cycle, sizeof(cycle), (void *)(site->bias + gc_cfg.at.cycles)))
 			cycle = 0;
 		e->head.process = process;
 		e->head.kind = GC_STW;
@@ -302,32 +288,25 @@ GO_PROBE(gc_stw_end)
 /* ---- cycles ---- */
 
 /* runtime.(*gcControllerState).startCycle(c, markStartTime, procs, trigger{kind, now, n}): once per cycle. */
-GO_PROBE(gc_cycle_begin)
+GO_PROBE(gc_cycle_begin, ctx, process, site)
 {
-	__u32 process = go_process(), kind = GO_ARG3(ctx);
+	__u32 kind = GO_ARG3(ctx);
 	struct gc_open *open;
-	struct go_site site;
 
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
 	open = begin_in(process);
 	if (!open)
 		return 0;
 	open->cycle.seen = 1;
-	open->cycle.trigger = kind < GC_TRIGGER_CYCLE ? kind + 1 : GC_TRIGGER_UNKNOWN;
+	open->cycle.trigger = kind <= 255 - GC_TRIGGER_NUMBER ? kind + GC_TRIGGER_NUMBER : GC_TRIGGER_UNKNOWN;
 	open->cycle.flags = 0;
 	return 0;
 }
 
 /* runtime.findGoroutineLeaks: at least once in a cycle that also looks for leaked goroutines, never in another. */
-GO_PROBE(gc_leak_check)
+GO_PROBE(gc_leak_check, ctx, process, site)
 {
-	__u32 process = go_process();
 	struct gc_open *open;
-	struct go_site site;
 
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
 	open = begin_in(process);
 	if (!open)
 		return 0;
@@ -343,19 +322,19 @@ static __always_inline int read_cycle(struct gc_cycle *e, __u64 bias)
 	struct gc_record record;
 	__u8 forced;
 
-	if (read_record(&record, bias) || TAKE(&e->stw_procs, stw_procs) || TAKE(&e->max_procs, max_procs) ||
-	    TAKE(&e->sweep_term_ns, sweep_term_ns) || TAKE(&e->mark_ns, mark_ns) ||
-	    TAKE(&e->mark_term_ns, mark_term_ns) || TAKE(&e->end_ns, end_ns) || TAKE(&e->pause_ns, pause_ns) ||
-	    TAKE(&e->heap_before, heap_before) || TAKE(&e->heap_at_end, heap_at_end) ||
-	    TAKE(&e->heap_after, heap_after) || READ(&e->cycle, numgc) || READ(&e->heap_goal, heap_goal) ||
-	    READ(&e->stack_bytes, stack_bytes) || READ(&e->globals_bytes, globals_bytes) ||
-	    READ(&e->assist_ns, assist_ns) || READ(&e->dedicated_ns, dedicated_ns) ||
-	    READ(&e->fractional_ns, fractional_ns) || READ(&e->idle_ns, idle_ns) ||
-	    READ(&e->cpu_fraction, cpu_fraction) || READ(&e->init_ns, init_ns))
+	if (read_record(&record, bias) || TAKE(&e->stw_procs, stw_procs, &record, bias) || TAKE(&e->max_procs, max_procs, &record, bias) ||
+	    TAKE(&e->sweep_term_ns, sweep_term_ns, &record, bias) || TAKE(&e->mark_ns, mark_ns, &record, bias) ||
+	    TAKE(&e->mark_term_ns, mark_term_ns, &record, bias) || TAKE(&e->end_ns, end_ns, &record, bias) || TAKE(&e->pause_ns, pause_ns, &record, bias) ||
+	    TAKE(&e->heap_before, heap_before, &record, bias) || TAKE(&e->heap_at_end, heap_at_end, &record, bias) ||
+	    TAKE(&e->heap_after, heap_after, &record, bias) || READ(&e->cycle, numgc, bias) || READ(&e->heap_goal, heap_goal, bias) ||
+	    READ(&e->stack_bytes, stack_bytes, bias) || READ(&e->globals_bytes, globals_bytes, bias) ||
+	    READ(&e->assist_ns, assist_ns, bias) || READ(&e->dedicated_ns, dedicated_ns, bias) ||
+	    READ(&e->fractional_ns, fractional_ns, bias) || READ(&e->idle_ns, idle_ns, bias) ||
+	    READ(&e->cpu_fraction, cpu_fraction, bias) || READ(&e->init_ns, init_ns, bias))
 		return -1;
 	e->forced = GC_FORCED_UNKNOWN;
 	if (gc_cfg.at.user_forced) {
-		if (READ(&forced, user_forced))
+		if (READ(&forced, user_forced, bias))
 			return -1;
 		e->forced = forced ? GC_FORCED : GC_NOT_FORCED;
 	}
@@ -364,15 +343,11 @@ static __always_inline int read_cycle(struct gc_cycle *e, __u64 bias)
 
 /* runtime.freeStackSpans, or a little later in runtime.gcMarkTermination: once per cycle, the world runs, the record is
  * complete and the next cycle cannot begin before this one releases worldsema. */
-GO_PROBE(gc_cycle_end)
+GO_PROBE(gc_cycle_end, ctx, process, site)
 {
-	__u32 process = go_process();
 	struct gc_open *open;
 	struct gc_cycle *e;
-	struct go_site site;
 
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
 	count(GC_N_CYCLE);
 	open = open_in(process);
 	if (open && !open->cycle.seen)
@@ -386,7 +361,7 @@ GO_PROBE(gc_cycle_end)
 		e->head.why = open ? open->cycle.trigger : GC_TRIGGER_UNKNOWN;
 		e->head.text_len = 0;
 		e->head.flags = open ? open->cycle.flags : 0;
-		if (read_cycle(e, site.bias)) {
+		if (read_cycle(e, site->bias)) {
 			count(GC_N_UNREADABLE_CYCLE);
 			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		} else {
@@ -398,42 +373,32 @@ GO_PROBE(gc_cycle_end)
 		open->cycle.flags = 0;
 	}
 	if (gc_cfg.end_is_flush)
-		sweep_moment(process, &site, GC_SWEEP_FLUSHED);
+		sweep_moment(process, site, GC_SWEEP_FLUSHED);
 	return 0;
 }
 
 /* ---- sweeps ---- */
 
-static __always_inline int sweep_probe(struct go_regs *ctx, __u8 kind)
-{
-	__u32 process = go_process();
-	struct go_site site;
-
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
-	return sweep_moment(process, &site, kind);
-}
-
 /* In runtime.sweepone, on the branch only the sweeper takes that found the last span gone; it has signed off. */
-GO_PROBE(gc_sweep_drained)
+GO_PROBE(gc_sweep_drained, ctx, process, site)
 {
-	return sweep_probe(ctx, GC_SWEEP_DRAINED);
+	return sweep_moment(process, site, GC_SWEEP_DRAINED);
 }
 
 /* In runtime.gcMarkTermination, after its `sweep.active.end(sl)`: all span caches are flushed. */
-GO_PROBE(gc_sweep_flushed)
+GO_PROBE(gc_sweep_flushed, ctx, process, site)
 {
-	return sweep_probe(ctx, GC_SWEEP_FLUSHED);
+	return sweep_moment(process, site, GC_SWEEP_FLUSHED);
 }
 
 /* `call runtime.gopark` in runtime.bgsweep: only when it found the sweep done. */
-GO_PROBE(gc_sweep_parked)
+GO_PROBE(gc_sweep_parked, ctx, process, site)
 {
-	return sweep_probe(ctx, GC_SWEEP_PARKED);
+	return sweep_moment(process, site, GC_SWEEP_PARKED);
 }
 
 /* In runtime.(*activeSweep).end, on the branch only the very last sweeper takes (since Go 1.25). */
-GO_PROBE(gc_sweep_done)
+GO_PROBE(gc_sweep_done, ctx, process, site)
 {
-	return sweep_probe(ctx, GC_SWEEP_DONE);
+	return sweep_moment(process, site, GC_SWEEP_DONE);
 }

@@ -17,7 +17,8 @@ enum gc_kind {
 struct gc_head {
 	__u32 process;
 	__u8 kind; /* enum gc_kind */
-	/* GC_STW: enum gc_reason, or the runtime's stwReason plus GC_REASON_NUMBER. GC_CYCLE: enum gc_trigger. */
+	/* GC_STW: enum gc_reason, or the runtime's stwReason plus GC_REASON_NUMBER. GC_CYCLE: enum gc_trigger,
+	 * or the runtime's gcTriggerKind plus GC_TRIGGER_NUMBER. */
 	__u8 why;
 	__u8 text_len; /* GC_STW with GC_REASON_TEXT */
 	__u8 flags; /* enum gc_flag */
@@ -33,12 +34,9 @@ enum gc_limits {
 	GC_REASON_SIZE = 24, /* longest text of Go 1.18 to 1.20: 20 bytes */
 };
 
-/* gcTriggerKind (runtime/mgc.go) plus one. */
 enum gc_trigger {
 	GC_TRIGGER_UNKNOWN = 0,
-	GC_TRIGGER_HEAP = 1,
-	GC_TRIGGER_TIME = 2,
-	GC_TRIGGER_CYCLE = 3,
+	GC_TRIGGER_NUMBER = 1,
 };
 
 enum gc_flag {
@@ -97,7 +95,6 @@ struct gc_sweep {
 };
 
 enum gc_sweepers {
-	GC_DRAINED_MASK = 0x80000000, /* sweepDrainedMask, runtime/mgcsweep.go */
 	GC_SWEEPERS_UNKNOWN = 0xffffffff,
 };
 
@@ -159,18 +156,19 @@ struct gc_config {
 	struct gc_fields at;
 	__u32 g_m; /* offsets; only up to Go 1.20 */
 	__u32 m_preemptoff;
+	__u32 drained_mask; /* the bit of `sweepers` that is no part of the number */
 	__u8 preemptoff_known;
 	__u8 start_args; /* enum gc_start_args */
 	__u8 stop_args; /* enum gc_stop_args */
 	__u8 end_is_flush; /* the site of gc_cycle_end is also that of GC_SWEEP_FLUSHED, and both are wanted */
 	__u8 one_process; /* no other is observed */
-	__u8 unused[3];
+	__u8 unused[7];
 };
 
 _Static_assert(sizeof(struct gc_head) == 8, "wire format");
 _Static_assert(sizeof(struct gc_stw) == 64, "wire format");
 _Static_assert(sizeof(struct gc_cycle) == 160, "wire format");
 _Static_assert(sizeof(struct gc_sweep) == 48, "wire format");
-_Static_assert(sizeof(struct gc_config) == 200, "shared with user space");
+_Static_assert(sizeof(struct gc_config) == 208, "shared with user space");
 
 #endif

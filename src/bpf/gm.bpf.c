@@ -79,41 +79,26 @@ static __always_inline int add_large(__u64 size)
 	return add(GM_LARGE, (size + page - 1) & ~(page - 1));
 }
 
-static __always_inline int not_a_call(struct go_regs *ctx)
-{
-	struct go_site site;
-
-	return go_ignored(go_process()) || go_site_of(ctx, &site);
-}
-
 /* mallocgcTiny and its size-specialised variants: (size, typ, needzero). */
-GO_PROBE(gm_tiny)
+GO_PROBE(gm_tiny, ctx, process, site)
 {
-	if (not_a_call(ctx))
-		return 0;
 	return add(GM_TINY, GO_ARG0(ctx));
 }
 
 /* Small objects without a malloc header. */
-GO_PROBE(gm_plain)
+GO_PROBE(gm_plain, ctx, process, site)
 {
-	if (not_a_call(ctx))
-		return 0;
 	return add_class(GO_ARG0(ctx));
 }
 
 /* Small objects with a malloc header. */
-GO_PROBE(gm_header)
+GO_PROBE(gm_header, ctx, process, site)
 {
-	if (not_a_call(ctx))
-		return 0;
 	return add_class(GO_ARG0(ctx) + gm_cfg.header_bytes);
 }
 
-GO_PROBE(gm_large)
+GO_PROBE(gm_large, ctx, process, site)
 {
-	if (not_a_call(ctx))
-		return 0;
 	return add_large(GO_ARG0(ctx));
 }
 
@@ -131,12 +116,10 @@ static __always_inline int has_no_pointers(__u64 type)
 }
 
 /* mallocgc where it is the only function: (size, typ, needzero). */
-GO_PROBE(gm_generic)
+GO_PROBE(gm_generic, ctx, process, site)
 {
 	__u64 size = GO_ARG0(ctx), type = GO_ARG1(ctx);
 
-	if (not_a_call(ctx))
-		return 0;
 	if (size == 0) /* nothing is allocated: the address of runtime.zerobase is returned */
 		return 0;
 	if (size > gm_cfg.small_max)

@@ -321,27 +321,50 @@ static __always_inline void go_keep_task_stack(void *ctx)
 		bpf_tail_call(ctx, &go_no_program, 0);
 }
 
-#define GO_RUN(body, ctx)                \
+/* What is around the work of every program. */
+#define GO_RUN(work, ctx)                \
 	({                               \
 		go_keep_task_stack(ctx); \
 		if (go_run_begins()) {   \
-			body(ctx);       \
+			work(ctx);       \
 			go_run_ends();   \
 		}                        \
 		0;                       \
 	})
 
 /* Programs come twice: for uprobe.multi (kernel 6.6 on), and for perf events, of one site or of tracefs. */
-#define GO_PROBE(name)                                               \
-	static __always_inline int name##_body(struct go_regs *ctx); \
-	SEC("uprobe.multi") int name(struct go_regs *ctx)            \
-	{                                                            \
-		return GO_RUN(name##_body, ctx);                     \
-	}                                                            \
-	SEC("uprobe") int name##_perf(struct go_regs *ctx)           \
-	{                                                            \
-		return GO_RUN(name##_body, ctx);                     \
-	}                                                            \
-	static __always_inline int name##_body(struct go_regs *ctx)
+#define GO_PROGRAMS(name, work)                           \
+	SEC("uprobe.multi") int name(struct go_regs *ctx) \
+	{                                                 \
+		return GO_RUN(work, ctx);                 \
+	}                                                 \
+	SEC("uprobe") int name##_perf(struct go_regs *ctx) \
+	{                                                 \
+		return GO_RUN(work, ctx);                 \
+	}
+
+/*
+ * Declares a probe: GO_PROBE(name, ctx, process, site) { … }. The block runs for the hits that count: those of a process
+ * that is observed (`process`), at a known site (`site`), that are calls and not the prelude to one. No program can forget
+ * to ask. With GO_PROBE_IF a hit is first held against a condition that costs less to find out than all this.
+ */
+#define GO_PROBE(name, ctx, process, site) GO_PROBE_IF(1, name, ctx, process, site)
+
+#define GO_PROBE_IF(condition, name, ctx, process, site)                                                        \
+	static __always_inline int name##_body(struct go_regs *ctx, __u32 process, const struct go_site *site); \
+	static __always_inline int name##_hit(struct go_regs *ctx)                                              \
+	{                                                                                                       \
+		struct go_site at;                                                                              \
+		__u32 in;                                                                                       \
+                                                                                                                \
+		if (!(condition))                                                                               \
+			return 0;                                                                               \
+		in = go_process();                                                                              \
+		if (go_ignored(in) || go_site_of(ctx, &at))                                                     \
+			return 0;                                                                               \
+		return name##_body(ctx, in, &at);                                                               \
+	}                                                                                                       \
+	GO_PROGRAMS(name, name##_hit)                                                                           \
+	static __always_inline int name##_body(struct go_regs *ctx, __u32 process, const struct go_site *site)
 
 #endif

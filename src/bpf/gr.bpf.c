@@ -14,7 +14,7 @@
 #include "hist.bpf.h"
 #include "gr.h"
 
-static __always_inline void alive_clear(struct alive_life *life)
+static __always_inline void gr_clear(struct alive_life *life)
 {
 	life->created_ns = 0;
 	life->started_ns = 0;
@@ -22,6 +22,7 @@ static __always_inline void alive_clear(struct alive_life *life)
 	life->goid = 0;
 }
 
+#define ALIVE_CLEAR gr_clear
 #include "alive.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -150,13 +151,13 @@ static __always_inline int describe(struct gr_event *e, __u64 g, const struct go
 		return -1;
 	e->start_pc = 0;
 	e->created_pc = 0;
-	e->creator = 0;
+	e->of.creator = 0;
 	if (!gr_cfg.origin_known)
 		return 0;
 	if (bpf_probe_read_user(origin, sizeof(origin), (void *)(g + gr_cfg.g_origin)))
 		return -1;
 	if (gr_cfg.has_parent)
-		e->creator = origin[0];
+		e->of.creator = origin[0];
 	e->created_pc = origin[1] - site->bias;
 	e->start_pc = origin[3] - site->bias;
 	return 0;
@@ -205,9 +206,9 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 		return 0;
 	}
 	if (!gr_cfg.has_parent)
-		e->creator = creator;
+		e->of.creator = creator;
 	if (life) {
-		life->creator = e->creator;
+		life->creator = e->of.creator;
 		life->start_pc = e->start_pc;
 		life->created_pc = e->created_pc;
 		life->goid = e->goid;
@@ -217,26 +218,16 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 }
 
 /* At `call runtime.runqput` in runtime.newproc.func1: runqput(pp, newg, next), everything in newg is final. */
-GO_PROBE(gr_create)
+GO_PROBE(gr_create, ctx, process, site)
 {
-	__u32 process = go_process();
-	struct go_site site;
-
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
-	return created(ctx, &site, process, GO_ARG1(ctx), p_id(GO_ARG0(ctx)));
+	return created(ctx, site, process, GO_ARG1(ctx), p_id(GO_ARG0(ctx)));
 }
 
 /* At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (Go 1.23 and later): the result is the coroutine's
  * g. Also in runtime.newproc.func1, where runtime.runqput is inlined. */
-GO_PROBE(gr_create_coro)
+GO_PROBE(gr_create_coro, ctx, process, site)
 {
-	__u32 process = go_process();
-	struct go_site site;
-
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
-	return created(ctx, &site, process, GO_ARG0(ctx), p_of(GO_G(ctx)));
+	return created(ctx, site, process, GO_ARG0(ctx), p_of(GO_G(ctx)));
 }
 
 /* A new program image: what is remembered of this process belongs to the one before. */
@@ -266,21 +257,17 @@ static __always_inline int is_direct_call(struct go_regs *ctx, const struct go_s
 }
 
 /* At the site of a start function. */
-GO_PROBE(gr_start)
+GO_PROBE(gr_start, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns();
-	__u32 process = go_process();
 	struct alive_life *life;
-	struct go_site site;
 
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
-	if (is_direct_call(ctx, &site)) {
+	if (is_direct_call(ctx, site)) {
 		/* There is room for every site (user space sees to it), and a call is no event. */
-		count_at(&gr_direct, site.vaddr);
+		count_at(&gr_direct, site->vaddr);
 		return 0;
 	}
-	if (site.vaddr == gr_cfg.main_site)
+	if (site->vaddr == gr_cfg.main_site)
 		image_begins(process, now);
 	life = alive_place(process, GO_G(ctx));
 	if (!life) {
@@ -338,19 +325,15 @@ static __always_inline int exited_in_histogram(__u32 process, __u64 g, const str
 }
 
 /* At runtime.goexit0(gp) up to Go 1.21, runtime.gdestroy(gp) since: on g0, gp still whole. */
-GO_PROBE(gr_exit)
+GO_PROBE(gr_exit, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
-	__u32 process = go_process();
 	struct alive_life *life;
 	struct gr_exit *e;
-	struct go_site site;
 
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
 	life = alive_find(process, g);
 	if (gr_cfg.seq)
-		return exited_in_histogram(process, g, &site, life, now);
+		return exited_in_histogram(process, g, site, life, now);
 
 	count(GR_N_EXITED);
 	e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
@@ -374,14 +357,14 @@ GO_PROBE(gr_exit)
 			e->event.goid = life->goid;
 			e->event.start_pc = life->start_pc;
 			e->event.created_pc = life->created_pc;
-			e->event.creator = life->creator;
+			e->event.of.creator = life->creator;
 			bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
-		} else if (describe(&e->event, g, &site)) {
+		} else if (describe(&e->event, g, site)) {
 			count(GR_N_UNREADABLE);
 			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		} else {
 			if (!gr_cfg.has_parent && life)
-				e->event.creator = life->creator;
+				e->event.of.creator = life->creator;
 			bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 		}
 	}
@@ -408,7 +391,7 @@ static __always_inline int queue_event(struct go_regs *ctx, __u32 process, enum 
 		return 0;
 	}
 	e->time_ns = bpf_ktime_get_ns();
-	e->creator = moved;
+	e->of.moved = moved;
 	e->process = process;
 	e->p = p_of(GO_G(ctx));
 	e->kind = kind;
@@ -418,51 +401,33 @@ static __always_inline int queue_event(struct go_regs *ctx, __u32 process, enum 
 }
 
 /* runtime.runqputslow(pp, gp, h, t): half of the local queue [h, t) and gp move to the global queue. */
-GO_PROBE(gr_put_global)
+GO_PROBE(gr_put_global, ctx, process, site)
 {
-	__u32 process = go_process();
-	struct go_site site;
-
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
 	return queue_event(ctx, process, GR_PUT_GLOBAL, GO_ARG1(ctx), ((__u32)GO_ARG3(ctx) - (__u32)GO_ARG2(ctx)) / 2 + 1,
-			   &site);
+			   site);
 }
 
 /* runtime.globrunqget up to Go 1.24, runtime.globrunqgetbatch since. */
-GO_PROBE(gr_get_global)
+GO_PROBE(gr_get_global, ctx, process, site)
 {
-	__u32 process = go_process();
-	struct go_site site;
-
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
-	return queue_event(ctx, process, GR_GET_GLOBAL, 0, 0, &site);
+	return queue_event(ctx, process, GR_GET_GLOBAL, 0, 0, site);
 }
 
 /* The branch after `call runtime.runqgrab` in runtime.runqsteal: the result is how many goroutines were grabbed, 0 when the
  * try failed. */
-GO_PROBE(gr_steal)
+GO_PROBE(gr_steal, ctx, process, site)
 {
-	__u32 process = go_process();
-	struct go_site site;
-
-	if (go_ignored(process) || go_site_of(ctx, &site) || !(__u32)GO_ARG0(ctx))
+	if (!(__u32)GO_ARG0(ctx))
 		return 0;
-	return queue_event(ctx, process, GR_STEAL, 0, (__u32)GO_ARG0(ctx), &site);
+	return queue_event(ctx, process, GR_STEAL, 0, (__u32)GO_ARG0(ctx), site);
 }
 
 /* The same where runqgrab is inlined: at the branch on its result. */
-GO_PROBE(gr_steal_copy)
+GO_PROBE(gr_steal_copy, ctx, process, site)
 {
-	__u32 process = go_process();
-	struct go_site site;
-	__u32 stolen;
+	__u32 stolen = go_register(ctx, GO_OPERANDS_REGISTER(site));
 
-	if (go_ignored(process) || go_site_of(ctx, &site))
-		return 0;
-	stolen = go_register(ctx, GO_OPERANDS_REGISTER(&site));
 	if (!stolen)
 		return 0;
-	return queue_event(ctx, process, GR_STEAL, 0, stolen, &site);
+	return queue_event(ctx, process, GR_STEAL, 0, stolen, site);
 }

@@ -15,13 +15,18 @@ enum gr_kind {
 	GR_IMAGE = 6, /* runtime.main begins: a new program image in this process */
 };
 
+union gr_of {
+	__u64 creator; /* create and exit: goid of the creator; 0 if unknown */
+	__u64 moved; /* queue events: how many goroutines */
+};
+
 /* The first half of every record. All code addresses are link-time addresses: the load bias is taken off. */
 struct gr_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 goid; /* queue events: goid of the goroutine put, 0 if there is none */
 	__u64 start_pc; /* entry of the start function; 0 if unknown */
 	__u64 created_pc; /* return address of the creating call (g.gopc) */
-	__u64 creator; /* create: goid of the creator. Queue events: number of goroutines moved */
+	union gr_of of;
 	__u32 process;
 	__u16 p; /* id of the P on which it happened; GR_NO_P if there was none */
 	__u8 kind; /* enum gr_kind */

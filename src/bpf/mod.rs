@@ -52,7 +52,7 @@ unsafe impl plain::Plain for gc::types::gc_stw {}
 unsafe impl plain::Plain for gc::types::gc_cycle {}
 // SAFETY: as above.
 unsafe impl plain::Plain for gc::types::gc_sweep {}
-// SAFETY: integers only; gr.h asserts the size of each, which leaves no room for padding.
+// SAFETY: integers only, and a union of two of the same size; gr.h asserts the size of each, which leaves no room for padding.
 unsafe impl plain::Plain for gr::types::gr_event {}
 // SAFETY: as above.
 unsafe impl plain::Plain for gr::types::gr_exit {}
@@ -71,6 +71,20 @@ unsafe impl plain::Plain for sched::types::sched_stack {}
 unsafe impl plain::Plain for sched::types::sched_block_key {}
 // SAFETY: as above.
 unsafe impl plain::Plain for sched::types::sched_block {}
+
+impl gr::types::gr_event {
+    /// Goid of the creator, 0 if it is not known: of a creation or an exit.
+    pub fn creator(&self) -> u64 {
+        // SAFETY: both fields of the union are integers of 64 bits: whichever was written, it can be read as the other.
+        unsafe { self.of.creator }
+    }
+
+    /// How many goroutines were moved: of what happens to queues.
+    pub fn moved(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { self.of.moved }
+    }
+}
 
 const _: () = assert!(size_of::<gc::types::gc_stw>() == 64);
 const _: () = assert!(size_of::<gc::types::gc_cycle>() == 160);

@@ -10,13 +10,14 @@
 #include "hist.bpf.h"
 #include "sched.h"
 
-static __always_inline void alive_clear(struct alive_life *life)
+static __always_inline void sched_clear(struct alive_life *life)
 {
 	life->state = SCHED_UNKNOWN;
 	life->flags = 0;
 	life->stack = 0;
 }
 
+#define ALIVE_CLEAR sched_clear
 #include "alive.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -90,17 +91,8 @@ enum sched_state _sched_state = SCHED_RUNNING;
 enum sched_slot _sched_slot = SCHED_SLOTS;
 enum sched_flag _sched_flag = SCHED_ELDER;
 enum sched_counter _sched_counter = SCHED_N_MAP_FULL;
+enum sched_statuses _sched_statuses = SCHED_STATUSES;
 enum go_gate_position _go_gate_position = GO_GATE_CLOSED;
-
-/* g.atomicstatus (runtime/runtime2.go). */
-enum status {
-	G_RUNNABLE = 1,
-	G_RUNNING = 2,
-	G_SYSCALL = 3,
-	G_WAITING = 4,
-	G_DEAD = 6,
-	G_DEADEXTRA = 11,
-};
 
 static __always_inline void count(__u32 counter)
 {
@@ -248,9 +240,8 @@ struct change {
 	__u64 stack;
 };
 
-static __always_inline void change(__u64 g, const struct change *c, const struct go_site *site, __u64 now)
+static __always_inline void change(__u32 process, __u64 g, const struct change *c, const struct go_site *site, __u64 now)
 {
-	__u32 process = go_process();
 	struct alive_life *life = alive_place(process, g);
 	int made = c->from == SCHED_GONE, cut;
 
@@ -367,23 +358,10 @@ static __always_inline int ends_syscall(struct go_regs *ctx, const struct go_sit
 	return to >= sched_cfg.no_p_begin && to < sched_cfg.no_p_end;
 }
 
-/* What a goroutine of this status does; SCHED_GONE if there is none, SCHED_UNKNOWN for a status in passing. */
+/* What a goroutine of this status does (g.atomicstatus, by sched_config.states); SCHED_UNKNOWN for a status in passing. */
 static __always_inline __u8 state_of(__u32 status)
 {
-	switch (status) {
-	case G_RUNNABLE:
-		return SCHED_RUNNABLE;
-	case G_RUNNING:
-		return SCHED_RUNNING;
-	case G_SYSCALL:
-		return SCHED_SYSCALL;
-	case G_WAITING:
-		return SCHED_WAITING;
-	case G_DEAD:
-	case G_DEADEXTRA:
-		return SCHED_GONE;
-	}
-	return SCHED_UNKNOWN;
+	return status < SCHED_STATUSES ? sched_cfg.states[status] : SCHED_UNKNOWN;
 }
 
 #define FROM(state) (1U << (state))
@@ -412,53 +390,51 @@ static __always_inline int is_change(const struct change *c)
 }
 
 /* runtime.casgstatus(gp, old, new). */
-GO_PROBE(sched_status)
+GO_PROBE_IF(!left_out(GO_ARG0(ctx)), sched_status, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
 	struct change c = { .from = state_of(GO_ARG1(ctx)), .to = state_of(GO_ARG2(ctx)) };
 	struct alive_life *life;
-	struct go_site site;
 
-	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site) || !is_change(&c))
+	if (!is_change(&c))
 		return 0;
 	if (c.to == SCHED_WAITING) {
 		if (c.from == SCHED_RUNNING) {
-			if (!parks(ctx, &site))
+			if (!parks(ctx, site))
 				return 0; /* it goes on running, and only passes for one that waits */
-			c.stack = sched_cfg.stacks ? stack_of(g, &site) : 0;
+			c.stack = sched_cfg.stacks ? stack_of(g, site) : 0;
 		}
 		c.reason = reason_of(g);
 	}
-	if (c.to == SCHED_RUNNABLE && c.from == SCHED_RUNNING && ends_syscall(ctx, &site)) {
-		life = alive_find(go_process(), g);
+	if (c.to == SCHED_RUNNABLE && c.from == SCHED_RUNNING && ends_syscall(ctx, site)) {
+		life = alive_find(process, g);
 		if (life && life->state == SCHED_RUNNING) {
 			life->state = SCHED_RUNNABLE; /* since the end of the system call */
 			return 0;
 		}
 	}
-	change(g, &c, &site, now);
+	change(process, g, &c, site, now);
 	return 0;
 }
 
 /* runtime.casgstatus(gp, old, new) where it is inlined: behind the change of gp.atomicstatus, if that went well. */
-GO_PROBE(sched_status_copy)
+GO_PROBE(sched_status_copy, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g;
 	struct change c = {};
 	struct alive_life *life;
-	struct go_site site;
 	__u32 old, new;
 
-	if (go_ignored(go_process()) || go_site_of(ctx, &site) || go_exchange_failed(ctx))
+	if (go_exchange_failed(ctx))
 		return 0;
-	g = go_register(ctx, GO_OPERANDS_REGISTER(&site));
+	g = go_register(ctx, GO_OPERANDS_REGISTER(site));
 	if (left_out(g))
 		return 0;
-	old = GO_OPERANDS_OLD(&site);
+	old = GO_OPERANDS_OLD(site);
 	if (old == GO_OPERANDS_OLD_IN_AX)
 		old = GO_ARG0(ctx);
-	new = GO_OPERANDS_NEW(&site);
-	if (GO_OPERANDS_NEW_IN_REGISTER(&site))
+	new = GO_OPERANDS_NEW(site);
+	if (GO_OPERANDS_NEW_IN_REGISTER(site))
 		new = go_register(ctx, new);
 	c.from = state_of(old);
 	c.to = state_of(new);
@@ -466,76 +442,64 @@ GO_PROBE(sched_status_copy)
 		return 0;
 	if (c.to == SCHED_WAITING) {
 		if (c.from == SCHED_RUNNING) {
-			if (GO_OPERANDS_MEANING(&site) != GO_MEANING_PARKS)
+			if (GO_OPERANDS_MEANING(site) != GO_MEANING_PARKS)
 				return 0;
-			c.stack = sched_cfg.stacks ? stack_of(g, &site) : 0;
+			c.stack = sched_cfg.stacks ? stack_of(g, site) : 0;
 		}
 		c.reason = reason_of(g);
 	}
-	if (c.to == SCHED_RUNNABLE && c.from == SCHED_RUNNING && GO_OPERANDS_MEANING(&site) == GO_MEANING_NO_P) {
-		life = alive_find(go_process(), g);
+	if (c.to == SCHED_RUNNABLE && c.from == SCHED_RUNNING && GO_OPERANDS_MEANING(site) == GO_MEANING_NO_P) {
+		life = alive_find(process, g);
 		if (life && life->state == SCHED_RUNNING) {
 			life->state = SCHED_RUNNABLE;
 			return 0;
 		}
 	}
-	change(g, &c, &site, now);
+	change(process, g, &c, site, now);
 	return 0;
 }
 
 /* runtime.reentersyscall, since Go 1.26. */
-GO_PROBE(sched_syscall_enter)
+GO_PROBE_IF(!left_out(GO_G(ctx)), sched_syscall_enter, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_G(ctx);
 	struct change c = { .from = SCHED_RUNNING, .to = SCHED_SYSCALL };
-	struct go_site site;
 
-	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
-		return 0;
-	change(g, &c, &site, now);
+	change(process, g, &c, site, now);
 	return 0;
 }
 
 /* runtime.exitsyscall, since Go 1.26. */
-GO_PROBE(sched_syscall_exit)
+GO_PROBE_IF(!left_out(GO_G(ctx)), sched_syscall_exit, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_G(ctx);
 	struct change c = { .from = SCHED_SYSCALL, .to = SCHED_RUNNING };
-	struct go_site site;
 
-	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
-		return 0;
-	change(g, &c, &site, now);
+	change(process, g, &c, site, now);
 	return 0;
 }
 
 /* runtime.preemptPark(gp): the reason is set only later. */
-GO_PROBE(sched_preempt)
+GO_PROBE_IF(!left_out(GO_ARG0(ctx)), sched_preempt, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
 	struct change c = { .from = SCHED_RUNNING, .to = SCHED_WAITING, .reason = sched_cfg.preempted };
-	struct go_site site;
 
-	if (left_out(g) || go_ignored(go_process()) || go_site_of(ctx, &site))
-		return 0;
-	c.stack = sched_cfg.stacks ? stack_of(g, &site) : 0;
-	change(g, &c, &site, now);
+	c.stack = sched_cfg.stacks ? stack_of(g, site) : 0;
+	change(process, g, &c, site, now);
 	return 0;
 }
 
 /* runtime.coroswitch_m(gp): gp hands over to gp.coroarg.gp, and waits, or ends. */
-GO_PROBE(sched_coroswitch)
+GO_PROBE(sched_coroswitch, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx), coro = 0, next = 0;
 	struct change waits = { .from = SCHED_RUNNING, .to = SCHED_WAITING, .reason = sched_cfg.coroutine };
 	struct change runs = { .from = SCHED_WAITING, .to = SCHED_RUNNING };
-	struct go_site site;
 
-	if (go_ignored(go_process()) || go_site_of(ctx, &site))
-		return 0;
 	if (!left_out(g)) {
-		waits.stack = sched_cfg.stacks ? stack_of(g, &site) : 0;
-		change(g, &waits, &site, now);
+		waits.stack = sched_cfg.stacks ? stack_of(g, site) : 0;
+		change(process, g, &waits, site, now);
 	}
 	if (bpf_probe_read_user(&coro, sizeof(coro), (void *)(g + sched_cfg.g_coroarg)) ||
 	    bpf_probe_read_user(&next, sizeof(next), (void *)(coro + sched_cfg.coro_gp))) {
@@ -543,6 +507,6 @@ GO_PROBE(sched_coroswitch)
 		return 0;
 	}
 	if (!left_out(next))
-		change(next, &runs, &site, now);
+		change(process, next, &runs, site, now);
 	return 0;
 }

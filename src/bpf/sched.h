@@ -57,6 +57,10 @@ struct sched_fn_key {
 	__u32 unused;
 };
 
+enum sched_statuses {
+	SCHED_STATUSES = 16, /* of the runtime, by its numbers; there are 12, others mean nothing */
+};
+
 enum sched_depth {
 	SCHED_DEPTH = 24, /* frames of a stack */
 };
@@ -115,6 +119,7 @@ struct sched_config {
 	__u8 stacks; /* where goroutines block */
 	__u8 preempted; /* reasons' numbers */
 	__u8 coroutine;
+	__u8 states[SCHED_STATUSES]; /* what a goroutine does, by its g.atomicstatus: enum sched_state; SCHED_GONE: there is none */
 	__u8 unused[6];
 };
 
@@ -124,6 +129,6 @@ _Static_assert(sizeof(struct sched_fn_key) == 16, "shared with user space");
 _Static_assert(sizeof(struct sched_stack) == 16 + 8 * SCHED_DEPTH, "shared with user space");
 _Static_assert(sizeof(struct sched_block_key) == 16, "shared with user space");
 _Static_assert(sizeof(struct sched_block) == 24, "shared with user space");
-_Static_assert(sizeof(struct sched_config) == 80, "shared with user space");
+_Static_assert(sizeof(struct sched_config) == 96, "shared with user space");
 
 #endif

@@ -12,9 +12,11 @@ use crate::go::isa::dataflow::Dataflow;
 use crate::go::isa::dataflow::Origin;
 use crate::go::isa::instruction::Flow;
 use crate::go::isa::instruction::Register;
+use crate::go::layout::constant;
 use crate::go::site::NoSite;
 use crate::go::site::Site;
 use crate::go::site::SiteKind;
+use crate::model::gc::Trigger;
 
 /// Where stops of the world are seen.
 #[derive(Debug, Clone)]
@@ -79,6 +81,16 @@ pub fn reason_of_preemptoff(text: &str) -> &str {
 /// Whether a stop for this reason belongs to a cycle, as `stwReason.isGC` decides (runtime/proc.go, Go 1.22).
 pub fn is_gc_reason(reason: &str) -> bool {
     matches!(reason, GC_SWEEP_TERMINATION | GC_MARK_TERMINATION)
+}
+
+/// What a `gcTriggerKind` means, as it is passed to `startCycle`; `None` if it is none that is known.
+pub fn trigger(kind: u32) -> Option<Trigger> {
+    match kind {
+        constant::GC_TRIGGER_HEAP => Some(Trigger::Heap),
+        constant::GC_TRIGGER_TIME => Some(Trigger::Periodic),
+        constant::GC_TRIGGER_CYCLE => Some(Trigger::Forced),
+        _ => None,
+    }
 }
 
 /// Where cycles are seen.

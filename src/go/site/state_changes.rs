@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::copied::Copied;
 use super::copied_change;
 use super::runtime_functions::Runtime;
+use crate::go::layout::constant;
 use crate::go::site::{Meaning, NoSite, Site};
 
 const CHANGE: &str = "runtime.casgstatus";
@@ -115,6 +116,31 @@ fn extent(runtime: &Runtime<'_>, name: &str) -> Option<Range<u64>> {
     let function = runtime.functions().find(|it| it.name == name)?;
     Some(function.entry..function.end)
 }
+
+/// What a goroutine does, as far as its status says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// It waits for a P.
+    Runnable,
+    /// It runs.
+    Running,
+    /// It is in a system call, or in C.
+    Syscall,
+    /// It waits for something else.
+    Waiting,
+    /// There is no goroutine in this g.
+    Gone,
+}
+
+/// What goroutines of a status do. The others last for a moment only, and lead back to where they came from.
+pub const STATUSES: [(u32, Doing); 6] = [
+    (constant::G_RUNNABLE, Doing::Runnable),
+    (constant::G_RUNNING, Doing::Running),
+    (constant::G_SYSCALL, Doing::Syscall),
+    (constant::G_WAITING, Doing::Waiting),
+    (constant::G_DEAD, Doing::Gone),
+    (constant::G_DEADEXTRA, Doing::Gone),
+];
 
 /// The numbers of the wait reasons that are set only after a probe has seen the change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -97,12 +97,9 @@ fn reason(raw: &gc_stw, reasons: &[String]) -> Option<String> {
 }
 
 fn cycle(raw: &gc_cycle) -> CycleRecord {
-    let trigger = match gc_trigger(u32::from(raw.head.why)) {
-        gc_trigger::GC_TRIGGER_HEAP => Some(Trigger::Heap),
-        gc_trigger::GC_TRIGGER_TIME => Some(Trigger::Periodic),
-        gc_trigger::GC_TRIGGER_CYCLE => Some(Trigger::Forced),
-        _ => None,
-    };
+    let trigger = u32::from(raw.head.why)
+        .checked_sub(gc_trigger::GC_TRIGGER_NUMBER.0)
+        .and_then(gc::trigger);
     CycleRecord {
         process: raw.head.process,
         cycle: raw.cycle,

@@ -12,6 +12,7 @@ use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::layout::Field;
 use crate::go::layout::Layout;
+use crate::go::layout::constant;
 use crate::go::layout::globals::Globals;
 use crate::go::process::gc_record;
 use crate::go::process::gc_record::Record;
@@ -119,6 +120,7 @@ impl Plan {
             Ok(SweepEnd::Exact(done)) => self.step("gc_sweep_done", done),
             Ok(SweepEnd::Pieces(pieces)) => {
                 self.config.at.sweepers = pieces.sweepers.unwrap_or(0);
+                self.config.drained_mask = constant::SWEEP_DRAINED;
                 self.step("gc_sweep_drained", pieces.drained);
                 if self.end_is_flush {
                     // One probe for both, so that the sweep never comes before its cycle.

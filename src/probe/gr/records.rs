@@ -33,7 +33,7 @@ fn decode(bytes: &[u8]) -> Option<GoroutineEvent> {
         goid: raw.goid,
         start_pc: known(raw.start_pc),
         created_pc: known(raw.created_pc),
-        creator: known(raw.creator),
+        creator: known(raw.creator()),
     };
     let what = match gr_kind(u32::from(raw.kind)) {
         gr_kind::GR_CREATE => What::Create(goroutine),
@@ -52,10 +52,10 @@ fn decode(bytes: &[u8]) -> Option<GoroutineEvent> {
                 creator: None,
                 ..goroutine
             },
-            moved: raw.creator,
+            moved: raw.moved(),
         },
         gr_kind::GR_GET_GLOBAL => What::GetGlobal,
-        gr_kind::GR_STEAL => What::Steal { moved: raw.creator },
+        gr_kind::GR_STEAL => What::Steal { moved: raw.moved() },
         gr_kind::GR_IMAGE => What::Image,
         _ => return None,
     };

@@ -7,6 +7,8 @@ use anyhow::Result;
 use anyhow::ensure;
 
 use crate::bpf::sched::types::sched_config;
+use crate::bpf::sched::types::sched_state;
+use crate::bpf::sched::types::sched_statuses;
 use crate::go::layout::Field;
 use crate::go::needs::OF_STATES;
 use crate::go::site::Site;
@@ -15,7 +17,9 @@ use crate::go::site::events;
 use crate::go::site::events::Event;
 use crate::go::site::frame_pointers;
 use crate::go::site::go_statements;
+use crate::go::site::state_changes::Doing;
 use crate::go::site::state_changes::LateReasons;
+use crate::go::site::state_changes::STATUSES;
 use crate::go::site::state_changes::StateChanges;
 use crate::go::symbolize::shown;
 use crate::probe::step;
@@ -96,6 +100,7 @@ impl Plan {
             stacks: u8::from(options.stacks),
             preempted: late.preempted.unwrap_or(NO_REASON),
             coroutine: late.coroutine.unwrap_or(NO_REASON),
+            states: states(),
             ..Default::default()
         };
         if let Some(no_p) = changes.syscall_without_p {
@@ -130,6 +135,24 @@ impl Plan {
             shortcomings,
         })
     }
+}
+
+/// What a goroutine does, by the runtime's number of its status. Those not mentioned are passed through only.
+fn states() -> [u8; sched_statuses::SCHED_STATUSES.0 as usize] {
+    let mut states = [sched_state::SCHED_UNKNOWN.0 as u8; _];
+    for (status, doing) in STATUSES {
+        let state = match doing {
+            Doing::Runnable => sched_state::SCHED_RUNNABLE,
+            Doing::Running => sched_state::SCHED_RUNNING,
+            Doing::Syscall => sched_state::SCHED_SYSCALL,
+            Doing::Waiting => sched_state::SCHED_WAITING,
+            Doing::Gone => sched_state::SCHED_GONE,
+        };
+        if let Some(entry) = states.get_mut(status as usize) {
+            *entry = state.0 as u8;
+        }
+    }
+    states
 }
 
 impl crate::probe::Plan for Plan {
