@@ -39,6 +39,7 @@ test-dist: setup-test dist
 
 lint:
 	$(CARGO) fmt --check
+	clang-format --dry-run --Werror src/bpf/*.[ch]
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 

@@ -4,6 +4,15 @@
  *
  * Nothing here runs more than a few times per cycle. The phases are not timed by probes: the runtime takes the
  * times itself (runtime.work), and bpf_ktime_get_ns() is the same clock as its nanotime().
+ *
+ * In a process two semaphores of the runtime keep order (runtime/proc.go, stopTheWorld; runtime/mgc.go, gcStart to
+ * gcMarkTermination; Go 1.19 to 1.27). Whoever stops the world holds worldsema until it runs again, so there is one stop at
+ * a time; the collector holds gcsema, so there is one cycle whose record is not complete. The programs that begin and end
+ * one may run on different CPUs, but never at once. So what is open is written without any atomic instruction. A stop
+ * and a cycle of one process can be written at the same time; they are different words.
+ *
+ * Where probes stand in the runtime is decided in src/go/site/gc.rs and events.rs, which programs are used in
+ * src/probe/gc/plan.rs.
  */
 #include "go.bpf.h"
 #include "gc.h"
@@ -17,7 +26,7 @@ struct {
 	__uint(max_entries, 256 << 10); /* set by user space */
 } gc_events SEC(".maps");
 
-/* A stop of the world that has not ended. There is one at a time: its maker holds runtime.worldsema. */
+/* A stop of the world that has not ended. */
 struct gc_open_stw {
 	__u64 begin_ns; /* 0: there is none */
 	__u64 stopped_ns;
@@ -27,7 +36,7 @@ struct gc_open_stw {
 	__u8 unused[6]; /* old verifiers want every byte of a map value written */
 };
 
-/* A cycle that has not ended. */
+/* A cycle that has not ended: what the runtime does not write into its record. */
 struct gc_open_cycle {
 	__u8 seen; /* its beginning */
 	__u8 trigger;
@@ -41,7 +50,10 @@ struct gc_open {
 	struct gc_open_cycle cycle;
 };
 
-/* User space takes away those of processes that have ended. */
+/*
+ * User space takes away those of processes that have ended. Nobody is then at work on them: the programs run in the process
+ * itself.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
@@ -89,7 +101,10 @@ static __always_inline struct gc_open *open_in(__u32 process)
 	return gc_cfg.one_process ? &gc_only : bpf_map_lookup_elem(&gc_processes, &process);
 }
 
-/* The same where something begins; 0 if there is no room, which is counted. */
+/*
+ * The same where something begins; 0 if there is no room, which is counted. Two that begin at once, a stop and a cycle, may
+ * both find nothing: BPF_NOEXIST lets one of them make the entry, and both use it.
+ */
 static __always_inline struct gc_open *begin_in(__u32 process)
 {
 	struct gc_open *open = open_in(process);
@@ -109,7 +124,8 @@ static __always_inline struct gc_open *begin_in(__u32 process)
 
 /*
  * The record of a cycle in runtime.work: from `cycles` to `heap2` these are neighbours (runtime/mgc.go), so they are
- * read at once; a read takes some 0.1 us, however few bytes it is of.
+ * read at once; a read takes some 0.1 us, however few bytes it is of. What a version or a patched runtime has put
+ * elsewhere is read by itself (TAKE): its order is nothing that is relied on.
  */
 struct gc_record {
 	__u64 words[16];
@@ -123,17 +139,17 @@ static __always_inline int read_record(struct gc_record *record, __u64 bias)
 }
 
 /* Gives a field of the record to a variable of the same width. Where it lies is constant for the verifier. */
-#define TAKE(destination, field, record, bias)                                                  \
-	({                                                                                      \
-		__u64 at = gc_cfg.at.field - GC_RECORD_BEGIN;                                   \
-		int far = at > sizeof(*(record)) - sizeof(*(destination));                      \
-                                                                                                \
-		if (!far)                                                                       \
-			*(destination) = *(typeof(destination))((const char *)(record) + at);   \
-		far ? READ(destination, field, bias) : 0;                                       \
+#define TAKE(destination, field, record, bias)                                                \
+	({                                                                                    \
+		__u64 at = gc_cfg.at.field - GC_RECORD_BEGIN;                                 \
+		int far = at > sizeof(*(record)) - sizeof(*(destination));                    \
+                                                                                              \
+		if (!far)                                                                     \
+			*(destination) = *(typeof(destination))((const char *)(record) + at); \
+		far ? READ(destination, field, bias) : 0;                                     \
 	})
 
-/* Sweepers at work, from sweep.active.state: the drained bit and a count. */
+/* Sweepers at work: sweep.active.state is their number and a bit (runtime/mgcsweep.go, activeSweep, Go 1.19 to 1.27). */
 static __always_inline __u32 sweepers_left(__u64 bias)
 {
 	__u32 state;
@@ -143,6 +159,12 @@ static __always_inline __u32 sweepers_left(__u64 bias)
 	return state & ~gc_cfg.drained_mask;
 }
 
+/*
+ * One of the moments by which user space knows when a sweep was over (src/model/gc/sweep.rs). The record that goes with it
+ * is that of the cycle the sweep belongs to, unless this sweeper was held up until the next cycle had begun. That shows in
+ * the record itself: gcStart writes tSweepTerm before it counts the cycle (runtime/mgc.go, Go 1.19 to 1.27), and it is then
+ * later than tEnd.
+ */
 static __always_inline int sweep_moment(__u32 process, const struct go_site *site, __u8 kind)
 {
 	__u64 bias = site->bias;
@@ -163,7 +185,8 @@ static __always_inline int sweep_moment(__u32 process, const struct go_site *sit
 	e->sweepers = sweepers_left(bias);
 	/* Not before: when nobody was at work, the sweep was over by now. */
 	e->at_ns = bpf_ktime_get_ns();
-	if (read_record(&record, bias) || TAKE(&e->cycle, cycles, &record, bias) || TAKE(&e->sweep_term_ns, sweep_term_ns, &record, bias) ||
+	if (read_record(&record, bias) || TAKE(&e->cycle, cycles, &record, bias) ||
+	    TAKE(&e->sweep_term_ns, sweep_term_ns, &record, bias) ||
 	    TAKE(&e->mark_term_ns, mark_term_ns, &record, bias) || TAKE(&e->end_ns, end_ns, &record, bias)) {
 		count(GC_N_UNREADABLE_SWEEP);
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
@@ -183,7 +206,10 @@ static __always_inline __u8 reason_number(__u64 reason)
 	return number > 255 - GC_REASON_NUMBER ? GC_REASON_UNKNOWN : number + GC_REASON_NUMBER;
 }
 
-/* Up to Go 1.20 the one who stops the world leaves its reason in getg().m.preemptoff. */
+/*
+ * Up to Go 1.20 the one who stops the world leaves its reason in getg().m.preemptoff (runtime/proc.go, stopTheWorld;
+ * runtime/mgc.go, gcMarkTermination), a string. Nobody else writes it while he is at it: it is his thread's.
+ */
 static __always_inline void read_preemptoff(__u64 g, struct gc_open_stw *stw)
 {
 	struct {
@@ -193,8 +219,7 @@ static __always_inline void read_preemptoff(__u64 g, struct gc_open_stw *stw)
 	__u64 m;
 
 	if (!gc_cfg.preemptoff_known || bpf_probe_read_user(&m, sizeof(m), (void *)(g + gc_cfg.g_m)) ||
-	    bpf_probe_read_user(&text, sizeof(text), (void *)(m + gc_cfg.m_preemptoff)) ||
-	    text.len > GC_REASON_SIZE)
+	    bpf_probe_read_user(&text, sizeof(text), (void *)(m + gc_cfg.m_preemptoff)) || text.len > GC_REASON_SIZE)
 		return;
 	/* Always the whole field, cut by user space: string data lies among other string data. */
 	if (text.len && bpf_probe_read_user(stw->text, sizeof(stw->text), (void *)text.data))
@@ -203,7 +228,11 @@ static __always_inline void read_preemptoff(__u64 g, struct gc_open_stw *stw)
 	stw->text_len = text.len;
 }
 
-/* runtime.stopTheWorldWithSema(reason): used up to Go 1.22. */
+/*
+ * runtime.stopTheWorldWithSema (runtime/proc.go; without arguments in Go 1.19 and 1.20, (reason stwReason) since 1.21). Every
+ * stop comes through here, also the collector's own. Used up to Go 1.22; later versions tell all of it at the end
+ * (gc_stw_ending), and one probe fewer is in the way of a world that is about to stop.
+ */
 GO_PROBE(gc_stw_begin, ctx, process, site)
 {
 	struct gc_open_stw stw = { .begin_ns = bpf_ktime_get_ns() };
@@ -219,7 +248,11 @@ GO_PROBE(gc_stw_begin, ctx, process, site)
 	return 0;
 }
 
-/* The end of runtime.stopTheWorldWithSema: used up to Go 1.22. */
+/*
+ * Before runtime.stopTheWorldWithSema returns: used up to Go 1.22. The world stands, and the only goroutine that runs is the
+ * one whose stop this is. If its beginning was not seen, nothing is open, or begin_ns is 0 there, and gc_stw_end says nothing
+ * of it.
+ */
 GO_PROBE(gc_stw_stopped, ctx, process, site)
 {
 	struct gc_open *open;
@@ -230,7 +263,12 @@ GO_PROBE(gc_stw_stopped, ctx, process, site)
 	return 0;
 }
 
-/* runtime.startTheWorldWithSema(now, worldStop{..}): since Go 1.22, what the runtime itself took down. */
+/*
+ * runtime.startTheWorldWithSema(now, worldStop{reason, start}) of Go 1.22, (now, worldStop{reason, startedStopping,
+ * finishedStopping, stoppingCPUTime}) since Go 1.23 (runtime/proc.go): what the runtime itself took down. The words of the
+ * structure are in argument registers of their own. It stands at the beginning, where they still are, and gc_stw_end,
+ * where the world runs, finds them here.
+ */
 GO_PROBE(gc_stw_ending, ctx, process, site)
 {
 	struct gc_open_stw stw = {};
@@ -249,7 +287,11 @@ GO_PROBE(gc_stw_ending, ctx, process, site)
 	return 0;
 }
 
-/* `call runtime.wakep` in runtime.startTheWorldWithSema: every P that has work runs again. */
+/*
+ * `call runtime.wakep` in runtime.startTheWorldWithSema (runtime/proc.go, Go 1.19 to 1.27): every P that has work runs
+ * again, and the thread of the stop has still not left worldsema to the next. The runtime's own time of this moment (`now`
+ * since Go 1.22) is not taken: the collector passes one that it has read before.
+ */
 GO_PROBE(gc_stw_end, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns();
@@ -287,7 +329,11 @@ GO_PROBE(gc_stw_end, ctx, process, site)
 
 /* ---- cycles ---- */
 
-/* runtime.(*gcControllerState).startCycle(c, markStartTime, procs, trigger{kind, now, n}): once per cycle. */
+/*
+ * runtime.(*gcControllerState).startCycle(c, markStartTime, procs, trigger{kind, now, n}) (runtime/mgcpacer.go, Go 1.19 to
+ * 1.27): once per cycle, from gcStart, while the world stands. It is the last place where the trigger is an argument: the
+ * record says only whether it was forced. The kind is of the runtime's numbers; src/go/site/gc.rs says what they mean.
+ */
 GO_PROBE(gc_cycle_begin, ctx, process, site)
 {
 	__u32 kind = GO_ARG3(ctx);
@@ -302,7 +348,11 @@ GO_PROBE(gc_cycle_begin, ctx, process, site)
 	return 0;
 }
 
-/* runtime.findGoroutineLeaks: at least once in a cycle that also looks for leaked goroutines, never in another. */
+/*
+ * runtime.findGoroutineLeaks (runtime/mgc.go, gcMarkDone, since Go 1.26): at least once in a cycle that also looks for
+ * leaked goroutines, never in another; on the thread that holds the cycle. That a cycle did so stands in
+ * work.goroutineLeak.done, which is cleared before the record is complete.
+ */
 GO_PROBE(gc_leak_check, ctx, process, site)
 {
 	struct gc_open *open;
@@ -322,15 +372,17 @@ static __always_inline int read_cycle(struct gc_cycle *e, __u64 bias)
 	struct gc_record record;
 	__u8 forced;
 
-	if (read_record(&record, bias) || TAKE(&e->stw_procs, stw_procs, &record, bias) || TAKE(&e->max_procs, max_procs, &record, bias) ||
-	    TAKE(&e->sweep_term_ns, sweep_term_ns, &record, bias) || TAKE(&e->mark_ns, mark_ns, &record, bias) ||
-	    TAKE(&e->mark_term_ns, mark_term_ns, &record, bias) || TAKE(&e->end_ns, end_ns, &record, bias) || TAKE(&e->pause_ns, pause_ns, &record, bias) ||
+	if (read_record(&record, bias) || TAKE(&e->stw_procs, stw_procs, &record, bias) ||
+	    TAKE(&e->max_procs, max_procs, &record, bias) || TAKE(&e->sweep_term_ns, sweep_term_ns, &record, bias) ||
+	    TAKE(&e->mark_ns, mark_ns, &record, bias) || TAKE(&e->mark_term_ns, mark_term_ns, &record, bias) ||
+	    TAKE(&e->end_ns, end_ns, &record, bias) || TAKE(&e->pause_ns, pause_ns, &record, bias) ||
 	    TAKE(&e->heap_before, heap_before, &record, bias) || TAKE(&e->heap_at_end, heap_at_end, &record, bias) ||
-	    TAKE(&e->heap_after, heap_after, &record, bias) || READ(&e->cycle, numgc, bias) || READ(&e->heap_goal, heap_goal, bias) ||
-	    READ(&e->stack_bytes, stack_bytes, bias) || READ(&e->globals_bytes, globals_bytes, bias) ||
-	    READ(&e->assist_ns, assist_ns, bias) || READ(&e->dedicated_ns, dedicated_ns, bias) ||
-	    READ(&e->fractional_ns, fractional_ns, bias) || READ(&e->idle_ns, idle_ns, bias) ||
-	    READ(&e->cpu_fraction, cpu_fraction, bias) || READ(&e->init_ns, init_ns, bias))
+	    TAKE(&e->heap_after, heap_after, &record, bias) || READ(&e->cycle, numgc, bias) ||
+	    READ(&e->heap_goal, heap_goal, bias) || READ(&e->stack_bytes, stack_bytes, bias) ||
+	    READ(&e->globals_bytes, globals_bytes, bias) || READ(&e->assist_ns, assist_ns, bias) ||
+	    READ(&e->dedicated_ns, dedicated_ns, bias) || READ(&e->fractional_ns, fractional_ns, bias) ||
+	    READ(&e->idle_ns, idle_ns, bias) || READ(&e->cpu_fraction, cpu_fraction, bias) ||
+	    READ(&e->init_ns, init_ns, bias))
 		return -1;
 	e->forced = GC_FORCED_UNKNOWN;
 	if (gc_cfg.at.user_forced) {
@@ -341,8 +393,14 @@ static __always_inline int read_cycle(struct gc_cycle *e, __u64 bias)
 	return 0;
 }
 
-/* runtime.freeStackSpans, or a little later in runtime.gcMarkTermination: once per cycle, the world runs, the record is
- * complete and the next cycle cannot begin before this one releases worldsema. */
+/*
+ * runtime.freeStackSpans (runtime/stack.go), which gcMarkTermination calls once per cycle (runtime/mgc.go, Go 1.19 to 1.27):
+ * the world runs, the record is complete, and the next cycle cannot begin before this one releases worldsema: it is
+ * read whole. Up to Go 1.20 the site is a little later, where gctrace is printed: until then the next cycle may already
+ * have written its work.userForced (src/go/site/gc.rs, cycles).
+ *
+ * Mutator assists and idle workers are over by then; gcController is reset only by the next startCycle.
+ */
 GO_PROBE(gc_cycle_end, ctx, process, site)
 {
 	struct gc_open *open;
@@ -379,25 +437,38 @@ GO_PROBE(gc_cycle_end, ctx, process, site)
 
 /* ---- sweeps ---- */
 
-/* In runtime.sweepone, on the branch only the sweeper takes that found the last span gone; it has signed off. */
+/*
+ * In runtime.sweepone (runtime/mgcsweep.go, Go 1.19 to 1.24), on the branch that only the sweeper takes for whom
+ * sweep.active.markDrained() was true: one per cycle finds that no span is left. It has signed off (sweep.active.end) and is
+ * not among the sweepers any more; others may be busy with a last span each.
+ */
 GO_PROBE(gc_sweep_drained, ctx, process, site)
 {
 	return sweep_moment(process, site, GC_SWEEP_DRAINED);
 }
 
-/* In runtime.gcMarkTermination, after its `sweep.active.end(sl)`: all span caches are flushed. */
+/*
+ * In runtime.gcMarkTermination, after its `sweep.active.end(sl)` (runtime/mgc.go, Go 1.19 to 1.24): the collector counts as
+ * a sweeper until every P's span cache is flushed. It still holds worldsema: the record is this cycle's.
+ */
 GO_PROBE(gc_sweep_flushed, ctx, process, site)
 {
 	return sweep_moment(process, site, GC_SWEEP_FLUSHED);
 }
 
-/* `call runtime.gopark` in runtime.bgsweep: only when it found the sweep done. */
+/*
+ * `call runtime.gopark` in runtime.bgsweep (runtime/mgcsweep.go, Go 1.19 to 1.24): the background sweeper goes to sleep only
+ * when isSweepDone(). Nothing says how long that has been so: it is the upper bound where the moments before left doubt.
+ */
 GO_PROBE(gc_sweep_parked, ctx, process, site)
 {
 	return sweep_moment(process, site, GC_SWEEP_PARKED);
 }
 
-/* In runtime.(*activeSweep).end, on the branch only the very last sweeper takes (since Go 1.25). */
+/*
+ * In runtime.(*activeSweep).end (runtime/mgcsweep.go), at the call of gcCleanups.flush, which only the very last sweeper
+ * makes: since Go 1.25. In older versions the branch compares the state before the decrement and is never taken.
+ */
 GO_PROBE(gc_sweep_done, ctx, process, site)
 {
 	return sweep_moment(process, site, GC_SWEEP_DONE);

@@ -13,6 +13,12 @@
 
 #include "process.bpf.h"
 
+/*
+ * The registers at a probe. Go's own calling convention (cmd/compile/abi-internal.md, since Go 1.17 on x86-64 and 1.18 on
+ * arm64) keeps the running g in a register of its own and passes integers and pointers in others, in this order; a result
+ * comes back in the first. A structure is passed as its words. Of a narrower argument the upper bits are undefined: whoever
+ * takes one cuts it. Functions in assembly have another convention (ABI0), and no probe reads their arguments.
+ */
 #if defined(__TARGET_ARCH_x86)
 #define go_regs pt_regs
 #define GO_G(ctx) ((ctx)->r14)
@@ -59,10 +65,10 @@ static __always_inline int go_stack_check_fails(struct go_regs *ctx)
  * address in the context that was computed.
  */
 #if defined(__TARGET_ARCH_x86)
-#define GO_REGISTER_CASE(number, name)                               \
-	case number:                                                 \
-		asm volatile("%0 = *(u64 *)(%1 + %2)"                \
-			     : "=r"(value)                           \
+#define GO_REGISTER_CASE(number, name)                                                   \
+	case number:                                                                     \
+		asm volatile("%0 = *(u64 *)(%1 + %2)"                                    \
+			     : "=r"(value)                                               \
 			     : "r"(ctx), "i"(__builtin_offsetof(struct go_regs, name))); \
 		break
 
@@ -130,6 +136,7 @@ static __always_inline int go_exchange_failed(struct go_regs *ctx)
 #define GO_COOKIE_OFFSET_SHIFT 48
 #define GO_COOKIE_OFFSET_MASK 0x7fff
 
+/* Where a hit is, worked out of the cookie. */
 struct go_site {
 	__u64 vaddr; /* link-time address of the probed instruction */
 	__u64 offset; /* its distance from the function's entry */
@@ -144,7 +151,7 @@ struct {
 	__type(value, __u64);
 } go_sites SEC(".maps");
 
-/* Hits at addresses that are no site's. */
+/* Hits at addresses that are no site's: none are expected, and user space reports them as lost. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -154,7 +161,7 @@ struct {
 
 /*
  * What the loader added to link-time addresses in this process: the kernel remembers where it has put the code
- * (load_elf_binary, fs/binfmt_elf.c).
+ * (load_elf_binary, fs/binfmt_elf.c). If either word cannot be read the address found is no site's, which is counted.
  */
 static __always_inline __u64 go_bias(void)
 {
@@ -182,7 +189,14 @@ static __always_inline __u64 go_cookie_by_address(struct go_regs *ctx)
 	return 0;
 }
 
-/* Returns non-zero when this hit is not a call (the function will start again on a larger stack). */
+/*
+ * Returns non-zero when this hit is not a call (the function will start again on a larger stack), or nobody knows what it is.
+ *
+ * A function begins with a check whether its stack suffices (cmd/internal/obj/x86 and arm64, stacksplit). If not, it calls
+ * runtime.morestack, which moves the stack and starts the function anew: at its entry such a call is seen twice. Most sites
+ * lie behind the check. Where the first place that is cheap to probe is the check's own branch (Go 1.19 and 1.20), the
+ * flags tell whether it will be taken.
+ */
 static __always_inline int go_site_of(struct go_regs *ctx, struct go_site *site)
 {
 	__u64 cookie;
@@ -200,7 +214,10 @@ static __always_inline int go_site_of(struct go_regs *ctx, struct go_site *site)
 	return (cookie & GO_COOKIE_STACK_CHECK) && go_stack_check_fails(ctx);
 }
 
-/* The address to which the probed function returns, at a site before its frame is set up. */
+/*
+ * The address to which the probed function returns, at a site before its frame is set up: on x86-64 the word that the call
+ * has pushed, on arm64 the link register. 0 if the stack cannot be read.
+ */
 static __always_inline __u64 go_return_address(struct go_regs *ctx)
 {
 #if defined(__TARGET_ARCH_x86)
@@ -224,6 +241,9 @@ static __always_inline __u64 go_return_address(struct go_regs *ctx)
  * Gate: programs do nothing while it is closed. Attaching and detaching several sites is not one step for the
  * kernel, so user space opens the gate after the last attach and closes it before the first detach. Ajar, hits are
  * counted and nothing else happens.
+ *
+ * It is read once per run, without any barrier: a run that is under way when it moves goes by what it has read. So some
+ * hits before and after count or not, as if they had come a moment earlier or later.
  */
 enum go_gate_position {
 	GO_GATE_CLOSED = 0,
@@ -264,7 +284,10 @@ static __always_inline struct go_spent *go_spent_here(void)
 	return bpf_map_lookup_elem(&go_spent, &zero);
 }
 
-/* Whether the program is to do its work. */
+/*
+ * Whether the program is to do its work. Of those that look at the clock, every 128th is enough to know what a run takes;
+ * looking twice at each would cost more than some programs do.
+ */
 static __always_inline int go_run_begins(void)
 {
 	struct go_spent *spent;
@@ -333,14 +356,14 @@ static __always_inline void go_keep_task_stack(void *ctx)
 	})
 
 /* Programs come twice: for uprobe.multi (kernel 6.6 on), and for perf events, of one site or of tracefs. */
-#define GO_PROGRAMS(name, work)                           \
-	SEC("uprobe.multi") int name(struct go_regs *ctx) \
-	{                                                 \
-		return GO_RUN(work, ctx);                 \
-	}                                                 \
+#define GO_PROGRAMS(name, work)                            \
+	SEC("uprobe.multi") int name(struct go_regs *ctx)  \
+	{                                                  \
+		return GO_RUN(work, ctx);                  \
+	}                                                  \
 	SEC("uprobe") int name##_perf(struct go_regs *ctx) \
-	{                                                 \
-		return GO_RUN(work, ctx);                 \
+	{                                                  \
+		return GO_RUN(work, ctx);                  \
 	}
 
 /*

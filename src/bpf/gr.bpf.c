@@ -9,6 +9,15 @@
  * its call of morestack (runtime/asm_*.s). A direct call has the caller's frame pointer, also where it was preempted on
  * entry and is resumed by gogo. On arm64, where Go before 1.21 loses frame pointers when it moves a stack, the link
  * register says it: a start function returns into runtime.goexit, behind its first instruction (runtime.newproc1).
+ * (runtime/proc.go, newproc1 and gostartcallfn; runtime/asm_amd64.s and asm_arm64.s, gogo; Go 1.19 to 1.27.)
+ *
+ * The programs of one goroutine come one after the other, on whatever CPUs: it is created before it is put where
+ * another thread can take it, it runs before it exits, and its g is used again only after it has been freed by the exit
+ * (gfput). Each of these passes something on through atomic instructions of the runtime, behind the probe. So what is
+ * remembered of a goroutine is written plainly. What several goroutines share is counted atomically.
+ *
+ * A record reserves its place in the ring buffer and is written there: records of several CPUs are not in the order of
+ * their times. User space sorts them.
  */
 #include "go.bpf.h"
 #include "hist.bpf.h"
@@ -163,7 +172,11 @@ static __always_inline int describe(struct gr_event *e, __u64 g, const struct go
 	return 0;
 }
 
-/* Before Go 1.21 g has no parentGoid: the creator is the user goroutine of the thread that runs newproc. */
+/*
+ * Before Go 1.21 g has no parentGoid: the creator is the user goroutine of the thread that runs newproc, which has
+ * switched to g0 for it (systemstack). It waits for that, so it cannot go meanwhile. 0 for the main goroutine, which the
+ * bootstrap makes.
+ */
 static __always_inline __u64 current_goid(__u64 g0)
 {
 	__u64 m = word_at(g0 + gr_cfg.g_m);
@@ -172,6 +185,10 @@ static __always_inline __u64 current_goid(__u64 g0)
 	return curg ? word_at(curg + gr_cfg.g_goid) : 0;
 }
 
+/*
+ * The goroutine is counted before anything can fail. It is remembered even where its record is lost, so that its exit, and
+ * how long it lived, can be told; where there is no room for that, its record still goes out.
+ */
 static __always_inline int created(struct go_regs *ctx, const struct go_site *site, __u32 process, __u64 newg, __u16 p)
 {
 	__u64 now = bpf_ktime_get_ns(), creator = 0;
@@ -217,20 +234,31 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 	return 0;
 }
 
-/* At `call runtime.runqput` in runtime.newproc.func1: runqput(pp, newg, next), everything in newg is final. */
+/*
+ * At `call runtime.runqput` in runtime.newproc.func1 (runtime/proc.go, newproc, Go 1.19 to 1.27): runqput(pp, newg, next).
+ * Not at the entry of newproc1: there newg is not yet made. Here everything in it is final (goid, startpc, gopc and, since
+ * Go 1.21, parentGoid), and no other thread can run it yet, so its exit cannot overtake this. The thread holds its P.
+ */
 GO_PROBE(gr_create, ctx, process, site)
 {
 	return created(ctx, site, process, GO_ARG1(ctx), p_id(GO_ARG0(ctx)));
 }
 
-/* At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (Go 1.23 and later): the result is the coroutine's
- * g. Also in runtime.newproc.func1, where runtime.runqput is inlined. */
+/*
+ * At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (runtime/coro.go, since Go 1.22; iter.Pull uses it
+ * from 1.23 on): the result is the coroutine's g. It is made waiting and never put into a run queue, so there is no call of
+ * runqput to stand at; its creator is the first who can switch to it, after this. Also in runtime.newproc.func1, where
+ * runtime.runqput is inlined: newg is the result there too.
+ */
 GO_PROBE(gr_create_coro, ctx, process, site)
 {
 	return created(ctx, site, process, GO_ARG0(ctx), p_of(GO_G(ctx)));
 }
 
-/* A new program image: what is remembered of this process belongs to the one before. */
+/*
+ * A new program image: what is remembered of this process belongs to the one before. It is not taken away here; user space
+ * drops what began before this time, and a g of the same address overwrites it.
+ */
 static __always_inline void image_begins(__u32 process, __u64 now)
 {
 	struct gr_event *e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
@@ -247,6 +275,7 @@ static __always_inline void image_begins(__u32 process, __u64 now)
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
+/* Whether a start function was called, and not started (see the top). Nothing is read from memory for it. */
 static __always_inline int is_direct_call(struct go_regs *ctx, const struct go_site *site)
 {
 #if defined(__TARGET_ARCH_x86)
@@ -256,7 +285,11 @@ static __always_inline int is_direct_call(struct go_regs *ctx, const struct go_s
 #endif
 }
 
-/* At the site of a start function. */
+/*
+ * At the site of a start function: behind its stack check, so that a start which first needs a larger stack is seen once.
+ * R14 (x28) is the goroutine. runtime.main is one of them, and begins a program; its creation by the bootstrap is
+ * seen too where the process is started under our eyes.
+ */
 GO_PROBE(gr_start, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns();
@@ -304,8 +337,7 @@ static __always_inline __u64 start_pc_of(__u64 g, const struct go_site *site)
 {
 	__u64 pc;
 
-	if (!gr_cfg.origin_known ||
-	    bpf_probe_read_user(&pc, sizeof(pc), (void *)(g + gr_cfg.g_origin + 24)))
+	if (!gr_cfg.origin_known || bpf_probe_read_user(&pc, sizeof(pc), (void *)(g + gr_cfg.g_origin + 24)))
 		return 0;
 	return pc - site->bias;
 }
@@ -324,7 +356,13 @@ static __always_inline int exited_in_histogram(__u32 process, __u64 g, const str
 	return 0;
 }
 
-/* At runtime.goexit0(gp) up to Go 1.21, runtime.gdestroy(gp) since: on g0, gp still whole. */
+/*
+ * At runtime.goexit0(gp) up to Go 1.21, runtime.gdestroy(gp) since (runtime/proc.go; coroexit needs it too): on g0, with gp
+ * still whole. Both clear it and put it among the free ones, for the next newproc1 to take: not before this program is
+ * over, so the place that is forgotten here is never one that a new goroutine has.
+ *
+ * Not at runtime.goexit1, which is on the goroutine's own stack and is not passed by a coroutine that ends.
+ */
 GO_PROBE(gr_exit, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
@@ -350,8 +388,8 @@ GO_PROBE(gr_exit, ctx, process, site)
 		if (life) {
 			e->created_ns = life->created_ns;
 			e->started_ns = life->started_ns;
-			e->event.known = (life->created_ns ? GR_KNOWS_CREATION : 0) |
-					 (life->started_ns ? GR_KNOWS_START : 0);
+			e->event.known =
+				(life->created_ns ? GR_KNOWS_CREATION : 0) | (life->started_ns ? GR_KNOWS_START : 0);
 		}
 		if (life && life->goid) {
 			e->event.goid = life->goid;
@@ -400,21 +438,32 @@ static __always_inline int queue_event(struct go_regs *ctx, __u32 process, enum 
 	return 0;
 }
 
-/* runtime.runqputslow(pp, gp, h, t): half of the local queue [h, t) and gp move to the global queue. */
+/*
+ * runtime.runqputslow(pp, gp, h, t) (runtime/proc.go, Go 1.19 to 1.27): half of the local queue [h, t), (t - h) / 2, and
+ * gp move to the global queue. If another P steals from the queue just then, the function gives up and runqput tries again,
+ * usually with room in the queue: such a try is counted as a move. It is an event of the scheduler, not of
+ * goroutines: no sum that must come out depends on it.
+ */
 GO_PROBE(gr_put_global, ctx, process, site)
 {
-	return queue_event(ctx, process, GR_PUT_GLOBAL, GO_ARG1(ctx), ((__u32)GO_ARG3(ctx) - (__u32)GO_ARG2(ctx)) / 2 + 1,
-			   site);
+	return queue_event(ctx, process, GR_PUT_GLOBAL, GO_ARG1(ctx),
+			   ((__u32)GO_ARG3(ctx) - (__u32)GO_ARG2(ctx)) / 2 + 1, site);
 }
 
-/* runtime.globrunqget up to Go 1.24, runtime.globrunqgetbatch since. */
+/*
+ * runtime.globrunqget up to Go 1.24, runtime.globrunqgetbatch since 1.25 (runtime/proc.go): a P looks for goroutines in the
+ * global queue, with sched.lock held. How many it gets is decided inside.
+ */
 GO_PROBE(gr_get_global, ctx, process, site)
 {
 	return queue_event(ctx, process, GR_GET_GLOBAL, 0, 0, site);
 }
 
-/* The branch after `call runtime.runqgrab` in runtime.runqsteal: the result is how many goroutines were grabbed, 0 when the
- * try failed. */
+/*
+ * The branch after `call runtime.runqgrab` in runtime.runqsteal (runtime/proc.go, Go 1.19 to 1.27): the result, 32 bits of a
+ * register whose rest is undefined, is how many goroutines were grabbed. Most tries get nothing; they cost a trap and
+ * write no record.
+ */
 GO_PROBE(gr_steal, ctx, process, site)
 {
 	if (!(__u32)GO_ARG0(ctx))

@@ -33,6 +33,7 @@ static __always_inline __u64 hist_units(__u64 ns)
 	return ns / 125 * 2 + (ns % 125) * 2 / 125; /* no overflow */
 }
 
+/* The slot of hist.h. Longer than all: the last. */
 static __always_inline __u32 hist_slot(__u64 ns)
 {
 	__u64 units = hist_units(ns);
@@ -64,8 +65,13 @@ static __always_inline void hist_raise_max(struct hist *h, __u64 ns)
 		h->max_ns = ns;
 }
 
-/* Also for a histogram of one CPU: a program cannot be moved to another CPU while it runs, but on a preemptible kernel
- * another task's probe can interrupt it there. */
+/*
+ * User space reads while programs add: a duration may be in its slot and not yet in the sum. What it shows is from before
+ * or after that one, and the last report is made when no program runs any more.
+ *
+ * Atomic also for a histogram of one CPU: a program cannot be moved to another CPU while it runs, but on a preemptible
+ * kernel another task's probe can interrupt it there.
+ */
 static __always_inline void hist_add(struct hist *h, __u64 ns)
 {
 	__u32 slot = hist_slot(ns);

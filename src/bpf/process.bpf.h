@@ -34,7 +34,13 @@ static __always_inline int go_kernel_word(void *to, __u32 size, __u64 address)
 	return bpf_probe_read_kernel(to, size, (void *)address);
 }
 
-/* The number in our namespace of a process that lives in one below ours; 0 if it has none. */
+/*
+ * The number in our namespace of a process that lives in one below ours; 0 if it has none. The kernel keeps a number for
+ * each level, from the initial namespace down (task_struct, signal, pids[PIDTYPE_TGID], numbers[], include/linux/pid.h),
+ * and the one of our namespace is looked for among them. All of this belongs to the current task and stays as long as
+ * it runs, so it is read without a lock. An offset that is wrong yields no number, not another's: the namespace's inode
+ * must be ours.
+ */
 static __always_inline __u32 go_process_below(void)
 {
 	__u64 task = bpf_get_current_task(), signal, pid;
@@ -57,7 +63,9 @@ static __always_inline __u32 go_process_below(void)
 	return 0;
 }
 
-/* Not inline: it is called from many places, and seldom needed. */
+/*
+ * The helper answers for a process whose own namespace is ours. Not inline: it is called from many places, and seldom needed.
+ */
 static __noinline __u32 go_process_here(void)
 {
 	struct bpf_pidns_info in_namespace;
@@ -84,6 +92,10 @@ struct {
 	__type(value, __u8);
 } go_listed SEC(".maps");
 
+/*
+ * Whether a process is none of those observed: a uprobe is on a file, and every process that has mapped it comes here.
+ * The list is made before the first probe is set.
+ */
 static __always_inline int go_ignored(__u32 process)
 {
 	if (go_config.only)

@@ -3,8 +3,16 @@
  * What goroutines do with their time: each change of a goroutine's state ends an interval, which is added to the times
  * of that state, and begins another.
  *
- * Nearly all changes pass runtime.casgstatus(gp, old, new). The probe is in front of the change, and whoever changes a
- * state is alone in doing so: hits of one goroutine follow each other.
+ * Nearly all changes pass runtime.casgstatus(gp, old, new) (runtime/proc.go, Go 1.19 to 1.27). The probe is in front of the
+ * change, and whoever changes a state is alone in doing so: hits of one goroutine follow each other, on whatever CPUs,
+ * and what is remembered of it is written plainly. casgstatus may then still have to wait for the collector to let go of
+ * the goroutine (_Gscan, while its stack is scanned): the change is taken to be made when it was asked for.
+ *
+ * The state of a goroutine that was there before the gate was opened is not asked for: its first change tells it.
+ * What has not changed at all by the end, user space adds from the runtime's own list.
+ *
+ * Sums that goroutines share are per CPU or counted atomically. A maximum is raised without: of two that are raised at once
+ * the smaller may win, which costs a little of one maximum and nothing else.
  */
 #include "go.bpf.h"
 #include "hist.bpf.h"
@@ -102,7 +110,10 @@ static __always_inline void count(__u32 counter)
 		__sync_fetch_and_add(n, 1);
 }
 
-/* Whether this goroutine is not in the sample. Other bits than those that choose its bucket: the table is used evenly. */
+/*
+ * Whether this goroutine is not in the sample. It is decided by the address of its g, so that all its changes are seen or
+ * none. Other bits than those that choose its bucket: the table is used evenly.
+ */
 static __always_inline int left_out(__u64 g)
 {
 	__u32 spread;
@@ -168,7 +179,10 @@ static __always_inline void no_room(void)
 	sched_was_full = 1;
 }
 
-/* The state that a goroutine was in is over. Cut: when it began was not seen. */
+/*
+ * The state that a goroutine was in is over. Cut: when it began was not seen. Then the time since the gate was opened counts,
+ * unless the table was full once: the goroutine may then have begun later, and only that there was such a state is known.
+ */
 static __always_inline void leave(const struct alive_life *life, int cut, __u64 now)
 {
 	__u64 since = cut ? sched_begin_ns : life->since_ns;
@@ -193,7 +207,10 @@ static __always_inline void leave(const struct alive_life *life, int cut, __u64 
 		times->cut_max_ns = ns;
 }
 
-/* Who the goroutine is: it stays so as long as it lives. */
+/*
+ * Who the goroutine is: it stays so as long as it lives. g.startpc is written by newproc1 before it makes the goroutine
+ * runnable through casgstatus (runtime/proc.go), so it is there at the first change.
+ */
 static __always_inline void learn(struct alive_life *life, __u64 g, const struct go_site *site)
 {
 	__u64 pc = 0;
@@ -208,6 +225,10 @@ static __always_inline void learn(struct alive_life *life, __u64 g, const struct
 		life->flags |= SCHED_SYSTEM;
 }
 
+/*
+ * g.waitreason. gopark writes it before park_m changes the state (runtime/proc.go, Go 1.19 to 1.27); where the runtime does
+ * so later, the programs know the reason by where they stand.
+ */
 static __always_inline __u8 reason_of(__u64 g)
 {
 	__u8 reason = 0;
@@ -240,7 +261,8 @@ struct change {
 	__u64 stack;
 };
 
-static __always_inline void change(__u32 process, __u64 g, const struct change *c, const struct go_site *site, __u64 now)
+static __always_inline void change(__u32 process, __u64 g, const struct change *c, const struct go_site *site,
+				   __u64 now)
 {
 	struct alive_life *life = alive_place(process, g);
 	int made = c->from == SCHED_GONE, cut;
@@ -275,7 +297,10 @@ static __always_inline void change(__u32 process, __u64 g, const struct change *
 		begin(life, c->to, c->reason, c->stack, now);
 }
 
-/* Where casgstatus returns to, as a link-time address. */
+/*
+ * Where casgstatus returns to, as a link-time address. Indirect: where its caller does; in programs built without
+ * optimisation park_m goes through casGToWaiting. What cannot be read is taken for no known caller, and counted.
+ */
 static __always_inline __u64 returns_to(struct go_regs *ctx, const struct go_site *site, int indirect)
 {
 	__u64 address = 0, frame = GO_FP(ctx);
@@ -292,6 +317,11 @@ static __always_inline __u64 returns_to(struct go_regs *ctx, const struct go_sit
 	return address - site->bias;
 }
 
+/*
+ * Whether a goroutine that goes from running to waiting really stops to run. Only in runtime.park_m does it: the
+ * collector, stopTheWorld and others let a goroutine pass for waiting that goes on running, so that its stack can be
+ * scanned (runtime/proc.go and runtime/mgc.go; since Go 1.21 through casGToWaiting).
+ */
 static __always_inline int parks(struct go_regs *ctx, const struct go_site *site)
 {
 	__u64 to = returns_to(ctx, site, sched_cfg.park_indirect);
@@ -302,7 +332,14 @@ static __always_inline int parks(struct go_regs *ctx, const struct go_site *site
 #define SCHED_MIX 0x9e3779b97f4a7c15ULL
 #define SCHED_OTHER_MIX 0xc2b2ae3d27d4eb4fULL
 
-/* The stack of a goroutine that has saved where it is (runtime.mcall): its key in sched_stacks, 0 if there is none. */
+/*
+ * The stack of a goroutine that has saved where it is (runtime.mcall, g.sched): its key in sched_stacks, 0 if there is none.
+ *
+ * It cannot run while it is walked: this thread is on its g0 and has not yet made it waiting. Its stack is not moved either,
+ * since that takes a goroutine that is not running. Frame pointers lead from frame to frame; how far they can be
+ * trusted says src/go/site/frame_pointers.rs. Equal stacks share one entry: the key is one hash of the addresses and
+ * `check` another, so that two stacks of one key are noticed and not added up.
+ */
 static __always_inline __u64 stack_of(__u64 g, const struct go_site *site)
 {
 	struct sched_stack stack = {}, *known;
@@ -347,7 +384,10 @@ static __always_inline __u64 stack_of(__u64 g, const struct go_site *site)
 	return key;
 }
 
-/* The goroutine was in a system call until a moment ago, and finds no P. */
+/*
+ * The goroutine was in a system call until a moment ago, and finds no P: since Go 1.26 exitsyscall first makes it running and
+ * then, in exitsyscallNoP, runnable (runtime/proc.go). It never ran in between, so it has been runnable since.
+ */
 static __always_inline int ends_syscall(struct go_regs *ctx, const struct go_site *site)
 {
 	__u64 to;
@@ -361,7 +401,9 @@ static __always_inline int ends_syscall(struct go_regs *ctx, const struct go_sit
 /* What a goroutine of this status does (g.atomicstatus, by sched_config.states); SCHED_UNKNOWN for a status in passing. */
 static __always_inline __u8 state_of(__u32 status)
 {
-	return status < SCHED_STATUSES ? sched_cfg.states[status] : SCHED_UNKNOWN;
+	if (status >= SCHED_STATUSES)
+		return SCHED_UNKNOWN;
+	return sched_cfg.states >> status * SCHED_STATE_BITS & ((1 << SCHED_STATE_BITS) - 1);
 }
 
 #define FROM(state) (1U << (state))
@@ -389,7 +431,11 @@ static __always_inline int is_change(const struct change *c)
 	return from >> (c->from & 7) & 1;
 }
 
-/* runtime.casgstatus(gp, old, new). */
+/*
+ * runtime.casgstatus(gp, old, new) (runtime/proc.go, Go 1.19 to 1.27), before it tries: it has no stack check, and the
+ * arguments are in their registers. It is called on g0 or on the goroutine's own stack. Not behind the change, where
+ * another thread may already be making the next one.
+ */
 GO_PROBE_IF(!left_out(GO_ARG0(ctx)), sched_status, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
@@ -417,7 +463,15 @@ GO_PROBE_IF(!left_out(GO_ARG0(ctx)), sched_status, ctx, process, site)
 	return 0;
 }
 
-/* runtime.casgstatus(gp, old, new) where it is inlined: behind the change of gp.atomicstatus, if that went well. */
+/*
+ * runtime.casgstatus(gp, old, new) where it is inlined (PGO does that): at the branch behind the compare-and-swap of
+ * gp.atomicstatus, if that went well; a try that did not is repeated and comes by again. What is known of a copy is in its
+ * cookie: in which registers g and the states are, and whom the copy is in.
+ *
+ * So here the next change of the same goroutine, made by another thread, can be seen before this one, if this thread is
+ * held up in the few instructions between the exchange and the trap. The two states then get each other's times; no
+ * interval is lost, and none is counted twice.
+ */
 GO_PROBE(sched_status_copy, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g;
@@ -459,7 +513,11 @@ GO_PROBE(sched_status_copy, ctx, process, site)
 	return 0;
 }
 
-/* runtime.reentersyscall, since Go 1.26. */
+/*
+ * runtime.reentersyscall (runtime/proc.go), used since Go 1.26: from then on it changes the state by an exchange of its own
+ * and calls casgstatus only if that fails. Then both probes are hit; change() drops the second. entersyscall, and what
+ * returns from C, end there. On the goroutine's own stack, so it is the running g.
+ */
 GO_PROBE_IF(!left_out(GO_G(ctx)), sched_syscall_enter, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_G(ctx);
@@ -469,7 +527,10 @@ GO_PROBE_IF(!left_out(GO_G(ctx)), sched_syscall_enter, ctx, process, site)
 	return 0;
 }
 
-/* runtime.exitsyscall, since Go 1.26. */
+/*
+ * runtime.exitsyscall (runtime/proc.go), used since Go 1.26, for the same reason. It makes the goroutine running whether there
+ * is a P for it or not; if there is none, ends_syscall() puts it right.
+ */
 GO_PROBE_IF(!left_out(GO_G(ctx)), sched_syscall_exit, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_G(ctx);
@@ -479,7 +540,11 @@ GO_PROBE_IF(!left_out(GO_G(ctx)), sched_syscall_exit, ctx, process, site)
 	return 0;
 }
 
-/* runtime.preemptPark(gp): the reason is set only later. */
+/*
+ * runtime.preemptPark(gp) (runtime/proc.go, Go 1.19 to 1.27): a running goroutine stops for the collector. The change, to
+ * _Gpreempted, is made by casGToPreemptScan and not by casgstatus; suspendG later makes it waiting and only then sets
+ * the reason (waitReasonPreempted), so that is told by user space. It goes on through casgstatus, like any that waited.
+ */
 GO_PROBE_IF(!left_out(GO_ARG0(ctx)), sched_preempt, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx);
@@ -490,7 +555,13 @@ GO_PROBE_IF(!left_out(GO_ARG0(ctx)), sched_preempt, ctx, process, site)
 	return 0;
 }
 
-/* runtime.coroswitch_m(gp): gp hands over to gp.coroarg.gp, and waits, or ends. */
+/*
+ * runtime.coroswitch_m(gp) (runtime/coro.go, since Go 1.22): gp hands over to gp.coroarg.gp, and waits, or ends. Both
+ * states are changed by exchanges of its own. Where these fail, and in bubbles of testing/synctest, casgstatus is called
+ * besides: for the one that waits that is no park (parks()), and the one that runs passes for runnable for a moment. On g0,
+ * gp stopped. Who is next is read before the runtime takes it: two that switch to one coroutine at once are an error
+ * for which the program ends.
+ */
 GO_PROBE(sched_coroswitch, ctx, process, site)
 {
 	__u64 now = bpf_ktime_get_ns(), g = GO_ARG0(ctx), coro = 0, next = 0;

@@ -58,7 +58,8 @@ struct sched_fn_key {
 };
 
 enum sched_statuses {
-	SCHED_STATUSES = 16, /* of the runtime, by its numbers; there are 12, others mean nothing */
+	SCHED_STATUSES = 16, /* by the runtime's numbers; there are 12, others mean nothing */
+	SCHED_STATE_BITS = 4,
 };
 
 enum sched_depth {
@@ -106,6 +107,9 @@ struct sched_config {
 	__u64 no_p_begin; /* runtime.exitsyscallNoP */
 	__u64 no_p_end;
 	__u64 main_entry; /* runtime.main; 0: unknown */
+	/* What a goroutine does by its g.atomicstatus, SCHED_STATE_BITS for each, the first lowest: enum sched_state, SCHED_GONE where
+	 * there is none. One word, for the verifier knows a constant, but not what stands in a table at some index. */
+	__u64 states;
 	__u32 g_startpc; /* offsets */
 	__u32 g_waitreason;
 	__u32 g_sched_pc;
@@ -119,7 +123,6 @@ struct sched_config {
 	__u8 stacks; /* where goroutines block */
 	__u8 preempted; /* reasons' numbers */
 	__u8 coroutine;
-	__u8 states[SCHED_STATUSES]; /* what a goroutine does, by its g.atomicstatus: enum sched_state; SCHED_GONE: there is none */
 	__u8 unused[6];
 };
 
@@ -129,6 +132,6 @@ _Static_assert(sizeof(struct sched_fn_key) == 16, "shared with user space");
 _Static_assert(sizeof(struct sched_stack) == 16 + 8 * SCHED_DEPTH, "shared with user space");
 _Static_assert(sizeof(struct sched_block_key) == 16, "shared with user space");
 _Static_assert(sizeof(struct sched_block) == 24, "shared with user space");
-_Static_assert(sizeof(struct sched_config) == 96, "shared with user space");
+_Static_assert(sizeof(struct sched_config) == 88, "shared with user space");
 
 #endif

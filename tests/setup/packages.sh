@@ -46,6 +46,8 @@ if [ "${1:-}" = test-dist ]; then
     need qemu-user-static command -v qemu-aarch64-static
 fi
 if [ "${1:-}" = test ]; then
+    # For make lint.
+    need clang-format command -v clang-format
     # For tests/dist: what reads the man page and the completions.
     need mandoc command -v mandoc
     if [ -n "${CI:-}" ]; then

@@ -138,9 +138,8 @@ impl Plan {
 }
 
 /// What a goroutine does, by the runtime's number of its status. Those not mentioned are passed through only.
-fn states() -> [u8; sched_statuses::SCHED_STATUSES.0 as usize] {
-    let mut states = [sched_state::SCHED_UNKNOWN.0 as u8; _];
-    for (status, doing) in STATUSES {
+fn states() -> u64 {
+    STATUSES.iter().fold(0, |states, (status, doing)| {
         let state = match doing {
             Doing::Runnable => sched_state::SCHED_RUNNABLE,
             Doing::Running => sched_state::SCHED_RUNNING,
@@ -148,11 +147,8 @@ fn states() -> [u8; sched_statuses::SCHED_STATUSES.0 as usize] {
             Doing::Waiting => sched_state::SCHED_WAITING,
             Doing::Gone => sched_state::SCHED_GONE,
         };
-        if let Some(entry) = states.get_mut(status as usize) {
-            *entry = state.0 as u8;
-        }
-    }
-    states
+        states | u64::from(state.0) << (status * sched_statuses::SCHED_STATE_BITS.0)
+    })
 }
 
 impl crate::probe::Plan for Plan {
