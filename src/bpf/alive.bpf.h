@@ -3,11 +3,11 @@
  * What is remembered of the goroutines that are alive.
  *
  * A goroutine is named by its process and the address of its g: g structures are reused, but never while their
- * goroutine lives. Both go into one word, the name, so that a place in a table can be taken by one atomic
- * instruction: a hash map's insertion, lookup and deletion take three times as long as this.
+ * goroutine lives. Both go into one word, the name, so that a place in a table can be taken by one atomic instruction:
+ * a hash map's insertion, lookup and deletion take three times as long as this.
  *
- * The table is cut into buckets of ALIVE_WAYS places. The first one knows how many beside it are taken, so that as a rule
- * one cache line is looked at. A goroutine that finds its bucket full, or that has no name, goes to the map
+ * The table is cut into buckets of ALIVE_WAYS places. The first one knows how many beside it are taken, so that as a
+ * rule one cache line is looked at. A goroutine that finds its bucket full, or that has no name, goes to the map
  * alive_overflow.
  *
  * A name can be there already when its goroutine is created: what is remembered then is of an earlier image of the
@@ -55,7 +55,11 @@ struct {
 /* 64 - log2(buckets). */
 const volatile __u32 alive_shift = 48;
 
-/* Places taken in alive_overflow: while it is empty, nobody looks there. */
+/*
+ * Places taken in alive_overflow: while it is empty, nobody looks there. It goes up before the goroutine can run, so
+ * whoever looks for that one sees it; it can be too high when user space takes away what ended with its process, which
+ * costs a look.
+ */
 volatile __u64 alive_overflowed = 0;
 
 /* 0 for what has no name. Addresses of g are multiples of 32 (the least alignment of its size classes). */
@@ -67,10 +71,11 @@ static __always_inline __u64 alive_name(__u64 process, __u64 g)
 }
 
 /*
- * Goroutines whose g lie in one page of Go's heap (8 KiB, 18 of them) go to neighbouring buckets: scattered all over the
- * table each would need an entry of the processor's TLB of its own, and fetching that takes longer than all else here.
- * Where the neighbours begin is hashed: multiplication by 2^64 / the golden ratio spreads what lies close together (Knuth,
- * The Art of Computer Programming 6.4). A g has more than 256 bytes, so no two of a page share a bucket.
+ * Goroutines whose g lie in one page of Go's heap (8 KiB, 18 of them) go to neighbouring buckets: scattered all over
+ * the table each would need an entry of the processor's TLB of its own, and fetching that takes longer than all else
+ * here. Where the neighbours begin is hashed: multiplication by 2^64 / the golden ratio spreads what lies close
+ * together (Knuth, The Art of Computer Programming 6.4). A g has more than 256 bytes, so no two of a page share a
+ * bucket.
  */
 #define ALIVE_PAGE_BITS (13 - 5) /* of a name */
 #define ALIVE_IN_PAGE(name) ((name) >> (8 - 5) & (ALIVE_LEAST_BUCKETS - 1))
@@ -122,7 +127,10 @@ static __always_inline int alive_take_beside(struct alive_bucket *bucket, __u32 
 	return 0;
 }
 
-/* What is remembered of a goroutine; 0 if nothing is. */
+/*
+ * What is remembered of a goroutine; 0 if nothing is. Nobody else makes or forgets this goroutine meanwhile; others may
+ * do so with their own in the same bucket, which changes no name that is looked for here.
+ */
 static __always_inline struct alive_life *alive_find(__u64 process, __u64 g)
 {
 	struct alive_key key = { .g = g, .process = process };
@@ -136,9 +144,10 @@ static __always_inline struct alive_life *alive_find(__u64 process, __u64 g)
 }
 
 /*
- * The place of a goroutine in its bucket: where it is remembered already, or else the first one with nothing known; 0 if
- * that is not free. It is taken without looking first, and given back if the goroutine is found beside (user space may
- * see it twice in between): what another processor wrote last would have to be fetched twice, to be read and to be written.
+ * The place of a goroutine in its bucket: where it is remembered already, or else the first one with nothing known; 0
+ * if that is not free. It is taken without looking first, and given back if the goroutine is found beside (user space
+ * may see it twice in between): what another processor wrote last would have to be fetched twice, to be read and to be
+ * written.
  */
 static __always_inline struct alive_life *alive_place_in(struct alive_bucket *bucket, __u64 name)
 {
@@ -157,7 +166,10 @@ static __always_inline struct alive_life *alive_place_in(struct alive_bucket *bu
 	return life;
 }
 
-/* The place of a goroutine: where it is remembered already, or else a new one with nothing known; 0 if there is no room. */
+/*
+ * The place of a goroutine: where it is remembered already, or else a new one with nothing known; 0 if there is no
+ * room.
+ */
 static __always_inline struct alive_life *alive_place(__u64 process, __u64 g)
 {
 	struct alive_key key = { .g = g, .process = process };
@@ -187,7 +199,11 @@ static __always_inline struct alive_life *alive_place(__u64 process, __u64 g)
 	return bpf_map_lookup_elem(&alive_overflow, &key);
 }
 
-/* Forgets a goroutine; `life` is its place, and is not to be used any more. */
+/*
+ * Forgets a goroutine; `life` is its place, and is not to be used any more. With the name 0 it is free to whoever comes
+ * first, who clears it after taking it. `beside` goes down after that: whoever looks in between looks at one place too
+ * many.
+ */
 static __always_inline void alive_forget(__u64 process, __u64 g, struct alive_life *life)
 {
 	struct alive_key key = { .g = g, .process = process };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Nothing at all: what a hit costs at the least. Everything else is measured against it. And nothing within what is around
- * the work of every program here: what a hit costs before and after the time that programs take of themselves.
+ * Nothing at all: what a hit costs at the least. Everything else is measured against it. And nothing within what is
+ * around the work of every program here: what a hit costs before and after the time that programs take of themselves.
  */
 #include "go.bpf.h"
 

@@ -2,14 +2,14 @@
 /*
  * Garbage collection: every stop of the world, the runtime's record of each cycle, the end of each sweep.
  *
- * Nothing here runs more than a few times per cycle. The phases are not timed by probes: the runtime takes the
- * times itself (runtime.work), and bpf_ktime_get_ns() is the same clock as its nanotime().
+ * Nothing here runs more than a few times per cycle. The phases are not timed by probes: the runtime takes the times
+ * itself (runtime.work), and bpf_ktime_get_ns() is the same clock as its nanotime().
  *
  * In a process two semaphores of the runtime keep order (runtime/proc.go, stopTheWorld; runtime/mgc.go, gcStart to
- * gcMarkTermination; Go 1.19 to 1.27). Whoever stops the world holds worldsema until it runs again, so there is one stop at
- * a time; the collector holds gcsema, so there is one cycle whose record is not complete. The programs that begin and end
- * one may run on different CPUs, but never at once. So what is open is written without any atomic instruction. A stop
- * and a cycle of one process can be written at the same time; they are different words.
+ * gcMarkTermination; Go 1.19 to 1.27). Whoever stops the world holds worldsema until it runs again, so there is one
+ * stop at a time; the collector holds gcsema, so there is one cycle whose record is not complete. The programs that
+ * begin and end one may run on different CPUs, but never at once. So what is open is written without any atomic
+ * instruction. A stop and a cycle of one process can be written at the same time; they are different words.
  *
  * Where probes stand in the runtime is decided in src/go/site/gc.rs and events.rs, which programs are used in
  * src/probe/gc/plan.rs.
@@ -51,8 +51,8 @@ struct gc_open {
 };
 
 /*
- * User space takes away those of processes that have ended. Nobody is then at work on them: the programs run in the process
- * itself.
+ * User space takes away those of processes that have ended. Nobody is then at work on them: the programs run in the
+ * process itself.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -102,8 +102,8 @@ static __always_inline struct gc_open *open_in(__u32 process)
 }
 
 /*
- * The same where something begins; 0 if there is no room, which is counted. Two that begin at once, a stop and a cycle, may
- * both find nothing: BPF_NOEXIST lets one of them make the entry, and both use it.
+ * The same where something begins; 0 if there is no room, which is counted. Two that begin at once, a stop and a cycle,
+ * may both find nothing: BPF_NOEXIST lets one of them make the entry, and both use it.
  */
 static __always_inline struct gc_open *begin_in(__u32 process)
 {
@@ -149,7 +149,9 @@ static __always_inline int read_record(struct gc_record *record, __u64 bias)
 		far ? READ(destination, field, bias) : 0;                                     \
 	})
 
-/* Sweepers at work: sweep.active.state is their number and a bit (runtime/mgcsweep.go, activeSweep, Go 1.19 to 1.27). */
+/*
+ * Sweepers at work: sweep.active.state is their number and a bit (runtime/mgcsweep.go, activeSweep, Go 1.19 to 1.27).
+ */
 static __always_inline __u32 sweepers_left(__u64 bias)
 {
 	__u32 state;
@@ -160,10 +162,10 @@ static __always_inline __u32 sweepers_left(__u64 bias)
 }
 
 /*
- * One of the moments by which user space knows when a sweep was over (src/model/gc/sweep.rs). The record that goes with it
- * is that of the cycle the sweep belongs to, unless this sweeper was held up until the next cycle had begun. That shows in
- * the record itself: gcStart writes tSweepTerm before it counts the cycle (runtime/mgc.go, Go 1.19 to 1.27), and it is then
- * later than tEnd.
+ * One of the moments by which user space knows when a sweep was over (src/model/gc/sweep.rs). The record that goes with
+ * it is that of the cycle the sweep belongs to, unless this sweeper was held up until the next cycle had begun. That
+ * shows in the record itself: gcStart writes tSweepTerm before it counts the cycle (runtime/mgc.go, Go 1.19 to 1.27),
+ * and it is then later than tEnd.
  */
 static __always_inline int sweep_moment(__u32 process, const struct go_site *site, __u8 kind)
 {
@@ -229,8 +231,8 @@ static __always_inline void read_preemptoff(__u64 g, struct gc_open_stw *stw)
 }
 
 /*
- * runtime.stopTheWorldWithSema (runtime/proc.go; without arguments in Go 1.19 and 1.20, (reason stwReason) since 1.21). Every
- * stop comes through here, also the collector's own. Used up to Go 1.22; later versions tell all of it at the end
+ * runtime.stopTheWorldWithSema (runtime/proc.go; without arguments in Go 1.19 and 1.20, (reason stwReason) since 1.21).
+ * Every stop comes through here, also the collector's own. Used up to Go 1.22; later versions tell all of it at the end
  * (gc_stw_ending), and one probe fewer is in the way of a world that is about to stop.
  */
 GO_PROBE(gc_stw_begin, ctx, process, site)
@@ -249,9 +251,9 @@ GO_PROBE(gc_stw_begin, ctx, process, site)
 }
 
 /*
- * Before runtime.stopTheWorldWithSema returns: used up to Go 1.22. The world stands, and the only goroutine that runs is the
- * one whose stop this is. If its beginning was not seen, nothing is open, or begin_ns is 0 there, and gc_stw_end says nothing
- * of it.
+ * Before runtime.stopTheWorldWithSema returns: used up to Go 1.22. The world stands, and the only goroutine that runs
+ * is the one whose stop this is. If its beginning was not seen, nothing is open, or begin_ns is 0 there, and gc_stw_end
+ * says nothing of it.
  */
 GO_PROBE(gc_stw_stopped, ctx, process, site)
 {
@@ -265,9 +267,9 @@ GO_PROBE(gc_stw_stopped, ctx, process, site)
 
 /*
  * runtime.startTheWorldWithSema(now, worldStop{reason, start}) of Go 1.22, (now, worldStop{reason, startedStopping,
- * finishedStopping, stoppingCPUTime}) since Go 1.23 (runtime/proc.go): what the runtime itself took down. The words of the
- * structure are in argument registers of their own. It stands at the beginning, where they still are, and gc_stw_end,
- * where the world runs, finds them here.
+ * finishedStopping, stoppingCPUTime}) since Go 1.23 (runtime/proc.go): what the runtime itself took down. The words of
+ * the structure are in argument registers of their own. It stands at the beginning, where they still are, and
+ * gc_stw_end, where the world runs, finds them here.
  */
 GO_PROBE(gc_stw_ending, ctx, process, site)
 {
@@ -289,8 +291,8 @@ GO_PROBE(gc_stw_ending, ctx, process, site)
 
 /*
  * `call runtime.wakep` in runtime.startTheWorldWithSema (runtime/proc.go, Go 1.19 to 1.27): every P that has work runs
- * again, and the thread of the stop has still not left worldsema to the next. The runtime's own time of this moment (`now`
- * since Go 1.22) is not taken: the collector passes one that it has read before.
+ * again, and the thread of the stop has still not left worldsema to the next. The runtime's own time of this moment
+ * (`now` since Go 1.22) is not taken: the collector passes one that it has read before.
  */
 GO_PROBE(gc_stw_end, ctx, process, site)
 {
@@ -330,9 +332,10 @@ GO_PROBE(gc_stw_end, ctx, process, site)
 /* ---- cycles ---- */
 
 /*
- * runtime.(*gcControllerState).startCycle(c, markStartTime, procs, trigger{kind, now, n}) (runtime/mgcpacer.go, Go 1.19 to
- * 1.27): once per cycle, from gcStart, while the world stands. It is the last place where the trigger is an argument: the
- * record says only whether it was forced. The kind is of the runtime's numbers; src/go/site/gc.rs says what they mean.
+ * runtime.(*gcControllerState).startCycle(c, markStartTime, procs, trigger{kind, now, n}) (runtime/mgcpacer.go, Go 1.19
+ * to 1.27): once per cycle, from gcStart, while the world stands. It is the last place where the trigger is an
+ * argument: the record says only whether it was forced. The kind is of the runtime's numbers; src/go/site/gc.rs says
+ * what they mean.
  */
 GO_PROBE(gc_cycle_begin, ctx, process, site)
 {
@@ -394,10 +397,10 @@ static __always_inline int read_cycle(struct gc_cycle *e, __u64 bias)
 }
 
 /*
- * runtime.freeStackSpans (runtime/stack.go), which gcMarkTermination calls once per cycle (runtime/mgc.go, Go 1.19 to 1.27):
- * the world runs, the record is complete, and the next cycle cannot begin before this one releases worldsema: it is
- * read whole. Up to Go 1.20 the site is a little later, where gctrace is printed: until then the next cycle may already
- * have written its work.userForced (src/go/site/gc.rs, cycles).
+ * runtime.freeStackSpans (runtime/stack.go), which gcMarkTermination calls once per cycle (runtime/mgc.go, Go 1.19 to
+ * 1.27): the world runs, the record is complete, and the next cycle cannot begin before this one releases worldsema: it
+ * is read whole. Up to Go 1.20 the site is a little later, where gctrace is printed: until then the next cycle may
+ * already have written its work.userForced (src/go/site/gc.rs, cycles).
  *
  * Mutator assists and idle workers are over by then; gcController is reset only by the next startCycle.
  */
@@ -439,8 +442,8 @@ GO_PROBE(gc_cycle_end, ctx, process, site)
 
 /*
  * In runtime.sweepone (runtime/mgcsweep.go, Go 1.19 to 1.24), on the branch that only the sweeper takes for whom
- * sweep.active.markDrained() was true: one per cycle finds that no span is left. It has signed off (sweep.active.end) and is
- * not among the sweepers any more; others may be busy with a last span each.
+ * sweep.active.markDrained() was true: one per cycle finds that no span is left. It has signed off (sweep.active.end)
+ * and is not among the sweepers any more; others may be busy with a last span each.
  */
 GO_PROBE(gc_sweep_drained, ctx, process, site)
 {
@@ -448,8 +451,8 @@ GO_PROBE(gc_sweep_drained, ctx, process, site)
 }
 
 /*
- * In runtime.gcMarkTermination, after its `sweep.active.end(sl)` (runtime/mgc.go, Go 1.19 to 1.24): the collector counts as
- * a sweeper until every P's span cache is flushed. It still holds worldsema: the record is this cycle's.
+ * In runtime.gcMarkTermination, after its `sweep.active.end(sl)` (runtime/mgc.go, Go 1.19 to 1.24): the collector
+ * counts as a sweeper until every P's span cache is flushed. It still holds worldsema: the record is this cycle's.
  */
 GO_PROBE(gc_sweep_flushed, ctx, process, site)
 {
@@ -457,8 +460,9 @@ GO_PROBE(gc_sweep_flushed, ctx, process, site)
 }
 
 /*
- * `call runtime.gopark` in runtime.bgsweep (runtime/mgcsweep.go, Go 1.19 to 1.24): the background sweeper goes to sleep only
- * when isSweepDone(). Nothing says how long that has been so: it is the upper bound where the moments before left doubt.
+ * `call runtime.gopark` in runtime.bgsweep (runtime/mgcsweep.go, Go 1.19 to 1.24): the background sweeper goes to sleep
+ * only when isSweepDone(). Nothing says how long that has been so: it is the upper bound where the moments before left
+ * doubt.
  */
 GO_PROBE(gc_sweep_parked, ctx, process, site)
 {
@@ -466,8 +470,9 @@ GO_PROBE(gc_sweep_parked, ctx, process, site)
 }
 
 /*
- * In runtime.(*activeSweep).end (runtime/mgcsweep.go), at the call of gcCleanups.flush, which only the very last sweeper
- * makes: since Go 1.25. In older versions the branch compares the state before the decrement and is never taken.
+ * In runtime.(*activeSweep).end (runtime/mgcsweep.go), at the call of gcCleanups.flush, which only the very last
+ * sweeper makes: since Go 1.25. In older versions the branch compares the state before the decrement and is never
+ * taken.
  */
 GO_PROBE(gc_sweep_done, ctx, process, site)
 {

@@ -2,18 +2,19 @@
 /*
  * Allocations, counted in the size class the runtime puts them in.
  *
- * Each program is for one kind of allocation function (src/go/site/allocators.rs says which functions are leaves, so that
- * no allocation passes two of them). The functions are tight: nothing but the registers is read where that suffices.
+ * Each program is for one kind of allocation function (src/go/site/allocators.rs says which functions are leaves, so
+ * that no allocation passes two of them). The functions are tight: nothing but the registers is read where that
+ * suffices.
  *
- * A program stands behind the stack check of its function and in front of all its work: what it counts is allocated, unless
- * the runtime then finds no memory, which ends the process. The size is what was asked for; which class that is, is computed
- * as the runtime does (runtime/sizeclasses.go, size_to_class8 and size_to_class128; since Go 1.25
- * internal/runtime/gc/sizeclasses.go), from tables that user space has made of the sizes in the binary itself. Where the lines
- * are drawn is the binary's too (struct gm_config; src/go/layout/size_classes.rs).
+ * A program stands behind the stack check of its function and in front of all its work: what it counts is allocated,
+ * unless the runtime then finds no memory, which ends the process. The size is what was asked for; which class that is,
+ * is computed as the runtime does (runtime/sizeclasses.go, size_to_class8 and size_to_class128; since Go 1.25
+ * internal/runtime/gc/sizeclasses.go), from tables that user space has made of the sizes in the binary itself. Where
+ * the lines are drawn is the binary's too (struct gm_config; src/go/layout/size_classes.rs).
  *
- * No event leaves the kernel. Counts are per CPU; they are raised atomically because, on a preemptible kernel, a program
- * can be interrupted by that of another thread. They are read while others count: the number of objects and that of
- * their bytes may be apart by what is being counted just then.
+ * No event leaves the kernel. Counts are per CPU; they are raised atomically because, on a preemptible kernel, a
+ * program can be interrupted by that of another thread. They are read while others count: the number of objects and
+ * that of their bytes may be apart by what is being counted just then.
  */
 #include "go.bpf.h"
 #include "gm.h"
@@ -91,9 +92,9 @@ static __always_inline int add_large(__u64 size)
 }
 
 /*
- * mallocgcTiny(size, typ, needzero) (runtime/malloc.go, since Go 1.24; no needzero since 1.25) and its variants for one size
- * (runtime/malloc_generated.go, since 1.26): several objects share a block of 16 bytes, so it is bytes asked for that
- * are counted, and no class.
+ * mallocgcTiny(size, typ, needzero) (runtime/malloc.go, since Go 1.24; no needzero since 1.25) and its variants for one
+ * size (runtime/malloc_generated.go, since 1.26): several objects share a block of 16 bytes, so it is bytes asked for
+ * that are counted, and no class.
  */
 GO_PROBE(gm_tiny, ctx, process, site)
 {
@@ -106,7 +107,10 @@ GO_PROBE(gm_plain, ctx, process, site)
 	return add_class(GO_ARG0(ctx));
 }
 
-/* mallocgcSmallScanHeader, since Go 1.24: the runtime adds the header before it looks for the class, and so is it done here. */
+/*
+ * mallocgcSmallScanHeader, since Go 1.24: the runtime adds the header before it looks for the class, and so is it done
+ * here.
+ */
 GO_PROBE(gm_header, ctx, process, site)
 {
 	return add_class(GO_ARG0(ctx) + gm_cfg.header_bytes);
@@ -119,9 +123,9 @@ GO_PROBE(gm_large, ctx, process, site)
 }
 
 /*
- * Whether the objects of a type hold no pointers: its PtrBytes is 0, or there is no type (abi.Type, internal/abi/type.go;
- * _type.ptrdata, runtime/type.go, until Go 1.20). A program cannot wait for a page that is not in memory at the moment:
- * that is counted, and the object counts as pointer-free.
+ * Whether the objects of a type hold no pointers: its PtrBytes is 0, or there is no type (abi.Type,
+ * internal/abi/type.go; _type.ptrdata, runtime/type.go, until Go 1.20). A program cannot wait for a page that is not in
+ * memory at the moment: that is counted, and the object counts as pointer-free.
  */
 static __always_inline int has_no_pointers(__u64 type)
 {
@@ -137,9 +141,10 @@ static __always_inline int has_no_pointers(__u64 type)
 }
 
 /*
- * mallocgc(size, typ, needzero) (runtime/malloc.go) where no other function allocates, up to Go 1.23, or where those that do
- * are inlined into it: it decides here which of the ways above is taken, in the runtime's order. The descriptor of a type
- * lies in the program's read-only data, or where package reflect has made one; an allocation that holds it keeps it there.
+ * mallocgc(size, typ, needzero) (runtime/malloc.go) where no other function allocates, up to Go 1.23, or where those
+ * that do are inlined into it: it decides here which of the ways above is taken, in the runtime's order. The descriptor
+ * of a type lies in the program's read-only data, or where package reflect has made one; an allocation that holds it
+ * keeps it there.
  */
 GO_PROBE(gm_generic, ctx, process, site)
 {

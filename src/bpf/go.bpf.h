@@ -14,10 +14,11 @@
 #include "process.bpf.h"
 
 /*
- * The registers at a probe. Go's own calling convention (cmd/compile/abi-internal.md, since Go 1.17 on x86-64 and 1.18 on
- * arm64) keeps the running g in a register of its own and passes integers and pointers in others, in this order; a result
- * comes back in the first. A structure is passed as its words. Of a narrower argument the upper bits are undefined: whoever
- * takes one cuts it. Functions in assembly have another convention (ABI0), and no probe reads their arguments.
+ * The registers at a probe. Go's own calling convention (cmd/compile/abi-internal.md, since Go 1.17 on x86-64 and 1.18
+ * on arm64) keeps the running g in a register of its own and passes integers and pointers in others, in this order; a
+ * result comes back in the first. A structure is passed as its words. Of a narrower argument the upper bits are
+ * undefined: whoever takes one cuts it. Functions in assembly have another convention (ABI0), and no probe reads their
+ * arguments.
  */
 #if defined(__TARGET_ARCH_x86)
 #define go_regs pt_regs
@@ -61,8 +62,8 @@ static __always_inline int go_stack_check_fails(struct go_regs *ctx)
 #endif
 
 /*
- * A general-purpose register by the machine's number. Each is read by an instruction of its own: the verifier refuses an
- * address in the context that was computed.
+ * A general-purpose register by the machine's number. Each is read by an instruction of its own: the verifier refuses
+ * an address in the context that was computed.
  */
 #if defined(__TARGET_ARCH_x86)
 #define GO_REGISTER_CASE(number, name)                                                   \
@@ -115,9 +116,9 @@ static __always_inline int go_exchange_failed(struct go_regs *ctx)
 #endif
 
 /*
- * What is known at a branch in an inlined body (Operands in src/go/site/mod.rs) is in the cookie in place of the distance from
- * the function's entry. The register of the value; of a change of state also old and new state, numbers or registers, and
- * what else it means.
+ * What is known at a branch in an inlined body (Operands in src/go/site/mod.rs) is in the cookie in place of the
+ * distance from the function's entry. The register of the value; of a change of state also old and new state, numbers
+ * or registers, and what else it means.
  */
 #define GO_OPERANDS_REGISTER(site) ((site)->offset & 15)
 #define GO_OPERANDS_OLD(site) ((site)->offset >> 4 & 15)
@@ -190,12 +191,13 @@ static __always_inline __u64 go_cookie_by_address(struct go_regs *ctx)
 }
 
 /*
- * Returns non-zero when this hit is not a call (the function will start again on a larger stack), or nobody knows what it is.
+ * Returns non-zero when this hit is not a call (the function will start again on a larger stack), or nobody knows what
+ * it is.
  *
- * A function begins with a check whether its stack suffices (cmd/internal/obj/x86 and arm64, stacksplit). If not, it calls
- * runtime.morestack, which moves the stack and starts the function anew: at its entry such a call is seen twice. Most sites
- * lie behind the check. Where the first place that is cheap to probe is the check's own branch (Go 1.19 and 1.20), the
- * flags tell whether it will be taken.
+ * A function begins with a check whether its stack suffices (cmd/internal/obj/x86 and arm64, stacksplit). If not, it
+ * calls runtime.morestack, which moves the stack and starts the function anew: at its entry such a call is seen twice.
+ * Most sites lie behind the check. Where the first place that is cheap to probe is the check's own branch (Go 1.19 and
+ * 1.20), the flags tell whether it will be taken.
  */
 static __always_inline int go_site_of(struct go_regs *ctx, struct go_site *site)
 {
@@ -215,8 +217,8 @@ static __always_inline int go_site_of(struct go_regs *ctx, struct go_site *site)
 }
 
 /*
- * The address to which the probed function returns, at a site before its frame is set up: on x86-64 the word that the call
- * has pushed, on arm64 the link register. 0 if the stack cannot be read.
+ * The address to which the probed function returns, at a site before its frame is set up: on x86-64 the word that the
+ * call has pushed, on arm64 the link register. 0 if the stack cannot be read.
  */
 static __always_inline __u64 go_return_address(struct go_regs *ctx)
 {
@@ -253,8 +255,9 @@ enum go_gate_position {
 volatile __u32 go_gate = GO_GATE_CLOSED;
 
 /*
- * How often a program ran since the gate was opened, and how long some of the runs took: what all this costs is computed
- * from it. The kernel could tell (BPF_ENABLE_STATS), but to root only, and at the cost of every BPF program on the machine.
+ * How often a program ran since the gate was opened, and how long some of the runs took: what all this costs is
+ * computed from it. The kernel could tell (BPF_ENABLE_STATS), but to root only, and at the cost of every BPF program on
+ * the machine.
  *
  * Nothing here is atomic: where one program interrupts another on the same CPU, a hit more or less is no matter.
  */
@@ -285,8 +288,8 @@ static __always_inline struct go_spent *go_spent_here(void)
 }
 
 /*
- * Whether the program is to do its work. Of those that look at the clock, every 128th is enough to know what a run takes;
- * looking twice at each would cost more than some programs do.
+ * Whether the program is to do its work. Of those that look at the clock, every 128th is enough to know what a run
+ * takes; looking twice at each would cost more than some programs do.
  */
 static __always_inline int go_run_begins(void)
 {
@@ -325,9 +328,9 @@ static __always_inline void go_run_ends(void)
  * From Linux 6.13 on a program that needs some stack gets it in memory of the processor, instead of the task's, if its
  * type is one that cannot interrupt itself on a processor (bpf_enable_priv_stack, kernel/bpf/verifier.c). The kernel
  * counts ours among them, but runs them preemptibly (bpf_prog_run_array_uprobe and uprobe_prog_run): on a preemptible
- * kernel two tasks then share one stack: the exit of a goroutine was seen under the name of another, and Linux 7.3 itself
- * fell over a pointer that one had left there for the other. A program with a tail call keeps the task's stack; this one is
- * never made, and the verifier takes it out.
+ * kernel two tasks then share one stack: the exit of a goroutine was seen under the name of another, and Linux 7.3
+ * itself fell over a pointer that one had left there for the other. A program with a tail call keeps the task's stack;
+ * this one is never made, and the verifier takes it out.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -367,9 +370,10 @@ static __always_inline void go_keep_task_stack(void *ctx)
 	}
 
 /*
- * Declares a probe: GO_PROBE(name, ctx, process, site) { … }. The block runs for the hits that count: those of a process
- * that is observed (`process`), at a known site (`site`), that are calls and not the prelude to one. No program can forget
- * to ask. With GO_PROBE_IF a hit is first held against a condition that costs less to find out than all this.
+ * Declares a probe: GO_PROBE(name, ctx, process, site) { … }. The block runs for the hits that count: those of a
+ * process that is observed (`process`), at a known site (`site`), that are calls and not the prelude to one. No program
+ * can forget to ask. With GO_PROBE_IF a hit is first held against a condition that costs less to find out than all
+ * this.
  */
 #define GO_PROBE(name, ctx, process, site) GO_PROBE_IF(1, name, ctx, process, site)
 

@@ -38,6 +38,11 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile struct gr_config gr_cfg = {};
 
+/*
+ * Everything goes in without waking the reader (BPF_RB_NO_WAKEUP), which looks every few milliseconds: a wake-up at
+ * each record would make a hit two or three times as dear for the program that is observed. Where there is no room the
+ * record is lost, and counted by its kind.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20); /* set by user space */
@@ -83,6 +88,11 @@ struct {
 	__type(value, __u64);
 } gr_direct SEC(".maps");
 
+/*
+ * The register through which gogo jumped holds the function's entry, or an address behind its stack check: a little
+ * more than that, in any case not as much as a function is long at the most. A direct call has there what its caller
+ * left.
+ */
 #if defined(__TARGET_ARCH_x86)
 #define GR_LONGEST_FUNCTION (1 << 20) /* bytes of code */
 #else
@@ -107,12 +117,13 @@ static __always_inline void count(__u32 counter)
 		__sync_fetch_and_add(n, 1);
 }
 
+/* Counts in a hash map; -1 if there is no room for the key. */
 static __always_inline int count_at(void *map, __u64 key)
 {
 	__u64 none = 0, *n = bpf_map_lookup_elem(map, &key);
 
 	if (!n) {
-		/* Another CPU may do the same. */
+		/* Another CPU may do the same: one of them makes the entry, and both add to it. */
 		bpf_map_update_elem(map, &key, &none, BPF_NOEXIST);
 		n = bpf_map_lookup_elem(map, &key);
 	}
@@ -140,7 +151,10 @@ static __always_inline __u16 p_id(__u64 p)
 	return id;
 }
 
-/* The P of the thread that runs g: g.m.p.id. */
+/*
+ * The P of the thread that runs g: g.m.p.id. It is this thread, so none of them changes meanwhile. Where it has no P,
+ * m.p is 0, and what is then looked for is at an address that cannot be read.
+ */
 static __always_inline __u16 p_of(__u64 g)
 {
 	__u64 m, p;
@@ -151,7 +165,11 @@ static __always_inline __u16 p_of(__u64 g)
 	return p_id(p);
 }
 
-/* Fills in who the goroutine g is. */
+/*
+ * Fills in who the goroutine g is. In Go 1.19 to 1.27 gopc, ancestors and startpc are neighbours in g, and so is
+ * parentGoid before them since 1.21 (runtime/runtime2.go): one read for all. Where the layout of a binary is another,
+ * user space does not say origin_known.
+ */
 static __always_inline int describe(struct gr_event *e, __u64 g, const struct go_site *site)
 {
 	__u64 origin[4]; /* parentGoid, gopc, ancestors, startpc */
@@ -174,8 +192,8 @@ static __always_inline int describe(struct gr_event *e, __u64 g, const struct go
 
 /*
  * Before Go 1.21 g has no parentGoid: the creator is the user goroutine of the thread that runs newproc, which has
- * switched to g0 for it (systemstack). It waits for that, so it cannot go meanwhile. 0 for the main goroutine, which the
- * bootstrap makes.
+ * switched to g0 for it (systemstack). It waits for that, so it cannot go meanwhile. 0 for the main goroutine, which
+ * the bootstrap makes.
  */
 static __always_inline __u64 current_goid(__u64 g0)
 {
@@ -186,8 +204,8 @@ static __always_inline __u64 current_goid(__u64 g0)
 }
 
 /*
- * The goroutine is counted before anything can fail. It is remembered even where its record is lost, so that its exit, and
- * how long it lived, can be told; where there is no room for that, its record still goes out.
+ * The goroutine is counted before anything can fail. It is remembered even where its record is lost, so that its exit,
+ * and how long it lived, can be told; where there is no room for that, its record still goes out.
  */
 static __always_inline int created(struct go_regs *ctx, const struct go_site *site, __u32 process, __u64 newg, __u16 p)
 {
@@ -235,9 +253,10 @@ static __always_inline int created(struct go_regs *ctx, const struct go_site *si
 }
 
 /*
- * At `call runtime.runqput` in runtime.newproc.func1 (runtime/proc.go, newproc, Go 1.19 to 1.27): runqput(pp, newg, next).
- * Not at the entry of newproc1: there newg is not yet made. Here everything in it is final (goid, startpc, gopc and, since
- * Go 1.21, parentGoid), and no other thread can run it yet, so its exit cannot overtake this. The thread holds its P.
+ * At `call runtime.runqput` in runtime.newproc.func1 (runtime/proc.go, newproc, Go 1.19 to 1.27): runqput(pp, newg,
+ * next). Not at the entry of newproc1: there newg is not yet made. Here everything in it is final (goid, startpc, gopc
+ * and, since Go 1.21, parentGoid), and no other thread can run it yet, so its exit cannot overtake this. The thread
+ * holds its P.
  */
 GO_PROBE(gr_create, ctx, process, site)
 {
@@ -245,10 +264,10 @@ GO_PROBE(gr_create, ctx, process, site)
 }
 
 /*
- * At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (runtime/coro.go, since Go 1.22; iter.Pull uses it
- * from 1.23 on): the result is the coroutine's g. It is made waiting and never put into a run queue, so there is no call of
- * runqput to stand at; its creator is the first who can switch to it, after this. Also in runtime.newproc.func1, where
- * runtime.runqput is inlined: newg is the result there too.
+ * At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (runtime/coro.go, since Go 1.22; iter.Pull uses
+ * it from 1.23 on): the result is the coroutine's g. It is made waiting and never put into a run queue, so there is no
+ * call of runqput to stand at; its creator is the first who can switch to it, after this. Also in
+ * runtime.newproc.func1, where runtime.runqput is inlined: newg is the result there too.
  */
 GO_PROBE(gr_create_coro, ctx, process, site)
 {
@@ -256,8 +275,8 @@ GO_PROBE(gr_create_coro, ctx, process, site)
 }
 
 /*
- * A new program image: what is remembered of this process belongs to the one before. It is not taken away here; user space
- * drops what began before this time, and a g of the same address overwrites it.
+ * A new program image: what is remembered of this process belongs to the one before. It is not taken away here; user
+ * space drops what began before this time, and a g of the same address overwrites it.
  */
 static __always_inline void image_begins(__u32 process, __u64 now)
 {
@@ -286,8 +305,8 @@ static __always_inline int is_direct_call(struct go_regs *ctx, const struct go_s
 }
 
 /*
- * At the site of a start function: behind its stack check, so that a start which first needs a larger stack is seen once.
- * R14 (x28) is the goroutine. runtime.main is one of them, and begins a program; its creation by the bootstrap is
+ * At the site of a start function: behind its stack check, so that a start which first needs a larger stack is seen
+ * once. R14 (x28) is the goroutine. runtime.main is one of them, and begins a program; its creation by the bootstrap is
  * seen too where the process is started under our eyes.
  */
 GO_PROBE(gr_start, ctx, process, site)
@@ -307,11 +326,17 @@ GO_PROBE(gr_start, ctx, process, site)
 		count(GR_N_MAP_FULL);
 		return 0;
 	}
-	/* Two links can hold one site for a moment, while user space changes the set: the second hit follows at once. */
+	/*
+	 * Two links can hold one site for a moment, while user space changes the set: the second hit follows at once.
+	 */
 	life->started_ns = now;
 	return 0;
 }
 
+/*
+ * Where there is no room for a function's own histogram, the duration is in the total, and that it is not elsewhere is
+ * counted.
+ */
 static __always_inline void add_duration(__u64 start_pc, __u64 ns)
 {
 	struct hist *h;
@@ -333,6 +358,7 @@ static __always_inline void add_duration(__u64 start_pc, __u64 ns)
 		count(GR_N_FN_FULL);
 }
 
+/* g.startpc, the last word of g_origin; 0 if it is not known. */
 static __always_inline __u64 start_pc_of(__u64 g, const struct go_site *site)
 {
 	__u64 pc;
@@ -342,6 +368,10 @@ static __always_inline __u64 start_pc_of(__u64 g, const struct go_site *site)
 	return pc - site->bias;
 }
 
+/*
+ * The exit where only histograms are wanted. A goroutine whose first execution was not seen has no duration. It is not
+ * passed over in silence: it is counted by its start function, and user space then sets a probe there.
+ */
 static __always_inline int exited_in_histogram(__u32 process, __u64 g, const struct go_site *site,
 					       struct alive_life *life, __u64 now)
 {
@@ -357,9 +387,9 @@ static __always_inline int exited_in_histogram(__u32 process, __u64 g, const str
 }
 
 /*
- * At runtime.goexit0(gp) up to Go 1.21, runtime.gdestroy(gp) since (runtime/proc.go; coroexit needs it too): on g0, with gp
- * still whole. Both clear it and put it among the free ones, for the next newproc1 to take: not before this program is
- * over, so the place that is forgotten here is never one that a new goroutine has.
+ * At runtime.goexit0(gp) up to Go 1.21, runtime.gdestroy(gp) since (runtime/proc.go; coroexit needs it too): on g0,
+ * with gp still whole. Both clear it and put it among the free ones, for the next newproc1 to take: not before this
+ * program is over, so the place that is forgotten here is never one that a new goroutine has.
  *
  * Not at runtime.goexit1, which is on the goroutine's own stack and is not passed by a coroutine that ends.
  */
@@ -411,6 +441,10 @@ GO_PROBE(gr_exit, ctx, process, site)
 	return 0;
 }
 
+/*
+ * An event of a run queue. They are not summed up by anybody; one that could not be recorded is counted as lost like
+ * any. All of them happen on g0, of which p_of() tells the P.
+ */
 static __always_inline int queue_event(struct go_regs *ctx, __u32 process, enum gr_kind kind, __u64 g, __u64 moved,
 				       const struct go_site *site)
 {
@@ -439,9 +473,9 @@ static __always_inline int queue_event(struct go_regs *ctx, __u32 process, enum 
 }
 
 /*
- * runtime.runqputslow(pp, gp, h, t) (runtime/proc.go, Go 1.19 to 1.27): half of the local queue [h, t), (t - h) / 2, and
- * gp move to the global queue. If another P steals from the queue just then, the function gives up and runqput tries again,
- * usually with room in the queue: such a try is counted as a move. It is an event of the scheduler, not of
+ * runtime.runqputslow(pp, gp, h, t) (runtime/proc.go, Go 1.19 to 1.27): half of the local queue [h, t), (t - h) / 2,
+ * and gp move to the global queue. If another P steals from the queue just then, the function gives up and runqput
+ * tries again, usually with room in the queue: such a try is counted as a move. It is an event of the scheduler, not of
  * goroutines: no sum that must come out depends on it.
  */
 GO_PROBE(gr_put_global, ctx, process, site)
@@ -451,8 +485,8 @@ GO_PROBE(gr_put_global, ctx, process, site)
 }
 
 /*
- * runtime.globrunqget up to Go 1.24, runtime.globrunqgetbatch since 1.25 (runtime/proc.go): a P looks for goroutines in the
- * global queue, with sched.lock held. How many it gets is decided inside.
+ * runtime.globrunqget up to Go 1.24, runtime.globrunqgetbatch since 1.25 (runtime/proc.go): a P looks for goroutines in
+ * the global queue, with sched.lock held. How many it gets is decided inside.
  */
 GO_PROBE(gr_get_global, ctx, process, site)
 {
@@ -460,9 +494,9 @@ GO_PROBE(gr_get_global, ctx, process, site)
 }
 
 /*
- * The branch after `call runtime.runqgrab` in runtime.runqsteal (runtime/proc.go, Go 1.19 to 1.27): the result, 32 bits of a
- * register whose rest is undefined, is how many goroutines were grabbed. Most tries get nothing; they cost a trap and
- * write no record.
+ * The branch after `call runtime.runqgrab` in runtime.runqsteal (runtime/proc.go, Go 1.19 to 1.27): the result, 32 bits
+ * of a register whose rest is undefined, is how many goroutines were grabbed. Most tries get nothing; they cost a trap
+ * and write no record.
  */
 GO_PROBE(gr_steal, ctx, process, site)
 {

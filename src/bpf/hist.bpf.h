@@ -24,8 +24,10 @@ static __always_inline __u32 hist_log2(__u64 v)
 	return v * 0x0101010101010101 >> 56;
 }
 
-/* Multiples of 62.5 ns, rounded down: ns * 2 / 125. Without division for short times: they are multiplied by 2^36 / 125,
- * rounded up: 14 / 125 too much, which makes a difference from 2^35 / 14 ns on. */
+/*
+ * Multiples of 62.5 ns, rounded down: ns * 2 / 125. Without division for short times: they are multiplied by 2^36 /
+ * 125, rounded up: 14 / 125 too much, which makes a difference from 2^35 / 14 ns on.
+ */
 static __always_inline __u64 hist_units(__u64 ns)
 {
 	if (ns < 1ULL << 31)
@@ -66,8 +68,8 @@ static __always_inline void hist_raise_max(struct hist *h, __u64 ns)
 }
 
 /*
- * User space reads while programs add: a duration may be in its slot and not yet in the sum. What it shows is from before
- * or after that one, and the last report is made when no program runs any more.
+ * User space reads while programs add: a duration may be in its slot and not yet in the sum. What it shows is from
+ * before or after that one, and the last report is made when no program runs any more.
  *
  * Atomic also for a histogram of one CPU: a program cannot be moved to another CPU while it runs, but on a preemptible
  * kernel another task's probe can interrupt it there.

@@ -35,11 +35,11 @@ static __always_inline int go_kernel_word(void *to, __u32 size, __u64 address)
 }
 
 /*
- * The number in our namespace of a process that lives in one below ours; 0 if it has none. The kernel keeps a number for
- * each level, from the initial namespace down (task_struct, signal, pids[PIDTYPE_TGID], numbers[], include/linux/pid.h),
- * and the one of our namespace is looked for among them. All of this belongs to the current task and stays as long as
- * it runs, so it is read without a lock. An offset that is wrong yields no number, not another's: the namespace's inode
- * must be ours.
+ * The number in our namespace of a process that lives in one below ours; 0 if it has none. The kernel keeps a number
+ * for each level, from the initial namespace down (task_struct, signal, pids[PIDTYPE_TGID], numbers[],
+ * include/linux/pid.h), and the one of our namespace is looked for among them. All of this belongs to the current task
+ * and stays as long as it runs, so it is read without a lock. An offset that is wrong yields no number, not another's:
+ * the namespace's inode must be ours.
  */
 static __always_inline __u32 go_process_below(void)
 {
@@ -64,7 +64,8 @@ static __always_inline __u32 go_process_below(void)
 }
 
 /*
- * The helper answers for a process whose own namespace is ours. Not inline: it is called from many places, and seldom needed.
+ * The helper answers for a process whose own namespace is ours. Not inline: it is called from many places, and seldom
+ * needed.
  */
 static __noinline __u32 go_process_here(void)
 {

@@ -3,16 +3,16 @@
  * What goroutines do with their time: each change of a goroutine's state ends an interval, which is added to the times
  * of that state, and begins another.
  *
- * Nearly all changes pass runtime.casgstatus(gp, old, new) (runtime/proc.go, Go 1.19 to 1.27). The probe is in front of the
- * change, and whoever changes a state is alone in doing so: hits of one goroutine follow each other, on whatever CPUs,
- * and what is remembered of it is written plainly. casgstatus may then still have to wait for the collector to let go of
- * the goroutine (_Gscan, while its stack is scanned): the change is taken to be made when it was asked for.
+ * Nearly all changes pass runtime.casgstatus(gp, old, new) (runtime/proc.go, Go 1.19 to 1.27). The probe is in front of
+ * the change, and whoever changes a state is alone in doing so: hits of one goroutine follow each other, on whatever
+ * CPUs, and what is remembered of it is written plainly. casgstatus may then still have to wait for the collector to
+ * let go of the goroutine (_Gscan, while its stack is scanned): the change is taken to be made when it was asked for.
  *
- * The state of a goroutine that was there before the gate was opened is not asked for: its first change tells it.
- * What has not changed at all by the end, user space adds from the runtime's own list.
+ * The state of a goroutine that was there before the gate was opened is not asked for: its first change tells it. What
+ * has not changed at all by the end, user space adds from the runtime's own list.
  *
- * Sums that goroutines share are per CPU or counted atomically. A maximum is raised without: of two that are raised at once
- * the smaller may win, which costs a little of one maximum and nothing else.
+ * Sums that goroutines share are per CPU or counted atomically. A maximum is raised without: of two that are raised at
+ * once the smaller may win, which costs a little of one maximum and nothing else.
  */
 #include "go.bpf.h"
 #include "hist.bpf.h"
@@ -62,8 +62,10 @@ struct {
 	__type(value, __u8);
 } sched_system SEC(".maps");
 
-/* When a process began its present program, if it has begun one since the gate was opened. User space takes away those of
- * processes that have ended. */
+/*
+ * When a process began its present program, if it has begun one since the gate was opened. User space takes away those
+ * of processes that have ended.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -111,8 +113,8 @@ static __always_inline void count(__u32 counter)
 }
 
 /*
- * Whether this goroutine is not in the sample. It is decided by the address of its g, so that all its changes are seen or
- * none. Other bits than those that choose its bucket: the table is used evenly.
+ * Whether this goroutine is not in the sample. It is decided by the address of its g, so that all its changes are seen
+ * or none. Other bits than those that choose its bucket: the table is used evenly.
  */
 static __always_inline int left_out(__u64 g)
 {
@@ -136,6 +138,10 @@ static __always_inline __u32 slot_of(const struct alive_life *life)
 	return (slot & (SCHED_SLOTS - 1)) + (life->flags & SCHED_SYSTEM ? SCHED_SLOTS : 0);
 }
 
+/*
+ * Where times of this kind are added. An entry begins all zero; two CPUs that want to make one get the same. If there
+ * is no room, they go to the total, and user space says how many.
+ */
 static __always_inline struct sched_times *times_of(__u64 start_pc, __u32 slot)
 {
 	struct sched_fn_key key = { .start_pc = start_pc, .slot = slot };
@@ -154,6 +160,7 @@ static __always_inline struct sched_times *times_of(__u64 start_pc, __u32 slot)
 	return bpf_map_lookup_elem(&sched_totals, &slot);
 }
 
+/* Waiting is over that began on this stack. */
 static __always_inline void add_block(__u64 stack, __u32 slot, __u64 ns)
 {
 	struct sched_block_key key = { .stack = stack, .slot = slot };
@@ -173,6 +180,10 @@ static __always_inline void add_block(__u64 stack, __u32 slot, __u64 ns)
 		block->max_ns = ns;
 }
 
+/*
+ * Set once and never taken back. Another CPU may see it a moment later and take a goroutine for older than it is: that
+ * one is then among those of whom only the end is known, with a time that is too long.
+ */
 static __always_inline void no_room(void)
 {
 	count(SCHED_N_MAP_FULL);
@@ -180,8 +191,9 @@ static __always_inline void no_room(void)
 }
 
 /*
- * The state that a goroutine was in is over. Cut: when it began was not seen. Then the time since the gate was opened counts,
- * unless the table was full once: the goroutine may then have begun later, and only that there was such a state is known.
+ * The state that a goroutine was in is over. Cut: when it began was not seen. Then the time since the gate was opened
+ * counts, unless the table was full once: the goroutine may then have begun later, and only that there was such a state
+ * is known.
  */
 static __always_inline void leave(const struct alive_life *life, int cut, __u64 now)
 {
@@ -226,8 +238,8 @@ static __always_inline void learn(struct alive_life *life, __u64 g, const struct
 }
 
 /*
- * g.waitreason. gopark writes it before park_m changes the state (runtime/proc.go, Go 1.19 to 1.27); where the runtime does
- * so later, the programs know the reason by where they stand.
+ * g.waitreason. gopark writes it before park_m changes the state (runtime/proc.go, Go 1.19 to 1.27); where the runtime
+ * does so later, the programs know the reason by where they stand.
  */
 static __always_inline __u8 reason_of(__u64 g)
 {
@@ -246,6 +258,10 @@ static __always_inline void begin(struct alive_life *life, __u8 state, __u8 reas
 	life->since_ns = now;
 }
 
+/*
+ * A process begins a program: runtime.main is made. User space takes what began before for another program's, and drops
+ * it; no goroutine outlives an exec.
+ */
 static __always_inline void image_begins(__u32 process, __u64 now)
 {
 	if (bpf_map_update_elem(&sched_images, &process, &now, BPF_ANY))
@@ -261,6 +277,11 @@ struct change {
 	__u64 stack;
 };
 
+/*
+ * The one place where states change. The first change that is seen of a goroutine which was not made under our eyes
+ * tells what it was doing until now, not since when. From a change that is lost (there was no room) nothing is guessed:
+ * the next one finds another state than it should, and ends that.
+ */
 static __always_inline void change(__u32 process, __u64 g, const struct change *c, const struct go_site *site,
 				   __u64 now)
 {
@@ -333,11 +354,12 @@ static __always_inline int parks(struct go_regs *ctx, const struct go_site *site
 #define SCHED_OTHER_MIX 0xc2b2ae3d27d4eb4fULL
 
 /*
- * The stack of a goroutine that has saved where it is (runtime.mcall, g.sched): its key in sched_stacks, 0 if there is none.
+ * The stack of a goroutine that has saved where it is (runtime.mcall, g.sched): its key in sched_stacks, 0 if there is
+ * none.
  *
- * It cannot run while it is walked: this thread is on its g0 and has not yet made it waiting. Its stack is not moved either,
- * since that takes a goroutine that is not running. Frame pointers lead from frame to frame; how far they can be
- * trusted says src/go/site/frame_pointers.rs. Equal stacks share one entry: the key is one hash of the addresses and
+ * It cannot run while it is walked: this thread is on its g0 and has not yet made it waiting. Its stack is not moved
+ * either, since that takes a goroutine that is not running. Frame pointers lead from frame to frame; how far they can
+ * be trusted says src/go/site/frame_pointers.rs. Equal stacks share one entry: the key is one hash of the addresses and
  * `check` another, so that two stacks of one key are noticed and not added up.
  */
 static __always_inline __u64 stack_of(__u64 g, const struct go_site *site)
@@ -385,8 +407,9 @@ static __always_inline __u64 stack_of(__u64 g, const struct go_site *site)
 }
 
 /*
- * The goroutine was in a system call until a moment ago, and finds no P: since Go 1.26 exitsyscall first makes it running and
- * then, in exitsyscallNoP, runnable (runtime/proc.go). It never ran in between, so it has been runnable since.
+ * The goroutine was in a system call until a moment ago, and finds no P: since Go 1.26 exitsyscall first makes it
+ * running and then, in exitsyscallNoP, runnable (runtime/proc.go). It never ran in between, so it has been runnable
+ * since.
  */
 static __always_inline int ends_syscall(struct go_regs *ctx, const struct go_site *site)
 {
@@ -398,7 +421,9 @@ static __always_inline int ends_syscall(struct go_regs *ctx, const struct go_sit
 	return to >= sched_cfg.no_p_begin && to < sched_cfg.no_p_end;
 }
 
-/* What a goroutine of this status does (g.atomicstatus, by sched_config.states); SCHED_UNKNOWN for a status in passing. */
+/*
+ * What a goroutine of this status does (g.atomicstatus, by sched_config.states); SCHED_UNKNOWN for a status in passing.
+ */
 static __always_inline __u8 state_of(__u32 status)
 {
 	if (status >= SCHED_STATUSES)
@@ -408,7 +433,11 @@ static __always_inline __u8 state_of(__u32 status)
 
 #define FROM(state) (1U << (state))
 
-/* Whether a goroutine can go over so. One that was to wait and goes on running never waited. */
+/*
+ * Whether a goroutine can go over so. One that was to wait and goes on running never waited: for waiting to running
+ * there is no way but through runnable, except for a coroutine, which has a program of its own. New extra Ms begin in a
+ * system call (runtime/proc.go, needm), coroutines begin waiting: both from nothing.
+ */
 static __always_inline int is_change(const struct change *c)
 {
 	__u32 from = 0;
@@ -465,8 +494,8 @@ GO_PROBE_IF(!left_out(GO_ARG0(ctx)), sched_status, ctx, process, site)
 
 /*
  * runtime.casgstatus(gp, old, new) where it is inlined (PGO does that): at the branch behind the compare-and-swap of
- * gp.atomicstatus, if that went well; a try that did not is repeated and comes by again. What is known of a copy is in its
- * cookie: in which registers g and the states are, and whom the copy is in.
+ * gp.atomicstatus, if that went well; a try that did not is repeated and comes by again. What is known of a copy is in
+ * its cookie: in which registers g and the states are, and whom the copy is in.
  *
  * So here the next change of the same goroutine, made by another thread, can be seen before this one, if this thread is
  * held up in the few instructions between the exchange and the trap. The two states then get each other's times; no
@@ -514,9 +543,9 @@ GO_PROBE(sched_status_copy, ctx, process, site)
 }
 
 /*
- * runtime.reentersyscall (runtime/proc.go), used since Go 1.26: from then on it changes the state by an exchange of its own
- * and calls casgstatus only if that fails. Then both probes are hit; change() drops the second. entersyscall, and what
- * returns from C, end there. On the goroutine's own stack, so it is the running g.
+ * runtime.reentersyscall (runtime/proc.go), used since Go 1.26: from then on it changes the state by an exchange of its
+ * own and calls casgstatus only if that fails. Then both probes are hit; change() drops the second. entersyscall, and
+ * what returns from C, end there. On the goroutine's own stack, so it is the running g.
  */
 GO_PROBE_IF(!left_out(GO_G(ctx)), sched_syscall_enter, ctx, process, site)
 {
@@ -528,8 +557,8 @@ GO_PROBE_IF(!left_out(GO_G(ctx)), sched_syscall_enter, ctx, process, site)
 }
 
 /*
- * runtime.exitsyscall (runtime/proc.go), used since Go 1.26, for the same reason. It makes the goroutine running whether there
- * is a P for it or not; if there is none, ends_syscall() puts it right.
+ * runtime.exitsyscall (runtime/proc.go), used since Go 1.26, for the same reason. It makes the goroutine running
+ * whether there is a P for it or not; if there is none, ends_syscall() puts it right.
  */
 GO_PROBE_IF(!left_out(GO_G(ctx)), sched_syscall_exit, ctx, process, site)
 {
@@ -541,9 +570,10 @@ GO_PROBE_IF(!left_out(GO_G(ctx)), sched_syscall_exit, ctx, process, site)
 }
 
 /*
- * runtime.preemptPark(gp) (runtime/proc.go, Go 1.19 to 1.27): a running goroutine stops for the collector. The change, to
- * _Gpreempted, is made by casGToPreemptScan and not by casgstatus; suspendG later makes it waiting and only then sets
- * the reason (waitReasonPreempted), so that is told by user space. It goes on through casgstatus, like any that waited.
+ * runtime.preemptPark(gp) (runtime/proc.go, Go 1.19 to 1.27): a running goroutine stops for the collector. The change,
+ * to _Gpreempted, is made by casGToPreemptScan and not by casgstatus; suspendG later makes it waiting and only then
+ * sets the reason (waitReasonPreempted), so that is told by user space. It goes on through casgstatus, like any that
+ * waited.
  */
 GO_PROBE_IF(!left_out(GO_ARG0(ctx)), sched_preempt, ctx, process, site)
 {
@@ -557,10 +587,10 @@ GO_PROBE_IF(!left_out(GO_ARG0(ctx)), sched_preempt, ctx, process, site)
 
 /*
  * runtime.coroswitch_m(gp) (runtime/coro.go, since Go 1.22): gp hands over to gp.coroarg.gp, and waits, or ends. Both
- * states are changed by exchanges of its own. Where these fail, and in bubbles of testing/synctest, casgstatus is called
- * besides: for the one that waits that is no park (parks()), and the one that runs passes for runnable for a moment. On g0,
- * gp stopped. Who is next is read before the runtime takes it: two that switch to one coroutine at once are an error
- * for which the program ends.
+ * states are changed by exchanges of its own. Where these fail, and in bubbles of testing/synctest, casgstatus is
+ * called besides: for the one that waits that is no park (parks()), and the one that runs passes for runnable for a
+ * moment. On g0, gp stopped. Who is next is read before the runtime takes it: two that switch to one coroutine at once
+ * are an error for which the program ends.
  */
 GO_PROBE(sched_coroswitch, ctx, process, site)
 {

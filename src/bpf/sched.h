@@ -107,8 +107,11 @@ struct sched_config {
 	__u64 no_p_begin; /* runtime.exitsyscallNoP */
 	__u64 no_p_end;
 	__u64 main_entry; /* runtime.main; 0: unknown */
-	/* What a goroutine does by its g.atomicstatus, SCHED_STATE_BITS for each, the first lowest: enum sched_state, SCHED_GONE where
-	 * there is none. One word, for the verifier knows a constant, but not what stands in a table at some index. */
+	/*
+	 * What a goroutine does by its g.atomicstatus, SCHED_STATE_BITS for each, the first lowest: enum sched_state,
+	 * SCHED_GONE where there is none. One word, for the verifier knows a constant, but not what stands in a table
+	 * at some index.
+	 */
 	__u64 states;
 	__u32 g_startpc; /* offsets */
 	__u32 g_waitreason;
