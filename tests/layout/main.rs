@@ -14,6 +14,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod measure;
+mod oracle;
 mod signatures;
 mod witnesses;
 mod write;

@@ -14,6 +14,7 @@ mod constants;
 mod effects;
 mod memory;
 pub(super) mod prologue;
+pub(super) mod typing;
 pub(super) mod uprobe;
 
 use super::instruction::{Access, Flow, Instruction as Any, Register};

@@ -12,19 +12,21 @@
 
 mod pointers;
 mod shapes;
+mod walk;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::amd64;
 use super::globals::Globals;
 use super::image::Machine;
 use super::layout::{Field, Layout};
 use super::runtime::Runtime;
 use super::starts;
+use super::{amd64, arm64};
 
 pub use pointers::{STRUCTURES, structure};
 pub use shapes::{Shape, Shapes, Signature, labels};
+pub(super) use walk::{Reading, State};
 
 use pointers::pointee;
 
@@ -138,6 +140,10 @@ impl<'r, 'b> Witnesses<'r, 'b> {
         witnesses
     }
 
+    fn machine(&self) -> Machine {
+        self.runtime.binary().image().machine()
+    }
+
     /// Notes where a member lies that points to a structure; whether that is news.
     fn point(&mut self, field: Field, offset: u32) -> bool {
         let Some(to) = pointee(field) else {
@@ -170,17 +176,36 @@ impl<'r, 'b> Witnesses<'r, 'b> {
             results: &self.results,
             keeping: &self.keeping,
         };
-        shapes::of(&amd64::typing::accesses(body.code(), &known))
+        shapes::of(&match self.machine() {
+            Machine::X86_64 => {
+                walk::accesses(amd64::typing::Typing::default(), body.code(), &known)
+            }
+            Machine::Aarch64 => {
+                walk::accesses(arm64::typing::Typing::default(), body.code(), &known)
+            }
+        })
     }
 }
 
-/// What the code of a binary says of offsets, and how many functions say so.
+/// What the code of a binary says of a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Where it is.
+    pub offset: u32,
+    /// How many functions say so.
+    pub functions: usize,
+    /// One of them.
+    pub one: String,
+}
+
+/// What the code of a binary says of offsets.
 pub fn derive(
     runtime: &Runtime<'_>,
     globals: &Globals,
     layout: &Layout,
-) -> BTreeMap<Field, (u32, usize)> {
-    derive_by(Shapes::embedded(), runtime, globals, layout)
+) -> BTreeMap<Field, Said> {
+    let shapes = Shapes::embedded(runtime.binary().image().machine());
+    derive_by(shapes, runtime, globals, layout)
 }
 
 /// The same by other shapes than those that grtmon carries.
@@ -189,10 +214,7 @@ pub fn derive_by(
     runtime: &Runtime<'_>,
     globals: &Globals,
     layout: &Layout,
-) -> BTreeMap<Field, (u32, usize)> {
-    if runtime.binary().image().machine() != Machine::X86_64 {
-        return BTreeMap::new();
-    }
+) -> BTreeMap<Field, Said> {
     let mut witnesses = Witnesses::new(runtime, globals, layout);
     for (function, signature) in shapes.signatures() {
         if let Some(result) = signature.result {
@@ -201,11 +223,12 @@ pub fn derive_by(
     }
     let mut found = BTreeMap::new();
     for _ in 0..ROUNDS {
-        let mut votes: BTreeMap<Field, BTreeMap<u32, usize>> = BTreeMap::new();
+        let mut votes: BTreeMap<Field, BTreeMap<u32, Vec<&str>>> = BTreeMap::new();
         for (function, signature) in shapes.signatures() {
             for (shape, offsets) in witnesses.shapes(function, signature) {
                 for (field, offset) in shapes.members(function, signature, &shape, &offsets) {
-                    *votes.entry(field).or_default().entry(offset).or_default() += 1;
+                    let votes = votes.entry(field).or_default();
+                    votes.entry(offset).or_default().push(function);
                 }
             }
         }
@@ -214,8 +237,8 @@ pub fn derive_by(
             .filter_map(|(field, votes)| Some((field, agreed(&votes, layout.hint(field))?)))
             .collect();
         let mut news = false;
-        for (field, (offset, _)) in &found {
-            news |= witnesses.point(*field, *offset);
+        for (field, said) in &found {
+            news |= witnesses.point(*field, said.offset);
         }
         if !news {
             break;
@@ -228,11 +251,18 @@ pub fn derive_by(
 const SEVERAL: usize = 3;
 
 /// What the witnesses agree on: one is enough for what is expected, something else takes several.
-fn agreed(votes: &BTreeMap<u32, usize>, expected: Option<u32>) -> Option<(u32, usize)> {
+fn agreed(votes: &BTreeMap<u32, Vec<&str>>, expected: Option<u32>) -> Option<Said> {
     let mut votes = votes.iter();
-    let (offset, count) = votes.next()?;
-    let is_enough = *count >= SEVERAL || expected == Some(*offset);
-    (votes.next().is_none() && is_enough).then_some((*offset, *count))
+    let (offset, functions) = votes.next()?;
+    let is_enough = functions.len() >= SEVERAL || expected == Some(*offset);
+    if votes.next().is_some() || !is_enough {
+        return None;
+    }
+    Some(Said {
+        offset: *offset,
+        functions: functions.len(),
+        one: (*functions.first()?).to_owned(),
+    })
 }
 
 /// The variables that are structures, each up to the next one or as far as it is taken to reach.

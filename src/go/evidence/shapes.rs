@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 
 use super::Access;
 use super::pointers::{STRUCTURES, structure};
+use crate::go::image::Machine;
 use crate::go::layout::Field;
 
 /// What a function takes and returns, as far as it points to a structure.
@@ -76,10 +77,15 @@ pub struct Shapes {
 }
 
 impl Shapes {
-    /// Those that grtmon carries.
-    pub fn embedded() -> &'static Shapes {
-        static SHAPES: OnceLock<Shapes> = OnceLock::new();
-        SHAPES.get_or_init(|| Shapes::parse(include_str!("shapes.txt")).unwrap_or_default())
+    /// Those that grtmon carries for a machine.
+    pub fn embedded(machine: Machine) -> &'static Shapes {
+        static AMD64: OnceLock<Shapes> = OnceLock::new();
+        static ARM64: OnceLock<Shapes> = OnceLock::new();
+        let (shapes, text) = match machine {
+            Machine::X86_64 => (&AMD64, include_str!("shapes.txt")),
+            Machine::Aarch64 => (&ARM64, include_str!("shapes_arm64.txt")),
+        };
+        shapes.get_or_init(|| Shapes::parse(text).unwrap_or_default())
     }
 
     /// Reads the text form.

@@ -37,7 +37,7 @@ use std::fmt;
 
 use super::binary::{Binary, VersionSource};
 use super::dwarf::{self, Answer, DwarfError, Query};
-use super::evidence::structure;
+use super::evidence::{Said, structure};
 use super::image::{Image, Machine};
 use super::implied::VersionRange;
 use super::version::GoVersion;
@@ -303,11 +303,12 @@ impl Layout {
 
     /// Notes what instructions of the binary say, and how many functions say it. Where that is something else than what was
     /// measured, somebody has changed the structure: nothing else that was measured of it is believed without proof.
-    pub(super) fn read_in_code(&mut self, found: &BTreeMap<Field, (u32, usize)>) {
+    pub(super) fn read_in_code(&mut self, found: &BTreeMap<Field, Said>) {
         let mut changed = BTreeSet::new();
         // By structure: from where to where members have moved.
         let mut moves: BTreeMap<&str, BTreeMap<u32, u32>> = BTreeMap::new();
-        for (field, (value, witnesses)) in found {
+        for (field, said) in found {
+            let value = &said.offset;
             match self.fact(*field) {
                 Fact::Known(measured, Origin::Table(near)) => {
                     let of = moves.entry(structure(*field)).or_default();
@@ -318,7 +319,7 @@ impl Layout {
                 }
                 Fact::Known(..) | Fact::Absent(Origin::Dwarf) => continue,
                 Fact::Absent(Origin::Table(near)) if !near.is_loose() => continue,
-                Fact::Absent(_) if *witnesses < 2 => continue,
+                Fact::Absent(_) if said.functions < 2 => continue,
                 Fact::Absent(_) | Fact::Unknown(_) => {}
             }
             self.set(*field, Fact::Known(*value, Origin::Code));
