@@ -63,7 +63,7 @@ impl Anatomy {
         let mut layout = Layout::of(binary);
         if layout.dwarf_problem().is_some() {
             let found = evidence::derive(runtime, &globals, &layout);
-            layout.read_in_code(&found);
+            layout.read_in_code(found);
             image.release_all();
         }
         Self {
@@ -92,6 +92,14 @@ impl Anatomy {
             main: self.main.clone(),
         };
         verify::settle(&mut self.layout, &live)
+    }
+
+    /// Notes what the code says also where DWARF says it already.
+    pub fn ask_code(&mut self, runtime: &Runtime<'_>) {
+        if self.layout.dwarf_problem().is_none() {
+            let found = evidence::derive(runtime, &self.globals, &self.layout);
+            self.layout.note(found);
+        }
     }
 
     /// What to add to a link-time address to get the live one, given where the process was entered (`AT_ENTRY` of its

@@ -25,6 +25,7 @@ mod pclntab_header;
 mod pclntab_names;
 mod pcvalue;
 pub mod printed;
+pub mod provenance;
 pub mod version;
 pub mod wrapped;
 

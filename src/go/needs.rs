@@ -19,6 +19,11 @@ pub struct Need {
 }
 
 impl Need {
+    /// What it takes.
+    pub fn fields(&self) -> &'static [Field] {
+        self.fields
+    }
+
     /// Why it cannot be had, if it cannot.
     pub fn lack(&self, layout: &Layout, globals: &Globals) -> Option<String> {
         for (name, address) in self.globals {
@@ -39,6 +44,34 @@ impl Need {
             more => format!("{first}; {more} more like that"),
         })
     }
+}
+
+/// The commands that need something.
+pub fn commands() -> Vec<&'static str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in NEEDS.iter().flat_map(|need| need.command.split(", ")) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// What one of them needs.
+pub fn of(command: &str) -> impl Iterator<Item = &'static Need> {
+    let is_for = move |need: &&Need| need.command.split(", ").any(|it| it == command);
+    NEEDS.iter().filter(is_for)
+}
+
+/// The fields that are needed, each once.
+pub fn fields(needs: impl Iterator<Item = &'static Need>) -> Vec<Field> {
+    let mut fields = Vec::new();
+    for field in needs.flat_map(|need| need.fields) {
+        if !fields.contains(field) {
+            fields.push(*field);
+        }
+    }
+    fields
 }
 
 /// What the programs of `gr` and `gr seq` cannot do without.

@@ -13,6 +13,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod confirmed;
 mod measure;
 mod oracle;
 mod signatures;

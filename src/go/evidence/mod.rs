@@ -223,12 +223,13 @@ pub fn derive_by(
     }
     let mut found = BTreeMap::new();
     for _ in 0..ROUNDS {
-        let mut votes: BTreeMap<Field, BTreeMap<u32, Vec<&str>>> = BTreeMap::new();
+        let mut votes: BTreeMap<Field, BTreeMap<u32, Votes<'_>>> = BTreeMap::new();
         for (function, signature) in shapes.signatures() {
             for (shape, offsets) in witnesses.shapes(function, signature) {
                 for (field, offset) in shapes.members(function, signature, &shape, &offsets) {
-                    let votes = votes.entry(field).or_default();
-                    votes.entry(offset).or_default().push(function);
+                    let votes = votes.entry(field).or_default().entry(offset).or_default();
+                    votes.functions.push(function);
+                    votes.touches += shape.touches.len();
                 }
             }
         }
@@ -247,21 +248,38 @@ pub fn derive_by(
     found
 }
 
-/// So many witnesses it takes for something that was not expected.
+/// Who says that a member is at an offset.
+#[derive(Default)]
+struct Votes<'f> {
+    functions: Vec<&'f str>,
+    /// How often they touch the structure.
+    touches: usize,
+}
+
+/// So many witnesses it takes for something that was not expected,
 const SEVERAL: usize = 3;
 
-/// What the witnesses agree on: one is enough for what is expected, something else takes several.
-fn agreed(votes: &BTreeMap<u32, Vec<&str>>, expected: Option<u32>) -> Option<Said> {
+/// or functions that touch so many members altogether: one that touches that many in the order that is known does not do
+/// so by accident.
+const MANY: usize = 7;
+
+/// The same for something that was expected, if only one function says so.
+const FEW: usize = 2;
+
+/// What the witnesses agree on: less is enough for what is expected than for something else.
+fn agreed(votes: &BTreeMap<u32, Votes<'_>>, expected: Option<u32>) -> Option<Said> {
     let mut votes = votes.iter();
-    let (offset, functions) = votes.next()?;
-    let is_enough = functions.len() >= SEVERAL || expected == Some(*offset);
+    let (offset, for_it) = votes.next()?;
+    let count = for_it.functions.len();
+    let is_likely = expected == Some(*offset) && (count >= 2 || for_it.touches >= FEW);
+    let is_enough = count >= SEVERAL || for_it.touches >= MANY || is_likely;
     if votes.next().is_some() || !is_enough {
         return None;
     }
     Some(Said {
         offset: *offset,
-        functions: functions.len(),
-        one: (*functions.first()?).to_owned(),
+        functions: count,
+        one: (*for_it.functions.first()?).to_owned(),
     })
 }
 

@@ -120,6 +120,17 @@ pub struct Layout {
     /// By `Field::index`.
     facts: Vec<Fact>,
     dwarf: Option<DwarfError>,
+    /// What else was said of fields.
+    traces: BTreeMap<Field, Trace>,
+}
+
+/// What was said of a field besides the fact that counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// By the code of the binary.
+    pub said: Option<Said>,
+    /// By the table, if that is not the fact.
+    pub table: Option<(u32, Nearness)>,
 }
 
 impl Layout {
@@ -164,6 +175,7 @@ impl Layout {
         Layout {
             facts: facts.collect(),
             dwarf: None,
+            traces: BTreeMap::new(),
         }
     }
 
@@ -173,7 +185,11 @@ impl Layout {
             .iter()
             .map(|_| Fact::Unknown(why.to_owned()))
             .collect();
-        Layout { facts, dwarf: None }
+        Layout {
+            facts,
+            dwarf: None,
+            traces: BTreeMap::new(),
+        }
     }
 
     /// Replaces what the binary's DWARF knows better. Types that DWARF does not mention (the linker
@@ -181,10 +197,14 @@ impl Layout {
     pub fn with_dwarf(mut self, image: &Image) -> Layout {
         match from_dwarf(image) {
             Ok(found) => {
-                for (fact, found) in self.facts.iter_mut().zip(found) {
-                    if let Some(found) = found {
-                        *fact = found;
+                let facts = self.facts.iter_mut().zip(Field::ALL);
+                for ((fact, field), found) in facts.zip(found) {
+                    let Some(found) = found else { continue };
+                    if let Fact::Known(value, Origin::Table(near)) = fact {
+                        let table = Some((*value, near.clone()));
+                        self.traces.entry(*field).or_default().table = table;
                     }
+                    *fact = found;
                 }
             }
             Err(why) => self.dwarf = Some(why),
@@ -291,6 +311,18 @@ impl Layout {
             })
     }
 
+    /// What else was said of a field.
+    pub fn trace(&self, field: Field) -> Option<&Trace> {
+        self.traces.get(&field)
+    }
+
+    /// Notes what instructions of the binary say without believing it.
+    pub(super) fn note(&mut self, found: BTreeMap<Field, Said>) {
+        for (field, said) in found {
+            self.traces.entry(field).or_default().said = Some(said);
+        }
+    }
+
     /// Why the binary's DWARF was not used; `None` if it was.
     pub fn dwarf_problem(&self) -> Option<&DwarfError> {
         self.dwarf.as_ref()
@@ -303,14 +335,16 @@ impl Layout {
 
     /// Notes what instructions of the binary say, and how many functions say it. Where that is something else than what was
     /// measured, somebody has changed the structure: nothing else that was measured of it is believed without proof.
-    pub(super) fn read_in_code(&mut self, found: &BTreeMap<Field, Said>) {
+    pub(super) fn read_in_code(&mut self, found: BTreeMap<Field, Said>) {
         let mut changed = BTreeSet::new();
         // By structure: from where to where members have moved.
         let mut moves: BTreeMap<&str, BTreeMap<u32, u32>> = BTreeMap::new();
-        for (field, said) in found {
+        for (field, said) in &found {
             let value = &said.offset;
-            match self.fact(*field) {
+            match &self.fact(*field).clone() {
                 Fact::Known(measured, Origin::Table(near)) => {
+                    let table = Some((*measured, near.clone()));
+                    self.traces.entry(*field).or_default().table = table;
                     let of = moves.entry(structure(*field)).or_default();
                     of.insert(*measured, *value);
                     if measured != value && !near.is_assumed() {
@@ -324,13 +358,21 @@ impl Layout {
             }
             self.set(*field, Fact::Known(*value, Origin::Code));
         }
-        for field in Field::ALL
-            .iter()
-            .filter(|field| !field.name().contains(' '))
-        {
+        self.note(found);
+        for field in Field::ALL {
             let Fact::Known(value, Origin::Table(near)) = self.fact(*field) else {
                 continue;
             };
+            if let Some(of) = field.name().strip_prefix("sizeof ") {
+                if changed.contains(of) {
+                    let near = Nearness::Contradicted(near.nearest());
+                    self.set(*field, Fact::Known(*value, Origin::Table(near)));
+                }
+                continue;
+            }
+            if field.name().contains(' ') {
+                continue;
+            }
             let (value, near, of) = (*value, near.clone(), structure(*field));
             let Some(moves) = moves.get(of) else {
                 continue;

@@ -47,6 +47,16 @@ impl Nearness {
         }
     }
 
+    /// Of which releases it is, in a word or two.
+    pub fn releases(&self) -> String {
+        match self {
+            Nearness::Between(low, high) | Nearness::Bridged(low, high) => {
+                format!("{} to {}", release(*low), release(*high))
+            }
+            other => release(other.nearest()).to_string(),
+        }
+    }
+
     /// Whether it is less than a measurement: to be checked on the live process before it is used.
     pub fn is_assumed(&self) -> bool {
         !matches!(
