@@ -9,7 +9,7 @@ use grtmon::go::{
     layout::{Fact, Field, Layout, Origin},
 };
 
-use crate::common::{Build, Toolchain, module, toolchains};
+use crate::common::{Build, Pgo, Toolchain, module, toolchains};
 
 /// What was found out of a stripped binary, and the truth.
 pub(crate) struct Twins {
@@ -29,6 +29,15 @@ impl Twins {
         }
     }
 
+    /// Of how many fields the code says something.
+    fn said(&self) -> usize {
+        let said = |field: &&Field| {
+            let trace = self.believed.trace(**field);
+            trace.is_some_and(|trace| trace.said.is_some())
+        };
+        Field::ALL.iter().filter(said).count()
+    }
+
     /// What would be used without asking a process, and is not so.
     pub(crate) fn wrong(&self) -> Vec<String> {
         let wrong = |field: &&Field| {
@@ -44,6 +53,33 @@ impl Twins {
         };
         Field::ALL.iter().filter(wrong).map(show).collect()
     }
+}
+
+/// However the runtime was compiled.
+#[test]
+fn other_code() {
+    let mut wrong = Vec::new();
+    for toolchain in toolchains() {
+        let flags = ["-l", "-l=4", "-N -l"].map(|gcflags| Build {
+            gcflags,
+            ..Build::DEFAULT
+        });
+        let profiles = [Pgo::Busy, Pgo::Everything].map(|pgo| Build {
+            pgo,
+            ..Build::DEFAULT
+        });
+        let arm64 = ["", "-l", "-l=4", "-N -l"].map(|gcflags| Build {
+            gcflags,
+            ..Build::ARM64
+        });
+        for build in [&flags[..], &profiles[..], &arm64[..]].concat() {
+            let name = format!("Go {} {}", toolchain.version, build.name());
+            let twins = Twins::of(toolchain, build);
+            println!("{name}: {} fields by code", twins.said());
+            wrong.extend(twins.wrong().iter().map(|it| format!("{name}: {it}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

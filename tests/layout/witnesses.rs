@@ -41,6 +41,9 @@ fn observe(binary: &Binary, toolchain: &Toolchain) -> Shapes {
         }
     }
     let mut shapes = Shapes::default();
+    for (name, signature) in signatures.iter().filter(|it| it.1.result.is_some()) {
+        shapes.declare(name, signature);
+    }
     for name in runtime.names().collect::<BTreeSet<_>>() {
         let none = Signature::default();
         let signature = signatures.get(name).unwrap_or(&none);
@@ -213,6 +216,9 @@ fn try_as_new(all: &Shapes, kept: &Shapes, seen: &[Seen]) {
 fn merge<'s>(all: impl Iterator<Item = &'s Shapes>) -> Shapes {
     let mut merged = Shapes::default();
     for shapes in all {
+        for (function, signature) in shapes.signatures() {
+            merged.declare(function, signature);
+        }
         for (function, signature, shape, members) in shapes.iter() {
             merged.add(function, signature, shape.clone(), members.to_vec());
         }
@@ -223,7 +229,7 @@ fn merge<'s>(all: impl Iterator<Item = &'s Shapes>) -> Shapes {
 /// The functions that are needed so that every member has several witnesses in every binary.
 fn choose(all: &Shapes, seen: &[Seen], before: &Shapes) -> Shapes {
     let mut wanted: BTreeMap<&str, usize> = BTreeMap::new();
-    for (function, _) in before.signatures() {
+    for (function, _) in before.telling() {
         *wanted.entry(function).or_default() += 1;
     }
     for Seen { binary, .. } in seen {

@@ -224,7 +224,7 @@ pub fn derive_by(
     let mut found = BTreeMap::new();
     for _ in 0..ROUNDS {
         let mut votes: BTreeMap<Field, BTreeMap<u32, Votes<'_>>> = BTreeMap::new();
-        for (function, signature) in shapes.signatures() {
+        for (function, signature) in shapes.telling() {
             for (shape, offsets) in witnesses.shapes(function, signature) {
                 for (field, offset) in shapes.members(function, signature, &shape, &offsets) {
                     let votes = votes.entry(field).or_default().entry(offset).or_default();
@@ -235,7 +235,7 @@ pub fn derive_by(
         }
         found = votes
             .into_iter()
-            .filter_map(|(field, votes)| Some((field, agreed(&votes, layout.hint(field))?)))
+            .filter_map(|(field, votes)| Some((field, agreed(&votes, field, layout)?)))
             .collect();
         let mut news = false;
         for (field, said) in &found {
@@ -244,6 +244,13 @@ pub fn derive_by(
         if !news {
             break;
         }
+    }
+    let distance = globals.heap_stats.zip(globals.memstats);
+    let distance = distance.and_then(|(member, start)| member.checked_sub(start));
+    if let Some(offset) = distance.and_then(|it| u32::try_from(it).ok()) {
+        let one = "runtime.(*mcache).refill".to_owned();
+        let said = Said { offset, functions: 1, one };
+        found.insert(Field::MstatsHeapStats, said);
     }
     found
 }
@@ -263,16 +270,17 @@ const SEVERAL: usize = 3;
 /// so by accident.
 const MANY: usize = 7;
 
-/// The same for something that was expected, if only one function says so.
-const FEW: usize = 2;
+/// The same for what was measured of another version only.
+const FEW: usize = 3;
 
-/// What the witnesses agree on: less is enough for what is expected than for something else.
-fn agreed(votes: &BTreeMap<u32, Votes<'_>>, expected: Option<u32>) -> Option<Said> {
+/// What the witnesses agree on: less is enough for what was measured than for something else.
+fn agreed(votes: &BTreeMap<u32, Votes<'_>>, field: Field, layout: &Layout) -> Option<Said> {
     let mut votes = votes.iter();
     let (offset, for_it) = votes.next()?;
     let count = for_it.functions.len();
-    let is_likely = expected == Some(*offset) && (count >= 2 || for_it.touches >= FEW);
-    let is_enough = count >= SEVERAL || for_it.touches >= MANY || is_likely;
+    let is_known = layout.offset(field) == Some(*offset);
+    let is_likely = layout.hint(field) == Some(*offset) && for_it.touches >= FEW;
+    let is_enough = is_known || is_likely || count >= SEVERAL || for_it.touches >= MANY;
     if votes.next().is_some() || !is_enough {
         return None;
     }

@@ -167,12 +167,25 @@ impl Shapes {
             })
     }
 
-    /// Keeps some functions only.
+    /// Notes what a function returns, though it may have no shape.
+    pub fn declare(&mut self, function: &str, signature: &Signature) {
+        let key = (function.to_owned(), signature.clone());
+        self.functions.entry(key).or_default();
+    }
+
+    /// Keeps the shapes of some functions only, and of all others what they return.
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        self.functions.retain(|(name, _), known| {
-            known.retain(|_, members| members.iter().any(Option::is_some));
-            keep(name)
+        self.functions.retain(|(name, signature), known| {
+            let is_kept = keep(name);
+            known.retain(|_, members| is_kept && members.iter().any(Option::is_some));
+            is_kept || signature.result.is_some()
         });
+    }
+
+    /// The functions that have a shape.
+    pub fn telling(&self) -> impl Iterator<Item = (&str, &Signature)> {
+        let all = self.functions.iter().filter(|(_, known)| !known.is_empty());
+        all.map(|((name, signature), _)| (name.as_str(), signature))
     }
 
     /// The functions, each with what it takes and returns.
