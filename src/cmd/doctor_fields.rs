@@ -98,7 +98,11 @@ fn describe(it: &Provenance) -> String {
         return it.why.clone().unwrap_or_default();
     };
     let mut text = short(source);
-    let agree: Vec<String> = it.confirmed_by.iter().map(short).collect();
+    let agree = it.confirmed_by.iter().map(|witness| match witness {
+        Witness::Table(_) => "table".to_owned(),
+        _ => short(witness),
+    });
+    let agree: Vec<String> = agree.collect();
     match agree.as_slice() {
         [] if !it.is_confirmed() => text.push_str("; nothing confirms it"),
         [] => {}

@@ -62,8 +62,12 @@ impl Anatomy {
         let globals = Globals::of(runtime);
         let mut layout = Layout::of(binary);
         if layout.dwarf_problem().is_some() {
-            let found = evidence::derive(runtime, &globals, &layout);
-            layout.read_in_code(found);
+            let ask = |layout: &Layout| evidence::derive_with_doubts(runtime, &globals, layout);
+            let (mut found, mut doubts) = ask(&layout);
+            if layout.has_gaps() && layout.fit(image.machine(), &found, &doubts) {
+                (found, doubts) = ask(&layout);
+            }
+            layout.read_in_code(found, &doubts);
             image.release_all();
         }
         Self {

@@ -74,7 +74,7 @@ fn score(shapes: Option<&Shapes>, binary: &Binary, hint: &Layout) -> Score {
     let globals = Globals::of(&runtime);
     let truth = Layout::of(binary);
     let found = match shapes {
-        Some(shapes) => derive_by(shapes, &runtime, &globals, hint),
+        Some(shapes) => derive_by(shapes, &runtime, &globals, hint).0,
         None => derive(&runtime, &globals, hint),
     };
     let mut score = Score {

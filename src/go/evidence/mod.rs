@@ -194,9 +194,12 @@ pub struct Said {
     pub offset: u32,
     /// How many functions say so.
     pub functions: usize,
-    /// One of them.
+    /// The one with the shortest name.
     pub one: String,
 }
+
+/// Where too little code for it to be believed says that members are.
+pub type Doubts = BTreeMap<Field, Vec<u32>>;
 
 /// What the code of a binary says of offsets.
 pub fn derive(
@@ -204,6 +207,16 @@ pub fn derive(
     globals: &Globals,
     layout: &Layout,
 ) -> BTreeMap<Field, Said> {
+    let shapes = Shapes::embedded(runtime.binary().image().machine());
+    derive_by(shapes, runtime, globals, layout).0
+}
+
+/// The same, and what little code says that is not believed.
+pub fn derive_with_doubts(
+    runtime: &Runtime<'_>,
+    globals: &Globals,
+    layout: &Layout,
+) -> (BTreeMap<Field, Said>, Doubts) {
     let shapes = Shapes::embedded(runtime.binary().image().machine());
     derive_by(shapes, runtime, globals, layout)
 }
@@ -214,14 +227,14 @@ pub fn derive_by(
     runtime: &Runtime<'_>,
     globals: &Globals,
     layout: &Layout,
-) -> BTreeMap<Field, Said> {
+) -> (BTreeMap<Field, Said>, Doubts) {
     let mut witnesses = Witnesses::new(runtime, globals, layout);
     for (function, signature) in shapes.signatures() {
         if let Some(result) = signature.result {
             witnesses.returns(function, result);
         }
     }
-    let mut found = BTreeMap::new();
+    let (mut found, mut doubts) = (BTreeMap::new(), BTreeMap::new());
     for _ in 0..ROUNDS {
         let mut votes: BTreeMap<Field, BTreeMap<u32, Votes<'_>>> = BTreeMap::new();
         for (function, signature) in shapes.telling() {
@@ -233,10 +246,14 @@ pub fn derive_by(
                 }
             }
         }
-        found = votes
-            .into_iter()
-            .filter_map(|(field, votes)| Some((field, agreed(&votes, field, layout)?)))
-            .collect();
+        found = BTreeMap::new();
+        doubts = BTreeMap::new();
+        for (field, votes) in votes {
+            match agreed(&votes, field, layout) {
+                Some(said) => drop(found.insert(field, said)),
+                None => drop(doubts.insert(field, votes.into_keys().collect())),
+            }
+        }
         let mut news = false;
         for (field, said) in &found {
             news |= witnesses.point(*field, said.offset);
@@ -252,7 +269,7 @@ pub fn derive_by(
         let said = Said { offset, functions: 1, one };
         found.insert(Field::MstatsHeapStats, said);
     }
-    found
+    (found, doubts)
 }
 
 /// Who says that a member is at an offset.
@@ -287,7 +304,7 @@ fn agreed(votes: &BTreeMap<u32, Votes<'_>>, field: Field, layout: &Layout) -> Op
     Some(Said {
         offset: *offset,
         functions: count,
-        one: (*for_it.functions.first()?).to_owned(),
+        one: (*for_it.functions.iter().min_by_key(|name| name.len())?).to_owned(),
     })
 }
 

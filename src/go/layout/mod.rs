@@ -27,6 +27,7 @@
 
 pub mod constant;
 mod field;
+mod fit;
 mod nearness;
 pub mod table;
 
@@ -37,7 +38,7 @@ use std::fmt;
 
 use super::binary::{Binary, VersionSource};
 use super::dwarf::{self, Answer, DwarfError, Query};
-use super::evidence::{Said, structure};
+use super::evidence::{Doubts, Said, structure};
 use super::image::{Image, Machine};
 use super::implied::VersionRange;
 use super::version::GoVersion;
@@ -139,8 +140,7 @@ impl Layout {
     /// Reading DWARF takes some milliseconds: ask once per binary.
     pub fn of(binary: &Binary) -> Layout {
         let machine = binary.image().machine();
-        // For tests: what would be known of a version that nobody has measured.
-        if cfg!(debug_assertions) && std::env::var_os("GRTMON_NO_LAYOUT_TABLE").is_some() {
+        if is_withheld() {
             return Layout::unknown("the table was left out").with_dwarf(binary.image());
         }
         let from_table = match (binary.version(), binary.version_source()) {
@@ -335,7 +335,7 @@ impl Layout {
 
     /// Notes what instructions of the binary say, and how many functions say it. Where that is something else than what was
     /// measured, somebody has changed the structure: nothing else that was measured of it is believed without proof.
-    pub(super) fn read_in_code(&mut self, found: BTreeMap<Field, Said>) {
+    pub(super) fn read_in_code(&mut self, found: BTreeMap<Field, Said>, doubts: &Doubts) {
         let mut changed = BTreeSet::new();
         // By structure: from where to where members have moved.
         let mut moves: BTreeMap<&str, BTreeMap<u32, u32>> = BTreeMap::new();
@@ -357,6 +357,18 @@ impl Layout {
                 Fact::Absent(_) | Fact::Unknown(_) => {}
             }
             self.set(*field, Fact::Known(*value, Origin::Code));
+        }
+        // Some code says something else, but too little of it to be believed.
+        let mut doubtful = Vec::new();
+        for (field, offsets) in doubts {
+            if let Fact::Known(measured, Origin::Table(near)) = self.fact(*field)
+                && let Some(value) = offsets.iter().find(|value| *value != measured)
+            {
+                doubtful.push((*field, *measured, near.nearest()));
+                changed.insert(structure(*field));
+                let of = moves.entry(structure(*field)).or_default();
+                of.insert(*measured, *value);
+            }
         }
         self.note(found);
         for field in Field::ALL {
@@ -392,6 +404,10 @@ impl Layout {
             };
             self.set(*field, Fact::Known(moved, Origin::Table(near)));
         }
+        for (field, value, nearest) in doubtful {
+            let near = Nearness::Contradicted(nearest);
+            self.set(field, Fact::Known(value, Origin::Table(near)));
+        }
     }
 
     /// Notes that an assumption has held in the live process.
@@ -409,6 +425,11 @@ impl Layout {
             *known = fact;
         }
     }
+}
+
+/// For tests: whether the table is not to be used, as if it knew no version.
+fn is_withheld() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("GRTMON_NO_LAYOUT_TABLE").is_some()
 }
 
 fn unconfirmed(origin: &Origin) -> String {
