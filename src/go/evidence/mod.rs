@@ -313,7 +313,7 @@ fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static st
     let of = |address: Option<u64>, name, most: u32| {
         let members = Field::ALL.iter().filter(|field| structure(**field) == name);
         let last = members.filter_map(|field| layout.hint(*field)).max();
-        let size = last.map_or(most, |last| last.saturating_add(80));
+        let size = last.map_or(most, |last| last.saturating_add(80).max(most));
         Some((address?, name, u64::from(size)))
     };
     let mut all: Vec<(u64, &'static str, u64)> = [
