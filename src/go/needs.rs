@@ -18,6 +18,16 @@ pub struct Need {
     globals: &'static [Variable],
 }
 
+/// Fields that one can do without if others are known: Go has had one list of dead goroutines, then two.
+const INSTEAD: [(Field, &[Field]); 3] = [
+    (
+        Field::SchedGFreeN,
+        &[Field::SchedGFreeStackSize, Field::SchedGFreeNoStackSize],
+    ),
+    (Field::SchedGFreeStackSize, &[Field::SchedGFreeN]),
+    (Field::SchedGFreeNoStackSize, &[Field::SchedGFreeN]),
+];
+
 impl Need {
     /// What it takes.
     pub fn fields(&self) -> &'static [Field] {
@@ -37,7 +47,14 @@ impl Need {
             .fields
             .iter()
             .filter(|field| layout.exists(**field) != Some(false));
-        let mut lacks = wanted.filter_map(|field| layout.require_checked(*field).err());
+        let known = |field: &Field| layout.require_checked(*field).is_ok();
+        let replaced = |field: &Field| {
+            let mut others = INSTEAD.iter().filter(|(other, _)| other == field);
+            others.any(|(_, instead)| instead.iter().all(known))
+        };
+        let mut lacks = wanted
+            .filter(|field| !replaced(field))
+            .filter_map(|field| layout.require_checked(*field).err());
         let first = lacks.next()?;
         Some(match lacks.count() {
             0 => first.to_string(),

@@ -91,6 +91,18 @@ fn what_is_read_is_the_same() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A process that has not collected its garbage yet.
+#[test]
+fn allocations_of_a_young_process_are_known() {
+    for toolchain in toolchains() {
+        for version in ["unknown", "go1.99.0"] {
+            let still = Still::start(toolchain, hidden(version.to_owned()), "pile");
+            let stat = still.stat();
+            assert!(stat["objects"].is_u64(), "{}: {stat}", still.name);
+        }
+    }
+}
+
 /// What was ever said, by what was told: `create goid`; and how many goroutines of the program itself were made.
 #[derive(Default, PartialEq, Debug)]
 struct Told {

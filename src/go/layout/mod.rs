@@ -109,7 +109,13 @@ pub struct LayoutError {
 
 impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not known: {}", self.field.name(), self.why)
+        let name = self.field.name();
+        match name.split_once(' ') {
+            Some(("len", of)) => write!(f, "the length of {of}")?,
+            Some((_, of)) => write!(f, "the size of {of}")?,
+            None => f.write_str(name)?,
+        }
+        write!(f, " is not known: {}", self.why)
     }
 }
 
@@ -253,7 +259,7 @@ impl Layout {
     /// Why there is none.
     pub fn require(&self, field: Field) -> Result<u32, LayoutError> {
         let why = match self.fact(field) {
-            Fact::Known(_, origin) if self.is_hint(field) => unconfirmed(origin),
+            Fact::Known(_, origin) if self.is_hint(field) => unconfirmed(field, origin),
             Fact::Known(value, _) => return Ok(*value),
             Fact::Absent(_) => "this version of Go does not have it".to_owned(),
             Fact::Unknown(why) => why.clone(),
@@ -269,7 +275,7 @@ impl Layout {
     pub fn require_checked(&self, field: Field) -> Result<u32, LayoutError> {
         match self.fact(field) {
             Fact::Known(_, origin) | Fact::Absent(origin) if origin.is_assumed() => {
-                let why = unconfirmed(origin);
+                let why = unconfirmed(field, origin);
                 Err(LayoutError { field, why })
             }
             _ => self.require(field),
@@ -432,8 +438,23 @@ fn is_withheld() -> bool {
     cfg!(debug_assertions) && std::env::var_os("GRTMON_NO_LAYOUT_TABLE").is_some()
 }
 
-fn unconfirmed(origin: &Origin) -> String {
-    format!("{origin}, and nothing in the live process confirms it")
+fn unconfirmed(field: Field, origin: &Origin) -> String {
+    // What a collection writes, and what counts from one to the next.
+    let of_heap = [
+        "workType",
+        "gcControllerState",
+        "mstats",
+        "consistentHeapStats",
+        "heapStatsDelta",
+        "mcache",
+        "mspan",
+        "mheap",
+    ];
+    let may = match of_heap.contains(&structure(field)) {
+        true => " yet; its next garbage collection may",
+        false => "",
+    };
+    format!("{origin}, and nothing in the live process confirms it{may}")
 }
 
 impl fmt::Display for Layout {
