@@ -3,9 +3,9 @@
 
 use crate::go::layout::Field;
 use crate::go::needs;
+use crate::go::process::verify::Report;
 use crate::go::provenance::Provenance;
 use crate::go::provenance::Witness;
-use crate::go::verify::Report;
 use crate::model::report::Detail;
 use crate::model::report::Section;
 use crate::model::report::Verdict;

@@ -1,7 +1,7 @@
 //! Where each thing that is known of the runtime's structures comes from, and what confirms or contradicts it.
 
-use super::layout::{Fact, Field, Layout, Origin};
-use super::verify::Report;
+use crate::go::layout::{Fact, Field, Layout, Origin};
+use crate::go::process::verify::Report;
 
 /// Who says where a member lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Provenance {
             let others = said.functions.saturating_sub(1);
             (Witness::Code(said.one.clone(), others), said.offset)
         });
-        let table = |near: &super::layout::Nearness| Witness::Table(near.releases());
+        let table = |near: &crate::go::layout::Nearness| Witness::Table(near.releases());
         let tabled = trace.and_then(|trace| trace.table.as_ref());
         let tabled = tabled.map(|(value, near)| (table(near), *value));
         let (value, source) = match layout.fact(field) {
@@ -64,7 +64,7 @@ impl Provenance {
             Origin::Process => Witness::Found,
         });
         let process = report.and_then(|report| {
-            let holds = |claim: &&super::verify::Claim| {
+            let holds = |claim: &&crate::go::process::verify::Claim| {
                 claim.holds() && claim.fields.contains(&field)
             };
             report.claims.iter().find(holds)
@@ -80,7 +80,9 @@ impl Provenance {
         if let (Some(claim), Some(_)) = (process, value) {
             confirmed_by.push(Witness::Process(claim.text));
         } else if matches!(layout.fact(field), Fact::Known(_, Origin::Confirmed(_))) {
-            confirmed_by.push(Witness::Process("a member behind it is where it was expected"));
+            confirmed_by.push(Witness::Process(
+                "a member behind it is where it was expected",
+            ));
         }
         Self {
             field,

@@ -122,8 +122,11 @@ fn told(toolchain: &Toolchain, build: Build, command: &[&str]) -> Told {
         let what = line["event"].as_str().unwrap_or("line");
         let fields = line.as_object().unwrap().iter();
         let known = fields.filter(|it| !it.1.is_null());
-        told.known.extend(known.map(|it| format!("{what} {}", it.0)));
-        let is_own = line["fn"].as_str().is_some_and(|it| it.starts_with("main."));
+        told.known
+            .extend(known.map(|it| format!("{what} {}", it.0)));
+        let is_own = line["fn"]
+            .as_str()
+            .is_some_and(|it| it.starts_with("main."));
         told.created += usize::from(what == "create" && is_own);
     }
     told
@@ -136,7 +139,13 @@ fn what_is_probed_is_the_same() {
         return;
     }
     for toolchain in toolchains() {
-        for command in [&["gr"][..], &["gr", "seq"], &["sched"], &["gc", "--cycles"], &["gm"]] {
+        for command in [
+            &["gr"][..],
+            &["gr", "seq"],
+            &["sched"],
+            &["gc", "--cycles"],
+            &["gm"],
+        ] {
             let plain = told(toolchain, STRIPPED, command);
             for version in ["unknown", "devel go1.28-abcdef", "go1.99.0"] {
                 let seen = told(toolchain, hidden(version.to_owned()), command);

@@ -53,7 +53,11 @@ fn without_the_table() {
         // What probes and dumps cannot do without is in the code of every version.
         for command in ["gr", "gr_seq", "sched", "dump"] {
             let found = doctor["commands"][command]["found"].as_str().unwrap();
-            assert!(!found.starts_with("refused"), "{}: {command}: {found}", still.name);
+            assert!(
+                !found.starts_with("refused"),
+                "{}: {command}: {found}",
+                still.name
+            );
         }
     }
 }

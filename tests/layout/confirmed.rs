@@ -37,7 +37,11 @@ fn count(toolchain: &Toolchain, machine: &'static str) -> Count {
         },
     );
     let wrong = twins.wrong();
-    assert!(wrong.is_empty(), "{} {machine}: {wrong:?}", toolchain.version);
+    assert!(
+        wrong.is_empty(),
+        "{} {machine}: {wrong:?}",
+        toolchain.version
+    );
     let mut count = Count {
         confirmed: 0,
         others: Vec::new(),
@@ -51,7 +55,10 @@ fn count(toolchain: &Toolchain, machine: &'static str) -> Count {
         let said = twins.believed.trace(field).and_then(|it| it.said.as_ref());
         match said {
             Some(said) if said.offset == *truth => count.confirmed += 1,
-            Some(said) => panic!("{} {machine}: {field}: {said:?}, DWARF {truth}", toolchain.version),
+            Some(said) => panic!(
+                "{} {machine}: {field}: {said:?}, DWARF {truth}",
+                toolchain.version
+            ),
             None => count.others.push(field.name()),
         }
     }
@@ -68,7 +75,10 @@ fn row(toolchain: &Toolchain) -> String {
     let cells: String = cells.collect();
     let mut others: BTreeMap<Field, Vec<&str>> = BTreeMap::new();
     for (count, machine) in counts.iter().zip(MACHINES) {
-        for field in Field::ALL.iter().filter(|it| count.others.contains(&it.name())) {
+        for field in Field::ALL
+            .iter()
+            .filter(|it| count.others.contains(&it.name()))
+        {
             others.entry(*field).or_default().push(machine);
         }
     }
@@ -99,7 +109,10 @@ fn fields_confirmed_by_code_are_as_the_documentation_says() {
     if writes {
         rows = seen;
         let head = text.lines().take_while(|line| !line.starts_with("| 1."));
-        let tail = text.lines().skip_while(|line| !line.starts_with("| 1.")).skip_while(is_row);
+        let tail = text
+            .lines()
+            .skip_while(|line| !line.starts_with("| 1."))
+            .skip_while(is_row);
         let rows = rows.iter().map(String::as_str);
         let lines: Vec<&str> = head.chain(rows).chain(tail).collect();
         fs::write(DOCS, lines.join("\n") + "\n").unwrap();

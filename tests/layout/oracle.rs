@@ -4,8 +4,7 @@
 use std::fs;
 
 use grtmon::go::{
-    Binary,
-    anatomy::Anatomy,
+    Anatomy, Binary,
     layout::{Fact, Field, Layout, Origin},
     needs,
 };

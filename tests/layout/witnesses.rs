@@ -1,6 +1,6 @@
 //! What the runtime's code says of its structures, held against DWARF; and the list of shapes, made.
 //!
-//! `GRTMON_LAYOUT=shapes cargo test --test layout witnesses -- --nocapture` rewrites src/go/evidence/shapes*.txt.
+//! `GRTMON_LAYOUT=shapes cargo test --test layout witnesses -- --nocapture` rewrites src/go/layout/evidence/shapes*.txt.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,10 +10,10 @@ use std::{
 
 use grtmon::go::{
     Binary, Machine,
-    evidence::{Shapes, Signature, Witnesses, derive, derive_by, labels, structure},
-    globals::Globals,
+    layout::evidence::{Shapes, Signature, Witnesses, derive, derive_by, labels, structure},
+    layout::globals::Globals,
     layout::{Field, Layout},
-    runtime::Runtime,
+    site::runtime_functions::Runtime,
 };
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     signatures::signatures,
 };
 
-const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/go/evidence");
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/go/layout/evidence");
 
 /// For so many functions a member is looked for in every version.
 const ENOUGH: usize = 4;
@@ -105,7 +105,7 @@ fn score(shapes: Option<&Shapes>, binary: &Binary, hint: &Layout) -> Score {
 }
 
 fn names(fields: &BTreeSet<Field>) -> String {
-    let known = grtmon::go::evidence::STRUCTURES;
+    let known = grtmon::go::layout::evidence::STRUCTURES;
     fields
         .iter()
         .filter(|field| known.contains(&structure(**field)))
@@ -147,7 +147,12 @@ struct Seen {
 
 /// How programs are compiled whose shapes are taken: by machine, with its list.
 const FLAVOURS: [(Machine, &str, &str, &[&str]); 2] = [
-    (Machine::X86_64, "", "shapes.txt", &["", "-l", "-l=4", "-N -l"]),
+    (
+        Machine::X86_64,
+        "",
+        "shapes.txt",
+        &["", "-l", "-l=4", "-N -l"],
+    ),
     (Machine::Aarch64, "arm64", "shapes_arm64.txt", &["", "-l"]),
 ];
 
@@ -195,7 +200,11 @@ fn try_as_new(all: &Shapes, kept: &Shapes, seen: &[Seen]) {
         let before = before.map(|it| Layout::of(&it.binary));
         let unknown = Layout::unknown("a test");
         for (what, shapes, hint) in [
-            ("as a new version", &others, before.as_ref().unwrap_or(&unknown)),
+            (
+                "as a new version",
+                &others,
+                before.as_ref().unwrap_or(&unknown),
+            ),
             ("as a new version, no table", &others, &unknown),
             ("all functions", all, &unknown),
             ("chosen functions", kept, &unknown),

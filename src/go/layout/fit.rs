@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::table::{Cell, Table, machine_name};
 use super::{Fact, Field, Layout, Nearness, Origin, Release, is_withheld};
-use crate::go::evidence::{Doubts, Said};
-use crate::go::image::Machine;
+use crate::go::elf::image::Machine;
+use crate::go::layout::evidence::{Doubts, Said};
 
 /// The code must say so much for a release to be told by it.
 const TELLING: usize = 60;

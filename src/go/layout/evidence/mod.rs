@@ -1,0 +1,336 @@
+//! Offsets that the binary's own code shows.
+//!
+//! A function of the runtime touches the same members of a structure in the same order, whatever their offsets are: the
+//! compiler has put the offsets into its instructions. `shapes.txt` says of some functions which members these are; it is
+//! made by `tests/layout` from real toolchains, whose DWARF has the truth, and knows nothing of versions. Where a function
+//! of a binary has one of the known shapes, each of its members has a witness. A member counts if its witnesses agree; and
+//! where they say something else than the table, only if there are several. It was tried with each version as if it were
+//! new, with the shapes of all others only: nothing that was found was wrong.
+//!
+//! What a structure is known by is the calling convention (which argument is a `*p`), the register that holds g, and the
+//! addresses of global variables; from there it goes on from pointer to pointer.
+
+mod pointers;
+mod shapes;
+mod walk;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use super::globals::Globals;
+use crate::go::elf::image::Machine;
+use crate::go::isa::{amd64, arm64};
+use crate::go::layout::{Field, Layout};
+use crate::go::site::go_statements;
+use crate::go::site::runtime_functions::Runtime;
+
+pub use pointers::{STRUCTURES, structure};
+pub use shapes::{Shape, Shapes, Signature, labels};
+pub(in crate::go) use walk::{Reading, State};
+
+use pointers::pointee;
+
+/// How often is begun anew because a pointer turned out to lie elsewhere.
+const ROUNDS: usize = 3;
+
+/// A place in one of the [`STRUCTURES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pointer {
+    /// The structure, as fields name it.
+    pub structure: &'static str,
+    /// Bytes from its start.
+    pub offset: u32,
+}
+
+impl Pointer {
+    /// The start of a structure.
+    pub fn to(structure: &'static str) -> Self {
+        Self {
+            structure,
+            offset: 0,
+        }
+    }
+
+    /// So many bytes further on; `None` if that is not in the structure.
+    pub fn moved(self, by: u64) -> Option<Self> {
+        let offset = u64::from(self.offset).wrapping_add(by);
+        let offset = u32::try_from(offset)
+            .ok()
+            .filter(|offset| *offset < 1 << 20)?;
+        Some(Self { offset, ..self })
+    }
+}
+
+/// An instruction that reads a member of a structure, writes it, or takes its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Which.
+    pub at: Pointer,
+    /// Bytes read or written.
+    pub width: u8,
+    /// `r`, `w`, `a`; in capital letters for an element of an array.
+    pub how: char,
+}
+
+/// What is known when a function is looked at.
+#[derive(Debug)]
+pub struct Known<'k> {
+    /// The structures that its arguments point to, by register.
+    pub arguments: Vec<Option<&'static str>>,
+    /// Variables that are structures, by address, each with its end.
+    globals: Vec<(Range<u64>, &'static str)>,
+    /// What the members point to that are pointers, by structure and offset.
+    pointees: HashMap<(&'static str, u32), &'static str>,
+    /// What functions return, by entry.
+    results: &'k HashMap<u64, &'static str>,
+    /// Code of functions that keep registers.
+    keeping: &'k [Range<u64>],
+}
+
+impl Known<'_> {
+    /// The place in a variable that an address is.
+    pub(in crate::go) fn global(&self, address: u64) -> Option<Pointer> {
+        let (range, structure) = self
+            .globals
+            .iter()
+            .find(|(range, _)| range.contains(&address))?;
+        Pointer::to(structure).moved(address.checked_sub(range.start)?)
+    }
+
+    /// What is loaded from a place, if it is the start of a structure.
+    pub(in crate::go) fn pointee(&self, from: Pointer) -> Option<Pointer> {
+        let to = self.pointees.get(&(from.structure, from.offset))?;
+        Some(Pointer::to(to))
+    }
+
+    pub(in crate::go) fn result(&self, callee: u64) -> Option<&'static str> {
+        self.results.get(&callee).copied()
+    }
+
+    pub(in crate::go) fn keeps(&self, callee: u64) -> bool {
+        self.keeping.iter().any(|code| code.contains(&callee))
+    }
+}
+
+/// Looks at the functions of one binary.
+#[derive(Debug)]
+pub struct Witnesses<'r, 'b> {
+    runtime: &'r Runtime<'b>,
+    globals: Vec<(Range<u64>, &'static str)>,
+    results: HashMap<u64, &'static str>,
+    keeping: Vec<Range<u64>>,
+    pointees: HashMap<(&'static str, u32), &'static str>,
+}
+
+impl<'r, 'b> Witnesses<'r, 'b> {
+    /// Of a binary, with what is believed of pointers for the time being.
+    pub fn new(runtime: &'r Runtime<'b>, globals: &Globals, layout: &Layout) -> Self {
+        let mut witnesses = Self {
+            runtime,
+            globals: variables(globals, layout),
+            results: HashMap::new(),
+            keeping: go_statements::keeping(runtime),
+            pointees: HashMap::new(),
+        };
+        for field in Field::ALL {
+            if let Some(offset) = layout.hint(*field) {
+                witnesses.point(*field, offset);
+            }
+        }
+        witnesses
+    }
+
+    fn machine(&self) -> Machine {
+        self.runtime.binary().image().machine()
+    }
+
+    /// Notes where a member lies that points to a structure; whether that is news.
+    fn point(&mut self, field: Field, offset: u32) -> bool {
+        let Some(to) = pointee(field) else {
+            return false;
+        };
+        let known = (structure(field), offset);
+        if self.pointees.get(&known) == Some(&to) {
+            return false;
+        }
+        self.pointees.insert(known, to);
+        true
+    }
+
+    /// Notes what functions return.
+    pub fn returns(&mut self, function: &str, structure: &'static str) {
+        for entry in self.runtime.entries(function) {
+            self.results.insert(entry, structure);
+        }
+    }
+
+    /// What a function does to each structure, if it has code of its own.
+    pub fn shapes(&self, function: &str, signature: &Signature) -> Vec<(Shape, Vec<u32>)> {
+        let Ok(body) = self.runtime.body(function) else {
+            return Vec::new();
+        };
+        let known = Known {
+            arguments: signature.arguments.clone(),
+            globals: self.globals.clone(),
+            pointees: self.pointees.clone(),
+            results: &self.results,
+            keeping: &self.keeping,
+        };
+        shapes::of(&match self.machine() {
+            Machine::X86_64 => {
+                walk::accesses(amd64::typing::Typing::default(), body.code(), &known)
+            }
+            Machine::Aarch64 => walk::accesses(arm64::typing::Typing, body.code(), &known),
+        })
+    }
+}
+
+/// What the code of a binary says of a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Where it is.
+    pub offset: u32,
+    /// How many functions say so.
+    pub functions: usize,
+    /// The one with the shortest name.
+    pub one: String,
+}
+
+/// Where too little code for it to be believed says that members are.
+pub type Doubts = BTreeMap<Field, Vec<u32>>;
+
+/// What the code of a binary says of offsets.
+pub fn derive(runtime: &Runtime<'_>, globals: &Globals, layout: &Layout) -> BTreeMap<Field, Said> {
+    let shapes = Shapes::embedded(runtime.binary().image().machine());
+    derive_by(shapes, runtime, globals, layout).0
+}
+
+/// The same, and what little code says that is not believed.
+pub fn derive_with_doubts(
+    runtime: &Runtime<'_>,
+    globals: &Globals,
+    layout: &Layout,
+) -> (BTreeMap<Field, Said>, Doubts) {
+    let shapes = Shapes::embedded(runtime.binary().image().machine());
+    derive_by(shapes, runtime, globals, layout)
+}
+
+/// The same by other shapes than those that grtmon carries.
+pub fn derive_by(
+    shapes: &Shapes,
+    runtime: &Runtime<'_>,
+    globals: &Globals,
+    layout: &Layout,
+) -> (BTreeMap<Field, Said>, Doubts) {
+    let mut witnesses = Witnesses::new(runtime, globals, layout);
+    for (function, signature) in shapes.signatures() {
+        if let Some(result) = signature.result {
+            witnesses.returns(function, result);
+        }
+    }
+    let (mut found, mut doubts) = (BTreeMap::new(), BTreeMap::new());
+    for _ in 0..ROUNDS {
+        let mut votes: BTreeMap<Field, BTreeMap<u32, Votes<'_>>> = BTreeMap::new();
+        for (function, signature) in shapes.telling() {
+            for (shape, offsets) in witnesses.shapes(function, signature) {
+                for (field, offset) in shapes.members(function, signature, &shape, &offsets) {
+                    let votes = votes.entry(field).or_default().entry(offset).or_default();
+                    votes.functions.push(function);
+                    votes.touches += shape.touches.len();
+                }
+            }
+        }
+        found = BTreeMap::new();
+        doubts = BTreeMap::new();
+        for (field, votes) in votes {
+            match agreed(&votes, field, layout) {
+                Some(said) => drop(found.insert(field, said)),
+                None => drop(doubts.insert(field, votes.into_keys().collect())),
+            }
+        }
+        let mut news = false;
+        for (field, said) in &found {
+            news |= witnesses.point(*field, said.offset);
+        }
+        if !news {
+            break;
+        }
+    }
+    let distance = globals.heap_stats.zip(globals.memstats);
+    let distance = distance.and_then(|(member, start)| member.checked_sub(start));
+    if let Some(offset) = distance.and_then(|it| u32::try_from(it).ok()) {
+        let one = "runtime.(*mcache).refill".to_owned();
+        let said = Said {
+            offset,
+            functions: 1,
+            one,
+        };
+        found.insert(Field::MstatsHeapStats, said);
+    }
+    (found, doubts)
+}
+
+/// Who says that a member is at an offset.
+#[derive(Default)]
+struct Votes<'f> {
+    functions: Vec<&'f str>,
+    /// How often they touch the structure.
+    touches: usize,
+}
+
+/// So many witnesses it takes for something that was not expected,
+const SEVERAL: usize = 3;
+
+/// or functions that touch so many members altogether: one that touches that many in the order that is known does not do
+/// so by accident.
+const MANY: usize = 7;
+
+/// The same for what was measured of another version only.
+const FEW: usize = 3;
+
+/// What the witnesses agree on: less is enough for what was measured than for something else.
+fn agreed(votes: &BTreeMap<u32, Votes<'_>>, field: Field, layout: &Layout) -> Option<Said> {
+    let mut votes = votes.iter();
+    let (offset, for_it) = votes.next()?;
+    let count = for_it.functions.len();
+    let is_known = layout.offset(field) == Some(*offset);
+    let is_likely = layout.hint(field) == Some(*offset) && for_it.touches >= FEW;
+    let is_enough = is_known || is_likely || count >= SEVERAL || for_it.touches >= MANY;
+    if votes.next().is_some() || !is_enough {
+        return None;
+    }
+    Some(Said {
+        offset: *offset,
+        functions: count,
+        one: (*for_it.functions.iter().min_by_key(|name| name.len())?).to_owned(),
+    })
+}
+
+/// The variables that are structures, each up to the next one or as far as it is taken to reach.
+fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static str)> {
+    let of = |address: Option<u64>, name, most: u32| {
+        let members = Field::ALL.iter().filter(|field| structure(**field) == name);
+        let last = members.filter_map(|field| layout.hint(*field)).max();
+        let size = last.map_or(most, |last| last.saturating_add(80).max(most));
+        Some((address?, name, u64::from(size)))
+    };
+    let mut all: Vec<(u64, &'static str, u64)> = [
+        of(globals.sched, "schedt", 16384),
+        of(globals.work, "workType", 1024),
+        of(globals.gc_controller, "gcControllerState", 512),
+        of(globals.memstats, "mstats", 16384),
+        of(globals.mheap, "mheap", 1 << 17),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    all.sort_unstable();
+    let starts: Vec<u64> = all.iter().map(|(start, ..)| *start).collect();
+    all.into_iter()
+        .map(|(start, structure, size)| {
+            let next = starts.iter().find(|other| **other > start);
+            let end = start.saturating_add(size);
+            (start..next.map_or(end, |next| end.min(*next)), structure)
+        })
+        .collect()
+}
