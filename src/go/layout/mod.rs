@@ -373,7 +373,8 @@ impl Layout {
         let mut doubtful = Vec::new();
         for (field, offsets) in doubts {
             if let Fact::Known(measured, Origin::Table(near)) = self.fact(*field)
-                && let Some(value) = offsets.iter().find(|value| *value != measured)
+                && !offsets.contains(measured)
+                && let Some(value) = offsets.first()
             {
                 doubtful.push((*field, *measured, near.nearest()));
                 changed.insert(structure(*field));

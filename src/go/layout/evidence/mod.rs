@@ -20,7 +20,7 @@ use std::ops::Range;
 use super::globals::Globals;
 use crate::go::elf::image::Machine;
 use crate::go::isa::{amd64, arm64};
-use crate::go::layout::{Field, Layout};
+use crate::go::layout::{Fact, Field, Layout};
 use crate::go::site::go_statements;
 use crate::go::site::runtime_functions::Runtime;
 
@@ -309,9 +309,14 @@ fn agreed(votes: &BTreeMap<u32, Votes<'_>>, field: Field, layout: &Layout) -> Op
 /// The variables that are structures, each up to the next one or as far as it is taken to reach.
 fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static str)> {
     let of = |address: Option<u64>, name, most: u32| {
-        let members = Field::ALL.iter().filter(|field| structure(**field) == name);
-        let last = members.filter_map(|field| layout.hint(*field)).max();
-        let size = last.map_or(most, |last| last.saturating_add(80).max(most));
+        let members = || Field::ALL.iter().filter(|field| structure(**field) == name);
+        let last = members().filter_map(|field| layout.hint(*field)).max();
+        // Where a member may be anywhere, the last of the others is not the end.
+        let lacks = |field: &Field| matches!(layout.fact(*field), Fact::Unknown(_));
+        let size = match last {
+            Some(last) if !members().any(lacks) => last.saturating_add(80),
+            last => last.unwrap_or(0).saturating_add(80).max(most),
+        };
         Some((address?, name, u64::from(size)))
     };
     let mut all: Vec<(u64, &'static str, u64)> = [
