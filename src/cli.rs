@@ -424,6 +424,9 @@ pub struct Doctor {
     /// A Go program
     #[arg(short, long, value_name = "FILE")]
     pub binpath: Option<PathBuf>,
+    /// Each field of the runtime that a command needs: where it is, who says so, and what confirms it
+    #[arg(long)]
+    pub fields: bool,
     /// Form of the output
     #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
     pub output: Output,

@@ -12,6 +12,7 @@ pub mod memory;
 pub mod needs;
 pub mod pclntab;
 pub mod process;
+pub mod provenance;
 pub mod site;
 pub mod symbolize;
 pub mod version;

@@ -38,6 +38,8 @@ pub struct Globals {
     pub sched: Option<u64>,
     /// `work workType` (runtime/mgc.go).
     pub work: Option<u64>,
+    /// `memstats.heapStats`: its distance from `memstats` is its offset.
+    pub heap_stats: Option<u64>,
     /// `sched.lock`: its distance from `sched` tests a layout.
     pub sched_lock: Option<u64>,
     /// `work.markDoneSema`: its distance from `work` tests a layout.
@@ -66,6 +68,7 @@ impl Globals {
             runtime_init_time: search.variable("runtime.runtimeInitTime", search.init_time()),
             sched: search.variable("runtime.sched", search.sched()),
             work: search.variable("runtime.work", search.work()),
+            heap_stats: search.memstats(),
             sched_lock: search.sched_lock(),
             work_mark_done_sema: search.work_mark_done_sema(),
             wait_reason_strings: search.strings(&["runtime.waitReason.String"]),

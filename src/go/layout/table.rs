@@ -128,6 +128,15 @@ impl Table {
         measured.then(|| self.value(section, at, field))
     }
 
+    /// All releases that were measured on a machine, each with the experiment if there is one.
+    pub fn releases(&self, machine: &str) -> impl Iterator<Item = (Option<&str>, Release)> {
+        let sections = self.sections.iter().filter(move |it| it.machine == machine);
+        sections.flat_map(|section| {
+            let experiment = section.experiment.as_deref();
+            section.measured.iter().map(move |at| (experiment, *at))
+        })
+    }
+
     /// What the table says about a field in any version.
     ///
     /// # Errors

@@ -163,5 +163,5 @@ pub(in crate::go) fn decode(
 }
 
 fn cut() -> ReadError {
-    ReadError::Implausible("heap statistics are cut short".to_owned())
+    ReadError::Unknown("heap statistics are cut short: they are not built as expected".to_owned())
 }
