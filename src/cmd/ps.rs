@@ -16,6 +16,7 @@ use crate::target::live::Live;
 use crate::target::survey;
 use crate::target::survey::Found;
 use crate::target::survey::Program;
+use crate::target::survey::Survey;
 
 use super::output;
 use super::output::Output;
@@ -24,15 +25,8 @@ use super::output::Output;
 const TOLD: usize = 3;
 
 pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
-    let mut survey = survey::survey()?;
-    let programs = &mut survey.programs;
-    let rows = survey.processes.iter().filter_map(|found| {
-        let program = found.program.and_then(|program| programs.get_mut(program));
-        let row = row(found, program);
-        let has_ended = row.unread.is_some() && !found.process.is_alive();
-        (!has_ended).then_some(row)
-    });
-    let rows: Vec<GoProcess> = rows.collect();
+    let survey = survey::survey()?;
+    let rows = rows(&survey);
     let mut output = Output::new();
     match args.output {
         cli::Output::Text => ps::text(&mut output.text, &rows, output::style(true)),
@@ -55,6 +49,15 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
             "what {many} processes run may not be looked at, Go or not; run as root or with CAP_SYS_PTRACE"
         )),
     }
+    match survey.silent {
+        0 => {}
+        1 => output::warn(
+            "what 1 process runs cannot be looked at, Go or not: its file system does not answer",
+        ),
+        many => output::warn(&format!(
+            "what {many} processes run cannot be looked at, Go or not: their file systems do not answer"
+        )),
+    }
     if survey.hidden {
         output::warn(
             "/proc is mounted with hidepid: processes of other users are not listed; run as root or with CAP_SYS_PTRACE",
@@ -63,26 +66,53 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is to be known of a process that was found.
-pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
-    let mut row = GoProcess {
+/// What is to be known of each process that was found, and still is there.
+pub(super) fn rows(survey: &Survey) -> Vec<GoProcess> {
+    let found = survey.processes.iter();
+    let rows = found.zip(survey.each(row)).filter_map(|(found, row)| {
+        let row = row.unwrap_or_else(|| too_dear(found, "it"));
+        let has_ended = row.unread.is_some() && !found.process.is_alive();
+        (!has_ended).then_some(row)
+    });
+    rows.collect()
+}
+
+/// What is known of it without reading it.
+fn unread(found: &Found, why: String) -> GoProcess {
+    GoProcess {
+        unread: Some(why),
+        ..begin(found)
+    }
+}
+
+fn too_dear(found: &Found, what: &str) -> GoProcess {
+    let pid = found.process.pid;
+    let why = format!(
+        "cannot read process {pid}: {what} takes more time to read than any should (grtmon doctor --pid {pid} says more)"
+    );
+    unread(found, why)
+}
+
+fn begin(found: &Found) -> GoProcess {
+    GoProcess {
         pid: found.process.pid,
         user: found.user.clone(),
         uptime: found.uptime,
         container: found.container.clone(),
         command: found.command.clone(),
         ..GoProcess::default()
-    };
+    }
+}
+
+/// What is to be known of a process that was found.
+fn row(found: &Found, program: Option<&Program>) -> GoProcess {
     let Some(program) = program else {
-        row.unread = Some(match found.given_up {
-            true => format!(
-                "cannot read process {}: its program takes more time to read than any should (grtmon doctor --pid {} says more)",
-                row.pid, row.pid
-            ),
-            false => live::refusal(row.pid).to_string(),
-        });
-        return row;
+        return match found.given_up {
+            true => too_dear(found, "its program"),
+            false => unread(found, live::refusal(found.process.pid).to_string()),
+        };
     };
+    let mut row = begin(found);
     let info = program.binary.build_info();
     let stated = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     row.go_version = program.binary.version().map(ToString::to_string);
@@ -94,7 +124,7 @@ pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
     row
 }
 
-fn read(row: &mut GoProcess, found: &Found, program: &mut Program) -> Result<()> {
+fn read(row: &mut GoProcess, found: &Found, program: &Program) -> Result<()> {
     let pid = row.pid;
     let live = open(found, program)?;
     live.require_begun()?;
@@ -110,9 +140,10 @@ fn read(row: &mut GoProcess, found: &Found, program: &mut Program) -> Result<()>
 }
 
 /// Opens a process. A program's layout that has held in one process, all of it, holds in all.
-fn open(found: &Found, program: &mut Program) -> Result<Live> {
-    let mut live = Live::open(&found.process, &program.anatomy)?;
-    if program.checked {
+fn open(found: &Found, program: &Program) -> Result<Live> {
+    let known = program.checked();
+    let mut live = Live::open_one_of_many(&found.process, &known.anatomy)?;
+    if known.checked {
         return Ok(live);
     }
     let report = live.settle();
@@ -122,8 +153,7 @@ fn open(found: &Found, program: &mut Program) -> Result<Live> {
     let layout = &live.anatomy.layout;
     let is_certain = !Field::ALL.iter().any(|field| layout.is_assumed(*field));
     if is_certain && report.failures().next().is_none() {
-        program.checked = true;
-        program.anatomy = live.anatomy.clone();
+        program.holds(live.anatomy.clone());
     }
     Ok(live)
 }

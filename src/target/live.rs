@@ -4,6 +4,7 @@
 //! want addresses in /proc/PID/stat and call process_vm_readv(2). Where it refuses, [`refusal`] says what stands in the way.
 
 use std::fs;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::go::ReadMemory;
 use crate::go::Subject;
 use crate::go::verify::Report;
 
+use super::budget::Budget;
 use super::memory::ProcessMemory;
 use super::namespace;
 use super::process::Loaded;
@@ -52,13 +54,25 @@ impl Live {
     /// # Errors
     /// It has ended, or may not be read: the message says why, and what to do.
     pub fn open(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
+        Self::with(ProcessMemory::new(process.pid), process, anatomy)
+    }
+
+    /// The same, where there are many: no more of it is read than any should need.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_one_of_many(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
+        let memory = ProcessMemory::new(process.pid).within(Arc::new(Budget::new()));
+        Self::with(memory, process, anatomy)
+    }
+
+    fn with(memory: ProcessMemory, process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
         let pid = process.pid;
         let loaded = Loaded::of(pid)?.with_context(|| {
             format!("cannot read process {pid}: it is ending, or has just begun")
         })?;
         let moved = loaded.code_end.wrapping_sub(anatomy.code_end);
         let bias = anatomy.bias(anatomy.entry.wrapping_add(moved));
-        let memory = ProcessMemory::new(pid);
         // Whoever may know that may usually read memory too, but a seccomp filter can forbid the call.
         memory
             .u8(anatomy.entry.wrapping_add(bias))

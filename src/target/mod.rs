@@ -1,5 +1,8 @@
 //! The processes under observation and the binary they run.
 
+mod aside;
+mod aside_process;
+mod budget;
 pub mod checked;
 pub mod child;
 pub mod clock;
@@ -17,6 +20,7 @@ pub mod last_words;
 mod lease;
 pub mod limits;
 pub mod live;
+mod look;
 pub mod machine;
 pub mod mapped;
 pub mod memory;
@@ -121,6 +125,7 @@ pub struct Resolved {
 /// Finds the binaries and processes a selection means, and reads the binaries. Touches no process.
 pub fn resolve(selection: &Selection) -> Result<Resolved> {
     namespace::require_own_proc()?;
+    aside::prepare();
     match selection {
         Selection::File(path) => {
             let target = Target::open(path, Scope::Everyone)?;
