@@ -241,17 +241,21 @@ impl Output {
 
     /// The same since then.
     pub(super) fn lost_after(&self, before: Option<Loss>) -> Option<Loss> {
-        let events = match &self.out {
-            Out::Patient(_) => 0,
+        const SLOW: &str =
+            "rows or reports not written: whoever reads standard output did not keep up";
+        const FAILED: &str = "rows or reports not written: standard output takes nothing more";
+        let (events, meaning) = match &self.out {
+            Out::Patient(_) => (0, SLOW),
             Out::Observing(stream) => match stream.writer.failure() {
-                Some(why) if why.kind() == ErrorKind::BrokenPipe => 0,
-                _ => stream.writer.lost(),
+                Some(why) if why.kind() == ErrorKind::BrokenPipe => (0, SLOW),
+                Some(_) => (stream.writer.lost(), FAILED),
+                None => (stream.writer.lost(), SLOW),
             },
         };
         let before = before.map_or(0, |loss| loss.events);
         let loss = Loss {
             cause: "not_written",
-            meaning: "rows or reports not written: whoever reads standard output did not keep up",
+            meaning,
             events: events.saturating_sub(before),
         };
         (loss.events > 0).then_some(loss)

@@ -19,7 +19,9 @@ use crossbeam_channel::unbounded;
 use super::clock::ThreadClock;
 
 /// However many pieces have been given up, the next one may wait so long.
-const LEAST: Duration = Duration::from_millis(500);
+const LEAST: Duration = Duration::from_secs(1);
+/// So many times as long as it may wait, it may take in all: whoever gives it a little again and again is not to keep us.
+const TIMES: u32 = 12;
 /// How often it is looked how far each is.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -28,9 +30,9 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Limit {
     /// CPU time.
     pub(super) work: Duration,
-    /// Time that passes: half of that after the first that was given up for it, and so on, since many of them together are
-    /// not to keep us long.
-    pub(super) time: Duration,
+    /// How long it may wait without any: half of that after the first that was given up for it, and so on, since many of
+    /// them together are not to keep us long.
+    pub(super) wait: Duration,
 }
 
 /// What became of a piece of work.
@@ -53,19 +55,37 @@ struct AtWork {
     began: Instant,
     clock: ThreadClock,
     limit: Limit,
+    /// When it was last seen to have done more, and how much.
+    moved: Instant,
+    used: Duration,
 }
 
 impl AtWork {
-    /// Whether it has done all the work that it may.
-    fn is_spent(&self) -> bool {
-        let used = self.clock.used();
-        used.is_some_and(|used| used >= self.limit.work)
+    fn new(clock: ThreadClock, limit: Limit) -> Self {
+        let now = Instant::now();
+        Self {
+            began: now,
+            clock,
+            limit,
+            moved: now,
+            used: Duration::ZERO,
+        }
     }
 
-    /// Whether it has taken all the time that it may, where others were given up before.
+    /// Looks how far it is. Whether it has done all the work that it may.
+    fn is_spent(&mut self) -> bool {
+        let used = self.clock.used().unwrap_or(self.used);
+        if used > self.used {
+            (self.moved, self.used) = (Instant::now(), used);
+        }
+        used >= self.limit.work
+    }
+
+    /// Whether it has waited as long as it may, where others were given up before.
     fn is_late(&self, given_up: u32) -> bool {
-        let time = self.limit.time / 2_u32.saturating_pow(given_up);
-        self.began.elapsed() >= time.max(LEAST)
+        let wait = self.limit.wait / 2_u32.saturating_pow(given_up);
+        let wait = wait.max(LEAST);
+        self.moved.elapsed() >= wait || self.began.elapsed() >= wait * TIMES
     }
 }
 
@@ -130,13 +150,7 @@ where
         match news.recv_timeout(LOOK) {
             Ok(News::Began(place, clock)) => {
                 if let Some(limit) = limits.get(place) {
-                    let (began, limit) = (Instant::now(), *limit);
-                    let one = AtWork {
-                        began,
-                        clock,
-                        limit,
-                    };
-                    at_work.insert(place, one);
+                    at_work.insert(place, AtWork::new(clock, *limit));
                 }
             }
             Ok(News::Done(place, done)) => {
@@ -151,12 +165,12 @@ where
             continue;
         }
         looked = Instant::now();
-        let over = at_work
-            .iter()
-            .find(|(_, one)| one.is_spent() || one.is_late(late));
-        if let Some((place, one)) = over {
-            late += u32::from(!one.is_spent());
-            let place = *place;
+        let over = at_work.iter_mut().find_map(|(place, one)| {
+            let is_spent = one.is_spent();
+            (is_spent || one.is_late(late)).then_some((*place, is_spent))
+        });
+        if let Some((place, is_spent)) = over {
+            late += u32::from(!is_spent);
             at_work.remove(&place);
             outcomes.insert(place, Outcome::GivenUp);
             workers -= usize::from(!start());
@@ -176,7 +190,7 @@ mod tests {
 
     const LIMIT: Limit = Limit {
         work: Duration::from_millis(100),
-        time: Duration::from_secs(2),
+        wait: Duration::from_secs(2),
     };
 
     #[test]
@@ -222,7 +236,7 @@ mod tests {
             }
             let limit = Limit {
                 work: Duration::from_secs(1),
-                time: Duration::from_secs(60),
+                wait: Duration::from_secs(60),
             };
             let outcomes = each(
                 vec![1],

@@ -38,14 +38,16 @@ use super::read;
 pub use super::look::Found;
 pub(super) use super::look::is_go_program;
 
-/// CPU time that one process may take to look at or to read, which takes a hundredth of it.
-const WORK: Duration = Duration::from_millis(100);
+/// CPU time that one process may take to look at or to read. A real one takes two milliseconds, ten where a busy machine
+/// has nothing left in its caches.
+const WORK: Duration = Duration::from_millis(200);
 
-/// More of it for each MiB of a program's file, which is read once, however many processes run it.
-const WORK_PER_MIB: Duration = Duration::from_millis(10);
+/// More of it for each MiB of a program's file, which is read once, however many processes run it. A real one takes two,
+/// ten on such a machine.
+const WORK_PER_MIB: Duration = Duration::from_millis(50);
 
 /// How long any of this may wait, for a disk or for whoever has the file.
-const TIME: Duration = Duration::from_secs(5);
+const WAIT: Duration = Duration::from_secs(5);
 
 /// A Go program that processes run.
 #[derive(Debug)]
@@ -104,7 +106,7 @@ pub struct Survey {
 /// What one process may take.
 const ONE: Limit = Limit {
     work: WORK,
-    time: TIME,
+    wait: WAIT,
 };
 
 /// A program that was read.
@@ -257,7 +259,7 @@ fn read_programs(
         let mib = u32::try_from(extent::contents(file.file(), size) >> 20).unwrap_or(u32::MAX);
         Limit {
             work: WORK.saturating_add(WORK_PER_MIB.saturating_mul(mib)),
-            time: TIME,
+            wait: WAIT,
         }
     };
     let read = patience::each(files, limit, |(file, path)| program(file, path));

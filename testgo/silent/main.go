@@ -1,10 +1,9 @@
-// A program some of whose memory never answers whoever reads it: it belongs to a file system whose server, which is this
-// program, says nothing when it is asked for contents; or userfaultfd(2) is to fill it, and does not. It is no memory that
-// the program uses itself. It ends with its standard input, and the readers that wait are let go.
+// Runs another program of which some memory never answers whoever reads it: it belongs to a file system whose server, which
+// is this program, says nothing when it is asked for contents; or userfaultfd(2) is to fill it, and does not. It is no
+// memory that the other uses itself. Both end with this one's standard input, and the readers that wait are let go.
 //
 // Usage: silent memory|command|fault|program DIRECTORY. `memory` and `fault`: runtime.allgs says that it lies there.
-// `command`: the command line does. `program`: it runs a copy of itself from there, of which contents come until the copy
-// runs.
+// `command`: the command line does. `program`: the file that is run does.
 package main
 
 import (
@@ -15,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -22,7 +22,7 @@ import (
 	"unsafe"
 )
 
-const size = 1 << 20
+const size = 1 << 18
 
 type slice struct {
 	array    uintptr
@@ -48,8 +48,8 @@ func call(trap uintptr, arguments ...uintptr) uintptr {
 
 // contents is what the file has; nothing is said of it once it is silent.
 var (
-	contents = make([]byte, size)
-	silent   atomic.Bool
+	contents []byte
+	silent   int32
 )
 
 func attributes(node uint64) []byte {
@@ -97,20 +97,24 @@ func serve(device int) {
 		case 2, 36, 42: // forget, interrupt, batch_forget: no answer
 			continue
 		case 3: // getattr
-			if silent.Load() {
+			if atomic.LoadInt32(&silent) != 0 {
 				continue
 			}
 			answer = append(words(0, 0), attributes(node)...)
 		case 14, 27: // open, opendir
 			answer = words(1, 0)
 		case 15: // read
-			if silent.Load() {
+			if atomic.LoadInt32(&silent) != 0 {
 				continue
 			}
 			at := binary.LittleEndian.Uint64(header[48:])
 			end := at + uint64(binary.LittleEndian.Uint32(header[56:]))
-			all := uint64(len(contents))
-			answer = contents[min(at, all):min(end, all)]
+			if all := uint64(len(contents)); end > all {
+				end = all
+			}
+			if at < end {
+				answer = contents[at:end]
+			}
 		case 18, 25, 29: // release, flush, releasedir
 		case 26: // init: version 7.31
 			answer = append(words(7|31<<32, 1<<16, 12|12<<16|(1<<16)<<32, 1), make([]byte, 32)...)
@@ -130,9 +134,10 @@ func mount(directory string) string {
 	check(os.MkdirAll(directory, 0o755))
 	device, err := syscall.Open("/dev/fuse", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	check(err)
-	go serve(device)
 	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device)
 	check(syscall.Mount("silent", directory, "fuse", 0, options))
+	// Not before: nothing can be read from a device that is of no mount.
+	go serve(device)
 	return filepath.Join(directory, "file")
 }
 
@@ -141,12 +146,12 @@ func mapped(fd int, flags uintptr) uintptr {
 	return call(syscall.SYS_MMAP, 0, size, readWrite, syscall.MAP_PRIVATE|flags, uintptr(fd), 0)
 }
 
-// ofFile is memory that belongs to the file. Nobody finds the file any more.
-func ofFile(directory string) uintptr {
-	fd, err := syscall.Open(mount(directory), syscall.O_RDONLY, 0)
+// ofFile is memory that belongs to the file.
+func ofFile(path string) uintptr {
+	fd, err := syscall.Open(path, syscall.O_RDONLY, 0)
 	check(err)
 	memory := mapped(fd, 0)
-	check(syscall.Unmount(directory, 2)) // MNT_DETACH
+	check(syscall.Close(fd))
 	return memory
 }
 
@@ -198,38 +203,72 @@ func command(start uintptr) {
 	call(syscall.SYS_PRCTL, 35, 14, uintptr(unsafe.Pointer(&raw)), unsafe.Sizeof(raw), 0, 0)
 }
 
-func main() {
+// other is what the other program does: it takes the memory, and says that it lies there once the server is silent.
+func other(mode, path string) {
 	debug.SetGCPercent(-1)
 	wait := bufio.NewReader(os.Stdin)
-	switch os.Args[1] {
-	case "memory":
-		memory := ofFile(os.Args[2])
-		silent.Store(true)
-		listsGoroutinesAt(memory)
+	var memory uintptr
+	switch mode {
+	case "memory", "command":
+		memory = ofFile(path)
 	case "fault":
-		listsGoroutinesAt(ofFault())
-	case "command":
-		memory := ofFile(os.Args[2])
-		silent.Store(true)
-		command(memory)
-	case "program":
-		own, err := os.ReadFile("/proc/self/exe")
-		check(err)
-		contents = own
-		copy := exec.Command(mount(os.Args[2]), "copy")
-		in, err := copy.StdinPipe()
-		check(err)
-		out, err := copy.StdoutPipe()
-		check(err)
-		check(copy.Start())
-		_, err = bufio.NewReader(out).ReadString('\n')
-		check(err)
-		check(syscall.Unmount(os.Args[2], 2))
-		silent.Store(true)
-		fmt.Println("copy", copy.Process.Pid)
-		defer in.Close()
+		memory = ofFault()
 	}
-	fmt.Println("ready")
+	fmt.Println("begun")
 	wait.ReadString('\n')
+	switch mode {
+	case "memory", "fault":
+		listsGoroutinesAt(memory)
+	case "command":
+		command(memory)
+	}
+	fmt.Println("done")
+	wait.ReadString('\n')
+}
+
+func main() {
+	if os.Args[1] == "other" {
+		other(os.Args[2], os.Args[3])
+		return
+	}
+	// It would close pipes that are not used any more, and wait for who serves the file that is run.
+	debug.SetGCPercent(-1)
+	mode, directory := os.Args[1], os.Args[2]
+	own, err := os.ReadFile("/proc/self/exe")
+	check(err)
+	contents = own
+	file := mount(directory)
+	run := "/proc/self/exe"
+	if mode == "program" {
+		run = file
+	}
+	process := exec.Command(run, "other", mode, file)
+	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	in, err := process.StdinPipe()
+	check(err)
+	out, err := process.StdoutPipe()
+	check(err)
+	runtime.LockOSThread()
+	check(process.Start())
+	lines := bufio.NewReader(out)
+	expect := func(word string) {
+		if line, _ := lines.ReadString('\n'); line != word+"\n" {
+			syscall.Unmount(directory, 2)
+			fmt.Println("cannot:", line)
+			os.Exit(0)
+		}
+	}
+	expect("begun")
+	check(syscall.Unmount(directory, 2)) // MNT_DETACH
+	if mode != "program" {
+		atomic.StoreInt32(&silent, 1)
+	}
+	fmt.Fprintln(in, "go on")
+	expect("done")
+	atomic.StoreInt32(&silent, 1)
+	fmt.Println(process.Process.Pid)
+	fmt.Println("ready")
+	bufio.NewReader(os.Stdin).ReadString('\n')
+	process.Process.Kill()
 	os.Exit(0)
 }
