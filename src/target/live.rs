@@ -25,6 +25,7 @@ use super::memory::ProcessMemory;
 use super::namespace;
 use super::process::Loaded;
 use super::process::ProcessId;
+use super::texts;
 use super::within;
 use super::within::Within;
 
@@ -199,7 +200,7 @@ pub(super) fn may_trace() -> bool {
 
 fn rights(pid: i32) -> Option<Rights> {
     let us = Process::myself().ok()?.status().ok()?;
-    let them = Process::new(pid).ok()?.status().ok()?;
+    let them = texts::status(pid)?;
     let yama = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     Some(Rights {
         our_user: us.euid,

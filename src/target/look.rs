@@ -13,8 +13,6 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use procfs::process::Process;
-
 use crate::go::Image;
 
 use super::ProgramFile;
@@ -23,6 +21,7 @@ use super::file_id::FileId;
 use super::mapped::MappedFile;
 use super::open_regular;
 use super::process::ProcessId;
+use super::texts;
 
 /// Bytes of a command line that are looked at. A process can make its own as long as it likes (prctl(2),
 /// `PR_SET_MM_MAP`).
@@ -215,10 +214,10 @@ pub(super) fn is_go_program(path: &Path) -> Option<bool> {
 impl Found {
     fn of(process: ProcessId, machine: &Machine) -> Self {
         let pid = process.pid;
-        let status = Process::new(pid).and_then(|process| process.status());
+        let status = texts::status(pid);
         Self {
             user: status.map_or_else(
-                |_| "?".to_owned(),
+                || "?".to_owned(),
                 |status| match machine.users.get(&status.euid) {
                     Some(name) => name.clone(),
                     None => status.euid.to_string(),
@@ -242,7 +241,10 @@ fn beginning(pid: i32, name: &str) -> Vec<u8> {
 /// The users that /etc/passwd names (passwd(5)). Others are known by their numbers: what else there is to ask needs
 /// shared libraries, which a static grtmon has not.
 fn users() -> HashMap<u32, String> {
-    let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    users_in(&texts::read("/etc/passwd").unwrap_or_default())
+}
+
+pub(super) fn users_in(text: &str) -> HashMap<u32, String> {
     let user = |line: &str| {
         let mut fields = line.split(':');
         let name = fields.next()?.to_owned();
@@ -252,7 +254,7 @@ fn users() -> HashMap<u32, String> {
 }
 
 /// The words of a command line, as they are: who shows them sees to it that no terminal obeys them.
-fn command(cmdline: &[u8]) -> Option<String> {
+pub(super) fn command(cmdline: &[u8]) -> Option<String> {
     let words = String::from_utf8_lossy(cmdline);
     let words: Vec<&str> = words.split('\0').filter(|word| !word.is_empty()).collect();
     let text = words.join(" ");
@@ -261,7 +263,7 @@ fn command(cmdline: &[u8]) -> Option<String> {
 
 /// The 64 hexadecimal digits that container engines name a control group after: `…/docker-ID.scope`, `…/docker/ID`,
 /// `…/cri-containerd-ID.scope`, `…/libpod-ID.scope/container`.
-fn container(cgroup: &str) -> Option<String> {
+pub(super) fn container(cgroup: &str) -> Option<String> {
     let mut runs = cgroup.split(|c: char| !c.is_ascii_hexdigit());
     runs.rfind(|run| run.len() == 64).map(str::to_owned)
 }

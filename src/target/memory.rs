@@ -10,7 +10,6 @@ use nix::errno::Errno;
 use nix::sys::uio::RemoteIoVec;
 use nix::sys::uio::process_vm_readv;
 use nix::unistd::Pid;
-use procfs::process::Process;
 
 use crate::go::memory::MemoryError;
 use crate::go::memory::Piece;
@@ -20,6 +19,7 @@ use super::aside;
 use super::aside::Failure;
 use super::budget::Budget;
 use super::memory_file::MemoryFile;
+use super::texts;
 
 /// Whether process_vm_readv(2) was found not to work where /proc/PID/mem does: then it is not tried again.
 static REFUSED: AtomicBool = AtomicBool::new(false);
@@ -163,7 +163,7 @@ impl ReadMemory for ProcessMemory {
 
     /// Its anonymous memory, and what of it is swapped out (proc(5), /proc/PID/status).
     fn held(&self) -> Option<u64> {
-        let status = Process::new(self.pid.as_raw()).ok()?.status().ok()?;
+        let status = texts::status(self.pid.as_raw())?;
         let kib = status.rssanon?.saturating_add(status.vmswap.unwrap_or(0));
         Some(kib.saturating_mul(1024))
     }

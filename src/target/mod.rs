@@ -36,6 +36,7 @@ mod program_file;
 mod same_pages;
 pub mod signals;
 pub mod survey;
+pub mod texts;
 mod time_namespace;
 pub mod tracer;
 mod unpacked;

@@ -25,6 +25,7 @@ mod damage;
 mod debug_information;
 mod limits;
 mod memory;
+mod proc_texts;
 mod programs;
 mod random;
 
@@ -35,7 +36,7 @@ use std::time::{Duration, Instant};
 use random::Random;
 
 /// How many targets there are.
-const TARGETS: u32 = 6;
+const TARGETS: u32 = 7;
 
 /// What one input may take at most: a thousand times what it takes.
 const LONGEST: Duration = Duration::from_secs(60);
