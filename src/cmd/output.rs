@@ -69,6 +69,9 @@ const MOST: Duration = Duration::from_secs(5);
 /// How long standard error is waited for at the end, where standard output was in vain: they may be the same.
 const LEFT: Duration = Duration::from_millis(150);
 
+/// Columns of a terminal that does not say how many it has.
+const USUAL: usize = 80;
+
 /// Standard output was waited for in vain.
 static GIVEN_UP: AtomicBool = AtomicBool::new(false);
 
@@ -278,11 +281,10 @@ pub(super) fn is_terminal() -> bool {
 pub(super) fn style(human: bool) -> Style {
     let terminal = is_terminal();
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let width = terminal
-        .then(terminal_size::terminal_size)
-        .flatten()
-        .map(|(width, _)| usize::from(width.0))
-        .filter(|width| *width > 0);
+    let size = terminal.then(terminal_size::terminal_size).flatten();
+    // Some do not know how large they are.
+    let width = size.map_or(USUAL, |(width, _)| usize::from(width.0).max(1));
+    let width = terminal.then_some(width);
     Style {
         width,
         colour: terminal && !plain,
