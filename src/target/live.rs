@@ -18,7 +18,7 @@ use crate::go::MemoryError;
 use crate::go::ReadError;
 use crate::go::ReadMemory;
 use crate::go::Subject;
-use crate::go::verify::Report;
+use crate::go::process::verify::Report;
 
 use super::budget::Budget;
 use super::memory::ProcessMemory;

@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use grtmon::{
     go::{
-        Anatomy, Binary, MemoryError, ReadMemory, Subject, heap_counters::HeapCounters,
-        metrics::metrics, vitals::Vitals,
+        Anatomy, Binary, MemoryError, ReadMemory, Subject, process::heap_counters::HeapCounters,
+        process::metrics::metrics, process::runtime_stats::Vitals,
     },
     target::{live::Live, process::ProcessId},
 };
@@ -62,7 +62,7 @@ fn is_readable(anatomy: &Anatomy, bias: u64, memory: &dyn ReadMemory) -> bool {
 
 /// A process of each Go version.
 fn record() -> Vec<(Anatomy, u64, Pieces)> {
-    let record = |program| {
+    let record = |program: std::path::PathBuf| {
         let binary = Binary::parse(std::fs::read(&program).unwrap()).unwrap();
         let mut target = Fixture::start(&program, &["counters"]);
         target.go_until("quiet");

@@ -1,7 +1,7 @@
 //! The memory of a process: its goroutines and their stacks.
 
 use grtmon::{
-    go::{Anatomy, Binary, ReadError, ReadMemory, Subject, goroutines::GoroutineReader},
+    go::{Anatomy, Binary, ReadError, ReadMemory, Subject, process::goroutines::GoroutineReader},
     model::dump::Dump,
     target::{live::Live, process::ProcessId},
 };
