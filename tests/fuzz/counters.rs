@@ -72,7 +72,7 @@ fn record() -> Vec<(Anatomy, u64, Pieces)> {
         assert!(is_readable(&live.anatomy, live.bias, &recorder));
         (live.anatomy.clone(), live.bias, recorder.pieces())
     };
-    let toolchains = toolchains().into_iter();
+    let toolchains = toolchains().iter();
     toolchains
         .map(|toolchain| record(fixture(toolchain, Build::DEFAULT)))
         .collect()
