@@ -41,7 +41,7 @@ use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::GrSub;
 use crate::target::child;
-use crate::target::closed;
+use crate::target::closed_output;
 use crate::target::last_words;
 pub use crate::target::last_words::out_of_memory;
 use crate::target::limits;
@@ -89,7 +89,7 @@ fn work() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<ExitCode> {
-    if !matches!(command, Command::Start(_)) && closed::was_output_closed() {
+    if !matches!(command, Command::Start(_)) && closed_output::was_closed() {
         bail!("standard output is closed: there is nowhere to write to");
     }
     match command {

@@ -6,7 +6,7 @@ mod budget;
 pub mod checked;
 pub mod child;
 pub mod clock;
-pub mod closed;
+pub mod closed_output;
 pub mod code_in_memory;
 pub mod core_dump;
 pub mod cpu;

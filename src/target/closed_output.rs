@@ -23,6 +23,6 @@ extern "C" fn look() {
 }
 
 /// Whether it was.
-pub fn was_output_closed() -> bool {
+pub fn was_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }
