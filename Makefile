@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build demo test test-kernels test-dist bench dist lint setup setup-dist setup-go setup-test clean
+.PHONY: build demo test test-kernels test-dist mutations bench dist lint setup setup-dist setup-go setup-test clean
 
 build: setup
 	$(CARGO) build --release --locked
@@ -19,6 +19,10 @@ test: setup-test lint
 test-kernels: setup-test
 	GRTMON_TEST_KERNELS=full $(CARGO) test --locked --test kernels -- --include-ignored --skip readme
 	GRTMON_README=write $(CARGO) test --locked --test kernels readme
+
+# Breaks grtmon in many places, one at a time: each time a test must turn red. Takes the better part of an hour.
+mutations: setup-test
+	$(CARGO) test --locked --test mutations -- --ignored --nocapture
 
 # What watching costs. Needs root and a quiet machine; with bpftrace installed, that too is measured.
 bench: setup-test

@@ -20,3 +20,7 @@ pub mod probe;
 pub mod render;
 pub mod target;
 pub mod tui;
+
+#[cfg(test)]
+#[path = "../tests/common/skip.rs"]
+mod skip;

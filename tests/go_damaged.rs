@@ -22,9 +22,12 @@ fn other_files_are_refused() {
         change(&mut changed);
         Binary::parse(changed).unwrap_err()
     };
-    assert_eq!(refused(&|f| f.clear()), GoError::NotElf);
-    assert_eq!(refused(&|f| f[1] = b'X'), GoError::NotElf);
-    assert_eq!(refused(&|f| f[4] = 1), GoError::Not64Bit);
+    assert_eq!(
+        refused(&|f| f.clear()),
+        GoError::NotElf(Some("it is empty"))
+    );
+    assert_eq!(refused(&|f| f[1] = b'X'), GoError::NotElf(None));
+    assert_eq!(refused(&|f| f[4] = 1), GoError::Not64Bit("x32"));
     assert_eq!(
         refused(&|f| f[18] = 0xf3),
         GoError::ForeignArchitecture("riscv".to_owned())
@@ -52,7 +55,7 @@ fn other_files_are_refused() {
     };
     assert!(matches!(magic(0xfb), GoError::TooOld(_)));
     assert!(matches!(magic(0xfa), GoError::TooOld(_)));
-    assert_eq!(magic(0x12), GoError::NotGo);
+    assert_eq!(magic(0x12), GoError::NotGo(None));
     let obfuscated = replaced(
         file.clone(),
         b"\xf1\xff\xff\xff\0\0\x01\x08",
@@ -68,6 +71,6 @@ fn other_files_are_refused() {
     let this_test = std::env::current_exe().unwrap();
     assert_eq!(
         Binary::parse(fs::read(this_test).unwrap()).unwrap_err(),
-        GoError::NotGo
+        GoError::NotGo(None)
     );
 }

@@ -105,7 +105,7 @@ fn the_unit_is_one_that_systemd_takes() {
         .output()
         .is_err()
     {
-        eprintln!("skipped: no systemd-analyze here to verify the unit");
+        common::skip("no systemd-analyze to verify the unit");
         return;
     }
     // It looks for the program and for the manual page, which are not installed here.

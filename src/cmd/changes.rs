@@ -3,6 +3,7 @@
 use crate::model::account::Remark;
 use crate::probe::place::Place;
 use crate::target::Target;
+use crate::target::fork_copy;
 use crate::target::guard;
 use crate::target::process::Loaded;
 use crate::target::process::ProcessId;
@@ -28,6 +29,8 @@ pub(super) struct Changes {
     said_replaced: bool,
     said_changed: bool,
     confined: Vec<Confined>,
+    /// What was said of which processes: see [`Changes::unseen`].
+    said_of: Vec<(&'static str, ProcessId)>,
 }
 
 /// A process to which the kernel confines the probes.
@@ -54,6 +57,7 @@ impl Changes {
             said_replaced: false,
             said_changed: false,
             confined: place.confined_to().iter().map(confined).collect(),
+            said_of: Vec::new(),
         }
     }
 
@@ -104,6 +108,28 @@ impl Changes {
             }));
         }
         happened
+    }
+
+    /// What is to be said of processes of which something passes no probe: they have loaded plugins since the last time,
+    /// or are mere copies.
+    pub(super) fn unseen(&mut self, target: &Target) -> Vec<Remark> {
+        let mut remarks = Vec::new();
+        let copies = fork_copy::notes(target).into_iter();
+        let copies = copies.map(|(process, text)| ("fork_copy", process, text));
+        let plugins = target.plugins().into_iter();
+        let plugins = plugins.map(|(process, text)| ("plugin", process, text));
+        for (cause, process, text) in copies.chain(plugins) {
+            let pid = process.pid.cast_unsigned();
+            if !self.said_of.contains(&(cause, process.clone())) {
+                self.said_of.push((cause, process));
+                remarks.push(Remark {
+                    cause,
+                    process: Some(pid),
+                    text,
+                });
+            }
+        }
+        remarks
     }
 
     /// What is to be said of the code where probes were: they are gone.

@@ -168,6 +168,7 @@ fn code(target: &Target, sites: &[Site], section: &mut Section) {
 fn commands(checked: &Checked<'_>) -> Section {
     let mut section = Section::new("Commands");
     let (layout, globals) = (&checked.anatomy.layout, &checked.anatomy.globals);
+    let plugins = checked.target.plugins();
     let mut names: Vec<&str> = Vec::new();
     for name in NEEDS.iter().flat_map(|need| need.command.split(", ")) {
         if !names.contains(&name) {
@@ -178,13 +179,23 @@ fn commands(checked: &Checked<'_>) -> Section {
         let needs = NEEDS
             .iter()
             .filter(|need| need.command.split(", ").any(|command| command == name));
-        let lacks: Vec<String> = needs
+        let mut lacks: Vec<String> = needs
             .filter_map(|need| Some((need, need.lack(layout, globals)?)))
             .map(|(need, why)| match need.what {
                 "" => format!("refused: {why}"),
                 what => format!("?: {what} ({why})"),
             })
             .collect();
+        if let Some((_, plugin)) = plugins.first() {
+            match name {
+                "sched" => lacks.insert(0, format!("refused, but for --source counters: {plugin}")),
+                "gr" | "gr seq" => lacks.push(format!("?: what plugins do ({plugin})")),
+                name if name.starts_with("gc") => {
+                    lacks.push(format!("?: what plugins do ({plugin})"));
+                }
+                _ => {}
+            }
+        }
         if lacks.is_empty() {
             section.fine(name, "everything");
         } else {

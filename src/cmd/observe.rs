@@ -221,6 +221,7 @@ impl<O: Observation> Run<'_, O> {
                 one.witness = anatomy.map(|it| Witness::begin(one.target, &it, counted));
             }
         }
+        self.note_unseen();
         // Whoever reads this may rely on it that nothing is missed from now on.
         session::announce(O::WHAT, targets);
         self.command.begin(&mut self.all)?;
@@ -242,6 +243,13 @@ impl<O: Observation> Run<'_, O> {
         if self.account.notes.add(remark) {
             output::warn(&text);
         }
+    }
+
+    /// Of which processes something passes no probe.
+    fn note_unseen(&mut self) {
+        let all = self.all.iter_mut();
+        let found: Vec<Remark> = all.flat_map(|one| one.changes.unseen(one.target)).collect();
+        found.into_iter().for_each(|remark| self.note(remark));
     }
 
     /// Who has ended or become another program, and what else has happened.
@@ -305,6 +313,7 @@ impl<O: Observation> Run<'_, O> {
             .flat_map(|one| one.changes.look_back())
             .collect();
         left.into_iter().for_each(|remark| self.note(remark));
+        self.note_unseen();
         keep(self.look_round());
         keep(self.command.drain(&mut self.all));
         let mut contradictions = Vec::new();

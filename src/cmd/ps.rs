@@ -42,12 +42,8 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
             "nor could {more} more be read (--output json says why)"
         ));
     }
-    match survey.closed {
-        0 => {}
-        1 => output::warn("what 1 process runs may not be looked at, Go or not"),
-        many => output::warn(&format!(
-            "what {many} processes run may not be looked at, Go or not; run as root or with CAP_SYS_PTRACE"
-        )),
+    if let Some(first) = survey.closed.first() {
+        output::warn(&closed(*first, survey.closed.len()));
     }
     match survey.silent {
         0 => {}
@@ -66,31 +62,35 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is said of processes that may not be looked at: why not, of the first.
+fn closed(first: i32, count: usize) -> String {
+    let why = live::refusal(first);
+    match count {
+        1 => format!("whether one more process is of Go is not known: {why:#}"),
+        many => format!("whether {many} more processes are of Go is not known: {why:#}, for one"),
+    }
+}
+
 /// What is to be known of each process that was found, and still is there.
 pub(super) fn rows(survey: &Survey) -> Vec<GoProcess> {
     let found = survey.processes.iter();
     let rows = found.zip(survey.each(row)).filter_map(|(found, row)| {
-        let row = row.unwrap_or_else(|| too_dear(found, "it"));
+        let row = row.unwrap_or_else(|| too_dear(found));
         let has_ended = row.unread.is_some() && !found.process.is_alive();
         (!has_ended).then_some(row)
     });
     rows.collect()
 }
 
-/// What is known of it without reading it.
-fn unread(found: &Found, why: String) -> GoProcess {
+fn too_dear(found: &Found) -> GoProcess {
+    let pid = found.process.pid;
+    let why = format!(
+        "cannot read process {pid}: it takes more time to read than any should (grtmon doctor --pid {pid} says more)"
+    );
     GoProcess {
         unread: Some(why),
         ..begin(found)
     }
-}
-
-fn too_dear(found: &Found, what: &str) -> GoProcess {
-    let pid = found.process.pid;
-    let why = format!(
-        "cannot read process {pid}: {what} takes more time to read than any should (grtmon doctor --pid {pid} says more)"
-    );
-    unread(found, why)
 }
 
 fn begin(found: &Found) -> GoProcess {
@@ -106,13 +106,11 @@ fn begin(found: &Found) -> GoProcess {
 
 /// What is to be known of a process that was found.
 fn row(found: &Found, program: Option<&Program>) -> GoProcess {
-    let Some(program) = program else {
-        return match found.given_up {
-            true => too_dear(found, "its program"),
-            false => unread(found, live::refusal(found.process.pid).to_string()),
-        };
-    };
     let mut row = begin(found);
+    let Some(program) = program else {
+        row.unread.clone_from(&found.unread);
+        return row;
+    };
     let info = program.binary.build_info();
     let stated = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     row.go_version = program.binary.version().map(ToString::to_string);

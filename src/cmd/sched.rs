@@ -183,6 +183,12 @@ impl Observation for Sched {
     type Own<'a> = Own<'a>;
 
     fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own<'a>)> {
+        if let Some((_, plugin)) = target.plugins().into_iter().next() {
+            bail!(
+                "cannot observe {}: {plugin}, so that what its goroutines do would be taken for something else; sched --source counters works, and dump, stat and top",
+                target.name
+            );
+        }
         let checked = Checked::of(target);
         let plan = Plan::of(&checked, &self.options)
             .with_context(|| format!("cannot observe {}", target.name))?;

@@ -43,7 +43,7 @@ pub(super) struct Session {
     /// Whether few may be attached in another way.
     choose: bool,
     command: Option<Waiting>,
-    /// Says when to stop; never if there is a command: that ends by itself, and gets the signals.
+    /// Says when to stop. A command ends by itself, and gets the signals as long as it is there.
     stop: Receiver<()>,
 }
 
@@ -53,13 +53,16 @@ impl Session {
     pub(super) fn open(args: &TargetArgs, wanted: Attach) -> Result<(Self, Vec<Target>)> {
         let selection = selection(args);
         // First what is wrong with the arguments: it needs no privilege to be said.
-        let resolved = target::resolve(&selection)?;
+        let mut resolved = target::resolve_telling(&selection, &output::note)?;
         for target in &resolved.targets {
             target.require_this_machine()?;
         }
         let method = method(wanted)?;
-        let stop = match &resolved.command {
-            Some(_) => never(),
+        let stop = match &mut resolved.command {
+            Some(waiting) => {
+                waiting.take_signals()?;
+                never()
+            }
             None => stop_on_signals()?,
         };
         Ok((
@@ -85,7 +88,11 @@ impl Session {
         observer: &mut impl Observer,
     ) -> Result<Ending> {
         let command = match self.command.take() {
-            Some(waiting) => Some(waiting.start()?.ended),
+            Some(waiting) => {
+                let running = waiting.start()?;
+                self.stop = running.stop;
+                Some(running.ended)
+            }
             None => None,
         };
         event_loop::run(timing, &self.stop, observer)?;

@@ -4,13 +4,16 @@
 
 use std::fmt;
 
+use crate::go::elf::stranger;
+use crate::go::elf::stranger::Stranger;
+
 /// Why a file cannot be understood. `Display` is one line: what is wrong, and why that matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GoError {
-    /// The file does not begin with an ELF header.
-    NotElf,
-    /// ELF, but for 32-bit machines (or an invalid class byte).
-    Not64Bit,
+    /// The file does not begin with an ELF header; what it is, as far as that can be told, and what to do.
+    NotElf(Option<&'static str>),
+    /// ELF, but for 32-bit machines (or an invalid class byte); which, as Go calls it.
+    Not64Bit(&'static str),
     /// ELF for a processor that grtmon does not know; the processor's name.
     ForeignArchitecture(String),
     /// ELF, but neither an executable nor a shared object; what it is instead.
@@ -19,8 +22,8 @@ pub enum GoError {
     NotCore,
     /// What `objcopy --only-keep-debug` leaves of a program.
     NoCode,
-    /// No Go function table: not a Go program, or its table has been obfuscated.
-    NotGo,
+    /// No Go function table: not a Go program, or its table has been obfuscated; or what it is instead.
+    NotGo(Option<Stranger>),
     /// A Go program from before Go 1.18; how that shows.
     TooOld(String),
     /// The headers speak of bytes behind the end of the file.
@@ -48,17 +51,25 @@ impl GoError {
 impl fmt::Display for GoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotElf => f.write_str("not an ELF file"),
-            Self::Not64Bit => f.write_str("a 32-bit program; only 64-bit ones are supported"),
+            Self::NotElf(None) => f.write_str("not an ELF file"),
+            Self::NotElf(Some(what)) => write!(f, "not an ELF file: {what}"),
+            Self::Not64Bit(name) => {
+                write!(f, "a 32-bit program (for {name}); only 64-bit ones are supported")?;
+                match stranger::widened(name) {
+                    Some(arch) => write!(f, ": build it with GOARCH={arch}"),
+                    None => Ok(()),
+                }
+            }
             Self::ForeignArchitecture(name) => {
                 write!(f, "a program for {name}; only x86-64 and arm64 are supported")
             }
             Self::NotExecutable(kind) => write!(f, "not an executable program but {kind}"),
+            Self::NotGo(Some(stranger)) => write!(f, "{stranger}"),
             Self::NotCore => f.write_str("not a core dump"),
             Self::NoCode => f.write_str(
                 "it holds no code, only the debug information of a program: name the program itself",
             ),
-            Self::NotGo => f.write_str(
+            Self::NotGo(None) => f.write_str(
                 "not a Go program (no Go function table found), or one whose function table has been obfuscated",
             ),
             Self::TooOld(how) => {

@@ -93,6 +93,7 @@ mod tests {
     #[test]
     fn fields_in_unnamed_structs_are_found() {
         let Ok(btf) = Btf::from_vmlinux() else {
+            crate::skip::skip("this kernel does not describe its types");
             return;
         };
         let mm: Composite<'_> = btf.type_by_name("mm_struct").unwrap();

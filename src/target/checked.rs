@@ -55,7 +55,14 @@ impl<'t> Checked<'t> {
         if let Some(process) = &checked.process {
             match Live::open(process, &checked.anatomy) {
                 Ok(mut live) => {
-                    checked.check = Ok(live.settle());
+                    let report = live.settle();
+                    match live.obstacle(&report) {
+                        None => checked.check = Ok(report),
+                        Some(why) => {
+                            checked.refused = true;
+                            checked.check = Err(format!("{why:#}"));
+                        }
+                    }
                     checked.anatomy = live.anatomy;
                 }
                 Err(why) => {

@@ -18,12 +18,17 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use anyhow::Context;
 use anyhow::Result;
 use crossbeam_channel::Receiver;
+use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
+use nix::errno::Errno;
 use nix::fcntl::FcntlArg;
 use nix::fcntl::FdFlag;
 use nix::fcntl::fcntl;
@@ -31,6 +36,8 @@ use nix::sys::signal::SigSet;
 use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
 use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::WaitStatus;
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::follow::Follow;
@@ -47,6 +54,25 @@ const SI_KERNEL: i32 = 0x80;
 pub struct Waiting {
     child: Child,
     hold: Hold,
+    signals: Option<Signals>,
+}
+
+/// What becomes of the signals that grtmon gets.
+#[derive(Debug)]
+struct Signals {
+    told: Arc<Told>,
+    /// Who observes is to stop.
+    stop: Receiver<()>,
+}
+
+/// What has become of the command and of grtmon.
+#[derive(Debug)]
+struct Told {
+    /// The command has ended: there is nobody to pass signals on to.
+    has_ended: AtomicBool,
+    /// A signal came that ends programs.
+    asked: AtomicBool,
+    stop: Sender<()>,
 }
 
 /// What keeps the command from running.
@@ -55,7 +81,7 @@ enum Hold {
     /// The stub waits for a byte.
     Pipe(PipeWriter),
     /// It runs already; the Go program in it is stopped at its first instruction until this is dropped.
-    Stopped { program: i32, _follow: Follow },
+    Stopped { program: i32, follow: Follow },
 }
 
 /// A command that runs.
@@ -63,6 +89,8 @@ enum Hold {
 pub struct Running {
     /// Yields its exit status, once, when it has ended.
     pub ended: Receiver<ExitStatus>,
+    /// Says when to stop: a signal came, and there is no command any more to pass it on to.
+    pub stop: Receiver<()>,
 }
 
 impl Waiting {
@@ -81,6 +109,7 @@ impl Waiting {
         Ok(Self {
             child,
             hold: Hold::Pipe(go_ahead),
+            signals: None,
         })
     }
 
@@ -114,34 +143,84 @@ impl Waiting {
         let program = follow.find(is_wanted)?;
         Ok(Self {
             child: self.child,
-            hold: Hold::Stopped {
-                program,
-                _follow: follow,
-            },
+            hold: Hold::Stopped { program, follow },
+            signals: None,
         })
     }
 
-    /// Lets the command begin, and from now on passes on to it the signals that grtmon gets.
-    pub fn start(self) -> Result<Running> {
+    /// How the command has ended, if it has already, and left a daemon behind.
+    fn status(&self) -> Option<ExitStatus> {
+        match &self.hold {
+            Hold::Stopped { follow, .. } => follow.root_ended(),
+            Hold::Pipe(_) => None,
+        }
+    }
+
+    /// From now on passes on to the command the signals that grtmon gets, as long as it is there.
+    ///
+    /// # Errors
+    /// Signals cannot be received.
+    pub fn take_signals(&mut self) -> Result<()> {
         let pid = Pid::from_raw(self.command_pid());
-        pass_on_signals(pid)?;
+        let (sender, stop) = bounded(1);
+        let told = Arc::new(Told {
+            has_ended: AtomicBool::new(self.status().is_some()),
+            asked: AtomicBool::new(false),
+            stop: sender,
+        });
+        pass_on_signals(pid, Arc::clone(&told))?;
+        self.signals = Some(Signals { told, stop });
+        Ok(())
+    }
+
+    /// Lets the command begin.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn start(mut self) -> Result<Running> {
+        if self.signals.is_none() {
+            self.take_signals()?;
+        }
+        let pid = Pid::from_raw(self.command_pid());
+        let status = self.status();
+        let signals = self.signals.take().context("nobody takes signals")?;
+        let Signals { told, stop } = signals;
         if let Hold::Pipe(mut go_ahead) = self.hold {
             go_ahead
                 .write_all(b"g")
                 .context("the command's process has gone before it began")?;
         }
         let (sender, ended) = bounded(1);
-        let mut child = self.child;
         thread::Builder::new()
             .name("wait".to_owned())
             .spawn(move || {
-                if let Ok(status) = child.wait() {
+                let status = status.or_else(|| end_of(pid));
+                told.has_ended.store(true, Ordering::SeqCst);
+                if told.asked.load(Ordering::SeqCst) {
+                    // What it has left running is not to keep us.
+                    let _ = told.stop.try_send(());
+                }
+                if let Some(status) = status {
                     // Nobody listens any more when grtmon is ending; that is fine.
                     let _ = sender.send(status);
                 }
             })
             .context("cannot start a thread")?;
-        Ok(Running { ended })
+        Ok(Running { ended, stop })
+    }
+}
+
+/// Waits for the end of the command. (While the thread that traced it lets it go, its stops are reported here, too.)
+fn end_of(pid: Pid) -> Option<ExitStatus> {
+    loop {
+        match waitpid(pid, None) {
+            Ok(WaitStatus::Exited(_, code)) => return Some(ExitStatus::from_raw(code << 8)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => {
+                return Some(ExitStatus::from_raw(signal as i32));
+            }
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
     }
 }
 
@@ -183,7 +262,7 @@ const PASSED_ON: [Signal; 8] = [
     Signal::SIGWINCH,
 ];
 
-fn pass_on_signals(pid: Pid) -> Result<()> {
+fn pass_on_signals(pid: Pid, told: Arc<Told>) -> Result<()> {
     let set: SigSet = PASSED_ON.into_iter().collect();
     // Threads made later inherit the mask, so the signals arrive nowhere but in the descriptor.
     set.thread_block().context("cannot block signals")?;
@@ -191,9 +270,24 @@ fn pass_on_signals(pid: Pid) -> Result<()> {
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
+            let mut is_stopping = false;
             while let Ok(Some(info)) = signals.read_signal() {
                 // What the terminal sends goes to the whole foreground group: the command has it already.
                 let from_terminal = info.ssi_code == SI_KERNEL;
+                let ends = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+                if ends.contains(&info.ssi_signo.cast_signed()) {
+                    told.asked.store(true, Ordering::SeqCst);
+                    if told.has_ended.load(Ordering::SeqCst) {
+                        // The second one ends grtmon at once.
+                        if std::mem::replace(&mut is_stopping, true) {
+                            std::process::exit(130);
+                        }
+                        let _ = told.stop.try_send(());
+                    }
+                }
+                if told.has_ended.load(Ordering::SeqCst) {
+                    continue;
+                }
                 if let Ok(signal) = Signal::try_from(info.ssi_signo.cast_signed())
                     && !from_terminal
                 {

@@ -46,6 +46,13 @@ impl FileId {
         })
     }
 
+    /// What tells one file, as it is now, from others.
+    pub(super) fn key(&self) -> [u64; 4] {
+        let (seconds, ns) = self.modified;
+        let modified = seconds.wrapping_mul(1_000_000_000).wrapping_add(ns);
+        [self.dev, self.ino, self.size, modified.cast_unsigned()]
+    }
+
     /// Whether they are one file, and nothing has happened to it between the two looks.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self == other
@@ -127,6 +134,28 @@ mod tests {
             },
         ] {
             assert!(!FILE.is_same(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn contents_are_known_by_their_size_and_time() {
+        let named = FileId {
+            changed: (9, 9),
+            names: 2,
+            ..FILE
+        };
+        assert!(FILE.has_same_contents(&named) && FILE.has_same_contents_for_sure(&named));
+        let touched = FileId { names: 1, ..named };
+        assert!(FILE.has_same_contents(&touched) && !FILE.has_same_contents_for_sure(&touched));
+        for other in [
+            FileId { size: 1, ..FILE },
+            FileId {
+                modified: (1, 3),
+                ..FILE
+            },
+        ] {
+            assert!(!FILE.has_same_contents(&other), "{other:?}");
+            assert!(!FILE.has_same_contents_for_sure(&other), "{other:?}");
         }
     }
 

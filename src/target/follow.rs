@@ -7,7 +7,11 @@
 //! All of this is done by one thread, as the kernel wants it, and its end lets everything go: also when grtmon is killed.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::OnceLock;
 use std::thread;
 
 use anyhow::Context;
@@ -16,6 +20,8 @@ use anyhow::anyhow;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
+
+use super::signals;
 
 /// What is traced: each new process and thread, and each execve.
 const OPTIONS: libc::c_int = libc::PTRACE_O_TRACEEXEC
@@ -30,6 +36,8 @@ pub(super) struct Follow {
     seen: Receiver<Seen>,
     /// The answer to each [`Seen::Program`]: go on. Dropping it ends the tracing.
     go_on: Sender<()>,
+    /// How the command itself has ended, if it has: what it left running may be what is looked for.
+    ended: Arc<OnceLock<i32>>,
 }
 
 /// Something that happened.
@@ -39,7 +47,7 @@ enum Seen {
     Begun(io::Result<()>),
     /// This process is about to execute the first instruction of another program; it is stopped.
     Program(i32),
-    /// The command itself has ended, with this status (wait(2)).
+    /// All have ended, the command itself with this status (wait(2)).
     Ended(i32),
 }
 
@@ -51,15 +59,25 @@ impl Follow {
     pub(super) fn begin(pid: i32) -> Result<Self> {
         let (tell, seen) = bounded(1);
         let (go_on, answers) = bounded(1);
+        let ended = Arc::new(OnceLock::new());
+        let root_ended = Arc::clone(&ended);
         thread::Builder::new()
             .name("follow".to_owned())
-            .spawn(move || trace(pid, &tell, &answers))
+            .spawn(move || {
+                signals::leave_to_others();
+                trace(pid, &tell, &answers, &root_ended)
+            })
             .context("cannot start a thread")?;
         match seen.recv() {
-            Ok(Seen::Begun(Ok(()))) => Ok(Self { seen, go_on }),
+            Ok(Seen::Begun(Ok(()))) => Ok(Self { seen, go_on, ended }),
             Ok(Seen::Begun(Err(why))) => Err(anyhow!("ptrace is refused ({why})")),
             _ => Err(anyhow!("tracing has ended at once")),
         }
+    }
+
+    /// How the command itself has ended, if it has.
+    pub(super) fn root_ended(&self) -> Option<ExitStatus> {
+        self.ended.get().copied().map(ExitStatus::from_raw)
     }
 
     /// The first process that runs a program which is wanted; it is stopped until this is dropped.
@@ -91,7 +109,7 @@ impl Follow {
 }
 
 /// Traces `root` and what it starts until nobody listens any more.
-fn trace(root: i32, tell: &Sender<Seen>, answers: &Receiver<()>) {
+fn trace(root: i32, tell: &Sender<Seen>, answers: &Receiver<()>, ended: &OnceLock<i32>) {
     // SAFETY: PTRACE_SEIZE takes no address; the options are a number.
     let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, root, 0, OPTIONS as usize) };
     let begun = if seized == 0 {
@@ -111,12 +129,16 @@ fn trace(root: i32, tell: &Sender<Seen>, answers: &Receiver<()>) {
             if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted {
                 continue;
             }
+            // None is left.
+            if let Some(status) = ended.get() {
+                let _ = tell.send(Seen::Ended(*status));
+            }
             return;
         }
         if !libc::WIFSTOPPED(status) {
             if pid == root {
-                let _ = tell.send(Seen::Ended(status));
-                return;
+                // A daemon goes on without it.
+                let _ = ended.set(status);
             }
             continue;
         }

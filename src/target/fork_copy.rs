@@ -9,7 +9,11 @@ use anyhow::bail;
 
 use crate::go::process::threads;
 
+use super::Scope;
+use super::Target;
+use super::checked::Checked;
 use super::live::Live;
+use super::process::ProcessId;
 use super::texts;
 
 impl Live {
@@ -62,6 +66,30 @@ impl Live {
         let stat = procfs::process::Process::new(self.process.pid).and_then(|it| it.stat());
         u64::try_from(stat.ok()?.num_threads).ok()
     }
+}
+
+/// What is to be said of processes of a target that are mere copies, or have not begun: nothing of Go goes on in them.
+/// These have one thread only; of others nothing is read.
+pub fn notes(target: &Target) -> Vec<(ProcessId, String)> {
+    let is_single = |process: &ProcessId| {
+        let stat = procfs::process::Process::new(process.pid).and_then(|it| it.stat());
+        target.is_under_way(process) && stat.is_ok_and(|it| it.num_threads == 1)
+    };
+    let single: Vec<ProcessId> = target.processes().into_iter().filter(is_single).collect();
+    if single.is_empty() {
+        return Vec::new();
+    }
+    let checked = Checked::of(target);
+    let note = |process: ProcessId| {
+        let live = checked.open(&process).ok()?;
+        let text = match live.require_begun() {
+            // Of those that nobody has named some begin all the time.
+            Err(why) => (target.scope != Scope::Everyone).then(|| format!("{why:#}"))?,
+            Ok(()) => live.copy_note()?,
+        };
+        Some((process, text))
+    };
+    single.into_iter().filter_map(note).collect()
 }
 
 /// The numbers of a process or thread in its PID namespaces, its own innermost last.

@@ -4,6 +4,7 @@
 //! want addresses in /proc/PID/stat and call process_vm_readv(2). Where it refuses, [`refusal`] says what stands in the way.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -23,11 +24,10 @@ use crate::go::process::verify::Report;
 use super::budget::Budget;
 use super::memory::ProcessMemory;
 use super::namespace;
+use super::plugins;
 use super::process::Loaded;
 use super::process::ProcessId;
 use super::texts;
-use super::within;
-use super::within::Within;
 
 /// Bit of CAP_SYS_PTRACE in a set of capabilities (include/uapi/linux/capability.h).
 const CAP_SYS_PTRACE: u64 = 1 << 19;
@@ -47,6 +47,8 @@ pub struct Live {
     pub anatomy: Anatomy,
     /// What to add to a link-time address to get the live one.
     pub bias: u64,
+    /// A plugin that could not be read.
+    unread: Option<PathBuf>,
 }
 
 impl Live {
@@ -78,11 +80,19 @@ impl Live {
         memory
             .u8(anatomy.entry.wrapping_add(bias))
             .map_err(|why| explain(pid, &why))?;
+        let found = match anatomy.loads_plugins {
+            true => plugins::find(pid, anatomy, bias),
+            false => plugins::Found::default(),
+        };
         Ok(Self {
             process: process.clone(),
             memory,
-            anatomy: anatomy.clone(),
+            anatomy: Anatomy {
+                plugins: found.plugins,
+                ..anatomy.clone()
+            },
             bias,
+            unread: found.unread,
         })
     }
 
@@ -96,11 +106,23 @@ impl Live {
         if let Some(why) = &report.ended {
             return Err(explain(process.pid, why));
         }
-        let failed = report.failures().next().is_some();
-        match failed.then(|| plugin(process.pid)).flatten() {
+        match live.obstacle(&report) {
             Some(why) => Err(why),
             None => Ok(live),
         }
+    }
+
+    /// Why claims about the process do not hold, if that is not for a wrong layout: it has code that could not be read.
+    pub(super) fn obstacle(&self, report: &Report) -> Option<anyhow::Error> {
+        let path = self
+            .unread
+            .as_ref()
+            .filter(|_| report.failures().next().is_some())?;
+        Some(anyhow!(
+            "process {} has loaded the Go plugin {}, whose file cannot be read: goroutines in its code cannot be told; to read a deleted file takes CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE",
+            self.process.pid,
+            path.display()
+        ))
     }
 
     /// Holds the layout against the process: see [`Anatomy::settle`].
@@ -145,17 +167,6 @@ impl Live {
             anatomy: &self.anatomy,
             bias: self.bias,
         }
-    }
-}
-
-/// What to say of a process that has loaded code of Go besides its program: a plugin.
-fn plugin(pid: i32) -> Option<anyhow::Error> {
-    match within::find(pid) {
-        Some(Within::Library(path)) => Some(anyhow!(
-            "process {pid} has loaded the Go plugin {}: goroutines in code of plugins cannot be told, and plugins are not supported",
-            path.display()
-        )),
-        _ => None,
     }
 }
 
@@ -227,7 +238,7 @@ fn obstacle(rights: &Rights) -> String {
                 "a seccomp filter, as containers have it, forbids process_vm_readv; start the container with --security-opt seccomp=unconfined, or run grtmon outside of it"
             }
             (false, false) => {
-                "a security module (AppArmor, SELinux) forbids it, or it is in another user namespace"
+                "a security module forbids it (AppArmor, SELinux, or Landlock, as of a sandbox in which grtmon runs)"
             }
         };
         return container.to_owned();

@@ -17,11 +17,15 @@ use crate::go::Image;
 
 use super::ProgramFile;
 use super::aside;
+use super::closed;
 use super::file_id::FileId;
 use super::mapped::MappedFile;
 use super::open_regular;
+use super::process;
 use super::process::ProcessId;
 use super::texts;
+use super::within;
+use super::within::Within;
 
 /// Bytes of a command line that are looked at. A process can make its own as long as it likes (prctl(2),
 /// `PR_SET_MM_MAP`).
@@ -41,10 +45,10 @@ const SECTIONS: [&str; 5] = [
 pub struct Found {
     /// The process.
     pub process: ProcessId,
-    /// Which of [`Survey::programs`](super::survey::Survey::programs) it runs; `None` if we may not look: its command line names a Go program.
+    /// Which of [`Survey::programs`](super::survey::Survey::programs) it runs.
     pub program: Option<usize>,
-    /// Whether we may look, but its program was given up: to read it took more time than one program gets.
-    pub given_up: bool,
+    /// Why that is not known, of what is a Go program all the same.
+    pub unread: Option<String>,
     /// Name of its user, or the number.
     pub user: String,
     /// Its command line, for people.
@@ -64,7 +68,7 @@ pub(super) enum Seen {
     Closed,
     /// What it runs cannot be looked at: whoever has the file does not answer.
     Silent,
-    /// It runs this file, which looks like a Go program; `None`: its command line names one.
+    /// It runs this file, which looks like a Go program, or is one of which is known why it cannot be read.
     Go(Box<Found>, Option<FileId>),
 }
 
@@ -112,16 +116,24 @@ impl Files {
             return Seen::Silent;
         }
         let exe = PathBuf::from(format!("/proc/{pid}/exe"));
-        let file = match FileId::at(&exe) {
+        let (file, unread) = match FileId::at(&exe) {
             Ok(file) => match self.is_go(file, &exe) {
-                Some((file, true)) => Some(file),
-                other => return Seen::Other(other.map(|(file, _)| file)),
+                Some((file, true)) => (Some(file), None),
+                Some((file, false)) => match run_by_loader(pid, &exe) {
+                    Some(why) => (Some(file), Some(why)),
+                    None => return Seen::Other(Some(file)),
+                },
+                None => return Seen::Other(None),
             },
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                if !self.names_go(pid) {
-                    return Seen::Closed;
+                if !self.names_go(pid) && !closed::is_go(pid) {
+                    // Kernel threads have no code of their own.
+                    return match process::code_kib(pid) {
+                        Some(_) => Seen::Closed,
+                        None => Seen::Other(None),
+                    };
                 }
-                None
+                (None, Some(format!("{:#}", closed::reason(pid))))
             }
             // A kernel thread, or it has just ended.
             Err(_) => return Seen::Other(None),
@@ -130,7 +142,13 @@ impl Files {
             self.known().answered.push(pid);
         }
         match ProcessId::of(pid) {
-            Ok(process) => Seen::Go(Box::new(Found::of(process, machine)), file),
+            Ok(process) => {
+                let found = Found {
+                    unread,
+                    ..Found::of(process, machine)
+                };
+                Seen::Go(Box::new(found), file)
+            }
             Err(_) => Seen::Other(file),
         }
     }
@@ -208,7 +226,19 @@ pub(super) fn is_go_program(path: &Path) -> Option<bool> {
     let file = open_regular(path).ok()?;
     let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
-    is_go.then(|| !image.is_pie() || image.needs_interpreter())
+    is_go.then(|| !image.is_library())
+}
+
+/// What to say of a process whose program is the dynamic loader, which runs a Go program that it was given.
+fn run_by_loader(pid: i32, exe: &Path) -> Option<String> {
+    let link = fs::read_link(exe).ok()?;
+    if !within::is_loader(&link) {
+        return None;
+    }
+    match within::find(pid)? {
+        within @ Within::Program(_) => Some(within.advice(pid)),
+        Within::Library(_) => None,
+    }
 }
 
 impl Found {
@@ -228,7 +258,7 @@ impl Found {
             container: container(&String::from_utf8_lossy(&beginning(pid, "cgroup"))),
             process,
             program: None,
-            given_up: false,
+            unread: None,
         }
     }
 }

@@ -6,6 +6,7 @@ mod budget;
 pub mod checked;
 pub mod child;
 pub mod clock;
+pub mod closed;
 pub mod closed_output;
 pub mod code_in_memory;
 pub mod core_dump;
@@ -14,7 +15,7 @@ mod extent;
 mod fault;
 mod file_id;
 mod follow;
-mod fork_copy;
+pub mod fork_copy;
 mod fuse;
 pub mod guard;
 pub mod last_words;
@@ -30,6 +31,7 @@ pub mod namespace;
 mod open;
 pub mod own_code;
 mod patience;
+mod plugins;
 pub mod proc_mount;
 pub mod process;
 mod program_file;
@@ -126,6 +128,11 @@ pub struct Resolved {
 
 /// Finds the binaries and processes a selection means, and reads the binaries. Touches no process.
 pub fn resolve(selection: &Selection) -> Result<Resolved> {
+    resolve_telling(selection, &|_| {})
+}
+
+/// The same; says what may take long.
+pub fn resolve_telling(selection: &Selection, tell: &dyn Fn(&str)) -> Result<Resolved> {
     namespace::require_own_proc()?;
     aside::prepare();
     match selection {
@@ -158,7 +165,7 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
                     (target, waiting)
                 }
                 Err(why) if !is_no_go(&why) => return Err(why),
-                _ => follow(&path, &command)?,
+                _ => follow(&path, &command, tell)?,
             };
             Ok(Resolved {
                 targets: vec![target],
@@ -169,8 +176,14 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
 }
 
 /// Starts a command that is not the Go program itself that is meant, and follows it to that.
-fn follow(path: &Path, command: &[OsString]) -> Result<(Target, Waiting)> {
+fn follow(path: &Path, command: &[OsString], tell: &dyn Fn(&str)) -> Result<(Target, Waiting)> {
     let shown = path.display();
+    if let Some(program) = within::given_to_loader(path, command) {
+        anyhow::bail!(
+            "{shown} is the dynamic loader, and what it runs has no place of its own: start {} without it",
+            program.display()
+        );
+    }
     if !live::may_trace() {
         anyhow::bail!(
             "{shown} is not a Go program: to follow it to the one it starts takes CAP_SYS_PTRACE; start it elsewhere, and use --pid or --binpath"
@@ -181,6 +194,9 @@ fn follow(path: &Path, command: &[OsString]) -> Result<(Target, Waiting)> {
         survey::is_go_program(exe) == Some(true)
             && Target::open(exe, Scope::Everyone).is_ok_and(|it| !is_go_tool(&it.binary))
     };
+    tell(&format!(
+        "{shown} is not the Go program to observe: waiting for the first one that it becomes or starts."
+    ));
     let waiting = Waiting::prepare(command)?
         .follow(is_wanted)
         .with_context(|| format!("no Go program to observe came of {shown}"))?;
@@ -245,16 +261,13 @@ fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
 /// Whether a file could be read and turned out not to be a Go program.
 fn is_no_go(why: &anyhow::Error) -> bool {
     let why = why.downcast_ref::<GoError>();
-    why.is_some_and(|why| matches!(why, GoError::NotGo | GoError::NotElf))
+    why.is_some_and(|why| matches!(why, GoError::NotGo(None) | GoError::NotElf(_)))
 }
 
 fn cannot_open(pid: i32, error: anyhow::Error) -> anyhow::Error {
     let system = error.root_cause().downcast_ref::<std::io::Error>();
     match system.map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::PermissionDenied) => match fuse::obstacle_of_process(pid) {
-            Some(why) => anyhow::anyhow!("may not read process {pid}: {why}"),
-            None => live::refusal(pid),
-        },
+        Some(std::io::ErrorKind::PermissionDenied) => closed::reason(pid),
         Some(std::io::ErrorKind::NotFound) => anyhow::anyhow!(
             "cannot observe process {pid}: it has no binary (a kernel thread, or it is just ending)"
         ),
@@ -315,7 +328,14 @@ impl Target {
                 Machine::HERE
             );
         }
-        Ok(())
+        match self.binary.image().system() {
+            // Linux does not ask for it: it runs whatever it is told to.
+            Some(system) if self.running_process().is_none() => anyhow::bail!(
+                "{} is a program for {system} and cannot run on this machine (Linux); grtmon doctor says what could be seen of it",
+                self.path.display()
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses to go on when the file has changed since it was opened: nothing that was found in it can be relied on.
@@ -391,10 +411,29 @@ impl Target {
         running.iter().any(|it| !processes.contains(it))
     }
 
+    /// What to say of its processes that have loaded plugins: what the code of these does passes no probe, since it calls
+    /// functions of the runtime that each plugin has for itself.
+    pub fn plugins(&self) -> Vec<(ProcessId, String)> {
+        if !self.binary.loads_plugins() {
+            return Vec::new();
+        }
+        let said = |process: ProcessId| {
+            let (pid, path) = (process.pid, plugins::one(process.pid)?);
+            let text = format!(
+                "process {pid} has loaded the Go plugin {}: what a plugin's code does passes no probe, as it has functions of the runtime for itself",
+                path.display()
+            );
+            Some((process, text))
+        };
+        self.processes().into_iter().filter_map(said).collect()
+    }
+
     /// Why [`processes`](Self::processes) may lack some, if it may.
     pub fn unseen_processes(&self) -> Option<&'static str> {
         if self.scope != Scope::Everyone {
             None
+        } else if self.binary.image().is_library() {
+            Some("processes that have loaded a library are not looked for")
         } else if self.running().closed {
             Some("which program other users' processes run is told to root and CAP_SYS_PTRACE only")
         } else if PidNamespace::own().is_some() {

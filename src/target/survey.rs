@@ -93,7 +93,7 @@ pub struct Survey {
     /// Programs, each once.
     pub programs: Vec<Arc<Program>>,
     /// Further processes whose binary may not be looked at: they may be Go programs or not.
-    pub closed: usize,
+    pub closed: Vec<i32>,
     /// Further processes whose binary cannot be looked at: whoever has the file does not answer.
     pub silent: usize,
     /// Whether /proc hides still others.
@@ -154,16 +154,18 @@ impl Survey {
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
             .collect();
         pids.sort_unstable();
-        (self.closed, self.silent) = (0, 0);
+        self.closed.clear();
+        self.silent = 0;
         self.hidden = proc_mount::hides_processes();
         let (files, machine) = (Arc::clone(&self.files), Machine::now());
         let look = move |pid: &i32| files.look(*pid, &machine);
         let mut met = HashSet::new();
         let mut candidates: Vec<(Found, Option<FileId>)> = Vec::new();
-        for seen in patience::each(pids.clone(), |_| ONE, look) {
+        let seen = patience::each(pids.clone(), |_| ONE, look);
+        for (pid, seen) in pids.iter().zip(seen) {
             match seen {
                 Outcome::Done(Seen::Other(file)) => met.extend(file),
-                Outcome::Done(Seen::Closed) => self.closed += 1,
+                Outcome::Done(Seen::Closed) => self.closed.push(*pid),
                 Outcome::Done(Seen::Silent) | Outcome::GivenUp => self.silent += 1,
                 Outcome::Done(Seen::Go(found, file)) => {
                     met.extend(file);
@@ -186,16 +188,25 @@ impl Survey {
             self.places.insert(file, place);
         }
         let processes = candidates.into_iter().filter_map(|(found, file)| {
-            let (program, given_up) = match file.map(|file| self.places.get(&file)) {
-                None => (None, false),
-                Some(Some(Place::Program(place))) => (Some(*place), false),
-                Some(Some(Place::GivenUp)) => (None, true),
-                Some(Some(Place::Useless) | None) => return None,
+            let program = match file.filter(|_| found.unread.is_none()) {
+                None => Ok(None),
+                Some(file) => match self.places.get(&file)? {
+                    Place::Program(place) => Ok(Some(*place)),
+                    Place::Useless => return None,
+                    Place::GivenUp => {
+                        let pid = found.process.pid;
+                        Err(format!(
+                            "cannot read process {pid}: its program takes more time to read than any should (grtmon doctor --pid {pid} says more)"
+                        ))
+                    }
+                },
             };
-            Some(Found {
-                program,
-                given_up,
-                ..found
+            Some(match program {
+                Ok(program) => Found { program, ..found },
+                Err(why) => Found {
+                    unread: Some(why),
+                    ..found
+                },
             })
         });
         self.processes = processes.collect();

@@ -2,6 +2,7 @@
 //! library written in Go that a C program has loaded. Neither can be observed by the process; this is to say so.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -16,6 +17,19 @@ pub(super) enum Within {
     Program(PathBuf),
     /// A library.
     Library(PathBuf),
+}
+
+/// Whether a file is called like a dynamic loader: ld-linux-x86-64.so.2, ld-2.31.so, ld-musl-x86_64.so.1, ld.so.
+pub(super) fn is_loader(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("ld-") || name == "ld.so"
+}
+
+/// The Go program that a command gives to the dynamic loader to run.
+pub(super) fn given_to_loader(path: &Path, command: &[OsString]) -> Option<PathBuf> {
+    let mut words = command.iter().skip(1).map(PathBuf::from);
+    let is_program = |word: &PathBuf| survey::is_go_program(word) == Some(true);
+    is_loader(path).then(|| words.find(is_program))?
 }
 
 /// The files a process has mapped, more of which are not looked at.
@@ -62,7 +76,7 @@ impl Within {
                 )
             }
             Self::Library(path) => format!(
-                "process {pid} is not a Go program, but has loaded the Go library {}: Go in shared libraries is not supported",
+                "process {pid} is not a Go program, but has loaded the Go library {0}, of which only what happens from now on can be seen: gr, gr seq and gc with --binpath {0} show it, in every process that has loaded it",
                 path.display()
             ),
         }

@@ -37,6 +37,7 @@ mod process;
 mod profile;
 mod require;
 mod server;
+mod skip;
 mod toolchain;
 mod vendor;
 
@@ -46,7 +47,8 @@ pub(crate) use self::{
     grtmon::{Grtmon, Output, command, grtmon},
     methods::methods,
     process::{Fixture, PATIENCE, Process},
-    require::{require_capabilities_or_skip, require_root_or_skip, skip, tool},
+    require::{require_capabilities_or_skip, require_root_or_skip, tool},
     server::{Server, prometheus as prometheus_server},
-    toolchain::{Toolchain, cache, full_matrix, in_ci, newest, prebuilt, toolchain, toolchains},
+    skip::{in_ci, skip},
+    toolchain::{Toolchain, cache, full_matrix, newest, prebuilt, toolchain, toolchains},
 };

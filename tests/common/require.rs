@@ -2,17 +2,10 @@
 
 use std::{env, fs, path::PathBuf};
 
-use super::toolchain::{cache, in_ci};
+use super::{skip::skip, toolchain::cache};
 
 /// CAP_PERFMON and CAP_BPF (include/uapi/linux/capability.h).
 const NEEDED: u64 = 1 << 38 | 1 << 39;
-
-/// Says that a test is skipped; fails instead where everything has to run.
-pub(crate) fn skip(why: &str) {
-    let strict = in_ci() || env::var_os("GRTMON_REQUIRE_ALL").is_some_and(|it| it == "1");
-    assert!(!strict, "cannot run here: {why}");
-    eprintln!("skipped: {why}");
-}
 
 /// `true` if this process may load BPF programs; otherwise the test is skipped.
 #[must_use]

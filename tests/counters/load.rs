@@ -21,8 +21,8 @@ fn under_load_nothing_ever_goes_down() {
         target.work();
         let mut raw = Lows::default();
         let mut counters = HeapCounters::default();
-        let mut last: Option<Allocated> = None;
-        let (mut readings, mut restless) = (0, 0);
+        let (mut first, mut last): (Option<Allocated>, Option<Allocated>) = (None, None);
+        let (mut readings, mut restless, mut new) = (0, 0, 0);
         while readings < 3000 {
             // A new reader each time has nothing to fall back on: it must be right by itself.
             if let Ok(now) = HeapCounters::default().read(&live.subject()) {
@@ -30,6 +30,8 @@ fn under_load_nothing_ever_goes_down() {
             }
             match counters.read(&live.subject()) {
                 Ok(now) => {
+                    first.get_or_insert(now);
+                    new += usize::from(last.is_some_and(|last| last != now));
                     if let Some(last) = last {
                         assert!(
                             now.small.iter().zip(&last.small).all(|(a, b)| a >= b)
@@ -55,6 +57,15 @@ fn under_load_nothing_ever_goes_down() {
             readings * (CLASS_BYTES.len() + 2),
         );
         assert!(raw.readings > 100, "hardly anything held still");
+        // The program allocates of every class all the time: each count moves on, and often some did between two readings.
+        let (first, last) = (first.unwrap(), last.unwrap());
+        let still: Vec<usize> = (1..CLASS_BYTES.len())
+            .filter(|class| first.small[*class] == last.small[*class])
+            .collect();
+        assert!(still.is_empty(), "classes {still:?} stand still");
+        assert!(last.tiny > first.tiny && last.large > first.large);
+        assert!(last.large_bytes > first.large_bytes);
+        assert!(new > 100, "{new} of {readings} readings are new");
         target.finish();
     }
 }

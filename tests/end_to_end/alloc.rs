@@ -35,8 +35,19 @@ fn counted(report: &Value) -> BTreeMap<u64, u64> {
 fn compare(observed: &Observed) {
     let end = observed.end();
     nothing_lost(&end);
+    within(&counted(&end), &observed.truth);
     let (inside, around) = (&observed.truth["inside"], &observed.truth["around"]);
-    let counted = counted(&end);
+    let (least, most) = (number(inside, "mallocs"), number(around, "mallocs"));
+    assert!(most - least < 50, "not a sharp test: {least}..={most}");
+    assert!(
+        (least..=most).contains(&number(&end, "objects")),
+        "{end}: not {least}..={most}"
+    );
+}
+
+/// Every class lies between the two accounts.
+fn within(counted: &BTreeMap<u64, u64>, truth: &Value) {
+    let (inside, around) = (&truth["inside"], &truth["around"]);
     let most = classes(around);
     assert!(
         counted.keys().all(|size| most.contains_key(size)),
@@ -50,12 +61,32 @@ fn compare(observed: &Observed) {
             most[&size]
         );
     }
-    let (least, most) = (number(inside, "mallocs"), number(around, "mallocs"));
-    assert!(most - least < 50, "not a sharp test: {least}..={most}");
-    assert!(
-        (least..=most).contains(&number(&end, "objects")),
-        "{end}: not {least}..={most}"
-    );
+}
+
+/// What the table for people shows, in the form of [`counted`]; and the number in its last line.
+fn drawn(table: &str) -> (BTreeMap<u64, u64>, u64) {
+    let mut counted = BTreeMap::from([(0, 0)]);
+    let mut longest = (0, 0);
+    for line in table.lines().filter(|line| line.contains('|')) {
+        let (name, rest) = line.split_once(" : ").unwrap();
+        let parts: Vec<&str> = rest.split('|').collect();
+        let count: u64 = parts[0].trim().parse().unwrap();
+        let stars = parts[1].trim_end().len();
+        assert!(stars > 0 && parts[1].trim_end().chars().all(|it| it == '*'));
+        longest = longest.max((count, stars));
+        let size = match name.trim() {
+            "tiny <16B" => 16,
+            "> 32KB" => 0,
+            name => name.strip_suffix('B').unwrap().parse().unwrap(),
+        };
+        *counted.entry(size).or_insert(0) += count;
+    }
+    assert_eq!(longest.1, 30, "the most has the longest bar:\n{table}");
+    let total = table.lines().find_map(|line| {
+        let total = line.trim_start().strip_prefix("total ")?;
+        total.split(' ').next()?.parse().ok()
+    });
+    (counted, total.unwrap())
 }
 
 /// Tiny objects by the program's own intent: without pointers and below 16 bytes.
@@ -120,14 +151,18 @@ fn counters_equal_the_runtime_s_own() {
 }
 
 #[test]
-fn the_table_names_tiny_and_large_objects() {
+fn the_table_has_what_was_counted() {
     once(|subject| {
         let observed = observe(&subject.program, &["alloc"], &["gm", "--source", "probes"]);
         let text = observed.output.stdout;
         assert!(text.contains("malloc"), "{text}");
         assert!(text.contains("distribution"), "{text}");
-        for row in ["tiny", "8B", "16B", "> 32KB", "objects/s"] {
-            assert!(text.contains(row), "no {row}:\n{text}");
-        }
+        let (counted, total) = drawn(&text);
+        within(&counted, &observed.truth);
+        assert_eq!(counted.values().sum::<u64>(), total, "{text}");
+        let tiny = text.lines().find(|line| line.contains("tiny <16B"));
+        let tiny_seen = format!(" : {} ", self::tiny(&observed.truth));
+        assert!(tiny.is_some_and(|it| it.contains(&tiny_seen)), "{text}");
+        assert!(text.contains(" objects/s"), "{text}");
     });
 }

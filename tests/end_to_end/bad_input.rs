@@ -12,12 +12,12 @@ use crate::common::{
     Build, Fixture, Output, copy_program, fixture, grtmon, newest, program, require_root_or_skip,
 };
 
-fn scratch(name: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}", std::process::id()))
 }
 
 /// Fails unless grtmon refused in one line that says all of these words.
-fn refused(output: &Output, status: i32, words: &[&str]) {
+pub(crate) fn refused(output: &Output, status: i32, words: &[&str]) {
     let said = &output.stderr;
     assert_eq!(output.status.code(), Some(status), "{said}");
     assert_eq!(output.stdout, "");
@@ -32,7 +32,7 @@ fn refused(output: &Output, status: i32, words: &[&str]) {
 }
 
 /// All commands that observe refuse this file alike.
-fn refuses_file(path: &Path, words: &[&str]) {
+pub(crate) fn refuses_file(path: &Path, words: &[&str]) {
     let path = path.to_str().unwrap();
     for command in ["gr", "gm", "gc"] {
         refused(&grtmon(&[command, "--binpath", path]), 1, words);

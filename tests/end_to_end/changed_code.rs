@@ -3,7 +3,8 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::{
-    fs,
+    fs::{self, File},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -13,7 +14,7 @@ use std::{
 use grtmon::{
     go::site::Site,
     probe::{Plan, gc, gr},
-    target::{self, Selection, checked::Checked},
+    target::{self, Selection, checked::Checked, code_in_memory::CodeFile},
 };
 use serde_json::Value;
 
@@ -138,6 +139,32 @@ fn a_start_function_that_was_patched_is_left_alone() {
         let report = grtmon(&["doctor", "--pid", &pid]).success();
         assert!(report.stdout.contains(&said), "{}", report.stdout);
         unharmed(target);
+    });
+}
+
+/// As on a file system that tells nobody of a change: size and times are those of the file that was read.
+#[test]
+fn a_file_with_other_code_is_noticed_whatever_its_times() {
+    once(|_| {
+        let own = patched("rewritten");
+        let site = site(&own.0, "runtime.gdestroy");
+        let sites = [site.clone()];
+        let mut resolved = target::resolve(&Selection::File(own.0.clone())).unwrap();
+        let target = resolved.targets.pop().unwrap();
+        let file = CodeFile::of(&target);
+        assert!(file.changed(&sites).is_none());
+        let there = File::options().write(true).open(&own.0).unwrap();
+        let modified = there.metadata().unwrap().modified().unwrap();
+        // The last byte of the function: not where the probe goes, but of what it relies on.
+        let entry = site.file_offset - site.offset;
+        let last = site.code.len() - 1;
+        let other = [site.code[last] ^ 1];
+        there.write_all_at(&other, entry + last as u64).unwrap();
+        there.set_modified(modified).unwrap();
+        assert!(
+            file.changed(&sites)
+                .is_some_and(|it| it.vaddr == site.vaddr)
+        );
     });
 }
 

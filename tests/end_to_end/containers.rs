@@ -48,7 +48,6 @@ fn observed(truth: Value, output: Output, pid: u32) -> Observed {
     Observed {
         truth,
         output: output.success(),
-        stderr: String::new(),
         pid,
     }
 }

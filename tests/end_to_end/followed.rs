@@ -74,6 +74,10 @@ fn the_go_program_that_comes_of_a_command_is_observed_from_its_first_instruction
         (&[&starts, "a", "b"], 5, "[a b] "),
         (&[&nested, "c"], 6, "[c] "),
         (&["env", "GIVEN=x", program], 3, "[] x"),
+        (&["env", "-i", program, "d"], 3, "[d] "),
+        (&["timeout", "60", program, "e"], 3, "[e] "),
+        (&["setsid", "-w", program, "f"], 3, "[f] "),
+        (&["sh", "-c", &format!("{program} g | cat")], 0, "[g] "),
     ] {
         let seen = observe(words);
         assert_eq!(seen.status.code(), Some(code), "{words:?}: {}", seen.stderr);
@@ -94,6 +98,70 @@ fn the_go_program_that_comes_of_a_command_is_observed_from_its_first_instruction
         "{}",
         seen.stderr
     );
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Through sudo, where it is installed, also with a terminal of its own between.
+#[test]
+fn what_sudo_starts_is_observed() {
+    if !require_root_or_skip() {
+        return;
+    }
+    if !Path::new("/usr/bin/sudo").exists() {
+        println!("no sudo");
+        return;
+    }
+    let program = common::program(common::newest(), Build::DEFAULT, "followed", PROGRAM);
+    let seen = observe(&["sudo", program.to_str().unwrap(), "a"]);
+    assert_eq!(seen.status.code(), Some(3), "{}", seen.stderr);
+    assert_eq!(works(&seen), (7, 7), "{}", seen.stderr);
+}
+
+#[test]
+fn a_daemon_is_observed_though_the_command_has_ended() {
+    if !require_root_or_skip() {
+        return;
+    }
+    let program = common::program(common::newest(), Build::DEFAULT, "followed", PROGRAM);
+    let directory =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("daemon-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let late = script(
+        &directory,
+        "late",
+        &format!(
+            "(setsid sh -c 'sleep 1; exec {} >/dev/null 2>&1' &)\nexit 0",
+            program.display()
+        ),
+    );
+    let seen = observe(&[&late]);
+    assert_eq!(seen.status.code(), Some(0), "{}", seen.stderr);
+    assert_eq!(works(&seen), (7, 7), "{}", seen.stderr);
+    assert!(
+        seen.stderr.contains("is not the Go program to observe"),
+        "{}",
+        seen.stderr
+    );
+
+    // One that stays: nobody but grtmon itself is left to be told to stop.
+    let stays = "package main\n\nimport \"time\"\n\nfunc main() { time.Sleep(time.Hour) }\n";
+    let stays = common::program(common::newest(), Build::DEFAULT, "stays", stays);
+    let pid = directory.join("pid");
+    let begins = script(
+        &directory,
+        "begins",
+        &format!(
+            "setsid {} >/dev/null 2>&1 </dev/null & echo $! > {}",
+            stays.display(),
+            pid.display()
+        ),
+    );
+    let tool = common::Grtmon::start(&["gr", "--", &begins]);
+    let seen = tool.stop();
+    let pid = fs::read_to_string(pid).unwrap();
+    assert!(Path::new("/proc").join(pid.trim()).exists());
+    let killed = Command::new("kill").arg(pid.trim()).status().unwrap();
+    assert!(killed.success() && seen.status.success(), "{}", seen.stderr);
     fs::remove_dir_all(&directory).unwrap();
 }
 
@@ -132,7 +200,7 @@ fn of_go_run_the_program_is_observed_and_not_the_tool() {
 }
 
 /// Whether a C compiler is there.
-fn linked_by_c(program: &Path) -> Option<String> {
+pub(crate) fn linked_by_c(program: &Path) -> Option<String> {
     let output = Command::new("readelf")
         .arg("-lW")
         .arg(program)
@@ -151,6 +219,14 @@ fn a_program_that_a_loader_runs_is_named() {
         common::skip("no readelf, or the program needs no loader");
         return;
     };
+    let refused = grtmon(&["gr", "--", &loader, program.to_str().unwrap(), "dump"]);
+    assert!(!refused.status.success());
+    let said = format!("start {} without it", program.display());
+    assert!(
+        refused.stderr.contains("dynamic loader") && refused.stderr.contains(&said),
+        "{}",
+        refused.stderr
+    );
     let mut command = Command::new(loader);
     command.arg(&program).arg("dump");
     let target = common::Fixture::start_command(command);

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
@@ -364,11 +364,31 @@ fn a_replaced_binary_is_still_observed() {
 #[test]
 fn duration_ends_a_run() {
     once(|subject| {
-        let target = Fixture::start(&subject.program, &["churn"]);
+        let mut target = Fixture::start(&subject.program, &["stacks"]);
         let pid = target.pid_arg();
-        for command in ["gr", "gm", "gc"] {
-            let tool = Grtmon::start(&[command, "--pid", &pid, "--duration", "100ms"]);
-            tool.end(Duration::from_secs(20)).success();
+        target.process.go();
+        let duration = Duration::from_millis(300);
+        for command in [&["gr"][..], &["gr", "seq"], &["gm"], &["gc"], &["sched"]] {
+            let begun = Instant::now();
+            let rest = ["--output", "json", "--pid", &pid, "--duration", "300ms"];
+            let tool = Grtmon::start(&[command, &rest].concat());
+            let output = tool.end(PATIENCE).success();
+            assert!(begun.elapsed() >= duration, "{command:?} ended before");
+            let lines = output.json();
+            let (end, rows) = lines.split_last().expect("no output");
+            assert_eq!(end["event"], "end", "{command:?}");
+            nothing_lost(end);
+            // What it saw in that time: the program was at work.
+            let seen = match command {
+                ["gr"] | ["gc"] => rows.len() as u64,
+                ["gr", "seq"] => number(end, "count"),
+                ["gm"] => number(end, "objects"),
+                _ => number(&end["latency"], "count"),
+            };
+            assert!(seen > 0, "{command:?}: {end}");
+            assert!(target.process.is_running());
         }
+        target.work();
+        target.finish();
     });
 }

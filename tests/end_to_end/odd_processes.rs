@@ -52,6 +52,19 @@ fn forks_without_exec_are_told_apart() {
             let output = grtmon(&[command, &["--pid", late]].concat()).success();
             assert!(output.stderr.contains(&copy), "{}", output.stderr);
         }
+        if require_root_or_skip() {
+            for (pid, said) in [(early, &begun), (late, &copy)] {
+                for words in [
+                    &["gr", "--duration", "1s"][..],
+                    &["gc", "--duration", "1s"],
+                    &["sched", "--duration", "1s"],
+                ] {
+                    let output = grtmon(&[words, &["--pid", pid]].concat());
+                    let times = output.stderr.matches(said.as_str()).count();
+                    assert_eq!(times, 1, "{words:?} {pid}: {}", output.stderr);
+                }
+            }
+        }
         // The parent is none.
         let pid = parent.pid_arg();
         let (interval, output) = stat(&pid);

@@ -122,11 +122,9 @@ fn observe(mut command: Command, target: Fixture, arguments: &[&str]) -> Observe
     target.work();
     process.signal(Signal::SIGINT);
     let output = Grtmon::of(process).end(crate::common::PATIENCE).success();
-    let stderr = target.process.stderr();
     Observed {
         truth: target.finish(),
         output,
-        stderr,
         pid,
     }
 }

@@ -84,8 +84,6 @@ pub(crate) struct Observed {
     pub(crate) truth: Value,
     /// grtmon's stdout.
     pub(crate) output: Output,
-    /// What the fixture wrote to stderr.
-    pub(crate) stderr: String,
     /// The fixture's pid.
     pub(crate) pid: u32,
 }
@@ -116,14 +114,8 @@ pub(crate) fn observe(program: &Path, mode: &[&str], command: &[&str]) -> Observ
     let tool = Grtmon::start(&arguments);
     target.work();
     let output = tool.stop().success();
-    let stderr = target.process.stderr();
     let truth = target.finish();
-    Observed {
-        truth,
-        output,
-        stderr,
-        pid,
-    }
+    Observed { truth, output, pid }
 }
 
 /// The number in a field.

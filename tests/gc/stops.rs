@@ -1,10 +1,14 @@
 //! The rows of `gc`: stops of the world, and how the parts of a cycle fit together.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::common::{Build, fixture, newest, require_capabilities_or_skip};
+use crate::common::{
+    Build, Grtmon, Process, fixture, newest, program, require_capabilities_or_skip,
+};
 use crate::support::{each, number, observe, of_kind};
 
 #[test]
@@ -13,6 +17,10 @@ fn stops_are_those_that_the_runtime_counts() {
         let (output, truth, _) = observe(&program, &["gc", "--output", "json"]);
         let lines = output.json();
         let stops = of_kind(&lines, "stw");
+        for stop in &stops {
+            assert!(number(&stop["duration_ns"]) > 0, "{what}: {stop}");
+            assert_eq!(stop["pid"], truth["pid"], "{what}: {stop}");
+        }
         let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
         for stop in &stops {
             let reason = stop["reason"].as_str();
@@ -43,7 +51,20 @@ fn stops_are_those_that_the_runtime_counts() {
                 "{what}: {reasons:?}"
             );
         }
+        for event in ["mark", "sweep"] {
+            let count = of_kind(&lines, event).len() as u64;
+            assert_eq!(count, cycles, "{what}: {event}");
+        }
         if toolchain.minor() >= 22 {
+            // A profile of goroutines stops the world twice: to begin and to clean up. Go 1.22 stops it once more, to
+            // count them first.
+            let each = if toolchain.minor() == 22 { 3 } else { 2 };
+            let of_profiles = reasons
+                .iter()
+                .filter(|(reason, _)| reason.contains("profile"));
+            let of_profiles: u64 = of_profiles.map(|(_, count)| count).sum();
+            let profiles = number(&truth["goroutine_profiles"]);
+            assert_eq!(of_profiles, each * profiles, "{what}: {reasons:?}");
             assert_eq!(number(&truth["gc_pauses"]), 2 * cycles, "{what}");
             let others = stops.len() as u64 - 2 * cycles;
             assert_eq!(
@@ -58,6 +79,58 @@ fn stops_are_those_that_the_runtime_counts() {
         assert_eq!(number(&end["stops_passed"]), stops.len() as u64, "{what}");
         assert_eq!(end["lost"], Value::Array(Vec::new()), "{what}");
     });
+}
+
+/// Stops the world so often that the rows fill the ring buffer several times over while nobody takes them out.
+const OFTEN: &str = r#"package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"runtime"
+)
+
+func main() {
+	in := bufio.NewReader(os.Stdin)
+	fmt.Println("ready")
+	in.ReadString('\n')
+	var stats runtime.MemStats
+	for i := 0; i < 20000; i++ {
+		runtime.ReadMemStats(&stats)
+	}
+	fmt.Println("done")
+	in.ReadString('\n')
+}
+"#;
+
+#[test]
+fn what_is_not_shown_is_counted_as_lost() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let path = program(newest(), Build::STRIPPED, "often", OFTEN);
+    let mut target = Process::start(Command::new(path));
+    target.expect("ready");
+    let pid = target.pid_arg();
+    let mut tool = Grtmon::start(&["gc", "--output", "json", "--pid", &pid]);
+    tool.process().signal(Signal::SIGSTOP);
+    target.go();
+    target.expect("done");
+    tool.process().signal(Signal::SIGCONT);
+    let lines = tool.stop().success().json();
+    target.go();
+    target.wait();
+
+    let shown = of_kind(&lines, "stw").len() as u64;
+    let end = lines.last().unwrap();
+    assert!(number(&end["stops_passed"]) >= 20000, "{end}");
+    assert_eq!(number(&end["stw"]["count"]), shown, "{end}");
+    let lost = end["lost"].as_array().unwrap().iter();
+    let lost = lost.filter(|it| it["cause"] == "ring_full_stw");
+    let lost: u64 = lost.map(|it| number(&it["events"])).sum();
+    assert!(lost > 0, "nothing was lost, so nothing was tested: {end}");
+    assert_eq!(shown + lost, number(&end["stops_passed"]), "{end}");
 }
 
 /// The parts of one cycle.

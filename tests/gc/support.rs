@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::common::{
-    Build, Fixture, Grtmon, Output, Toolchain, builds, fixture, full_matrix,
+    Build, Fixture, Grtmon, Output, Toolchain, builds, fixture, full_matrix, methods, prebuilt,
     require_capabilities_or_skip, toolchains,
 };
 
@@ -38,6 +38,22 @@ pub(crate) fn since_first<'t>(trace: &[&'t str], seen: &[&str]) -> Vec<&'t str> 
 
 /// Each toolchain in each build; in the full matrix also builds whose runtime is laid out differently.
 pub(crate) fn each(check: impl Fn(&Toolchain, PathBuf, &str)) {
+    each_build(|toolchain, build, program, what| {
+        let _ = build;
+        check(toolchain, program, what);
+    });
+}
+
+/// The same, with every way of attaching that is tried with a build.
+pub(crate) fn each_method(check: impl Fn(&Toolchain, &Path, &str, &str)) {
+    each_build(|toolchain, build, program, what| {
+        for method in methods(build) {
+            check(toolchain, &program, method, &format!("{what}, {method}"));
+        }
+    });
+}
+
+fn each_build(check: impl Fn(&Toolchain, Build, PathBuf, &str)) {
     if !require_capabilities_or_skip() {
         return;
     }
@@ -48,7 +64,7 @@ pub(crate) fn each(check: impl Fn(&Toolchain, PathBuf, &str)) {
             _ => "",
         };
         let mut all = builds().to_vec();
-        if full_matrix() && !experiment.is_empty() {
+        if full_matrix() && prebuilt().is_none() && !experiment.is_empty() {
             all.push(Build {
                 experiment,
                 ..Build::DEFAULT
@@ -56,7 +72,7 @@ pub(crate) fn each(check: impl Fn(&Toolchain, PathBuf, &str)) {
         }
         for build in all {
             let what = format!("Go {}, {}", toolchain.version, build.name());
-            check(toolchain, fixture(toolchain, build), &what);
+            check(toolchain, build, fixture(toolchain, build), &what);
         }
     }
 }

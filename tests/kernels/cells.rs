@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Mutex};
 
 use crate::{
-    common::{Build, Toolchain, fixture, newest, toolchain},
+    common::{Build, Toolchain, fixture, newest, skip, toolchain},
     guest_files::GuestFiles,
     initramfs::Initramfs,
     machine::{Boot, Image},
@@ -59,7 +59,7 @@ const CHECKS: [Check; 9] = [
         "end_to_end",
         "goroutines::every_goroutine_is_seen_once_with_its_names_and_times",
     ),
-    ("end_to_end", "gc::cycles_equal_the_runtime_s_own_trace"),
+    ("gc", "cycles::cycles_are_those_of_gctrace"),
     ("end_to_end", "alloc::classes_equal_the_runtime_s_own"),
     (
         "end_to_end",
@@ -85,7 +85,7 @@ const MORE_CHECKS: [Check; 17] = [
         "end_to_end",
         "histograms::every_exit_is_in_the_histogram_or_accounted_for",
     ),
-    ("end_to_end", "gc::every_stop_of_the_world_has_its_reason"),
+    ("gc", "stops::stops_are_those_that_the_runtime_counts"),
     ("end_to_end", "alloc::counters_equal_the_runtime_s_own"),
     (
         "end_to_end",
@@ -117,6 +117,13 @@ pub(crate) const LOCKED_DOWN: Check = ("end_to_end", "older::a_kernel_that_is_lo
 
 /// On a kernel that counts maps as locked memory.
 pub(crate) const LOCKED_MEMORY: Check = ("end_to_end", "older::too_little_locked_memory_is_said");
+
+/// Programs of older Go versions.
+pub(crate) const OLDER: [(&str, Build); 3] = [
+    ("1.19", Build::STRIPPED_PIE),
+    ("1.21.13", Build::DEFAULT),
+    ("1.23.9", Build::STRIPPED_PIE),
+];
 
 /// Debian's kernels for virtual machines.
 const CLOUD: &str = "cloud";
@@ -162,13 +169,12 @@ impl Kernel {
         }
     }
 
-    /// What is checked on a program of this Go version.
-    fn checks(&self, toolchain: &Toolchain) -> Vec<Check> {
-        let is_newest = toolchain.version == newest().version;
+    /// What is checked on a program, in the whole matrix or in the slice.
+    pub(crate) fn checks(&self, is_newest: bool, whole: bool) -> Vec<Check> {
         let mut checks = Vec::new();
         if self.arguments.is_empty() {
             checks.extend(CHECKS);
-            if results::whole_matrix() && is_newest {
+            if whole && is_newest {
                 checks.extend(MORE_CHECKS);
             }
         }
@@ -176,10 +182,15 @@ impl Kernel {
         checks
     }
 
+    /// Whether programs of older Go versions are observed on it too, in the whole matrix.
+    pub(crate) fn has_older_programs(&self) -> bool {
+        self.flavour == CLOUD && self.arguments.is_empty()
+    }
+
     /// The programs that are observed: one in the slice, and on kernels that differ in their build only.
     fn subjects(&self) -> Vec<(Toolchain, Build)> {
         let of_the_newest = (newest().clone(), Build::STRIPPED_PIE);
-        if !results::whole_matrix() || self.flavour != CLOUD || !self.arguments.is_empty() {
+        if !results::whole_matrix() || !self.has_older_programs() {
             return vec![of_the_newest];
         }
         let picked = results::picked();
@@ -187,12 +198,7 @@ impl Kernel {
             let picked = picked.as_deref();
             picked.is_none_or(|it| it.split(',').any(|it| it == version))
         };
-        let older = [
-            ("1.19", Build::STRIPPED_PIE),
-            ("1.21.13", Build::DEFAULT),
-            ("1.23.9", Build::STRIPPED_PIE),
-        ];
-        let mut subjects: Vec<(Toolchain, Build)> = older
+        let mut subjects: Vec<(Toolchain, Build)> = OLDER
             .into_iter()
             .filter(|(version, _)| is_wanted(version))
             .map(|(version, build)| (toolchain(version), build))
@@ -203,8 +209,47 @@ impl Kernel {
     }
 }
 
+/// All kernels, by the names of their tests.
+pub(crate) fn kernels() -> [(&'static str, Kernel); 11] {
+    [
+        ("amd64_6_1", Kernel::cloud(AMD64, "6.1")),
+        ("amd64_6_12", Kernel::cloud(AMD64, "6.12")),
+        ("amd64_newest", Kernel::cloud(AMD64, "newest")),
+        ("arm64_6_1", Kernel::cloud(ARM64, "6.1")),
+        ("arm64_6_12", Kernel::cloud(ARM64, "6.12")),
+        (
+            "amd64_5_10",
+            Kernel::cloud(AMD64, "5.10").with(LOCKED_MEMORY),
+        ),
+        (
+            "amd64_locked_down",
+            Kernel {
+                arguments: "lockdown=confidentiality",
+                ..Kernel::cloud(AMD64, "6.12").with(LOCKED_DOWN)
+            },
+        ),
+        ("amd64_rt", Kernel::flavour(AMD64, "6.12", "rt")),
+        (
+            "arm64_5_10",
+            Kernel::cloud(ARM64, "5.10").with(LOCKED_MEMORY),
+        ),
+        ("arm64_newest", Kernel::cloud(ARM64, "newest")),
+        (
+            "arm64_pages_of_16_kib",
+            Kernel::flavour(ARM64, "newest", "16k"),
+        ),
+    ]
+}
+
+/// Boots the kernel of a test and runs every check on every program.
+pub(crate) fn run_named(name: &str) {
+    let kernels = kernels();
+    let kernel = kernels.iter().find(|it| it.0 == name);
+    run(&kernel.unwrap().1);
+}
+
 /// Boots a kernel and runs every check on every program.
-pub(crate) fn run(kernel: &Kernel) {
+fn run(kernel: &Kernel) {
     // Two at once would take no less time: without KVM each keeps as many processors busy as it has, and that of another
     // standing still now and then is not what is to be tried.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -212,8 +257,8 @@ pub(crate) fn run(kernel: &Kernel) {
     let image = match Image::of(kernel) {
         Ok(image) => image,
         Err(why) => {
-            eprintln!("skipped: {why}");
             results::record(&[Cell::missing(kernel, &why)]);
+            skip(&why);
             return;
         }
     };
@@ -244,7 +289,8 @@ pub(crate) fn run(kernel: &Kernel) {
         } else {
             "slice"
         };
-        for (executable, test) in kernel.checks(&toolchain) {
+        let is_newest = toolchain.version == newest().version;
+        for (executable, test) in kernel.checks(is_newest, results::whole_matrix()) {
             plan.push(format!("/{executable}\t{test}\t{prebuilt}\t{matrix}"));
         }
         cells.push((prebuilt, toolchain, build));

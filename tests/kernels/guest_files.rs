@@ -11,10 +11,10 @@ use std::{
 use crate::{cells::Arch, initramfs::Initramfs, results::whole_matrix};
 
 /// The tests whose checks run there; the last two only in the whole matrix, for the sake of the time to build them.
-const TESTS: [&str; 5] = ["counters", "dump", "end_to_end", "sched", "top"];
+const TESTS: [&str; 6] = ["counters", "dump", "end_to_end", "gc", "sched", "top"];
 
 fn tests() -> &'static [&'static str] {
-    if whole_matrix() { &TESTS } else { &TESTS[..3] }
+    if whole_matrix() { &TESTS } else { &TESTS[..4] }
 }
 
 /// Executables of one architecture, without debugging information.

@@ -3,8 +3,8 @@
 //!
 //! A slice runs with all other tests; `make test-kernels` runs everything and records it in tests/kernels/results.tsv,
 //! from which README.md has its table. How it is made up: `machine.rs` boots, `guest.rs` is the first process there and
-//! runs the checks, which are those that tests/end_to_end, tests/dump, tests/counters, and in the whole matrix tests/sched
-//! and tests/top make anywhere.
+//! runs the checks, which are those that tests/end_to_end, tests/gc, tests/dump, tests/counters, and in the whole matrix
+//! tests/sched and tests/top make anywhere.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,73 +23,73 @@ mod machine;
 mod report;
 mod results;
 
-use cells::{AMD64, ARM64, Kernel};
-
 #[test]
 fn amd64_6_1() {
-    cells::run(&Kernel::cloud(AMD64, "6.1"));
+    cells::run_named("amd64_6_1");
 }
 
 #[test]
 fn amd64_6_12() {
-    cells::run(&Kernel::cloud(AMD64, "6.12"));
+    cells::run_named("amd64_6_12");
 }
 
 #[test]
 fn amd64_newest() {
-    cells::run(&Kernel::cloud(AMD64, "newest"));
+    cells::run_named("amd64_newest");
 }
 
 #[test]
 fn arm64_6_1() {
-    cells::run(&Kernel::cloud(ARM64, "6.1"));
+    cells::run_named("arm64_6_1");
 }
 
 #[test]
 fn arm64_6_12() {
-    cells::run(&Kernel::cloud(ARM64, "6.12"));
+    cells::run_named("arm64_6_12");
 }
 
 #[test]
 #[ignore = "in make test-kernels"]
 fn amd64_5_10() {
-    cells::run(&Kernel::cloud(AMD64, "5.10").with(cells::LOCKED_MEMORY));
+    cells::run_named("amd64_5_10");
 }
 
 #[test]
 #[ignore = "in make test-kernels"]
 fn amd64_locked_down() {
-    cells::run(&Kernel {
-        arguments: "lockdown=confidentiality",
-        ..Kernel::cloud(AMD64, "6.12").with(cells::LOCKED_DOWN)
-    });
+    cells::run_named("amd64_locked_down");
 }
 
 #[test]
 #[ignore = "in make test-kernels"]
 fn amd64_rt() {
-    cells::run(&Kernel::flavour(AMD64, "6.12", "rt"));
+    cells::run_named("amd64_rt");
 }
 
 #[test]
 #[ignore = "in make test-kernels"]
 fn arm64_5_10() {
-    cells::run(&Kernel::cloud(ARM64, "5.10").with(cells::LOCKED_MEMORY));
+    cells::run_named("arm64_5_10");
 }
 
 #[test]
 #[ignore = "in make test-kernels"]
 fn arm64_newest() {
-    cells::run(&Kernel::cloud(ARM64, "newest"));
+    cells::run_named("arm64_newest");
 }
 
 #[test]
 #[ignore = "in make test-kernels"]
 fn arm64_pages_of_16_kib() {
-    cells::run(&Kernel::flavour(ARM64, "newest", "16k"));
+    cells::run_named("arm64_pages_of_16_kib");
 }
 
 #[test]
 fn the_readme_shows_the_results() {
     results::compare_with_readme();
+}
+
+#[test]
+fn the_results_are_of_all_that_is_checked() {
+    results::compare_with_plan();
 }

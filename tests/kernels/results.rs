@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, env, fs, sync::Mutex};
 
 use crate::{
-    cells::Kernel,
+    cells::{self, Kernel},
     common::{Build, Toolchain},
 };
 
@@ -152,6 +152,50 @@ fn table() -> String {
         );
     }
     table
+}
+
+/// Fails if the file has not what the whole matrix comes to today: every kernel, every program on it, every check of that.
+pub(crate) fn compare_with_plan() {
+    let text = read();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .skip(1)
+        .map(|it| it.split('\t').collect())
+        .collect();
+    let mut planned = 0;
+    for (name, kernel) in cells::kernels() {
+        let [arch, series, flavour, ..] = key(&kernel, "", "");
+        let of_kernel = rows
+            .iter()
+            .filter(|row| row[..3] == [&arch, &series, &flavour]);
+        let of_kernel: Vec<_> = of_kernel.collect();
+        let checked = |go: &str, build: Build, is_newest: bool| {
+            let count = kernel.checks(is_newest, true).len();
+            let end = format!(" of {count} checks");
+            let is_it = |row: &&&Vec<&str>| {
+                let version = row[3].strip_prefix(go);
+                version.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                    && row[4] == build.name()
+                    && row[6].ends_with(&end)
+            };
+            assert!(
+                of_kernel.iter().any(|row| is_it(&row)),
+                "{name}: nothing of Go {go} with {count} checks in {FILE}: make test-kernels"
+            );
+        };
+        let older: &[(&str, Build)] = match kernel.has_older_programs() {
+            true => &cells::OLDER,
+            false => &[],
+        };
+        for (go, build) in older {
+            checked(go, *build, false);
+        }
+        // Whichever was the newest.
+        let newest = of_kernel.last().map_or("none", |row| row[3]);
+        checked(newest, Build::STRIPPED_PIE, true);
+        planned += older.len() + 1;
+    }
+    assert_eq!(rows.len(), planned, "{FILE} has more than is checked");
 }
 
 /// Fails if README.md has another table; `GRTMON_README=write` puts it there.

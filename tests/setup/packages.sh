@@ -52,6 +52,8 @@ if [ "${1:-}" = test ]; then
         need fish command -v fish
         need zsh command -v zsh
         need groff-base command -v groff
+        # For tests/manifests.
+        need systemd command -v systemd-analyze
     fi
     # For tests/kernels.
     need qemu-system-x86 command -v qemu-system-x86_64

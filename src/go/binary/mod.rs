@@ -3,6 +3,7 @@
 pub mod buildinfo;
 pub mod implied;
 pub mod moduledata;
+pub mod plugins;
 mod quoted;
 #[cfg(test)]
 pub(in crate::go) mod synthetic;
@@ -16,6 +17,7 @@ use std::sync::OnceLock;
 use crate::go::binary::buildinfo::BuildInfo;
 use crate::go::binary::implied::{VersionRange, implied};
 use crate::go::binary::moduledata::ModuleData;
+use crate::go::binary::plugins::Companions;
 use crate::go::binary::variables::linker_strings;
 use crate::go::elf::file_bytes::FileBytes;
 use crate::go::elf::image::Image;
@@ -37,6 +39,7 @@ pub struct Binary {
     version: Option<GoVersion>,
     version_source: VersionSource,
     wrapper_id: OnceLock<Option<u8>>,
+    companions: Arc<Companions>,
 }
 
 impl Binary {
@@ -62,7 +65,7 @@ impl Binary {
         let (header, moduledata) = match (with_moduledata, headers.into_iter().next()) {
             (Some((header, moduledata)), _) => (header, Some(moduledata)),
             (None, Some(header)) => (header, None),
-            (None, None) => return Err(GoError::NotGo),
+            (None, None) => return Err(GoError::NotGo(None)),
         };
         let text = text(&image, &header, moduledata.as_ref())?;
         let mut binary = Self {
@@ -74,6 +77,7 @@ impl Binary {
             version: None,
             version_source: VersionSource::BuildInfo,
             wrapper_id: OnceLock::new(),
+            companions: Arc::default(),
             image,
         };
         binary.find_version()?;
@@ -187,6 +191,16 @@ impl Binary {
         let functions = self.functions();
         let has = |name| !functions.by_name(name).is_empty();
         has("runtime.mallocgc").then(|| has("crosscall2"))
+    }
+
+    /// Whether the program can load plugins (plugin/plugin_dlopen.go, Go 1.8 to 1.27).
+    pub fn loads_plugins(&self) -> bool {
+        !self.functions().by_name("plugin.open").is_empty()
+    }
+
+    /// What was read of plugins that its processes have loaded.
+    pub fn companions(&self) -> &Arc<Companions> {
+        &self.companions
     }
 
     /// Link-time addresses of the Go code.

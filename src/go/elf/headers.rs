@@ -8,6 +8,7 @@ use std::fmt;
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::{Elf, ProgramHeader, SectionHeader, header, program_header, section_header};
 
+use crate::go::elf::stranger;
 use crate::go::error::GoError;
 
 /// The processors that are supported.
@@ -77,6 +78,8 @@ pub struct Section {
 #[derive(Debug)]
 pub(in crate::go) struct Headers {
     pub(in crate::go) machine: Machine,
+    /// The system that it is for, if that is said and is not Linux.
+    pub(in crate::go) system: Option<&'static str>,
     /// `ET_DYN`.
     pub(in crate::go) shared_object: bool,
     /// Has a `PT_INTERP`.
@@ -105,7 +108,11 @@ impl Headers {
         let machine = machine(&header)?;
         match header.e_type {
             header::ET_EXEC | header::ET_DYN => {}
-            header::ET_REL => return Err(GoError::NotExecutable("an object file")),
+            header::ET_REL => {
+                return Err(GoError::NotExecutable(
+                    "an object file: name the program that it was linked into",
+                ));
+            }
             header::ET_CORE => return Err(GoError::NotExecutable("a core dump")),
             _ => return Err(GoError::NotExecutable("an ELF file of unknown type")),
         }
@@ -132,6 +139,7 @@ impl Headers {
         }
         Ok(Self {
             machine,
+            system: stranger::system(file),
             shared_object: header.e_type == header::ET_DYN,
             interpreter,
             entry: header.e_entry,
@@ -144,7 +152,7 @@ impl Headers {
 
 pub(in crate::go) fn parse_header(file: &[u8]) -> Result<goblin::elf::Header, GoError> {
     if !file.starts_with(b"\x7fELF") {
-        return Err(GoError::NotElf);
+        return Err(GoError::NotElf(stranger::form(file)));
     }
     let truncated = GoError::Truncated {
         what: "the ELF header",
@@ -157,7 +165,7 @@ pub(in crate::go) fn parse_header(file: &[u8]) -> Result<goblin::elf::Header, Go
     };
     let big_endian = data == header::ELFDATA2MSB;
     if class != header::ELFCLASS64 {
-        return Err(GoError::Not64Bit);
+        return Err(GoError::Not64Bit(stranger::narrow(file)));
     }
     if big_endian {
         let machine = file

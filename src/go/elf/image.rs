@@ -109,10 +109,34 @@ impl Image {
         self.headers.machine
     }
 
+    /// The system that it is for, if it says that it is for another one than Linux.
+    pub fn system(&self) -> Option<&'static str> {
+        self.headers.system
+    }
+
     /// Whether it is loaded at an address of the kernel's choice (`ET_DYN`): link-time and run-time addresses differ
     /// by a bias.
     pub fn is_pie(&self) -> bool {
         self.headers.shared_object
+    }
+
+    /// Whether it is not run itself but loaded by others: position-independent, started by no dynamic loader, and not
+    /// marked as a program that does without one (`DF_1_PIE` of `DT_FLAGS_1`, elf.h).
+    pub fn is_library(&self) -> bool {
+        self.is_pie() && !self.needs_interpreter() && !self.is_marked_program()
+    }
+
+    fn is_marked_program(&self) -> bool {
+        const FLAGS_1: u64 = 0x6fff_fffb;
+        const PIE: u64 = 0x0800_0000;
+        let Some((vaddr, size)) = self.headers.dynamic else {
+            return false;
+        };
+        let bytes = self.slice_from(vaddr).unwrap_or_default();
+        let size = usize::try_from(size).unwrap_or(usize::MAX).min(bytes.len());
+        let table = bytes.get(..size).unwrap_or_default().chunks_exact(16);
+        let mut table = table.filter_map(|entry| Some((word(entry)?, word(entry.get(8..)?)?)));
+        table.any(|(tag, value)| tag == FLAGS_1 && value & PIE != 0)
     }
 
     /// Whether a dynamic loader starts it (`PT_INTERP`).

@@ -5,4 +5,5 @@ pub mod file_bytes;
 pub(in crate::go) mod headers;
 pub mod image;
 pub(in crate::go) mod relocation;
+pub mod stranger;
 pub(in crate::go) mod symbol;

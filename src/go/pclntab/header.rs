@@ -7,6 +7,7 @@
 
 use crate::go::elf::headers::Machine;
 use crate::go::elf::image::{Image, word};
+use crate::go::elf::stranger;
 use crate::go::error::GoError;
 
 /// What differs in the table between Go versions, told by its magic.
@@ -128,7 +129,9 @@ pub(in crate::go) fn find(image: &Image) -> Result<Vec<Header>, GoError> {
             return Ok(headers);
         }
     }
-    Err(unusable.or(too_old).unwrap_or(GoError::NotGo))
+    Err(unusable
+        .or(too_old)
+        .unwrap_or(GoError::NotGo(stranger::of(image))))
 }
 
 /// Addresses of aligned words that begin like a header, of whatever version, in the segments that are executable or not.
@@ -224,6 +227,6 @@ fn too_old(start: &[u8], how: &str) -> Result<Header, GoError> {
     if start[4] == 0 && start[5] == 0 && matches!(start[6], 1 | 4) && start[7] == 8 {
         Err(GoError::TooOld(how.to_owned()))
     } else {
-        Err(GoError::NotGo)
+        Err(GoError::NotGo(None))
     }
 }

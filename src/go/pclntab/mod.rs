@@ -98,6 +98,14 @@ impl<'i> FuncTable<'i> {
         }
     }
 
+    /// The same with addresses that are so much higher, modulo 2⁶⁴.
+    pub(super) fn moved(self, by: u64) -> Self {
+        Self {
+            text: self.text.wrapping_add(by),
+            ..self
+        }
+    }
+
     /// How many functions the table has.
     pub fn len(&self) -> usize {
         self.count

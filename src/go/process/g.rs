@@ -1,7 +1,7 @@
 //! The runtime's record of a goroutine: `g` (runtime/runtime2.go).
 
 use super::unwind::WalkFrom;
-use crate::go::binary::Binary;
+use crate::go::binary::plugins::Tables;
 use crate::go::layout::constant;
 use crate::go::layout::{Field, Layout, LayoutError};
 
@@ -240,8 +240,8 @@ impl RawG {
 
     /// What cannot be so in a goroutine that is alive; `None` if all is well. `bias` is the distance of addresses from
     /// link-time addresses.
-    pub fn fault(&self, binary: &Binary, bias: u64) -> Option<&'static str> {
-        let in_code = |pc: u64| binary.text().contains(&pc.wrapping_sub(bias));
+    pub fn fault(&self, code: &Tables<'_>, bias: u64) -> Option<&'static str> {
+        let in_code = |pc: u64| code.contains(pc.wrapping_sub(bias));
         let size = self.stack_hi.checked_sub(self.stack_lo);
         if !matches!(
             self.state(),

@@ -20,6 +20,7 @@ use super::stack_copy::{self, StackCopy};
 use super::unwind::{Trace, Unwinder};
 use super::wait_marks::{Places, WaitMarks};
 use crate::go::binary::Binary;
+use crate::go::binary::plugins::Tables;
 use crate::go::layout::{Field, constant};
 use crate::go::memory::{MemoryError, Piece, ReadMemory};
 use crate::go::process::trace_table::TraceTable;
@@ -45,7 +46,7 @@ const UNCOUNTED: u64 = 64 << 20;
 /// Reads the goroutines of one process, any number of times.
 #[derive(Debug)]
 pub struct GoroutineReader<'b> {
-    binary: &'b Binary,
+    tables: Tables<'b>,
     g: GLayout,
     allgs: u64,
     bias: u64,
@@ -90,8 +91,8 @@ impl<'b> GoroutineReader<'b> {
             .globals
             .wait_reason_strings
             .and_then(|table| table.names(binary.image()));
+        let tables = Tables::with(binary, &anatomy.plugins);
         Ok(Self {
-            binary,
             g: GLayout::of(&anatomy.layout).map_err(|why| ReadError::Unknown(why.to_string()))?,
             allgs: process.global("allgs", |globals| globals.allgs)?,
             bias,
@@ -101,8 +102,9 @@ impl<'b> GoroutineReader<'b> {
                 .into_iter()
                 .map(Arc::from)
                 .collect(),
-            unwinder: Unwinder::new(binary.image().machine(), binary.functions(), bias),
-            traces: TraceTable::new(binary),
+            unwinder: Unwinder::new(binary.image().machine(), tables.clone(), bias),
+            traces: TraceTable::with(binary, tables.clone()),
+            tables,
             halted: None,
         })
     }
@@ -168,7 +170,7 @@ impl<'b> GoroutineReader<'b> {
             return self.listed(memory, held);
         };
         self.listed(memory, held).or_else(|why| {
-            let is_code = |pc: u64| self.binary.text().contains(&pc.wrapping_sub(self.bias));
+            let is_code = |pc: u64| self.tables.contains(pc.wrapping_sub(self.bias));
             let found = left_over::goroutines(memory, left, &self.g, is_code);
             if found.is_empty() {
                 Err(why)
@@ -232,7 +234,7 @@ impl<'b> GoroutineReader<'b> {
                 None if self.is_cut_off() => Found::CutOff,
                 None => Found::Nothing(Some("a record that cannot be read")),
                 Some(g) if g.is_free() => Found::Free,
-                Some(g) => match g.fault(self.binary, self.bias) {
+                Some(g) => match g.fault(&self.tables, self.bias) {
                     Some(fault) => Found::Nothing(Some(fault)),
                     None if g.state() == constant::G_RUNNING && g.halted_at.is_none() => {
                         Found::Alive(*g, self.running())
@@ -467,7 +469,7 @@ impl<'b> GoroutineReader<'b> {
         let durable = bubble.is_some() && reason.as_deref().is_some_and(bubbles::is_durable);
         let link_time = |pc: u64| {
             let known = pc.wrapping_sub(self.bias);
-            (pc != 0 && self.binary.text().contains(&known)).then_some(known)
+            (pc != 0 && self.tables.contains(known)).then_some(known)
         };
         let (start, created) = (link_time(g.startpc), link_time(g.gopc));
         let at = |pc, is_return| CodeAddress { pc, is_return };

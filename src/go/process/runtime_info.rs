@@ -5,9 +5,11 @@
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::go::binary::Binary;
 use crate::go::binary::implied::VersionRange;
+use crate::go::binary::plugins::{Companions, Plugin};
 use crate::go::elf::image::Image;
 use crate::go::layout::evidence;
 use crate::go::layout::globals::Globals;
@@ -47,6 +49,12 @@ pub struct Anatomy {
     pub main: Vec<u64>,
     /// Whether the program is loaded elsewhere than at its link-time addresses.
     pub is_pie: bool,
+    /// Whether the program can load plugins.
+    pub loads_plugins: bool,
+    /// Where what was read of them is kept.
+    pub companions: Arc<Companions>,
+    /// The plugins of the process that this is about.
+    pub plugins: Vec<Plugin>,
 }
 
 impl Anatomy {
@@ -78,6 +86,9 @@ impl Anatomy {
             code_end: image.code_end(),
             minor: minor(binary.version_range()),
             is_pie: image.is_pie(),
+            loads_plugins: binary.loads_plugins(),
+            companions: Arc::clone(binary.companions()),
+            plugins: Vec::new(),
         }
     }
 
@@ -88,10 +99,17 @@ impl Anatomy {
             memory,
             globals: &self.globals,
             bias,
-            text: self.text.clone(),
+            code: self.code(),
             main: self.main.clone(),
         };
         verify::settle(&mut self.layout, &live)
+    }
+
+    /// Link-time addresses of all Go code in the process, that of plugins counted as the program's.
+    fn code(&self) -> Vec<Range<u64>> {
+        let plugins = self.plugins.iter();
+        let others = plugins.filter_map(|plugin| self.companions.text(plugin));
+        std::iter::once(self.text.clone()).chain(others).collect()
     }
 
     /// What to add to a link-time address to get the live one, given where the process was entered (`AT_ENTRY` of its

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crate::go::binary::Binary;
+use crate::go::binary::plugins::Tables;
 use crate::go::pclntab::FuncTable;
 use crate::go::pclntab::inline::Frame;
 use crate::go::process::unwind::Trace;
@@ -19,7 +20,7 @@ type Known<'b> = (Arc<Place>, Frame<'b>);
 /// Names of places, and the stacks made of them.
 #[derive(Debug)]
 pub struct TraceTable<'b> {
-    functions: FuncTable<'b>,
+    tables: Tables<'b>,
     rules: Rules,
     places: HashMap<CodeAddress, Vec<Known<'b>>>,
     numbers: HashMap<Trace, usize>,
@@ -39,8 +40,13 @@ const MAX_NAMES: usize = 1 << 28;
 impl<'b> TraceTable<'b> {
     /// For one binary.
     pub fn new(binary: &'b Binary) -> Self {
+        Self::with(binary, Tables::new(binary))
+    }
+
+    /// For one binary, and what a process of it has loaded.
+    pub fn with(binary: &'b Binary, tables: Tables<'b>) -> Self {
         Self {
-            functions: binary.functions(),
+            tables,
             rules: Rules::of(binary.version_range()).marked(binary.wrapper_id()),
             places: HashMap::new(),
             numbers: HashMap::new(),
@@ -121,7 +127,7 @@ impl<'b> TraceTable<'b> {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
                 let mut found = match self.names < MAX_NAMES {
-                    true => look_up(&self.functions, address),
+                    true => look_up(self.tables.at(address.pc), address),
                     false => Vec::new(),
                 };
                 self.names += found.iter().map(size).sum::<usize>() + size_of::<Known<'b>>();

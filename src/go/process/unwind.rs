@@ -14,8 +14,8 @@
 
 use std::collections::HashMap;
 
+use crate::go::binary::plugins::Tables;
 use crate::go::elf::image::Machine;
-use crate::go::pclntab::FuncTable;
 use crate::go::symbolize::code_address::CodeAddress;
 
 /// Size of an address in bytes.
@@ -104,11 +104,11 @@ pub struct WalkFrom {
     pub exact: bool,
 }
 
-/// Walks stacks of one program.
+/// Walks stacks of one program, through the code of its plugins too.
 #[derive(Debug)]
 pub struct Unwinder<'b> {
     machine: Machine,
-    functions: FuncTable<'b>,
+    tables: Tables<'b>,
     bias: u64,
     steps: HashMap<u64, Step>,
 }
@@ -118,10 +118,10 @@ const MAX_REMEMBERED: usize = 1 << 20;
 
 impl<'b> Unwinder<'b> {
     /// For a program for `machine` whose code lies `bias` bytes above its link-time addresses.
-    pub fn new(machine: Machine, functions: FuncTable<'b>, bias: u64) -> Self {
+    pub fn new(machine: Machine, tables: Tables<'b>, bias: u64) -> Self {
         Self {
             machine,
-            functions,
+            tables,
             bias,
             steps: HashMap::new(),
         }
@@ -226,13 +226,14 @@ impl<'b> Unwinder<'b> {
     }
 
     fn look_up(&self, pc: u64) -> Step {
-        let Some(function) = self.functions.at(pc) else {
+        let functions = self.tables.at(pc);
+        let Some(function) = functions.at(pc) else {
             return Step::Lost;
         };
         if function.name == "runtime.goexit" {
             return Step::Bottom;
         }
-        match self.functions.stack_depth(&function, pc) {
+        match functions.stack_depth(&function, pc) {
             Some(depth) => Step::Up {
                 depth,
                 injected: is_injected(function.name),

@@ -263,3 +263,19 @@ fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static st
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn witnesses_that_disagree_prove_nothing() {
+        let votes = |votes: &[(u32, usize)]| votes.iter().copied().collect();
+        assert_eq!(agreed(&votes(&[(160, 1)]), Some(160)), Some((160, 1)));
+        // What was not expected takes several.
+        assert_eq!(agreed(&votes(&[(160, 2)]), Some(152)), None);
+        assert_eq!(agreed(&votes(&[(160, 3)]), None), Some((160, 3)));
+        assert_eq!(agreed(&votes(&[(160, 9), (168, 1)]), Some(160)), None);
+        assert_eq!(agreed(&votes(&[]), Some(160)), None);
+    }
+}

@@ -208,7 +208,7 @@ mod tests {
             memory: &memory,
             globals: &globals,
             bias: 0,
-            text: 0..0,
+            code: Vec::new(),
             main: Vec::new(),
         };
         let pages = Pages::new(&memory);

@@ -44,8 +44,8 @@ pub struct Live<'l> {
     pub globals: &'l Globals,
     /// What is added to a link-time address to have the run-time address: 0 unless it is PIE.
     pub bias: u64,
-    /// Link-time addresses of the Go code.
-    pub text: Range<u64>,
+    /// Link-time addresses of the Go code, in as many pieces as there are modules.
+    pub code: Vec<Range<u64>>,
     /// Link-time addresses of the functions that are started once, in the beginning: `runtime.main` and what it starts for
     /// the runtime.
     pub main: Vec<u64>,

@@ -100,7 +100,8 @@ impl Reader<'_> {
 
     /// Whether a run-time address lies in the Go code.
     pub(super) fn is_code(&self, pc: u64) -> bool {
-        self.live.text.contains(&pc.wrapping_sub(self.live.bias))
+        let pc = pc.wrapping_sub(self.live.bias);
+        self.live.code.iter().any(|code| code.contains(&pc))
     }
 
     /// Whether a run-time address is the entry of a function that is started once: see [`Live::main`].
