@@ -44,8 +44,8 @@ fn compare(number: u64, ours: &Goroutine, theirs: &Goroutine, minor: u32) {
 #[test]
 fn every_goroutine_is_as_the_runtime_prints_it() {
     for toolchain in common::toolchains() {
-        for build in common::builds() {
-            equal(toolchain, *build);
+        for build in common::builds(toolchain) {
+            equal(toolchain, build);
         }
     }
 }

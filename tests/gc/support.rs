@@ -47,7 +47,7 @@ pub(crate) fn each(check: impl Fn(&Toolchain, PathBuf, &str)) {
             26 | 27 => "nogreenteagc",
             _ => "",
         };
-        let mut all = builds().to_vec();
+        let mut all = builds(toolchain);
         if full_matrix() && !experiment.is_empty() {
             all.push(Build {
                 experiment,
