@@ -140,7 +140,7 @@ fn allocators_are_leaves() {
         let kinds: BTreeSet<String> = found.iter().map(|a| format!("{:?}", a.kind)).collect();
         if toolchain.minor() <= 23 {
             assert_eq!(found.len(), 1);
-            assert_eq!(found[0].kind, AllocKind::Generic);
+            assert_eq!(found[0].kind, AllocKind::Generic { from: 0 });
         } else {
             let all = ["Header", "Large", "NoHeader", "Tiny"];
             assert_eq!(kinds, all.map(str::to_owned).into());

@@ -11,7 +11,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{Build, Pgo, fixture, toolchains};
+use common::{Build, Pgo, program, toolchains};
 use grtmon::go::{Binary, globals::Globals, runtime::Runtime};
 
 /// Makes the symbol table impossible to find, as if the binary had been stripped, and moves nothing.
@@ -62,61 +62,68 @@ fn missing(path: &Path, what: &str) -> Vec<&'static str> {
     missing
 }
 
-fn report(build: Build, oldest: u32) {
+/// All variables are found in a small program, with every toolchain that can build it so, but for these.
+fn all_but(build: Build, oldest: u32, lacking: &[(u32, &[&str])]) {
     for toolchain in toolchains().iter().filter(|it| it.minor() >= oldest) {
         let what = format!("Go {}, {}", toolchain.version, build.name());
-        println!(
-            "{what}: not found {:?}",
-            missing(&fixture(toolchain, build), &what)
+        let program = program(
+            toolchain,
+            build,
+            "foreign",
+            include_str!("foreign/program.go"),
         );
+        let lacking = lacking
+            .iter()
+            .find(|(minor, _)| *minor == toolchain.minor());
+        let lacking = lacking.map_or(&[][..], |(_, names)| names);
+        assert_eq!(missing(&program, &what), lacking, "{what}");
     }
 }
 
-const ARM64: Build = Build::ARM64;
+/// Nothing in the program uses the names of reasons for which the world is stopped.
+const NEVER_STOPS: [(u32, &[&str]); 1] = [(21, &["stwReasonStrings"])];
 
-#[test]
-fn plain() {
-    for build in [Build::DEFAULT, Build::PIE, ARM64] {
-        report(build, 0);
-    }
-}
-
-#[test]
-fn inlining() {
+/// A build for either machine.
+fn on_both(build: Build, oldest: u32, lacking: &[(u32, &[&str])]) {
     for arch in ["", "arm64"] {
-        report(
-            Build {
-                not_inlined: true,
-                arch,
-                ..Build::DEFAULT
-            },
-            0,
-        );
-        for gcflags in ["-N -l", "-l=4"] {
-            report(
-                Build {
-                    gcflags,
-                    arch,
-                    ..Build::DEFAULT
-                },
-                0,
-            );
-        }
+        all_but(Build { arch, ..build }, oldest, lacking);
     }
 }
 
 #[test]
-fn pgo() {
-    for pgo in [Pgo::Busy, Pgo::Everything] {
-        for arch in ["", "arm64"] {
-            report(
-                Build {
-                    pgo,
-                    arch,
-                    ..Build::DEFAULT
-                },
-                21,
-            );
-        }
+fn as_go_builds_it() {
+    on_both(Build::DEFAULT, 0, &[]);
+    on_both(Build::PIE, 0, &[]);
+}
+
+#[test]
+fn with_other_inlining() {
+    let gcflags = |gcflags| Build {
+        gcflags,
+        ..Build::DEFAULT
+    };
+    on_both(gcflags("-l"), 0, &[]);
+    on_both(gcflags("-N -l"), 0, &[]);
+    on_both(gcflags("-l=4"), 0, &NEVER_STOPS);
+}
+
+#[test]
+fn with_the_race_detector() {
+    let race = Build {
+        race: true,
+        ..Build::DEFAULT
+    };
+    // Debian's Go 1.19 has it in a package of its own.
+    all_but(race, 21, &[]);
+}
+
+#[test]
+fn with_a_profile() {
+    for pgo in [Pgo::Load, Pgo::Busy, Pgo::Everything] {
+        let build = Build {
+            pgo,
+            ..Build::DEFAULT
+        };
+        on_both(build, 21, &[]);
     }
 }

@@ -10,6 +10,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use super::embedded::Embedded;
 use super::pgo::{self, Pgo};
 use super::toolchain::{Toolchain, full_matrix, prebuilt, wide_matrix};
 
@@ -26,6 +27,12 @@ pub(crate) struct Build {
     pub(crate) unoptimized: bool,
     /// `-gcflags=all=-l`: not inlined.
     pub(crate) not_inlined: bool,
+    /// `-race`; takes cgo.
+    pub(crate) race: bool,
+    /// More `-ldflags`, as `-linkmode=external`; empty for none.
+    pub(crate) ldflags: &'static str,
+    /// Whether it is inside a program in C: for the fixture only.
+    pub(crate) embedded: Embedded,
     /// `-pgo`.
     pub(crate) pgo: Pgo,
     /// `GOEXPERIMENT`; empty for none.
@@ -50,6 +57,9 @@ impl Build {
         cgo: false,
         unoptimized: false,
         not_inlined: false,
+        race: false,
+        ldflags: "",
+        embedded: Embedded::No,
         pgo: Pgo::None,
         experiment: "",
         tags: "",
@@ -126,6 +136,48 @@ impl Build {
         Self::STRIPPED_PGO,
     ];
 
+    /// Builds that few make, each with a test of its own; for `GRTMON_TEST_BUILD`.
+    pub(crate) const ODD: [Self; 8] = [
+        Self::RACE,
+        Self {
+            ldflags: "-linkmode=external",
+            ..Self::DEFAULT
+        },
+        Self::STATIC_PIE,
+        Self::ARCHIVE,
+        Self {
+            strip: true,
+            ..Self::ARCHIVE
+        },
+        Self {
+            gcflags: "-N -l",
+            ..Self::STRIPPED
+        },
+        Self {
+            gcflags: "-l",
+            ..Self::STRIPPED
+        },
+        Self {
+            gcflags: "-l=4",
+            ..Self::STRIPPED
+        },
+    ];
+    /// With the race detector.
+    pub(crate) const RACE: Self = Self {
+        race: true,
+        ..Self::DEFAULT
+    };
+    /// Position-independent, without a dynamic loader; linked by gcc.
+    pub(crate) const STATIC_PIE: Self = Self {
+        ldflags: "-linkmode=external -extldflags=-static-pie",
+        ..Self::STRIPPED_PIE_CGO
+    };
+    /// Within a program in C.
+    pub(crate) const ARCHIVE: Self = Self {
+        embedded: Embedded::Archive,
+        ..Self::DEFAULT
+    };
+
     /// This one, unless the programs of this run are built already.
     pub(crate) fn or_prebuilt(self) -> Self {
         let Some(prebuilt) = prebuilt() else {
@@ -144,6 +196,10 @@ impl Build {
             (self.cgo, "cgo"),
             (self.unoptimized, "unoptimized"),
             (self.not_inlined, "not-inlined"),
+            (self.race, "race"),
+            (self.embedded == Embedded::Archive, "c-archive"),
+            (self.embedded == Embedded::Shared, "c-shared"),
+            (!self.ldflags.is_empty(), self.ldflags),
             (self.pgo == Pgo::Load, "pgo-load"),
             (self.pgo == Pgo::Busy, "pgo"),
             (self.pgo == Pgo::Everything, "pgo-everything"),
@@ -173,7 +229,8 @@ pub(crate) fn builds(toolchain: &Toolchain) -> Vec<Build> {
     }
     if let Ok(names) = env::var("GRTMON_TEST_BUILD") {
         let named = |name| {
-            let build = Build::ALL.into_iter().find(|it| it.name() == name);
+            let all = Build::ALL.into_iter().chain(Build::ODD);
+            let build = all.into_iter().find(|it| it.name() == name);
             build.unwrap_or_else(|| panic!("no build is called {name}"))
         };
         return names.split(',').map(named).collect();
@@ -298,6 +355,13 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
     if build.strip {
         link.push("-s -w".to_owned());
     }
+    if !build.ldflags.is_empty() {
+        link.push(build.ldflags.to_owned());
+    }
+    command.args(build.embedded.arguments());
+    if build.race {
+        command.arg("-race");
+    }
     if !build.version.is_empty() {
         link.push(format!("-X 'runtime.buildVersion={}'", build.version));
     }
@@ -326,7 +390,7 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
     if !build.tags.is_empty() {
         command.args(["-tags", build.tags]);
     }
-    if build.cgo {
+    if build.cgo || build.race || build.embedded != Embedded::No {
         command.env("CGO_ENABLED", "1");
     }
     for (name, value) in [("GOEXPERIMENT", build.experiment), ("GOARCH", build.arch)] {
@@ -342,6 +406,7 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
         toolchain.version,
         String::from_utf8_lossy(&output.stderr)
     );
+    build.embedded.link(&unfinished, build.strip);
     fs::rename(&unfinished, &binary).unwrap();
     binary
 }

@@ -32,6 +32,7 @@
 )]
 
 mod build;
+mod embedded;
 mod grtmon;
 mod methods;
 mod pgo;
@@ -45,6 +46,7 @@ mod vendor;
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{
     build::{Build, builds, builds_of_all_machines, copy_program, fixture, module, program},
+    embedded::Embedded,
     grtmon::{Grtmon, Output, command, grtmon},
     methods::methods,
     pgo::Pgo,
