@@ -34,7 +34,11 @@ fn binary(path: &Path) -> Binary {
 /// The builds in which much is inlined, of the toolchains that can.
 fn with_profile(check: impl Fn(&Toolchain, Build, &Binary)) {
     for toolchain in toolchains().iter().filter(|it| it.minor() >= 21) {
-        for build in [Build::STRIPPED_PGO, Build::STRIPPED_PGO_EVERYTHING] {
+        for build in [
+            Build::STRIPPED_LOAD,
+            Build::STRIPPED_PGO,
+            Build::STRIPPED_PGO_EVERYTHING,
+        ] {
             check(toolchain, build, &binary(&fixture(toolchain, build)));
         }
     }

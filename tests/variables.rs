@@ -12,7 +12,12 @@ mod common;
 use std::{fs, path::Path};
 
 use common::{Build, Pgo, program, toolchains};
-use grtmon::go::{Binary, globals::Globals, runtime::Runtime};
+use grtmon::go::{
+    Binary,
+    globals::Globals,
+    layout::{Field, Layout},
+    runtime::Runtime,
+};
 
 /// Makes the symbol table impossible to find, as if the binary had been stripped, and moves nothing.
 fn without_symbols(path: &Path) -> Vec<u8> {
@@ -57,6 +62,24 @@ fn missing(path: &Path, what: &str) -> Vec<&'static str> {
             Some(_) => assert_eq!(address, symbol, "{what}: {name}"),
             None if symbol.is_some() => missing.push(name),
             None => {}
+        }
+    }
+    // Members of these, where DWARF says that they are.
+    let layout = Layout::of(&whole);
+    for (name, member, of, field) in [
+        ("sched.lock", found.sched_lock, "sched", Field::SchedLock),
+        (
+            "work.markDoneSema",
+            found.work_mark_done_sema,
+            "work",
+            Field::WorkMarkDoneSema,
+        ),
+    ] {
+        let whole = whole.image().symbol(&format!("runtime.{of}")).unwrap();
+        let truth = whole + u64::from(layout.offset(field).unwrap());
+        match member {
+            Some(_) => assert_eq!(member, Some(truth), "{what}: {name}"),
+            None => missing.push(name),
         }
     }
     missing

@@ -319,3 +319,20 @@ fn only(mut values: impl Iterator<Item = u64>) -> Option<u64> {
     let first = values.next()?;
     values.all(|value| value == first).then_some(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Witnesses that contradict each other are no witnesses, and nobody else is asked then.
+    #[test]
+    fn contradictions_refuse() {
+        let last = || Some(3);
+        assert_eq!(agreed([Some(1), Some(2)], last), None);
+        assert_eq!(agreed([Some(1), Some(1)], last), Some(1));
+        assert_eq!(agreed([None, Some(1)], last), Some(1));
+        assert_eq!(agreed([None, None], last), Some(3));
+        assert_eq!(only([1, 1, 2].into_iter()), None);
+        assert_eq!(only([].into_iter()), None);
+    }
+}
