@@ -2,11 +2,8 @@
 
 package main
 
-import "C"
+import "testgo/inside"
 
-// Begin is main for a program in C that has this one inside, as a library.
-//
-//export Begin
-func Begin() {
-	main()
+func init() {
+	inside.Main = main
 }
