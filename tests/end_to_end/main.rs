@@ -23,6 +23,7 @@ mod gc;
 mod goroutines;
 mod histograms;
 mod identity;
+mod inside_c;
 mod lifecycle;
 mod namespaces;
 mod odd_processes;

@@ -12,6 +12,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod linked;
 
 use std::{collections::BTreeMap, process::Command, time::Duration};
 

@@ -1,5 +1,7 @@
 //! `gc --cycles` and the lines of `GODEBUG=gctrace=1`.
 
+use std::path::Path;
+
 use crate::common::{
     Build, Fixture, Grtmon, PATIENCE, fixture, newest, program, require_capabilities_or_skip,
     toolchains,
@@ -8,14 +10,29 @@ use crate::support::{FORCED, each, gctrace, number, observe, run, since_first};
 
 #[test]
 fn cycles_are_those_of_gctrace() {
-    each(|_, program, what| {
-        let (output, truth, stderr) = observe(&program, &["gc", "--cycles"]);
-        let seen: Vec<&str> = output.stdout.lines().collect();
-        let trace = gctrace(&stderr);
-        assert_eq!(seen, since_first(&trace, &seen), "{what}");
-        assert_eq!(seen.len() as u64, number(&truth["cycles"]), "{what}");
-        assert!(!output.stderr.contains("lost"), "{what}: {}", output.stderr);
-    });
+    each(|_, program, what| equal_gctrace(&program, what));
+}
+
+#[test]
+fn inside_a_program_in_c() {
+    if require_capabilities_or_skip() {
+        for strip in [false, true] {
+            let build = Build {
+                strip,
+                ..Build::ARCHIVE
+            };
+            equal_gctrace(&fixture(newest(), build), &build.name());
+        }
+    }
+}
+
+fn equal_gctrace(program: &Path, what: &str) {
+    let (output, truth, stderr) = observe(program, &["gc", "--cycles"]);
+    let seen: Vec<&str> = output.stdout.lines().collect();
+    let trace = gctrace(&stderr);
+    assert_eq!(seen, since_first(&trace, &seen), "{what}");
+    assert_eq!(seen.len() as u64, number(&truth["cycles"]), "{what}");
+    assert!(!output.stderr.contains("lost"), "{what}: {}", output.stderr);
 }
 
 #[test]
