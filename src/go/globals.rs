@@ -111,19 +111,31 @@ impl<'b> Search<'_, 'b> {
         Piece::own(self.runtime, name)
     }
 
-    /// What the function's code says wherever it stands, if all that say something say the same. Copies are looked at only
-    /// where there is nothing else: there may be hundreds.
+    /// What the function's own code says.
     fn said(&self, name: &str, says: impl Fn(&Piece<'b>) -> Option<u64>) -> Option<u64> {
-        let own = self.own(name).and_then(|own| says(&own));
-        own.or_else(|| only(Piece::of(self.runtime, name).iter().filter_map(says)))
+        says(&self.own(name)?)
+    }
+
+    /// What all copies of the function say that say something, if they say the same. To find them takes a pass over the whole
+    /// function table: for when all else has failed.
+    fn said_by_copies(&self, name: &str, says: impl Fn(&Piece<'b>) -> Option<u64>) -> Option<u64> {
+        only(Piece::of(self.runtime, name).iter().filter_map(says))
     }
 
     /// The address that `caller` passes as the first argument in its first call of `callee`.
     fn argument(&self, caller: &str, callee: &str) -> Option<u64> {
+        self.said(caller, self.passing(callee))
+    }
+
+    /// The same where a function with one call of one of `callees`, by whatever name, is inlined.
+    fn argument_in_copies(&self, caller: &str, callees: [&str; 2]) -> Option<u64> {
+        let mut callees = callees.into_iter();
+        callees.find_map(|callee| self.said_by_copies(caller, self.passing(callee)))
+    }
+
+    fn passing(&self, callee: &str) -> impl Fn(&Piece<'b>) -> Option<u64> {
         let callees = self.runtime.entries(callee);
-        self.said(caller, |piece| {
-            piece.first_argument(&callees, &self.keeping)
-        })
+        move |piece| piece.first_argument(&callees, &self.keeping)
     }
 
     /// The only variable for which methods of this type are called.
@@ -206,60 +218,62 @@ impl<'b> Search<'_, 'b> {
             Machine::X86_64 => Register(3),
             Machine::Aarch64 => Register(1),
         };
-        self.said("runtime.newproc1", |piece| {
+        let says = |piece: &Piece<'b>| {
             let (inlined, called) = piece.additions(16, second);
-            only(inlined.into_iter()).or_else(|| {
-                only(
-                    called
-                        .into_iter()
-                        .filter(|address| self.is_variable(*address)),
-                )
-            })
-        })
+            let called = called.into_iter();
+            let called = called.filter(|address| self.is_variable(*address));
+            only(inlined.into_iter()).or_else(|| only(called))
+        };
+        let own = self.said("runtime.newproc1", says);
+        own.or_else(|| self.said_by_copies("runtime.newproc1", says))
     }
 
     /// `stopm`: `lock(&sched.lock)`.
     fn sched_lock(&self) -> Option<u64> {
         let inlined = self.argument("runtime.stopm", "runtime.lock2");
-        inlined.or_else(|| self.argument("runtime.stopm", "runtime.lock"))
+        inlined
+            .or_else(|| self.argument("runtime.stopm", "runtime.lock"))
+            .or_else(|| self.argument_in_copies("runtime.stopm", ["runtime.lock2", "runtime.lock"]))
     }
 
     /// `gcMarkDone` begins with `semacquire(&work.markDoneSema)`.
     fn work_mark_done_sema(&self) -> Option<u64> {
         let inlined = self.argument("runtime.gcMarkDone", "runtime.semacquire1");
-        inlined.or_else(|| self.argument("runtime.gcMarkDone", "runtime.semacquire"))
+        inlined
+            .or_else(|| self.argument("runtime.gcMarkDone", "runtime.semacquire"))
+            .or_else(|| {
+                let callees = ["runtime.semacquire1", "runtime.semacquire"];
+                self.argument_in_copies("runtime.gcMarkDone", callees)
+            })
     }
 
     /// `allgadd`: `allgs = append(allgs, gp)` reads and writes the three words of the slice.
     fn allgs(&self) -> Option<u64> {
-        self.said("runtime.allgadd", |piece| {
+        let says = |piece: &Piece<'b>| {
             let words = piece.words();
-            only(
-                words
-                    .iter()
-                    .copied()
-                    .filter(|first| is_slice(&words, *first, 3)),
-            )
-        })
+            let firsts = words.iter().copied();
+            only(firsts.filter(|first| is_slice(&words, *first, 3)))
+        };
+        let own = self.said("runtime.allgadd", says);
+        own.or_else(|| self.said_by_copies("runtime.allgadd", says))
     }
 
     /// `preemptall` reads the first two words of the slice, in `for _, pp := range allp`, and no other variable.
     fn allp(&self) -> Option<u64> {
-        let found = self.said("runtime.preemptall", |piece| {
+        let says = |piece: &Piece<'b>| {
             let words = piece.words();
             let first = *words.first()?;
             (words.len() == 2 && is_slice(&words, first, 2)).then_some(first)
-        });
-        found.or_else(|| self.allp_where_inlined())
+        };
+        self.said("runtime.preemptall", says)
+            .or_else(|| self.allp_where_inlined())
+            .or_else(|| self.said_by_copies("runtime.preemptall", says))
     }
 
     /// Where other variables are read in between: the slice whose length `procresize` changes, and that `retake` and
     /// `stopTheWorldWithSema` go through.
     fn allp_where_inlined(&self) -> Option<u64> {
-        let words = |name| {
-            let pieces = Piece::of(self.runtime, name);
-            pieces.first().map(Piece::words)
-        };
+        let words = |name| Some(self.own(name)?.words());
         let resized = words("runtime.procresize")?;
         let (retake, stop) = (
             words("runtime.retake")?,
@@ -274,18 +288,22 @@ impl<'b> Search<'_, 'b> {
 
     /// `mcommoninit`: `mp.alllink = allm` and `atomicstorep(unsafe.Pointer(&allm), …)`: both read and pointed to.
     fn allm(&self) -> Option<u64> {
-        let both = self.said("runtime.mcommoninit", |piece| {
+        let says = |piece: &Piece<'b>| {
             let pointed_to = piece.pointed_to();
             only(piece.words().intersection(&pointed_to).copied())
-        });
-        // Where all variables are pointed to, to be read.
-        both.or_else(|| self.argument("runtime.mcommoninit", "runtime.atomicwb"))
+        };
+        self.said("runtime.mcommoninit", says)
+            // Where all variables are pointed to, to be read.
+            .or_else(|| self.argument("runtime.mcommoninit", "runtime.atomicwb"))
+            .or_else(|| self.said_by_copies("runtime.mcommoninit", says))
     }
 
     /// `main`: `runtimeInitTime = nanotime()`; `gcMarkTermination`: `work.tSweepTerm - runtimeInitTime`.
     fn init_time(&self) -> Option<u64> {
-        let used = Piece::of(self.runtime, "runtime.gcMarkTermination");
-        let used = used.first()?.words();
+        let name = "runtime.gcMarkTermination";
+        let used = self.own(name);
+        let used = used.or_else(|| Piece::of(self.runtime, name).into_iter().next())?;
+        let used = used.words();
         let set = self.own("runtime.main")?.accesses().into_iter();
         let set = set.filter(|access| access.stores && used.contains(&access.address));
         only(set.map(|access| access.address))
