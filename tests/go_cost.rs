@@ -7,7 +7,9 @@ mod common;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use grtmon::go::{Anatomy, Binary, runtime::Runtime, starts::start_functions};
+use grtmon::go::{
+    Anatomy, Binary, site::go_statements::start_functions, site::runtime_functions::Runtime,
+};
 use grtmon::target::mapped::MappedFile;
 
 /// Debian's prometheus, if it is there: no symbols, no DWARF, 60,000 functions, 22 MB of code.

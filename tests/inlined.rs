@@ -14,13 +14,13 @@ use std::{fs, path::Path};
 use common::{Build, Fixture, Toolchain, fixture, toolchains};
 use grtmon::go::{
     Anatomy, Binary,
-    code::Code,
-    events::{Event, sites},
-    image::Machine,
-    instruction::Instruction,
-    runtime::Runtime,
-    sites::{Site, SiteKind},
-    state_changes::StateChanges,
+    elf::image::Machine,
+    isa::code::Code,
+    isa::instruction::Instruction,
+    site::events::{Event, sites},
+    site::runtime_functions::Runtime,
+    site::state_changes::StateChanges,
+    site::{Site, SiteKind},
 };
 use grtmon::target::{
     Selection, resolve,

@@ -78,7 +78,7 @@ fn goroutines(text: &mut String, command: &str, seq: bool, by_fn: bool) {
     rodata.gr_cfg.has_parent = 1;
     rodata.gr_cfg.seq = seq.into();
     rodata.gr_cfg.by_fn = by_fn.into();
-    rodata.go_only = 1;
+    rodata.go_config.only = 1;
     choose(open.open_object_mut());
     add(text, command, open.load().unwrap().object());
 }
@@ -94,7 +94,7 @@ fn states(text: &mut String, command: &str, by_fn: bool, stacks: bool) {
     rodata.sched_cfg.no_p_begin = 1;
     rodata.sched_cfg.by_fn = by_fn.into();
     rodata.sched_cfg.stacks = stacks.into();
-    rodata.go_only = 1;
+    rodata.go_config.only = 1;
     choose(open.open_object_mut());
     add(text, command, open.load().unwrap().object());
 }
@@ -114,7 +114,7 @@ fn measured() -> String {
     let rodata = open.maps.rodata_data.as_mut().unwrap();
     rodata.gm_cfg.header_above = 512;
     rodata.gm_cfg.header_bytes = 8;
-    rodata.go_only = 1;
+    rodata.go_config.only = 1;
     choose(open.open_object_mut());
     add(&mut text, "gm", open.load().unwrap().object());
 
@@ -124,7 +124,7 @@ fn measured() -> String {
     rodata.gc_cfg.start_args = 2;
     rodata.gc_cfg.stop_args = 1;
     rodata.gc_cfg.one_process = 1;
-    rodata.go_only = 1;
+    rodata.go_config.only = 1;
     choose(open.open_object_mut());
     add(&mut text, "gc", open.load().unwrap().object());
     text

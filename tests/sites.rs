@@ -14,14 +14,14 @@ use std::{collections::BTreeSet, fs, path::Path};
 use common::{Build, Fixture, Pgo, builds, builds_of_all_machines, fixture, program, toolchains};
 use grtmon::go::{
     Binary,
-    allocators::{AllocKind, Allocator, allocators, has_headers},
-    code::Code,
-    events::{Event, RestartArguments, restart_arguments, sites, stop_has_reason},
-    globals::Globals,
-    image::Machine,
-    runtime::Runtime,
-    sites::{Cost, Site, SiteKind},
-    starts::{Starts, start_functions},
+    elf::image::Machine,
+    isa::code::Code,
+    layout::globals::Globals,
+    site::allocators::{AllocKind, Allocator, allocators, has_headers},
+    site::events::{Event, RestartArguments, restart_arguments, sites, stop_has_reason},
+    site::go_statements::{Starts, start_functions},
+    site::runtime_functions::Runtime,
+    site::{Cost, Site, SiteKind},
 };
 
 fn binary(path: &Path) -> Binary {
@@ -376,7 +376,8 @@ fn only_what_cannot_be_known_is_unknown() {
                 toolchain.version,
                 build.name()
             );
-            let mine = |f: &&grtmon::go::starts::StartFunction| f.name.starts_with("main.");
+            let mine =
+                |f: &&grtmon::go::site::go_statements::StartFunction| f.name.starts_with("main.");
             let functions = found.functions.iter().filter(mine).count();
             // One statement can start one of two functions; one function is started by two.
             assert_eq!(functions, marked("/* known */").len(), "{found:?}");

@@ -18,7 +18,7 @@ use common::{
 };
 use grtmon::probe::Plan as _;
 use grtmon::{
-    go::{Anatomy, MemoryError, ReadMemory, sites::Site},
+    go::{Anatomy, MemoryError, ReadMemory, site::Site},
     probe::gr,
     target::{self, Selection, Target, checked::Checked, live::Live},
 };

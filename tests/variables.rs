@@ -14,9 +14,8 @@ use std::{fs, path::Path};
 use common::{Build, Pgo, program, toolchains};
 use grtmon::go::{
     Binary,
-    globals::Globals,
-    layout::{Field, Layout},
-    runtime::Runtime,
+    layout::{Field, Layout, globals::Globals, string_table::StringTable},
+    site::runtime_functions::Runtime,
 };
 
 /// Makes the symbol table impossible to find, as if the binary had been stripped, and moves nothing.
@@ -36,7 +35,7 @@ fn missing(path: &Path, what: &str) -> Vec<&'static str> {
     let stripped = Binary::parse(without_symbols(path)).unwrap();
     assert!(whole.image().has_symbols() && !stripped.image().has_symbols());
     let found = Globals::of(&Runtime::of(&stripped));
-    let strings = |table: Option<grtmon::go::string_table::StringTable>| table.map(|it| it.address);
+    let strings = |table: Option<StringTable>| table.map(|it| it.address);
     let mut missing = Vec::new();
     for (name, address) in [
         ("allgs", found.allgs),
@@ -48,14 +47,8 @@ fn missing(path: &Path, what: &str) -> Vec<&'static str> {
         ("runtimeInitTime", found.runtime_init_time),
         ("sched", found.sched),
         ("work", found.work),
-        (
-            "waitReasonStrings",
-            strings(found.wait_reason_strings.clone()),
-        ),
-        (
-            "stwReasonStrings",
-            strings(found.stw_reason_strings.clone()),
-        ),
+        ("waitReasonStrings", strings(found.wait_reason_strings)),
+        ("stwReasonStrings", strings(found.stw_reason_strings)),
     ] {
         let symbol = whole.image().symbol(&format!("runtime.{name}"));
         match address {

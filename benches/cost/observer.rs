@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
-    mem::MaybeUninit,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
@@ -13,12 +12,8 @@ use std::{
 
 use grtmon::probe::Plan as _;
 use grtmon::{
-    go::sites::Site,
-    probe::{
-        attach::{Method, Place},
-        floor::Floor,
-        gc, gm, gr, sched,
-    },
+    go::site::Site,
+    probe::{floor::Floor, gc, gm, gr, method::Method, place::Place, sched},
     target::{self, Selection, Target, checked::Checked},
 };
 use nix::{
@@ -121,9 +116,8 @@ pub(crate) fn observe(
         Observer::Floor(probes) => {
             let pids = Selection::Pids(vec![i32::try_from(pid).unwrap()]);
             let target = target::resolve(&pids).unwrap().targets.pop().unwrap();
-            let mut object = MaybeUninit::uninit();
             let place = Place::of(&target, Method::Multi).unwrap();
-            let floor = Floor::attach(&mut object, &place, probes.sites(&target)).unwrap();
+            let floor = Floor::attach(&place, probes.sites(&target)).unwrap();
             work();
             drop(floor);
             Account::default()

@@ -2,7 +2,7 @@
 /*
  * Allocations, counted in the size class the runtime puts them in.
  *
- * Each program is for one kind of allocation function (src/go/allocators.rs says which functions are leaves, so that
+ * Each program is for one kind of allocation function (src/go/site/allocators.rs says which functions are leaves, so that
  * no allocation passes two of them). The functions are tight: nothing but the registers is read where that suffices.
  */
 #include "go.bpf.h"

@@ -109,7 +109,7 @@ static __always_inline int go_exchange_failed(struct go_regs *ctx)
 #endif
 
 /*
- * What is known at a branch in an inlined body (Operands in src/go/sites.rs) is in the cookie in place of the distance from
+ * What is known at a branch in an inlined body (Operands in src/go/site/mod.rs) is in the cookie in place of the distance from
  * the function's entry. The register of the value; of a change of state also old and new state, numbers or registers, and
  * what else it means.
  */
@@ -136,21 +136,7 @@ struct go_site {
 	__u64 bias; /* what the loader added to link-time addresses in this process */
 };
 
-/*
- * Where the kernel gives no cookie (before Linux 5.15, and from a tracefs event, which has one for all its sites), the
- * site is found by its address.
- */
-struct go_by_address {
-	__u64 start_code; /* link-time address where the program's code begins */
-	__u32 mm; /* offset of mm in task_struct; 0: the loader does not move the program */
-	__u32 mm_start_code; /* offset of start_code in mm_struct */
-	__u32 wanted; /* there are no cookies */
-	__u32 unused;
-};
-
-const volatile struct go_by_address go_by_address = {};
-
-/* What the cookie would be, by link-time address. */
+/* What the cookie would be, by link-time address, where the kernel gives none (go_config.by_address). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* set by user space */
@@ -174,11 +160,11 @@ static __always_inline __u64 go_bias(void)
 {
 	__u64 task = bpf_get_current_task(), mm = 0, start_code = 0;
 
-	if (!go_by_address.mm)
+	if (!go_config.by_address.mm)
 		return 0;
-	bpf_probe_read_kernel(&mm, sizeof(mm), (void *)(task + go_by_address.mm));
-	bpf_probe_read_kernel(&start_code, sizeof(start_code), (void *)(mm + go_by_address.mm_start_code));
-	return start_code - go_by_address.start_code;
+	bpf_probe_read_kernel(&mm, sizeof(mm), (void *)(task + go_config.by_address.mm));
+	bpf_probe_read_kernel(&start_code, sizeof(start_code), (void *)(mm + go_config.by_address.mm_start_code));
+	return start_code - go_config.by_address.start_code;
 }
 
 /* 0 if the address is no site's, which is counted. */
@@ -201,7 +187,7 @@ static __always_inline int go_site_of(struct go_regs *ctx, struct go_site *site)
 {
 	__u64 cookie;
 
-	if (go_by_address.wanted) {
+	if (go_config.by_address.wanted) {
 		cookie = go_cookie_by_address(ctx);
 		if (!cookie)
 			return 1;

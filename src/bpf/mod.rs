@@ -17,6 +17,8 @@ macro_rules! skeleton {
     };
 }
 
+mod common;
+
 skeleton!(
     /// Nothing at all: `floor.bpf.c`.
     floor
@@ -37,6 +39,10 @@ skeleton!(
     /// States of goroutines: `sched.bpf.c`.
     sched
 );
+
+pub use common::Loaded;
+pub use common::Opened;
+pub use gr::types::go_config as GoConfig;
 
 // SAFETY: integers only; gc.h asserts the size of each, which leaves no room for padding.
 unsafe impl plain::Plain for gc::types::gc_head {}

@@ -12,24 +12,9 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
-/*
- * The PID namespace that grtmon runs in, where it is not the initial one. The offsets are those of this kernel, in its
- * structures task_struct, signal_struct, pid and pid_namespace; all are 0 where they are not known.
- */
-struct go_namespace {
-	__u64 dev; /* of the namespace's file, as the kernel has it */
-	__u64 ino; /* 0: the initial namespace */
-	__u32 task_signal;
-	__u32 signal_tgid; /* of pids[PIDTYPE_TGID] */
-	__u32 pid_level;
-	__u32 pid_numbers;
-	__u32 namespace_ino;
-	__u32 unused;
-};
+#include "config.h"
 
-_Static_assert(sizeof(struct go_namespace) == 40, "shared with user space");
-
-const volatile struct go_namespace go_namespace = {};
+const volatile struct go_config go_config = {};
 
 /* Set in the number of a process that is not in our PID namespace, where it has none: the rest is the kernel's. */
 #define GO_OUTSIDE (1U << 31)
@@ -56,17 +41,17 @@ static __always_inline __u32 go_process_below(void)
 	struct go_upid upid;
 	__u32 i, level, ino;
 
-	if (!go_namespace.task_signal ||
-	    go_kernel_word(&signal, sizeof(signal), task + go_namespace.task_signal) ||
-	    go_kernel_word(&pid, sizeof(pid), signal + go_namespace.signal_tgid) ||
-	    go_kernel_word(&level, sizeof(level), pid + go_namespace.pid_level))
+	if (!go_config.namespace.task_signal ||
+	    go_kernel_word(&signal, sizeof(signal), task + go_config.namespace.task_signal) ||
+	    go_kernel_word(&pid, sizeof(pid), signal + go_config.namespace.signal_tgid) ||
+	    go_kernel_word(&level, sizeof(level), pid + go_config.namespace.pid_level))
 		return 0;
 	for (i = 1; i < GO_NAMESPACE_LEVELS; i++) {
 		if (i >= level ||
-		    go_kernel_word(&upid, sizeof(upid), pid + go_namespace.pid_numbers + i * sizeof(upid)) ||
-		    go_kernel_word(&ino, sizeof(ino), upid.namespace + go_namespace.namespace_ino))
+		    go_kernel_word(&upid, sizeof(upid), pid + go_config.namespace.pid_numbers + i * sizeof(upid)) ||
+		    go_kernel_word(&ino, sizeof(ino), upid.namespace + go_config.namespace.namespace_ino))
 			return 0;
-		if (ino == go_namespace.ino)
+		if (ino == go_config.namespace.ino)
 			return upid.number;
 	}
 	return 0;
@@ -78,7 +63,7 @@ static __noinline __u32 go_process_here(void)
 	struct bpf_pidns_info in_namespace;
 	__u32 number;
 
-	if (!bpf_get_ns_current_pid_tgid(go_namespace.dev, go_namespace.ino, &in_namespace,
+	if (!bpf_get_ns_current_pid_tgid(go_config.namespace.dev, go_config.namespace.ino, &in_namespace,
 					 sizeof(in_namespace)))
 		return in_namespace.tgid;
 	number = go_process_below();
@@ -88,14 +73,10 @@ static __noinline __u32 go_process_here(void)
 /* The number of this process; with GO_OUTSIDE set it is the kernel's, and good for telling processes apart only. */
 static __always_inline __u32 go_process(void)
 {
-	return go_namespace.ino ? go_process_here() : bpf_get_current_pid_tgid() >> 32;
+	return go_config.namespace.ino ? go_process_here() : bpf_get_current_pid_tgid() >> 32;
 }
 
-/* The process to look at, when it is one and the kernel does not confine the probes to it; otherwise 0. */
-const volatile __u32 go_only = 0;
-/* Processes to look at, when they are several (user space sets go_listed_only). */
-const volatile __u8 go_listed_only = 0;
-
+/* Processes to look at, when they are several. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -105,9 +86,9 @@ struct {
 
 static __always_inline int go_ignored(__u32 process)
 {
-	if (go_only)
-		return process != go_only;
-	return go_listed_only && !bpf_map_lookup_elem(&go_listed, &process);
+	if (go_config.only)
+		return process != go_config.only;
+	return go_config.listed_only && !bpf_map_lookup_elem(&go_listed, &process);
 }
 
 #endif

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::go::ReadError;
 use crate::go::Subject;
-use crate::go::heap_counters::Allocated;
-use crate::go::heap_counters::HeapCounters;
+use crate::go::process::heap_counters::Allocated;
+use crate::go::process::heap_counters::HeapCounters;
 
 /// Between attempts: a thread of the process that lost its processor in the middle of giving back a span gets it again.
 const PAUSE: Duration = Duration::from_millis(1);

@@ -1,7 +1,7 @@
 //! What happens to the observed file and processes that hides a part of what they do: said once, as it is noticed.
 
 use crate::model::account::Remark;
-use crate::probe::attach::Place;
+use crate::probe::place::Place;
 use crate::target::Target;
 use crate::target::guard;
 use crate::target::process::Loaded;

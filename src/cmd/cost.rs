@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::cli::Common;
 use crate::model::cost::Cost;
 use crate::model::top::Running;
-use crate::probe::attach::Method;
+use crate::probe::method::Method;
 use crate::probe::spent::Spent;
 use crate::probe::trap;
 use crate::target::Target;

@@ -6,18 +6,18 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::go::VersionSource;
-use crate::go::events;
-use crate::go::events::Event;
 use crate::go::needs::NEEDS;
-use crate::go::runtime::Runtime;
-use crate::go::sites::Site;
-use crate::go::sites::SiteKind;
-use crate::go::starts;
+use crate::go::site::Site;
+use crate::go::site::SiteKind;
+use crate::go::site::events;
+use crate::go::site::events::Event;
+use crate::go::site::go_statements;
+use crate::go::site::runtime_functions::Runtime;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
-use crate::probe::attach;
+use crate::probe;
 use crate::probe::kernel::Kernel;
-use crate::probe::memory;
+use crate::probe::method;
 use crate::probe::sched::Options;
 use crate::probe::site_check;
 use crate::render::report;
@@ -224,7 +224,7 @@ fn sites(runtime: &Runtime<'_>) -> (Section, Vec<Site>) {
             Err(why) => section.lacking(event.describe(), format!("not available: {why}")),
         }
     }
-    match starts::start_functions(runtime) {
+    match go_statements::start_functions(runtime) {
         Ok(starts) => section.fine(
             "go statements",
             format!(
@@ -273,7 +273,7 @@ fn describe(kernel: &Kernel) -> Section {
     match kernel.obstacle() {
         None => {
             section.fine("probes", "can be used");
-            match attach::best(kernel) {
+            match method::best(kernel) {
                 (method, None) => section.fine("attaching", method.describe()),
                 (method, Some(why)) => {
                     section.lacking("attaching", format!("{}: {why:#}", method.describe()));
@@ -298,21 +298,21 @@ fn memory() -> Section {
     let gr = gr::options(cli::BUFFER_KIB, cli::MAX_GOROUTINES);
     add(
         "gr",
-        memory::of_gr(&gr),
+        probe::gr::memory(&gr),
         " (set by --buffer and --max-goroutines)",
     );
     let seq = |by_fn| gr_seq::options(by_fn, cli::MAX_GOROUTINES);
     add(
         "gr seq",
-        memory::of_gr(&seq(false)),
+        probe::gr::memory(&seq(false)),
         " (set by --max-goroutines)",
     );
     add(
         "gr seq --by fn",
-        memory::of_gr(&seq(true)),
+        probe::gr::memory(&seq(true)),
         " (set by --max-goroutines)",
     );
-    add("gc", memory::of_gc(), "");
+    add("gc", probe::gc::memory(), "");
     let everything = sched::options_for_memory(cli::MAX_GOROUTINES);
     let plain = Options {
         by_fn: false,
@@ -321,14 +321,18 @@ fn memory() -> Section {
     };
     add(
         "sched",
-        memory::of_sched(&plain),
+        probe::sched::memory(&plain),
         " (set by --max-goroutines)",
     );
     add(
         "sched --by fn --stacks",
-        memory::of_sched(&everything),
+        probe::sched::memory(&everything),
         " (set by --max-goroutines)",
     );
-    add("gm", memory::of_gm(), " with probes, none with counters");
+    add(
+        "gm",
+        probe::gm::memory(),
+        " with probes, none with counters",
+    );
     section
 }

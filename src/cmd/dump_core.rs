@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::cli;
 use crate::go::Anatomy;
 use crate::go::Subject;
-use crate::go::goroutines::GoroutineReader;
+use crate::go::process::goroutines::GoroutineReader;
 use crate::model::dump::Dump;
 use crate::model::dump::End;
 use crate::model::dump::Goroutine;

@@ -11,7 +11,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::go::ReadError;
-use crate::go::goroutines::GoroutineReader;
+use crate::go::process::goroutines::GoroutineReader;
 use crate::model::dump::Goroutine;
 use crate::model::dump::State;
 use crate::model::goroutine::GoroutineEvent;

@@ -17,12 +17,11 @@ use crate::model::gc::Trigger;
 use crate::model::gc::durations::Durations;
 use crate::model::gc::gctrace::GcTrace;
 use crate::probe::Probes;
-use crate::probe::Slot;
-use crate::probe::attach::Place;
 use crate::probe::gc::GcProbes;
 use crate::probe::gc::Passed;
 use crate::probe::gc::Plan;
 use crate::probe::gc::Wanted;
+use crate::probe::place::Place;
 use crate::render::account;
 use crate::render::gc::Table;
 use crate::render::gc::json::Json;
@@ -79,21 +78,15 @@ impl Gc {
 impl Observation for Gc {
     const WHAT: &'static str = "garbage collection";
     type Plan = Plan;
-    type Probes<'a> = GcProbes<'a>;
+    type Probes = GcProbes;
     type Own<'a> = ();
 
     fn plan(&mut self, target: &Target) -> Result<(Plan, ())> {
         Ok((Plan::of(target, self.wanted)?, ()))
     }
 
-    fn attach<'a>(
-        &mut self,
-        slot: &'a mut Slot,
-        target: &'a Target,
-        plan: &Plan,
-        place: &Place,
-    ) -> Result<GcProbes<'a>> {
-        GcProbes::attach(slot, target, plan, place)
+    fn attach(&mut self, target: &Target, plan: &Plan, place: &Place) -> Result<GcProbes> {
+        GcProbes::attach(target, plan, place)
     }
 
     fn begin(&mut self, _all: &mut [Observed<'_>]) -> Result<()> {

@@ -12,10 +12,9 @@ use crate::event_loop::Flow;
 use crate::event_loop::Timing;
 use crate::model::account::Account;
 use crate::model::allocation::Allocations;
-use crate::probe::Slot;
-use crate::probe::attach::Place;
 use crate::probe::gm::GmProbes;
 use crate::probe::gm::Plan;
+use crate::probe::place::Place;
 use crate::probe::trap;
 use crate::render::account;
 use crate::render::allocation;
@@ -95,7 +94,7 @@ impl Observation for Gm {
     const WHAT: &'static str = "allocations";
     const POLLS: bool = false;
     type Plan = Plan;
-    type Probes<'a> = GmProbes<'a>;
+    type Probes = GmProbes;
     type Own<'a> = ();
 
     fn plan(&mut self, target: &Target) -> Result<(Plan, ())> {
@@ -103,14 +102,8 @@ impl Observation for Gm {
         Ok((plan, ()))
     }
 
-    fn attach<'a>(
-        &mut self,
-        slot: &'a mut Slot,
-        target: &'a Target,
-        plan: &Plan,
-        place: &Place,
-    ) -> Result<GmProbes<'a>> {
-        GmProbes::attach(slot, target, plan, place)
+    fn attach(&mut self, target: &Target, plan: &Plan, place: &Place) -> Result<GmProbes> {
+        GmProbes::attach(target, plan, place)
     }
 
     fn opened(&mut self, _all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {

@@ -14,12 +14,11 @@ use crate::model::account::Account;
 use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::What;
 use crate::probe::Probes;
-use crate::probe::Slot;
-use crate::probe::attach::Method;
-use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
+use crate::probe::method::Method;
+use crate::probe::place::Place;
 use crate::render::account;
 use crate::render::goroutine;
 use crate::render::goroutine::Names;
@@ -176,7 +175,7 @@ impl Own<'_> {
 impl Observation for Gr {
     const WHAT: &'static str = "goroutines";
     type Plan = Plan;
-    type Probes<'a> = GrProbes<'a>;
+    type Probes = GrProbes;
     type Own<'a> = Own<'a>;
 
     fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own<'a>)> {
@@ -193,14 +192,8 @@ impl Observation for Gr {
         Ok((plan, own))
     }
 
-    fn attach<'a>(
-        &mut self,
-        slot: &'a mut Slot,
-        target: &'a Target,
-        plan: &Plan,
-        place: &Place,
-    ) -> Result<GrProbes<'a>> {
-        GrProbes::attach(slot, target, plan, &self.options, place)
+    fn attach(&mut self, target: &Target, plan: &Plan, place: &Place) -> Result<GrProbes> {
+        GrProbes::attach(target, plan, &self.options, place)
     }
 
     fn ready(&mut self, all: &mut [Observed<'_>], _method: Method) -> Result<()> {

@@ -13,11 +13,10 @@ use crate::event_loop::Timing;
 use crate::model::account::Account;
 use crate::model::foreign;
 use crate::model::histogram::Histogram;
-use crate::probe::Slot;
-use crate::probe::attach::Place;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
+use crate::probe::place::Place;
 use crate::render::account;
 use crate::render::histogram;
 use crate::render::json::Object;
@@ -96,7 +95,7 @@ struct Unseen {
 impl Observation for GrSeq {
     const WHAT: &'static str = "goroutine times";
     type Plan = Plan;
-    type Probes<'a> = GrProbes<'a>;
+    type Probes = GrProbes;
     type Own<'a> = Own;
 
     fn plan(&mut self, target: &Target) -> Result<(Plan, Own)> {
@@ -109,14 +108,8 @@ impl Observation for GrSeq {
         Ok((plan, own))
     }
 
-    fn attach<'a>(
-        &mut self,
-        slot: &'a mut Slot,
-        target: &'a Target,
-        plan: &Plan,
-        place: &Place,
-    ) -> Result<GrProbes<'a>> {
-        GrProbes::attach(slot, target, plan, &self.options, place)
+    fn attach(&mut self, target: &Target, plan: &Plan, place: &Place) -> Result<GrProbes> {
+        GrProbes::attach(target, plan, &self.options, place)
     }
 
     fn take(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {

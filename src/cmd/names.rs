@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use regex::Regex;
 
 use crate::go::Binary;
-use crate::go::printed;
-use crate::go::wrapped;
+use crate::go::symbolize::display_name;
+use crate::go::symbolize::wrapper;
 use crate::model::package_path::unescaped;
 use crate::render::goroutine::Names;
 
@@ -64,8 +64,8 @@ struct FunctionName {
 impl FunctionName {
     fn of(binary: &Binary, pc: u64, with_address: bool) -> Option<Self> {
         let function = binary.functions().at(pc)?;
-        let name = wrapped::wrapped(binary, &function).unwrap_or(function.name);
-        let name = printed::for_print(name);
+        let name = wrapper::wrapped(binary, &function).unwrap_or(function.name);
+        let name = display_name::for_print(name);
         let name = unescaped(&name);
         let shown = match with_address {
             true => format!("{name}@{pc:x}"),

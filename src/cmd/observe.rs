@@ -16,12 +16,10 @@ use crate::go::Anatomy;
 use crate::model::account::Account;
 use crate::model::account::Remark;
 use crate::model::loss;
-use crate::probe;
 use crate::probe::Plan;
 use crate::probe::Probes;
-use crate::probe::Slot;
-use crate::probe::attach::Method;
-use crate::probe::attach::Place;
+use crate::probe::method::Method;
+use crate::probe::place::Place;
 use crate::probe::spent::Spent;
 use crate::target::Target;
 use crate::target::clock;
@@ -47,7 +45,7 @@ pub(super) trait Observation {
     /// Where the probes go.
     type Plan: Plan;
     /// The probes.
-    type Probes<'a>: Probes;
+    type Probes: Probes;
     /// What the command keeps of each binary.
     type Own<'a>;
 
@@ -55,13 +53,8 @@ pub(super) trait Observation {
     fn plan<'a>(&mut self, target: &'a Target) -> Result<(Self::Plan, Self::Own<'a>)>;
 
     /// Sets them. The gate stays closed.
-    fn attach<'a>(
-        &mut self,
-        slot: &'a mut Slot,
-        target: &'a Target,
-        plan: &Self::Plan,
-        place: &Place,
-    ) -> Result<Self::Probes<'a>>;
+    fn attach(&mut self, target: &Target, plan: &Self::Plan, place: &Place)
+    -> Result<Self::Probes>;
 
     /// What is to be done when all probes are set, and before the gates are opened.
     fn ready(&mut self, _all: &mut [Observed<'_, Self>], _method: Method) -> Result<()> {
@@ -126,7 +119,7 @@ pub(super) trait Observation {
 /// One binary under observation.
 pub(super) struct Observed<'a, O: Observation + ?Sized> {
     pub(super) target: &'a Target,
-    pub(super) probes: O::Probes<'a>,
+    pub(super) probes: O::Probes,
     pub(super) watch: Watch,
     /// What the command keeps of it.
     pub(super) own: O::Own<'a>,
@@ -147,16 +140,15 @@ pub(super) fn run<O: Observation>(
     timing: Timing,
     mut command: O,
 ) -> Result<ExitCode> {
-    let mut slots = probe::slots(targets.len());
     let mut all = Vec::new();
-    for (slot, target) in slots.iter_mut().zip(targets) {
+    for target in targets {
         let (plan, own) = command.plan(target)?;
         plan.shortcomings()
             .iter()
             .for_each(|shortcoming| output::warn(shortcoming));
         let place = session.place(target, plan.sites().len())?;
         let changes = Changes::of(target, &place);
-        let probes = command.attach(slot, target, &plan, &place)?;
+        let probes = command.attach(target, &plan, &place)?;
         let anatomy = command.counted().map(|_| Anatomy::of(&target.binary));
         all.push(Observed {
             target,

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use crate::cli;
 use crate::go::ReadError;
 use crate::go::layout::Field;
-use crate::go::vitals::Vitals;
+use crate::go::process::runtime_stats::Vitals;
 use crate::model::ps::GoProcess;
 use crate::render::ps;
 use crate::target::live;

@@ -4,11 +4,11 @@ use anyhow::Result;
 use anyhow::anyhow;
 
 use crate::go::ReadError;
-use crate::go::heap_counters::Allocated;
-use crate::go::heap_counters::HeapCounters;
+use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::layout::Field;
-use crate::go::size_classes::CLASS_BYTES;
-use crate::go::vitals::Vitals;
+use crate::go::process::heap_counters::Allocated;
+use crate::go::process::heap_counters::HeapCounters;
+use crate::go::process::runtime_stats::Vitals;
 use crate::model::allocation::Count;
 use crate::model::stat::Interval;
 use crate::model::stat::Sample;

@@ -24,9 +24,8 @@ use crate::model::sched::Report;
 use crate::model::sched::Row;
 use crate::model::sched::Times;
 use crate::probe::Probes;
-use crate::probe::Slot;
-use crate::probe::attach::Method;
-use crate::probe::attach::Place;
+use crate::probe::method::Method;
+use crate::probe::place::Place;
 use crate::probe::sched::Key;
 use crate::probe::sched::Options;
 use crate::probe::sched::Plan;
@@ -180,7 +179,7 @@ impl Observation for Sched {
     const WHAT: &'static str = "what goroutines do";
     const POLLS: bool = false;
     type Plan = Plan;
-    type Probes<'a> = SchedProbes<'a>;
+    type Probes = SchedProbes;
     type Own<'a> = Own<'a>;
 
     fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own<'a>)> {
@@ -200,14 +199,8 @@ impl Observation for Sched {
         Ok((plan, own))
     }
 
-    fn attach<'a>(
-        &mut self,
-        slot: &'a mut Slot,
-        target: &'a Target,
-        plan: &Plan,
-        place: &Place,
-    ) -> Result<SchedProbes<'a>> {
-        SchedProbes::attach(slot, target, plan, &self.options, place)
+    fn attach(&mut self, target: &Target, plan: &Plan, place: &Place) -> Result<SchedProbes> {
+        SchedProbes::attach(target, plan, &self.options, place)
     }
 
     fn ready(&mut self, all: &mut [Observed<'_>], method: Method) -> Result<()> {

@@ -15,11 +15,11 @@ use crate::cli::TargetArgs;
 use crate::event_loop;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::probe::attach;
-use crate::probe::attach::Method;
-use crate::probe::attach::Place;
 use crate::probe::kernel;
 use crate::probe::kernel::Kernel;
+use crate::probe::method;
+use crate::probe::method::Method;
+use crate::probe::place::Place;
 use crate::target;
 use crate::target::Selection;
 use crate::target::Target;
@@ -95,7 +95,7 @@ pub(super) fn method(wanted: Attach) -> Result<Method> {
         Attach::Multi => Method::Multi,
         Attach::Perf => Method::Perf,
         Attach::Tracefs => Method::Tracefs,
-        Attach::Auto => attach::best(&Kernel::current()?).0,
+        Attach::Auto => method::best(&Kernel::current()?).0,
     };
     kernel::require_probes(method)?;
     method.check()?;

@@ -1,8 +1,8 @@
 //! What commands need to know of a binary, so that one can say beforehand what they will show.
 
-use super::gc_record;
-use super::globals::Globals;
-use super::layout::{Field, Layout};
+use crate::go::layout::globals::Globals;
+use crate::go::layout::{Field, Layout};
+use crate::go::process::gc_record;
 
 /// A variable of the runtime: its name, and where it lies.
 type Variable = (&'static str, fn(&Globals) -> Option<u64>);

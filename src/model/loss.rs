@@ -11,6 +11,17 @@ pub struct Loss {
     pub events: u64,
 }
 
+impl Loss {
+    /// Records that user space does not know.
+    pub fn undecodable(records: u64) -> Self {
+        Self {
+            cause: "undecodable",
+            meaning: "records of an unknown kind; this is a bug in grtmon",
+            events: records,
+        }
+    }
+}
+
 /// Adds the losses of another source to these, cause by cause.
 pub fn merge(into: &mut Vec<Loss>, more: &[Loss]) {
     for loss in more {

@@ -1,5 +1,5 @@
 //! What the programs need in order to tell sites apart by their addresses, where there are no cookies (`go_by_address` in
-//! `go.bpf.h`).
+//! `config.h`).
 
 use anyhow::Context;
 use anyhow::Result;
@@ -7,7 +7,8 @@ use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Composite;
 use libbpf_rs::btf::types::MemberAttr;
 
-use crate::go::image::Image;
+use crate::bpf::GoConfig;
+use crate::go::elf::image::Image;
 
 /// How a process's addresses become link-time addresses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,6 +50,17 @@ impl ByAddress {
             mm: offset("task_struct", "mm")?,
             mm_start_code: offset("mm_struct", "start_code")?,
         })
+    }
+}
+
+impl ByAddress {
+    /// Writes it into the configuration of an object.
+    pub(super) fn tell(self, config: &mut GoConfig) {
+        let into = &mut config.by_address;
+        into.wanted = 1;
+        into.start_code = self.start_code;
+        into.mm = self.mm;
+        into.mm_start_code = self.mm_start_code;
     }
 }
 

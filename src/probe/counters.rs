@@ -11,7 +11,7 @@ use crate::model::histogram::Histogram;
 use crate::model::loss::Loss;
 
 /// The sum over all CPUs of slot `index` of a per-CPU array of 64-bit counters.
-pub fn per_cpu_sum(map: &impl MapCore, index: u32) -> Result<u64> {
+pub fn per_cpu_sum(map: &dyn MapCore, index: u32) -> Result<u64> {
     let values = map
         .lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)
         .context("cannot read a counter")?
@@ -27,7 +27,7 @@ pub fn per_cpu_sum(map: &impl MapCore, index: u32) -> Result<u64> {
 }
 
 /// Hits whose site could not be told from their address (`go_strays` in `go.bpf.h`).
-pub(super) fn strays(map: &impl MapCore) -> Result<Loss> {
+pub(super) fn strays(map: &dyn MapCore) -> Result<Loss> {
     Ok(Loss {
         cause: "unknown_site",
         meaning: "events at an address where no probe was set: the process has moved its own code",
@@ -36,7 +36,7 @@ pub(super) fn strays(map: &impl MapCore) -> Result<Loss> {
 }
 
 /// The 64-bit key and value pairs of a hash map.
-pub fn pairs(map: &impl MapCore) -> Result<Vec<(u64, u64)>> {
+pub fn pairs(map: &dyn MapCore) -> Result<Vec<(u64, u64)>> {
     let mut pairs = Vec::new();
     for key in map.keys() {
         // Entries can go while we look.
@@ -52,7 +52,7 @@ pub fn pairs(map: &impl MapCore) -> Result<Vec<(u64, u64)>> {
 }
 
 /// The keys of a map whose keys are processes.
-pub(super) fn numbers(map: &impl MapCore) -> Vec<u32> {
+pub(super) fn numbers(map: &dyn MapCore) -> Vec<u32> {
     let number = |key: Vec<u8>| {
         Some(u32::from_ne_bytes(
             <[u8; 4]>::try_from(key.as_slice()).ok()?,

@@ -1,55 +1,83 @@
 //! The probes behind `gm`: see `src/bpf/gm.bpf.c` for what each program does.
 
-use std::mem::MaybeUninit;
-
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
-use libbpf_rs::OpenObject;
-use libbpf_rs::skel::OpenSkel;
-use libbpf_rs::skel::Skel;
-use libbpf_rs::skel::SkelBuilder;
 
 use crate::bpf::gm::GmSkel;
 use crate::bpf::gm::GmSkelBuilder;
+use crate::bpf::gm::OpenGmSkel;
 use crate::bpf::gm::types::gm_config;
 use crate::bpf::gm::types::gm_count;
 use crate::bpf::gm::types::gm_counter;
 use crate::bpf::gm::types::gm_slot;
 use crate::bpf::gm::types::rodata;
-use crate::go::allocators;
-use crate::go::allocators::AllocKind;
-use crate::go::runtime::Runtime;
-use crate::go::sites::Site;
-use crate::go::size_classes;
-use crate::go::size_classes::CLASS_BYTES;
-use crate::go::size_classes::Limits;
+use crate::go::binary::size_classes;
+use crate::go::binary::size_classes::CLASS_BYTES;
+use crate::go::binary::size_classes::Limits;
+use crate::go::site::Site;
+use crate::go::site::allocators;
+use crate::go::site::allocators::AllocKind;
+use crate::go::site::runtime_functions::Runtime;
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
-use crate::model::loss::Loss;
 use crate::target::Target;
 
 use super::Probes;
-use super::attach;
-use super::attach::Attached;
-use super::attach::Place;
-use super::attach::Step;
-use super::counters;
-use super::detach::detach;
-use super::spent;
-use super::spent::Spent;
+use super::place::Place;
+use super::session::Cause;
+use super::session::Kind;
+use super::session::Running;
+use super::session::Session;
+use super::session::Wiring;
+use super::step;
+use super::step::Step;
+
+/// This kind of probes.
+struct Gm;
+
+impl Kind for Gm {
+    type Builder = GmSkelBuilder;
+    type Open = OpenGmSkel<'static>;
+    type Skel = GmSkel<'static>;
+    type Options = ();
+
+    fn size(_open: &mut Self::Open, _options: &()) -> Result<()> {
+        Ok(())
+    }
+
+    fn counters(skel: &Self::Skel) -> &dyn MapCore {
+        &skel.maps.gm_counters
+    }
+
+    const CAUSES: &'static [Cause] = &[
+        (
+            gm_counter::GM_N_UNREADABLE.0,
+            "type_unreadable",
+            "allocations counted as pointer-free because their type could not be read",
+        ),
+        (
+            gm_counter::GM_N_UNCLASSED.0,
+            "no_class",
+            "allocations not counted: of a size that no class of small objects has",
+        ),
+    ];
+}
+
+/// Bytes of kernel memory that they take.
+pub fn memory() -> Result<u64> {
+    Session::<Gm>::memory(&())
+}
 
 /// Loaded and attached programs for one binary.
 #[allow(
     missing_debug_implementations,
     reason = "the generated skeleton has none"
 )]
-pub struct GmProbes<'object> {
-    skel: GmSkel<'object>,
-    /// They detach when dropped.
-    links: Vec<Attached>,
+pub struct GmProbes {
+    session: Session<Gm>,
 }
 
 /// Where the probes go, decided from the binary before anything is loaded.
@@ -100,7 +128,7 @@ impl Plan {
 
 impl super::Plan for Plan {
     fn sites(&self) -> Vec<Site> {
-        attach::sites(&self.steps)
+        step::sites(&self.steps)
     }
 
     fn shortcomings(&self) -> &[String] {
@@ -119,54 +147,27 @@ fn program(kind: AllocKind) -> &'static str {
     }
 }
 
-impl<'object> GmProbes<'object> {
-    /// Loads and attaches. The gate stays closed: nothing is counted until [`GmProbes::open_gate`].
-    pub fn attach(
-        object: &'object mut MaybeUninit<OpenObject>,
-        target: &Target,
-        plan: &Plan,
-        place: &Place,
-    ) -> Result<Self> {
-        let mut open = GmSkelBuilder::default()
-            .open(object)
-            .context("cannot open the BPF object")?;
-        let rodata = open
-            .maps
-            .rodata_data
-            .as_mut()
-            .context("the BPF object has no configuration")?;
-        rodata.gm_cfg = plan.config;
-        attach::configure!(rodata, place, target);
-        fill_tables(rodata)?;
-        let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
-        attach::select(open.open_object_mut(), &programs, place.method());
-        attach::prepare(open.open_object_mut(), place)?;
-        let skel = open.load().map_err(attach::cannot_load)?;
-        attach::list(&skel.maps.go_listed, &target.scope)?;
-        let mut probes = Self {
-            skel,
-            links: Vec::new(),
+impl GmProbes {
+    /// Loads and attaches. The gate stays closed: nothing is counted until [`Probes::open_gate`].
+    pub fn attach(target: &Target, plan: &Plan, place: &Place) -> Result<Self> {
+        let wiring = Wiring {
+            scope: &target.scope,
+            place,
+            steps: &plan.steps,
+            later: &[],
         };
-        for step in &plan.steps {
-            let links = place.attach(probes.skel.object(), step)?;
-            probes.links.extend(links);
-        }
-        Ok(probes)
-    }
-
-    fn set_gate(&mut self, value: u32) -> Result<()> {
-        let bss = self
-            .skel
-            .maps
-            .bss_data
-            .as_mut()
-            .context("the BPF object has no gate")?;
-        bss.go_gate = value;
-        Ok(())
+        let session = Session::<Gm>::begin(&wiring, &(), |open| {
+            let rodata = open.maps.rodata_data.as_mut();
+            let rodata = rodata.context("the BPF object has no configuration")?;
+            rodata.gm_cfg = plan.config;
+            fill_tables(rodata)
+        })?;
+        Ok(Self { session })
     }
 
     fn count(&self, slot: u32) -> Result<Count> {
         let values = self
+            .session
             .skel
             .maps
             .gm_counts
@@ -199,43 +200,13 @@ impl<'object> GmProbes<'object> {
     }
 }
 
-impl Probes for GmProbes<'_> {
-    fn open_gate(&mut self, _now_ns: u64) -> Result<()> {
-        self.set_gate(1)
+impl Probes for GmProbes {
+    fn session(&self) -> &dyn Running {
+        &self.session
     }
 
-    fn close(&mut self) -> Result<()> {
-        self.set_gate(0)?;
-        detach(std::mem::take(&mut self.links));
-        Ok(())
-    }
-
-    fn spent(&self) -> Result<Spent> {
-        spent::spent(&self.skel.maps.go_spent)
-    }
-
-    fn losses(&self) -> Result<Vec<Loss>> {
-        let count =
-            |counter: gm_counter| counters::per_cpu_sum(&self.skel.maps.gm_counters, counter.0);
-        let unreadable = Loss {
-            cause: "type_unreadable",
-            meaning: "allocations counted as pointer-free because their type could not be read",
-            events: count(gm_counter::GM_N_UNREADABLE)?,
-        };
-        let unclassed = Loss {
-            cause: "no_class",
-            meaning: "allocations not counted: of a size that no class of small objects has",
-            events: count(gm_counter::GM_N_UNCLASSED)?,
-        };
-        let strays = counters::strays(&self.skel.maps.go_strays)?;
-        let mut losses = vec![unreadable, unclassed, strays];
-        losses.retain(|loss| loss.events > 0);
-        Ok(losses)
-    }
-
-    /// Nothing is.
-    fn forget(&mut self, _process: u32) -> Result<()> {
-        Ok(())
+    fn session_mut(&mut self) -> &mut dyn Running {
+        &mut self.session
     }
 }
 

@@ -3,31 +3,25 @@
 mod plan;
 mod records;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::mem::MaybeUninit;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::Mutex;
 
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
-use libbpf_rs::OpenObject;
 use libbpf_rs::RingBuffer;
-use libbpf_rs::RingBufferBuilder;
-use libbpf_rs::skel::OpenSkel;
-use libbpf_rs::skel::Skel;
-use libbpf_rs::skel::SkelBuilder;
 
 use crate::bpf::gr::GrSkel;
 use crate::bpf::gr::GrSkelBuilder;
 use crate::bpf::gr::OpenGrSkel;
 use crate::bpf::gr::types::gr_counter;
 use crate::go::Binary;
-use crate::go::sites::Site;
-use crate::go::starts::StartFunction;
+use crate::go::site::Site;
+use crate::go::site::go_statements::StartFunction;
 use crate::model::goroutine::GoroutineEvent;
 use crate::model::histogram::Histogram;
 use crate::model::loss::Loss;
@@ -35,16 +29,20 @@ use crate::target::Target;
 
 use super::Probes;
 use super::alive;
-use super::attach;
-use super::attach::Attached;
-use super::attach::Method;
-use super::attach::Place;
-use super::attach::Step;
 use super::counters;
 use super::detach::detach;
+use super::held::Attached;
 use super::kernel::Kernel;
-use super::spent;
-use super::spent::Spent;
+use super::lock;
+use super::method::Method;
+use super::place::Place;
+use super::session;
+use super::session::Cause;
+use super::session::Kind;
+use super::session::Running;
+use super::session::Session;
+use super::session::Wiring;
+use super::step::Step;
 
 pub use self::plan::Plan;
 use self::records::Batch;
@@ -66,20 +64,44 @@ pub struct Options {
     pub max_functions: u32,
 }
 
+/// This kind of probes.
+struct Gr;
+
+impl Kind for Gr {
+    type Builder = GrSkelBuilder;
+    type Open = OpenGrSkel<'static>;
+    type Skel = GrSkel<'static>;
+    type Options = Options;
+
+    fn size(open: &mut Self::Open, options: &Options) -> Result<()> {
+        size_maps(open, options)
+    }
+
+    fn counters(skel: &Self::Skel) -> &dyn MapCore {
+        &skel.maps.gr_counters
+    }
+
+    const CAUSES: &'static [Cause] = &LOSSES;
+}
+
+/// Bytes of kernel memory that they take with these options: all of it when they are loaded, and no more later.
+pub fn memory(options: &Options) -> Result<u64> {
+    Session::<Gr>::memory(options)
+}
+
 /// Loaded and attached programs for one binary.
 #[allow(
     missing_debug_implementations,
     reason = "the generated skeleton has none"
 )]
-pub struct GrProbes<'object> {
-    skel: GrSkel<'object>,
-    ring: RingBuffer<'object>,
-    batch: Rc<RefCell<Batch>>,
-    place: Place,
+pub struct GrProbes {
     starts: Starts,
-    /// Everything but the start functions. Links detach when dropped.
-    links: Vec<Attached>,
-    /// Sites of `links`.
+    /// Everything but the start functions.
+    session: Session<Gr>,
+    ring: RingBuffer<'static>,
+    batch: Arc<Mutex<Batch>>,
+    place: Place,
+    /// Sites of the session.
     sites: usize,
 }
 
@@ -92,11 +114,12 @@ struct Starts {
     given_up: BTreeSet<u64>,
     /// Direct calls by site at the last look.
     direct: BTreeMap<u64, u64>,
+    /// They detach when dropped.
     links: Vec<Attached>,
 }
 
 /// Gives the maps the sizes that `options` ask for.
-pub(super) fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<()> {
+fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<()> {
     open.maps
         .gr_events
         .set_max_entries(options.ring_bytes)
@@ -128,62 +151,39 @@ pub(super) fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<
     Ok(())
 }
 
-impl<'object> GrProbes<'object> {
-    /// Loads and attaches. The gate stays closed: nothing is recorded until [`GrProbes::open_gate`].
-    pub fn attach(
-        object: &'object mut MaybeUninit<OpenObject>,
-        target: &Target,
-        plan: &Plan,
-        options: &Options,
-        place: &Place,
-    ) -> Result<Self> {
-        let mut open = GrSkelBuilder::default()
-            .open(object)
-            .context("cannot open the BPF object")?;
-        let rodata = open
-            .maps
-            .rodata_data
-            .as_mut()
-            .context("the BPF object has no configuration")?;
-        rodata.gr_cfg = plan.config;
-        attach::configure!(rodata, place, target);
-        size_maps(&mut open, options)?;
-        let sites = u32::try_from(plan.start_sites.len()).unwrap_or(u32::MAX);
-        open.maps
-            .gr_direct
-            .set_max_entries(sites.saturating_add(LEARNED))
-            .context("cannot size a map")?;
-        let mut programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
-        programs.push(START);
-        attach::select(open.open_object_mut(), &programs, place.method());
-        attach::prepare(open.open_object_mut(), place)?;
-        let skel = open.load().map_err(attach::cannot_load)?;
-
-        attach::list(&skel.maps.go_listed, &target.scope)?;
-        let batch = Rc::new(RefCell::new(Batch::default()));
-        let mut builder = RingBufferBuilder::new();
-        let into = Rc::clone(&batch);
-        builder
-            .add(&skel.maps.gr_events, move |bytes| {
-                into.borrow_mut().take(bytes);
-                0
-            })
-            .context("cannot use the ring buffer")?;
-        let ring = builder.build().context("cannot use the ring buffer")?;
-
+impl GrProbes {
+    /// Loads and attaches. The gate stays closed: nothing is recorded until [`Probes::open_gate`].
+    pub fn attach(target: &Target, plan: &Plan, options: &Options, place: &Place) -> Result<Self> {
+        let wiring = Wiring {
+            scope: &target.scope,
+            place,
+            steps: &plan.steps,
+            later: &[START],
+        };
+        let session = Session::<Gr>::begin(&wiring, options, |open| {
+            let rodata = open.maps.rodata_data.as_mut();
+            rodata
+                .context("the BPF object has no configuration")?
+                .gr_cfg = plan.config;
+            let sites = u32::try_from(plan.start_sites.len()).unwrap_or(u32::MAX);
+            open.maps
+                .gr_direct
+                .set_max_entries(sites.saturating_add(LEARNED))
+                .context("cannot size a map")
+        })?;
+        let batch = Arc::new(Mutex::new(Batch::default()));
+        let into = Arc::clone(&batch);
+        let ring = session::ring(&session.skel.maps.gr_events, move |bytes| {
+            lock(&into).take(bytes);
+        })?;
         let mut probes = Self {
-            skel,
+            starts: Starts::default(),
+            session,
             ring,
             batch,
             place: place.clone(),
-            starts: Starts::default(),
-            links: Vec::new(),
             sites: plan.steps.iter().map(|step| step.sites.len()).sum(),
         };
-        for step in &plan.steps {
-            let links = probes.place.attach(probes.skel.object(), step)?;
-            probes.links.extend(links);
-        }
         probes.watch_starts(plan.start_sites.clone())?;
         Ok(probes)
     }
@@ -213,7 +213,7 @@ impl<'object> GrProbes<'object> {
             program: START,
             sites: sites.values().cloned().collect(),
         };
-        self.place.attach_checked(self.skel.object(), &step)
+        self.place.attach_checked(self.session.object(), &step)
     }
 
     /// Attaches the start functions anew, each once. The new links are there before the old ones go: no start is missed,
@@ -221,17 +221,6 @@ impl<'object> GrProbes<'object> {
     fn renew_starts(&mut self) -> Result<()> {
         let links = self.attach_starts(&self.starts.sites)?;
         detach(std::mem::replace(&mut self.starts.links, links));
-        Ok(())
-    }
-
-    fn set_gate(&mut self, value: u32) -> Result<()> {
-        let bss = self
-            .skel
-            .maps
-            .bss_data
-            .as_mut()
-            .context("the BPF object has no gate")?;
-        bss.go_gate = value;
         Ok(())
     }
 
@@ -249,13 +238,13 @@ impl<'object> GrProbes<'object> {
                 taken.unsigned_abs()
             );
         };
-        let mut events = std::mem::take(&mut self.batch.borrow_mut().events);
+        let mut events = std::mem::take(&mut lock(&self.batch).events);
         for event in &events {
             each(event);
         }
         events.clear();
         // Keep the allocation for the next batch.
-        self.batch.borrow_mut().events = events;
+        lock(&self.batch).events = events;
         Ok(taken)
     }
 
@@ -294,7 +283,7 @@ impl<'object> GrProbes<'object> {
     /// each such call costs the target a trap for nothing. Returns their entries: the running times of their goroutines
     /// are unknown from now on.
     pub fn drop_hot(&mut self) -> Result<Vec<u64>> {
-        let direct: BTreeMap<u64, u64> = counters::pairs(&self.skel.maps.gr_direct)?
+        let direct: BTreeMap<u64, u64> = counters::pairs(&self.session.skel.maps.gr_direct)?
             .into_iter()
             .collect();
         let before = std::mem::replace(&mut self.starts.direct, direct);
@@ -330,12 +319,13 @@ impl<'object> GrProbes<'object> {
 
     /// Start functions whose goroutines exited without their first execution having been seen, and how often.
     pub fn unseen(&self) -> Result<Vec<(u64, u64)>> {
-        counters::pairs(&self.skel.maps.gr_unseen)
+        counters::pairs(&self.session.skel.maps.gr_unseen)
     }
 
     /// Running times of all goroutines that exited since the gate was opened.
     pub fn total(&self) -> Result<Histogram> {
         let values = self
+            .session
             .skel
             .maps
             .gr_total
@@ -351,7 +341,7 @@ impl<'object> GrProbes<'object> {
 
     /// Running times by start function (link-time entry), when [`Options::by_fn`] was set.
     pub fn by_fn(&self) -> Result<Vec<(u64, Histogram)>> {
-        let map = &self.skel.maps.gr_by_fn;
+        let map = &self.session.skel.maps.gr_by_fn;
         let mut all = Vec::new();
         for key in map.keys() {
             if let Some(value) = map
@@ -364,57 +354,36 @@ impl<'object> GrProbes<'object> {
         Ok(all)
     }
 
-    fn counter(&self, counter: gr_counter) -> Result<u64> {
-        counters::per_cpu_sum(&self.skel.maps.gr_counters, counter.0)
-    }
-
     /// Creations and exits that passed the probes, whether they could be recorded or not; with [`Options::seq`] exits
     /// are in the histograms only.
     pub fn passed(&self) -> Result<(u64, u64)> {
         Ok((
-            self.counter(gr_counter::GR_N_CREATED)?,
-            self.counter(gr_counter::GR_N_EXITED)?,
+            self.session.counter(gr_counter::GR_N_CREATED.0)?,
+            self.session.counter(gr_counter::GR_N_EXITED.0)?,
         ))
     }
 }
 
-impl Probes for GrProbes<'_> {
-    fn open_gate(&mut self, _now_ns: u64) -> Result<()> {
-        self.set_gate(1)
+impl Probes for GrProbes {
+    fn session(&self) -> &dyn Running {
+        &self.session
+    }
+
+    fn session_mut(&mut self) -> &mut dyn Running {
+        &mut self.session
     }
 
     fn close(&mut self) -> Result<()> {
-        self.set_gate(0)?;
-        self.links.append(&mut self.starts.links);
-        detach(std::mem::take(&mut self.links));
-        Ok(())
+        let starts = std::mem::take(&mut self.starts.links);
+        self.session.close_with(starts)
     }
 
-    fn spent(&self) -> Result<Spent> {
-        spent::spent(&self.skel.maps.go_spent)
-    }
-
-    fn losses(&self) -> Result<Vec<Loss>> {
-        let mut losses = Vec::new();
-        for (counter, cause, meaning) in LOSSES {
-            losses.push(Loss {
-                cause,
-                meaning,
-                events: self.counter(counter)?,
-            });
-        }
-        losses.push(Loss {
-            cause: "undecodable",
-            meaning: "records of an unknown kind; this is a bug in grtmon",
-            events: self.batch.borrow().undecodable,
-        });
-        losses.push(counters::strays(&self.skel.maps.go_strays)?);
-        losses.retain(|loss| loss.events > 0);
-        Ok(losses)
+    fn lost_here(&self) -> Vec<Loss> {
+        vec![Loss::undecodable(lock(&self.batch).undecodable)]
     }
 
     fn forget(&mut self, process: u32) -> Result<()> {
-        let maps = &self.skel.maps;
+        let maps = &self.session.skel.maps;
         alive::forget(&maps.alive_table, &maps.alive_overflow, process)
     }
 }
@@ -432,49 +401,49 @@ const MAX_START_LINKS: usize = 16;
 /// Name of the program for start functions.
 const START: &str = "gr_start";
 
-const LOSSES: [(gr_counter, &str, &str); 9] = [
+const LOSSES: [Cause; 9] = [
     (
-        gr_counter::GR_N_LOST_CREATE,
+        gr_counter::GR_N_LOST_CREATE.0,
         "ring_full_create",
         "creations not shown: the ring buffer was full (raise --buffer, filter, or use gr seq)",
     ),
     (
-        gr_counter::GR_N_LOST_EXIT,
+        gr_counter::GR_N_LOST_EXIT.0,
         "ring_full_exit",
         "exits not shown: the ring buffer was full (raise --buffer, filter, or use gr seq)",
     ),
     (
-        gr_counter::GR_N_LOST_QUEUE,
+        gr_counter::GR_N_LOST_QUEUE.0,
         "ring_full_queue",
         "queue events not shown: the ring buffer was full",
     ),
     (
-        gr_counter::GR_N_LOST_IMAGE,
+        gr_counter::GR_N_LOST_IMAGE.0,
         "ring_full_image",
         "program starts not noticed: the ring buffer was full",
     ),
     (
-        gr_counter::GR_N_MAP_FULL,
+        gr_counter::GR_N_MAP_FULL.0,
         "map_full",
         "goroutines not remembered, so their running time is unknown (raise --max-goroutines)",
     ),
     (
-        gr_counter::GR_N_CREATE_MAP_FULL,
+        gr_counter::GR_N_CREATE_MAP_FULL.0,
         "map_full_create",
         "creations not remembered, so what the goroutines waited for their start is unknown (raise --max-goroutines)",
     ),
     (
-        gr_counter::GR_N_UNREADABLE,
+        gr_counter::GR_N_UNREADABLE.0,
         "unreadable",
         "events whose goroutine could not be read from memory",
     ),
     (
-        gr_counter::GR_N_FN_FULL,
+        gr_counter::GR_N_FN_FULL.0,
         "fn_full",
         "running times in the total only: too many start functions",
     ),
     (
-        gr_counter::GR_N_UNSEEN_FULL,
+        gr_counter::GR_N_UNSEEN_FULL.0,
         "unseen_full",
         "exits in no histogram, because the first execution was not seen: too many start functions to count them by",
     ),

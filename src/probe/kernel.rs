@@ -10,7 +10,7 @@ use anyhow::bail;
 use crate::target::limits;
 use crate::target::machine::kernel_release;
 
-use super::attach::Method;
+use super::method::Method;
 use super::rights::Capability;
 use super::rights::Rights;
 

@@ -2,38 +2,46 @@
 //! user of libbpf.
 
 mod alive;
-pub mod attach;
 mod by_address;
+mod cookie;
 pub mod counters;
 mod detach;
+mod filter;
 pub mod floor;
 pub mod gc;
 pub mod gm;
 pub mod gr;
 mod held;
 pub mod kernel;
-pub mod memory;
+mod memory;
+pub mod method;
 mod older;
+pub mod place;
 mod process_number;
 pub mod refusal;
 pub mod rights;
 pub mod sched;
+pub mod session;
 pub mod site_check;
 pub mod spent;
+pub mod step;
 mod trace_event;
 pub mod trap;
 
 use std::io::Write;
-use std::mem::MaybeUninit;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use anyhow::Result;
-use libbpf_rs::OpenObject;
 use libbpf_rs::PrintLevel;
 
-use crate::go::sites::Site;
+use crate::go::site::Site;
 use crate::model::foreign;
 use crate::model::loss::Loss;
 
+use self::session::Gate;
+use self::session::Running;
 use self::spent::Spent;
 
 /// Where probes go, decided from the binary before anything is loaded.
@@ -44,22 +52,55 @@ pub trait Plan {
     fn shortcomings(&self) -> &[String];
 }
 
-/// Loaded and attached programs for one binary, whatever they are for.
-pub trait Probes {
+/// Loaded and attached programs for one binary, whatever they are for. They can live on any thread, and many can at the same
+/// time.
+pub trait Probes: Send {
+    /// Their object.
+    #[doc(hidden)]
+    fn session(&self) -> &dyn Running;
+
+    /// The same, to change it.
+    #[doc(hidden)]
+    fn session_mut(&mut self) -> &mut dyn Running;
+
     /// From now on everything is recorded. `now_ns` is CLOCK_MONOTONIC.
-    fn open_gate(&mut self, now_ns: u64) -> Result<()>;
+    fn open_gate(&mut self, _now_ns: u64) -> Result<()> {
+        self.session_mut().set_gate(Gate::GO_GATE_OPEN)
+    }
+
     /// Records nothing more, detaches, and leaves what was recorded to be read.
-    fn close(&mut self) -> Result<()>;
+    fn close(&mut self) -> Result<()> {
+        self.session_mut().close()
+    }
+
     /// What the programs have cost since the gate was opened.
-    fn spent(&self) -> Result<Spent>;
+    fn spent(&self) -> Result<Spent> {
+        self.session().spent()
+    }
+
     /// Processes of which something is remembered that may never be heard of: they are to be forgotten too when they end.
     fn remembered(&self) -> Vec<u32> {
         Vec::new()
     }
+
     /// What was not recorded, by cause.
-    fn losses(&self) -> Result<Vec<Loss>>;
+    fn losses(&self) -> Result<Vec<Loss>> {
+        let mut losses = self.session().losses()?;
+        losses.extend(self.lost_here());
+        losses.retain(|loss| loss.events > 0);
+        Ok(losses)
+    }
+
+    /// What was lost on this side.
+    #[doc(hidden)]
+    fn lost_here(&self) -> Vec<Loss> {
+        Vec::new()
+    }
+
     /// Forgets what is remembered of a process: it has ended, or runs another program.
-    fn forget(&mut self, process: u32) -> Result<()>;
+    fn forget(&mut self, _process: u32) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Chooses what becomes of libbpf's own messages, for the whole process: silence, or standard error with all detail.
@@ -74,12 +115,7 @@ fn print(_level: PrintLevel, message: String) {
     }
 }
 
-/// Room for one loaded BPF object. It must outlive the probes made in it.
-pub type Slot = MaybeUninit<OpenObject>;
-
-/// Room for `count` objects.
-pub fn slots(count: usize) -> Vec<Slot> {
-    std::iter::repeat_with(MaybeUninit::uninit)
-        .take(count)
-        .collect()
+/// What a lock guards; a thread that panicked with it leaves it as it was.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

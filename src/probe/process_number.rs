@@ -10,36 +10,16 @@ use libbpf_rs::btf::types::Composite;
 use libbpf_rs::btf::types::MemberAttr;
 use libbpf_rs::btf::types::Struct;
 
+use crate::bpf::GoConfig;
 use crate::target::Scope;
 use crate::target::namespace;
 use crate::target::namespace::PidNamespace;
 
-use super::attach::Filter;
-use super::attach::Place;
+use super::filter::Filter;
+use super::place::Place;
 
 /// `PIDTYPE_TGID`, include/linux/pid_types.h: the second of the pointers in `signal_struct.pids`.
 const TGID_SLOT: u32 = 8;
-
-/// Sets in a skeleton's constants which processes its programs look at, and how they number them.
-macro_rules! look_at {
-    ($rodata:expr, $place:expr, $scope:expr) => {{
-        let processes = $crate::probe::process_number::Processes::of($place, $scope)?;
-        let rodata = $rodata;
-        rodata.go_only = processes.filter.only;
-        rodata.go_listed_only = processes.filter.listed_only;
-        if let Some(own) = processes.namespace {
-            rodata.go_namespace.dev = own.dev;
-            rodata.go_namespace.ino = own.ino;
-            let offsets = processes.offsets.unwrap_or_default();
-            rodata.go_namespace.task_signal = offsets.task_signal;
-            rodata.go_namespace.signal_tgid = offsets.signal_tgid;
-            rodata.go_namespace.pid_level = offsets.pid_level;
-            rodata.go_namespace.pid_numbers = offsets.pid_numbers;
-            rodata.go_namespace.namespace_ino = offsets.namespace_ino;
-        }
-    }};
-}
-pub(super) use look_at;
 
 /// What the programs are told of processes.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +52,25 @@ impl Processes {
             namespace,
             offsets,
         })
+    }
+}
+
+impl Processes {
+    /// Writes it into the configuration of an object.
+    pub(super) fn tell(&self, config: &mut GoConfig) {
+        config.only = self.filter.only;
+        config.listed_only = self.filter.listed_only.into();
+        if let Some(own) = self.namespace {
+            let offsets = self.offsets.unwrap_or_default();
+            let namespace = &mut config.namespace;
+            namespace.dev = own.dev;
+            namespace.ino = own.ino;
+            namespace.task_signal = offsets.task_signal;
+            namespace.signal_tgid = offsets.signal_tgid;
+            namespace.pid_level = offsets.pid_level;
+            namespace.pid_numbers = offsets.pid_numbers;
+            namespace.namespace_ino = offsets.namespace_ino;
+        }
     }
 }
 

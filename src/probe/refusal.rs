@@ -5,9 +5,9 @@ use std::path::Path;
 
 use libbpf_rs::ErrorKind;
 
-use super::attach::Method;
 use super::kernel;
 use super::kernel::Kernel;
+use super::method::Method;
 
 /// What perf calls the kernel's uprobes.
 const UPROBES: &str = "/sys/bus/event_source/devices/uprobe";

@@ -1,22 +1,16 @@
 //! The probes behind `sched`: see `src/bpf/sched.bpf.c` for what each program does.
 
 use std::collections::HashMap;
-use std::mem::MaybeUninit;
 
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
-use libbpf_rs::OpenObject;
-use libbpf_rs::skel::OpenSkel;
-use libbpf_rs::skel::Skel;
-use libbpf_rs::skel::SkelBuilder;
 
 use crate::bpf::sched::OpenSchedSkel;
 use crate::bpf::sched::SchedSkel;
 use crate::bpf::sched::SchedSkelBuilder;
-use crate::bpf::sched::types::go_gate_position;
 use crate::bpf::sched::types::sched_block;
 use crate::bpf::sched::types::sched_block_key;
 use crate::bpf::sched::types::sched_counter;
@@ -25,7 +19,6 @@ use crate::bpf::sched::types::sched_fn_key;
 use crate::bpf::sched::types::sched_slot;
 use crate::bpf::sched::types::sched_stack;
 use crate::bpf::sched::types::sched_state;
-use crate::model::loss::Loss;
 use crate::model::sched::Doing;
 use crate::model::sched::Open;
 use crate::model::sched::Times;
@@ -34,14 +27,15 @@ use crate::target::Target;
 use super::Probes;
 use super::alive;
 use super::alive::Life;
-use super::attach;
-use super::attach::Attached;
-use super::attach::Place;
 use super::counters;
-use super::detach::detach;
 use super::kernel::Kernel;
-use super::spent;
-use super::spent::Spent;
+use super::place::Place;
+use super::session::Cause;
+use super::session::Gate;
+use super::session::Kind;
+use super::session::Running;
+use super::session::Session;
+use super::session::Wiring;
 
 mod plan;
 
@@ -64,16 +58,39 @@ pub struct Options {
     pub max_stacks: u32,
 }
 
+/// This kind of probes.
+struct Sched;
+
+impl Kind for Sched {
+    type Builder = SchedSkelBuilder;
+    type Open = OpenSchedSkel<'static>;
+    type Skel = SchedSkel<'static>;
+    type Options = Options;
+
+    fn size(open: &mut Self::Open, options: &Options) -> Result<()> {
+        size_maps(open, options)
+    }
+
+    fn counters(skel: &Self::Skel) -> &dyn MapCore {
+        &skel.maps.sched_counters
+    }
+
+    const CAUSES: &'static [Cause] = &LOSSES;
+}
+
+/// Bytes of kernel memory that they take with these options.
+pub fn memory(options: &Options) -> Result<u64> {
+    Session::<Sched>::memory(options)
+}
+
 /// Loaded and attached programs for one binary.
 #[allow(
     missing_debug_implementations,
     reason = "the generated skeleton has none"
 )]
-pub struct SchedProbes<'object> {
-    skel: SchedSkel<'object>,
+pub struct SchedProbes {
+    session: Session<Sched>,
     options: Options,
-    /// Links detach when dropped.
-    links: Vec<Attached>,
 }
 
 /// Whose times, and in which state.
@@ -108,58 +125,39 @@ pub struct Pcs {
     pub deeper: bool,
 }
 
-impl<'object> SchedProbes<'object> {
-    /// Loads and attaches. The gate stays closed: nothing is recorded until [`SchedProbes::open_gate`].
-    pub fn attach(
-        object: &'object mut MaybeUninit<OpenObject>,
-        target: &Target,
-        plan: &Plan,
-        options: &Options,
-        place: &Place,
-    ) -> Result<Self> {
-        let mut open = SchedSkelBuilder::default()
-            .open(object)
-            .context("cannot open the BPF object")?;
-        let rodata = open
-            .maps
-            .rodata_data
-            .as_mut()
-            .context("the BPF object has no configuration")?;
-        rodata.sched_cfg = plan.config;
-        attach::configure!(rodata, place, target);
-        size_maps(&mut open, options)?;
-        let programs: Vec<&'static str> = plan.steps.iter().map(|step| step.program).collect();
-        attach::select(open.open_object_mut(), &programs, place.method());
-        attach::prepare(open.open_object_mut(), place)?;
-        let skel = open.load().map_err(attach::cannot_load)?;
-        attach::list(&skel.maps.go_listed, &target.scope)?;
+impl SchedProbes {
+    /// Loads and attaches. The gate stays closed: nothing is recorded until [`Probes::open_gate`].
+    pub fn attach(target: &Target, plan: &Plan, options: &Options, place: &Place) -> Result<Self> {
+        let wiring = Wiring {
+            scope: &target.scope,
+            place,
+            steps: &plan.steps,
+            later: &[],
+        };
+        let session = Session::<Sched>::begin(&wiring, options, |open| {
+            let rodata = open.maps.rodata_data.as_mut();
+            rodata
+                .context("the BPF object has no configuration")?
+                .sched_cfg = plan.config;
+            Ok(())
+        })?;
         for entry in &plan.system {
-            skel.maps
+            session
+                .skel
+                .maps
                 .sched_system
                 .update(&entry.to_ne_bytes(), &[1], MapFlags::ANY)
                 .context("cannot list a start function of the runtime")?;
         }
-        let mut probes = Self {
-            skel,
+        Ok(Self {
+            session,
             options: *options,
-            links: Vec::new(),
-        };
-        for step in &plan.steps {
-            let links = place.attach(probes.skel.object(), step)?;
-            probes.links.extend(links);
-        }
-        Ok(probes)
+        })
     }
 
     /// From now on hits are counted, and nothing else happens.
     pub fn count_hits(&mut self) -> Result<()> {
-        self.set_gate(go_gate_position::GO_GATE_AJAR)
-    }
-
-    fn set_gate(&mut self, position: go_gate_position) -> Result<()> {
-        let bss = self.skel.maps.bss_data.as_mut();
-        bss.context("the BPF object has no gate")?.go_gate = position.0;
-        Ok(())
+        self.session.set_gate(Gate::GO_GATE_AJAR)
     }
 
     /// The times of all intervals that have ended.
@@ -172,7 +170,7 @@ impl<'object> SchedProbes<'object> {
             }
             Ok(())
         };
-        let totals = &self.skel.maps.sched_totals;
+        let totals = &self.session.skel.maps.sched_totals;
         for slot in 0..totals.max_entries() {
             let values = totals
                 .lookup_percpu(&slot.to_ne_bytes(), MapFlags::ANY)
@@ -182,7 +180,7 @@ impl<'object> SchedProbes<'object> {
                 add(0, slot, &value)?;
             }
         }
-        let by_fn = &self.skel.maps.sched_by_fn;
+        let by_fn = &self.session.skel.maps.sched_by_fn;
         for bytes in by_fn.keys() {
             let mut key = sched_fn_key::default();
             if plain::copy_from_bytes(&mut key, &bytes).is_err() {
@@ -198,7 +196,7 @@ impl<'object> SchedProbes<'object> {
 
     /// The processes that have begun another program since the gate was opened, and when: CLOCK_MONOTONIC in ns.
     pub fn begun_anew(&self) -> Result<HashMap<u32, u64>> {
-        let map = &self.skel.maps.sched_images;
+        let map = &self.session.skel.maps.sched_images;
         let mut images = HashMap::new();
         for bytes in map.keys() {
             let value = map.lookup(&bytes, MapFlags::ANY);
@@ -214,7 +212,7 @@ impl<'object> SchedProbes<'object> {
 
     /// The goroutines that have changed their state.
     pub fn known(&self) -> Result<Vec<Known>> {
-        let maps = &self.skel.maps;
+        let maps = &self.session.skel.maps;
         let images = self.begun_anew()?;
         let lives = alive::all(&maps.alive_table, &maps.alive_overflow)?;
         let known = lives.iter().filter_map(|life| self.describe(life, &images));
@@ -267,7 +265,7 @@ impl<'object> SchedProbes<'object> {
 
     /// The waits that have ended, by the key of the stack, and whose and what for.
     pub fn blocks(&self) -> Result<Vec<(u64, Key, Open)>> {
-        let map = &self.skel.maps.sched_blocks;
+        let map = &self.session.skel.maps.sched_blocks;
         let mut all = Vec::new();
         for bytes in map.keys() {
             let value = map.lookup(&bytes, MapFlags::ANY);
@@ -292,7 +290,7 @@ impl<'object> SchedProbes<'object> {
 
     /// The stacks by their keys.
     pub fn stacks(&self) -> Result<HashMap<u64, Pcs>> {
-        let map = &self.skel.maps.sched_stacks;
+        let map = &self.session.skel.maps.sched_stacks;
         let mut all = HashMap::new();
         for bytes in map.keys() {
             let value = map.lookup(&bytes, MapFlags::ANY);
@@ -314,44 +312,27 @@ impl<'object> SchedProbes<'object> {
     }
 }
 
-impl Probes for SchedProbes<'_> {
+impl Probes for SchedProbes {
+    fn session(&self) -> &dyn Running {
+        &self.session
+    }
+
+    fn session_mut(&mut self) -> &mut dyn Running {
+        &mut self.session
+    }
+
     fn open_gate(&mut self, now_ns: u64) -> Result<()> {
-        let bss = self.skel.maps.bss_data.as_mut();
+        let bss = self.session.skel.maps.bss_data.as_mut();
         bss.context("the BPF object has no gate")?.sched_begin_ns = now_ns;
-        self.set_gate(go_gate_position::GO_GATE_OPEN)
-    }
-
-    fn close(&mut self) -> Result<()> {
-        self.set_gate(go_gate_position::GO_GATE_CLOSED)?;
-        detach(std::mem::take(&mut self.links));
-        Ok(())
-    }
-
-    fn spent(&self) -> Result<Spent> {
-        spent::spent(&self.skel.maps.go_spent)
-    }
-
-    fn losses(&self) -> Result<Vec<Loss>> {
-        let mut losses = Vec::new();
-        for (counter, cause, meaning) in LOSSES {
-            let events = counters::per_cpu_sum(&self.skel.maps.sched_counters, counter.0)?;
-            losses.push(Loss {
-                cause,
-                meaning,
-                events,
-            });
-        }
-        losses.push(counters::strays(&self.skel.maps.go_strays)?);
-        losses.retain(|loss| loss.events > 0);
-        Ok(losses)
+        self.session.set_gate(Gate::GO_GATE_OPEN)
     }
 
     fn remembered(&self) -> Vec<u32> {
-        counters::numbers(&self.skel.maps.sched_images)
+        counters::numbers(&self.session.skel.maps.sched_images)
     }
 
     fn forget(&mut self, process: u32) -> Result<()> {
-        let maps = &self.skel.maps;
+        let maps = &self.session.skel.maps;
         // It may not be there: the process has not begun while we looked.
         let _ = maps.sched_images.delete(&process.to_ne_bytes());
         alive::forget(&maps.alive_table, &maps.alive_overflow, process)
@@ -404,7 +385,7 @@ fn times(bytes: &[u8]) -> Result<Times> {
 }
 
 /// Gives the maps the sizes that `options` ask for.
-pub(super) fn size_maps(open: &mut OpenSchedSkel<'_>, options: &Options) -> Result<()> {
+fn size_maps(open: &mut OpenSchedSkel<'_>, options: &Options) -> Result<()> {
     let maps = &mut open.maps;
     let has_compare_and_swap = Kernel::current()?.has_compare_and_swap();
     let size = alive::Size::for_goroutines(options.max_goroutines, has_compare_and_swap);
@@ -431,49 +412,49 @@ pub(super) fn size_maps(open: &mut OpenSchedSkel<'_>, options: &Options) -> Resu
         .context("cannot size a map")
 }
 
-const LOSSES: [(sched_counter, &str, &str); 9] = [
+const LOSSES: [Cause; 9] = [
     (
-        sched_counter::SCHED_N_MAP_FULL,
+        sched_counter::SCHED_N_MAP_FULL.0,
         "map_full",
         "changes of state not counted, as the goroutine could not be remembered (raise --max-goroutines)",
     ),
     (
-        sched_counter::SCHED_N_FN_FULL,
+        sched_counter::SCHED_N_FN_FULL.0,
         "fn_full",
         "times in the total only: too many start functions",
     ),
     (
-        sched_counter::SCHED_N_UNREADABLE,
+        sched_counter::SCHED_N_UNREADABLE.0,
         "unreadable",
         "goroutines whose start function or wait reason could not be read",
     ),
     (
-        sched_counter::SCHED_N_STACK_FULL,
+        sched_counter::SCHED_N_STACK_FULL.0,
         "stack_full",
         "waits without their stack: too many different ones",
     ),
     (
-        sched_counter::SCHED_N_STACK_CLASH,
+        sched_counter::SCHED_N_STACK_CLASH.0,
         "stack_clash",
         "waits without their stack: it has the hash of another one",
     ),
     (
-        sched_counter::SCHED_N_STACK_UNREADABLE,
+        sched_counter::SCHED_N_STACK_UNREADABLE.0,
         "stack_unreadable",
         "waits without their stack: it could not be read",
     ),
     (
-        sched_counter::SCHED_N_BLOCK_FULL,
+        sched_counter::SCHED_N_BLOCK_FULL.0,
         "block_full",
         "waits that are in no stack's count: too many different ones",
     ),
     (
-        sched_counter::SCHED_N_IMAGE_FULL,
+        sched_counter::SCHED_N_IMAGE_FULL.0,
         "image_full",
         "programs that began and were not noticed, so that goroutines of before may count: too many processes",
     ),
     (
-        sched_counter::SCHED_N_CALLER_UNREADABLE,
+        sched_counter::SCHED_N_CALLER_UNREADABLE.0,
         "caller_unreadable",
         "changes of state that may be missing or wrong: who made them could not be read",
     ),

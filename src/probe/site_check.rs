@@ -1,5 +1,5 @@
 //! Holds the code at sites against what was decoded: before a probe is set, in the file and in every process that gets the
-//! probe, and while probes are there. See [`crate::go::site_code`] for what would happen otherwise, and
+//! probe, and while probes are there. See [`crate::go::site::site_code`] for what would happen otherwise, and
 //! [`crate::target::tracer`] for debuggers.
 
 mod watch;
@@ -14,7 +14,7 @@ use std::time::Instant;
 use anyhow::Result;
 use anyhow::bail;
 
-use crate::go::sites::Site;
+use crate::go::site::Site;
 use crate::target::Scope;
 use crate::target::Target;
 use crate::target::code_in_memory::At;

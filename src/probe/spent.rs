@@ -29,7 +29,7 @@ impl Spent {
 }
 
 /// What the programs with this map have cost (`struct go_spent` in `src/bpf/go.bpf.h`).
-pub(super) fn spent(map: &impl MapCore) -> Result<Spent> {
+pub(super) fn spent(map: &dyn MapCore) -> Result<Spent> {
     let values = map
         .lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)
         .context("cannot read what the programs have cost")?

@@ -6,21 +6,20 @@
 //! grtmon chooses in other programs.
 
 use std::fs::File;
-use std::mem::MaybeUninit;
 
 use anyhow::Context;
 use anyhow::Result;
 
-use crate::go::sites::Cost;
-use crate::go::sites::Operands;
-use crate::go::sites::Site;
-use crate::go::sites::SiteKind;
+use crate::go::site::Cost;
+use crate::go::site::Operands;
+use crate::go::site::Site;
+use crate::go::site::SiteKind;
 use crate::target::clock;
 use crate::target::own_code;
 
-use super::attach::Method;
-use super::attach::Place;
 use super::floor::Floor;
+use super::method::Method;
+use super::place::Place;
 
 /// Calls in one batch: a batch takes about 0.2 ms.
 const CALLS: u32 = 256;
@@ -50,7 +49,6 @@ pub fn cost_ns(method: Method) -> Result<f64> {
         code: Box::default(),
     };
     let bare = batch_ns();
-    let mut object = MaybeUninit::uninit();
     // The trap is the same, and for one site there is no need of tracefs.
     let method = match method {
         Method::Tracefs => Method::Perf,
@@ -59,7 +57,7 @@ pub fn cost_ns(method: Method) -> Result<f64> {
     let own = File::open("/proc/self/exe").context("cannot open grtmon's own file")?;
     let place = Place::own(own, method);
     let probed = {
-        let _floor = Floor::framed(&mut object, &place, vec![site])?;
+        let _floor = Floor::framed(&place, vec![site])?;
         batch_ns()
     };
     Ok((probed - bare).max(0.0))
@@ -82,8 +80,8 @@ fn batch_ns() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::code::Code;
-    use crate::go::image::Machine;
+    use crate::go::elf::image::Machine;
+    use crate::go::isa::code::Code;
 
     #[test]
     fn the_site_is_an_instruction_that_is_emulated() {

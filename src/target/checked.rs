@@ -4,10 +4,10 @@
 use anyhow::Result;
 use anyhow::bail;
 
-use crate::go::anatomy::Anatomy;
 use crate::go::layout::Field;
-use crate::go::runtime::Runtime;
-use crate::go::verify::Report;
+use crate::go::process::runtime_info::Anatomy;
+use crate::go::process::verify::Report;
+use crate::go::site::runtime_functions::Runtime;
 
 use super::Target;
 use super::live;

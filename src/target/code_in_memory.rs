@@ -18,8 +18,8 @@ use crate::go::Machine;
 use crate::go::MemoryError;
 use crate::go::Piece;
 use crate::go::ReadMemory;
-use crate::go::site_code::Found;
-use crate::go::sites::Site;
+use crate::go::site::Site;
+use crate::go::site::site_code::Found;
 
 use super::Target;
 use super::live;

@@ -9,7 +9,7 @@ use anyhow::bail;
 use nix::sys::signal::Signal;
 
 use crate::go::Binary;
-use crate::go::core::Core;
+use crate::go::process::core_file::Core;
 
 use super::mapped::MappedFile;
 use super::unpacked;

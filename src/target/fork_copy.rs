@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::Result;
 use anyhow::bail;
 
-use crate::go::threads;
+use crate::go::process::threads;
 
 use super::live::Live;
 

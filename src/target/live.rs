@@ -17,7 +17,7 @@ use crate::go::MemoryError;
 use crate::go::ReadError;
 use crate::go::ReadMemory;
 use crate::go::Subject;
-use crate::go::verify::Report;
+use crate::go::process::verify::Report;
 
 use super::memory::ProcessMemory;
 use super::namespace;

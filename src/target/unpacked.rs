@@ -29,7 +29,7 @@ use ruzstd::decoding::FrameDecoder as ZstdFrame;
 use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::errors::ReadFrameHeaderError;
 
-use crate::go::core::whole_size;
+use crate::go::process::core_file::whole_size;
 
 /// Ways in which a file is compressed, by its first bytes.
 const FORMS: [(&[u8], Form); 5] = [

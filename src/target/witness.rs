@@ -8,9 +8,9 @@
 
 use crate::go::Anatomy;
 use crate::go::ReadError;
-use crate::go::heap_counters::HeapCounters;
 use crate::go::layout::Field;
-use crate::go::vitals::Vitals;
+use crate::go::process::heap_counters::HeapCounters;
+use crate::go::process::runtime_stats::Vitals;
 
 use super::Target;
 use super::live::Live;

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use grtmon::go::{Binary, code::Code};
+use grtmon::go::{Binary, isa::code::Code};
 
 /// What a call in the profile is: caller, line, callee.
 type Call = (String, u32, String);

@@ -5,7 +5,9 @@ use std::{
     collections::BTreeMap,
 };
 
-use grtmon::go::{MemoryError, MemoryImage, ReadMemory, Subject, heap_counters::HeapCounters};
+use grtmon::go::{
+    MemoryError, MemoryImage, ReadMemory, Subject, process::heap_counters::HeapCounters,
+};
 
 use crate::{
     anatomy,

@@ -1,8 +1,8 @@
 //! While a program allocates as fast as it can, no count ever goes down.
 
 use grtmon::go::{
-    heap_counters::{Allocated, HeapCounters},
-    size_classes::CLASS_BYTES,
+    binary::size_classes::CLASS_BYTES,
+    process::heap_counters::{Allocated, HeapCounters},
 };
 
 use crate::{

@@ -23,9 +23,9 @@ use common::Fixture;
 use grtmon::{
     go::{
         Anatomy, Binary, ReadError, Subject,
-        heap_counters::{Allocated, HeapCounters},
-        metrics::metrics,
-        vitals::Vitals,
+        process::heap_counters::{Allocated, HeapCounters},
+        process::metrics::metrics,
+        process::runtime_stats::Vitals,
     },
     model::metric::Metric,
     target::{live::Live, process::ProcessId},

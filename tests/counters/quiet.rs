@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use grtmon::{
-    go::size_classes::CLASS_BYTES,
+    go::binary::size_classes::CLASS_BYTES,
     model::metric::{Metric, Value},
 };
 use serde_json::Value as Json;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use grtmon::{
-    go::{Anatomy, ReadMemory, Subject, goroutines::GoroutineReader},
+    go::{Anatomy, ReadMemory, Subject, process::goroutines::GoroutineReader},
     target::{Selection, Target, live::Live, memory::ProcessMemory},
 };
 

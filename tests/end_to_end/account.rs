@@ -11,10 +11,11 @@ use std::{
 
 use grtmon::{
     probe::{
-        self, Plan, Probes,
-        attach::{self, Place},
+        Plan, Probes,
         gc::{self, GcProbes, Wanted},
         kernel::Kernel,
+        method,
+        place::Place,
     },
     target::{self, Selection, watch::Watch},
 };
@@ -302,10 +303,9 @@ fn nothing_is_remembered_of_the_dead() {
         let found = target::resolve(&Selection::File(subject.program.clone())).unwrap();
         let target = &found.targets[0];
         let plan = gc::Plan::of(target, Wanted::Everything).unwrap();
-        let method = attach::best(&Kernel::current().unwrap()).0;
+        let method = method::best(&Kernel::current().unwrap()).0;
         let place = Place::of(target, method.for_sites(plan.sites().len())).unwrap();
-        let mut slots = probe::slots(1);
-        let mut probes = GcProbes::attach(&mut slots[0], target, &plan, &place).unwrap();
+        let mut probes = GcProbes::attach(target, &plan, &place).unwrap();
         probes.open_gate(0).unwrap();
         let mut process = Fixture::start(&subject.program, &["leave", "/bin/sleep", "60"]);
         let pid = process.pid();

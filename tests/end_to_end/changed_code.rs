@@ -11,7 +11,7 @@ use std::{
 };
 
 use grtmon::{
-    go::sites::Site,
+    go::site::Site,
     probe::{Plan, gc, gr},
     target::{self, Selection, checked::Checked},
 };

@@ -3,8 +3,8 @@
 use std::fs;
 
 use grtmon::go::{
-    Binary, Machine, body::Body, code::Code, dataflow::Dataflow, instruction::Register,
-    string_table::StringTable,
+    Binary, Machine, isa::code::Code, isa::dataflow::Dataflow, isa::instruction::Register,
+    layout::string_table::StringTable, site::body::Body,
 };
 
 use crate::common::{Build, newest, program};

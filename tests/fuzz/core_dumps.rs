@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use grtmon::go::{Binary, ReadMemory, core::Core};
+use grtmon::go::{Binary, ReadMemory, process::core_file::Core};
 
 use crate::common::{Build, newest, program};
 use crate::damage::damage;

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use grtmon::{
     go::{
         Anatomy, Binary, MemoryError, MemoryImage, ReadError, ReadMemory, Subject,
-        goroutines::GoroutineReader,
+        process::goroutines::GoroutineReader,
     },
     model::dump::Dump,
     target::{live::Live, process::ProcessId},

@@ -5,10 +5,10 @@ use std::{fs, ops::Range};
 
 use grtmon::go::{
     Anatomy, Binary, Image,
-    events::{Event, sites},
-    runtime::Runtime,
-    starts::start_functions,
-    wrapped::wrapped,
+    site::events::{Event, sites},
+    site::go_statements::start_functions,
+    site::runtime_functions::Runtime,
+    symbolize::wrapper::wrapped,
 };
 
 use crate::common::{Build, newest, program};

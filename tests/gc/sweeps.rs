@@ -14,8 +14,8 @@ use std::time::UNIX_EPOCH;
 
 use crate::common::{Build, Fixture, Grtmon, fixture, require_capabilities_or_skip, toolchains};
 use grtmon::go::Binary;
-use grtmon::go::gc::sweepers;
-use grtmon::go::runtime::Runtime;
+use grtmon::go::site::gc::sweepers;
+use grtmon::go::site::runtime_functions::Runtime;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 use serde_json::Value;

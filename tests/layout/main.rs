@@ -22,7 +22,7 @@ use std::{collections::BTreeMap, env, fs};
 
 use grtmon::go::{
     Binary, GoVersion, Machine,
-    dwarf::{self, Answer, Query},
+    layout::dwarf::{self, Answer, Query},
     layout::{
         Field, Layout, Release, constant,
         table::{Cell, Table},
@@ -129,7 +129,7 @@ fn constants_are_what_toolchains_build() {
     );
 }
 
-/// What `go::g` takes for granted, since it is so on all machines.
+/// What `go::process::g` takes for granted, since it is so on all machines.
 #[test]
 fn the_link_register_is_saved_before_the_frame_pointer() {
     let queries = ["g.sched.lr", "g.sched.bp"].map(Query::new);

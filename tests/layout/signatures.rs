@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use grtmon::go::evidence::{STRUCTURES, Signature};
+use grtmon::go::layout::evidence::{STRUCTURES, Signature};
 
 use crate::common::Toolchain;
 

@@ -1,6 +1,6 @@
 //! What the runtime's code says of its structures, held against DWARF; and the list of shapes, made.
 //!
-//! `GRTMON_LAYOUT=shapes cargo test --test layout witnesses -- --nocapture` rewrites src/go/evidence/shapes.txt.
+//! `GRTMON_LAYOUT=shapes cargo test --test layout witnesses -- --nocapture` rewrites src/go/layout/evidence/shapes.txt.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,10 +10,10 @@ use std::{
 
 use grtmon::go::{
     Binary,
-    evidence::{Shapes, Signature, Witnesses, derive, derive_by, labels, structure},
-    globals::Globals,
+    layout::evidence::{Shapes, Signature, Witnesses, derive, derive_by, labels, structure},
+    layout::globals::Globals,
     layout::{Field, Layout},
-    runtime::Runtime,
+    site::runtime_functions::Runtime,
 };
 
 use crate::{
@@ -23,7 +23,10 @@ use crate::{
     signatures::signatures,
 };
 
-const SHAPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/go/evidence/shapes.txt");
+const SHAPES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/src/go/layout/evidence/shapes.txt"
+);
 
 /// For so many functions a member is looked for in every version.
 const ENOUGH: usize = 4;
@@ -102,7 +105,7 @@ fn score(shapes: Option<&Shapes>, binary: &Binary, hint: &Layout) -> Score {
 }
 
 fn names(fields: &BTreeSet<Field>) -> String {
-    let known = grtmon::go::evidence::STRUCTURES;
+    let known = grtmon::go::layout::evidence::STRUCTURES;
     fields
         .iter()
         .filter(|field| known.contains(&structure(**field)))

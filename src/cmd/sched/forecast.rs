@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::model::cost::Cost;
-use crate::probe::attach::Method;
+use crate::probe::method::Method;
 use crate::probe::trap;
 use crate::target::cpu::CpuTime;
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::go::code_address::CodeAddress;
-use crate::go::trace_table::TraceTable;
-use crate::go::unwind::Trace;
+use crate::go::process::trace_table::TraceTable;
+use crate::go::process::unwind::Trace;
+use crate::go::symbolize::code_address::CodeAddress;
 use crate::model::dump::Stack;
 use crate::model::sched::Blocking;
 use crate::model::sched::Doing;

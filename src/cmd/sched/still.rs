@@ -12,7 +12,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::go::ReadError;
-use crate::go::goroutines::GoroutineReader;
+use crate::go::process::goroutines::GoroutineReader;
 use crate::model::dump::Goroutine;
 use crate::model::dump::Stack;
 use crate::model::dump::StackState;

@@ -32,16 +32,15 @@ use crate::model::top::Lifetimes;
 use crate::model::top::News;
 use crate::model::top::Probes;
 use crate::model::top::Running;
-use crate::probe;
 use crate::probe::Plan as _;
 use crate::probe::Probes as _;
-use crate::probe::attach::Method;
-use crate::probe::attach::Place;
 use crate::probe::gc;
 use crate::probe::gc::GcProbes;
 use crate::probe::gc::Wanted;
 use crate::probe::gr;
 use crate::probe::gr::GrProbes;
+use crate::probe::method::Method;
+use crate::probe::place::Place;
 use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
@@ -171,9 +170,7 @@ impl Run<'_> {
         let plan = gr::Plan::of(&Checked::of(self.target), &options)
             .with_context(|| format!("cannot observe {}", self.target.name))?;
         let place = self.place(plan.sites().len())?;
-        let mut slots = probe::slots(1);
-        let slot = slots.first_mut().context("there is no room")?;
-        let mut probes = GrProbes::attach(slot, self.target, &plan, &options, &place)?;
+        let mut probes = GrProbes::attach(self.target, &plan, &options, &place)?;
         probes.open_gate(clock::monotonic_ns()?)?;
         self.tell(News::Started);
         let mut observer = LifetimePanel {
@@ -195,9 +192,7 @@ impl Run<'_> {
     fn collector(&self) -> Result<Option<TooDear>> {
         let plan = gc::Plan::of(self.target, Wanted::Everything)?;
         let place = self.place(plan.sites().len())?;
-        let mut slots = probe::slots(1);
-        let slot = slots.first_mut().context("there is no room")?;
-        let mut probes = GcProbes::attach(slot, self.target, &plan, &place)?;
+        let mut probes = GcProbes::attach(self.target, &plan, &place)?;
         probes.open_gate(clock::monotonic_ns()?)?;
         self.tell(News::Started);
         let mut observer = CollectorPanel {
@@ -224,7 +219,7 @@ fn sum(losses: &[Loss]) -> u64 {
 /// Goroutines that end.
 struct LifetimePanel<'a> {
     run: &'a Run<'a>,
-    probes: GrProbes<'a>,
+    probes: GrProbes,
     cost: CostWatch<'a>,
     names: NameCache,
     since: Instant,
@@ -280,7 +275,7 @@ impl Observer for LifetimePanel<'_> {
 /// What the collector does.
 struct CollectorPanel<'a> {
     run: &'a Run<'a>,
-    probes: GcProbes<'a>,
+    probes: GcProbes,
     cost: CostWatch<'a>,
     /// Not told yet.
     events: Vec<GcEvent>,

@@ -11,7 +11,7 @@ use crate::cmd::sampler::Reading;
 use crate::cmd::sampler::Sampler;
 use crate::cmd::sampler::unreadable;
 use crate::go::Anatomy;
-use crate::go::goroutines::GoroutineReader;
+use crate::go::process::goroutines::GoroutineReader;
 use crate::model::census::Counter;
 use crate::model::dump::Goroutine;
 use crate::model::foreign;

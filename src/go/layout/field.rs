@@ -1,7 +1,7 @@
 //! The facts about the runtime's data structures that grtmon knows how to use: one line each.
 //!
 //! To add one, add a line, then regenerate the table (see [`super`]). The text in the middle is a
-//! [`Query`](crate::go::dwarf::Query): a member's offset, or `sizeof …`, `len …`; where a member
+//! [`Query`](crate::go::layout::dwarf::Query): a member's offset, or `sizeof …`, `len …`; where a member
 //! has borne several names, they follow each other, newest first. The comments name the Go source that
 //! the structure is declared in; the widths in the descriptions hold from Go 1.19 to 1.27.
 

@@ -26,8 +26,12 @@
 //! One line in `field.rs`, then step 2.
 
 pub mod constant;
+pub mod dwarf;
+pub mod evidence;
 mod field;
+pub mod globals;
 mod nearness;
+pub mod string_table;
 pub mod table;
 
 use std::collections::BTreeMap;
@@ -35,12 +39,12 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 
-use super::binary::{Binary, VersionSource};
-use super::dwarf::{self, Answer, DwarfError, Query};
-use super::evidence::structure;
-use super::image::{Image, Machine};
-use super::implied::VersionRange;
-use super::version::GoVersion;
+use crate::go::binary::implied::VersionRange;
+use crate::go::binary::{Binary, VersionSource};
+use crate::go::elf::image::{Image, Machine};
+use crate::go::layout::dwarf::{Answer, DwarfError, Query};
+use crate::go::layout::evidence::structure;
+use crate::go::version::GoVersion;
 
 pub use field::Field;
 pub use nearness::{Nearness, Release};
@@ -303,7 +307,7 @@ impl Layout {
 
     /// Notes what instructions of the binary say, and how many functions say it. Where that is something else than what was
     /// measured, somebody has changed the structure: nothing else that was measured of it is believed without proof.
-    pub(super) fn read_in_code(&mut self, found: &BTreeMap<Field, (u32, usize)>) {
+    pub(in crate::go) fn read_in_code(&mut self, found: &BTreeMap<Field, (u32, usize)>) {
         let mut changed = BTreeSet::new();
         // By structure: from where to where members have moved.
         let mut moves: BTreeMap<&str, BTreeMap<u32, u32>> = BTreeMap::new();
@@ -352,7 +356,7 @@ impl Layout {
     }
 
     /// Notes that an assumption has held in the live process.
-    pub(super) fn confirm(&mut self, field: Field, value: u32, near: Nearness) {
+    pub(in crate::go) fn confirm(&mut self, field: Field, value: u32, near: Nearness) {
         self.set(field, Fact::Known(value, Origin::Confirmed(near)));
     }
 

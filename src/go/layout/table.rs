@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 
 use super::field::Field;
 use super::nearness::{Nearness, Release, release};
-use crate::go::image::Machine;
+use crate::go::elf::image::Machine;
 use crate::go::version::GoVersion;
 
 /// What the table has for a field in a version that was measured.

@@ -10,7 +10,7 @@ use crate::bpf::gc::types::gc_stw;
 use crate::bpf::gc::types::gc_sweep;
 use crate::bpf::gc::types::gc_sweepers;
 use crate::bpf::gc::types::gc_trigger;
-use crate::go::gc;
+use crate::go::site::gc;
 use crate::model::gc::CycleRecord;
 use crate::model::gc::Stw;
 use crate::model::gc::Trigger;

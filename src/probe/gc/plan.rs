@@ -10,23 +10,23 @@ use crate::bpf::gc::types::gc_start_args;
 use crate::bpf::gc::types::gc_stop_args;
 use crate::go::Anatomy;
 use crate::go::Binary;
-use crate::go::events::RestartArguments;
-use crate::go::gc;
-use crate::go::gc::Cycles;
-use crate::go::gc::Stops;
-use crate::go::gc::SweepEnd;
-use crate::go::gc_record;
-use crate::go::gc_record::Record;
-use crate::go::globals::Globals;
 use crate::go::layout::Field;
 use crate::go::layout::Layout;
-use crate::go::runtime::Runtime;
-use crate::go::sites::Site;
+use crate::go::layout::globals::Globals;
+use crate::go::process::gc_record;
+use crate::go::process::gc_record::Record;
+use crate::go::site::Site;
+use crate::go::site::events::RestartArguments;
+use crate::go::site::gc;
+use crate::go::site::gc::Cycles;
+use crate::go::site::gc::Stops;
+use crate::go::site::gc::SweepEnd;
+use crate::go::site::runtime_functions::Runtime;
 use crate::target::Target;
 use crate::target::live::Live;
 
-use super::super::attach;
-use super::super::attach::Step;
+use super::super::step::Step;
+use crate::probe::step;
 
 /// What is to be observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +166,7 @@ impl Plan {
 
 impl crate::probe::Plan for Plan {
     fn sites(&self) -> Vec<Site> {
-        attach::sites(&self.steps)
+        step::sites(&self.steps)
     }
 
     fn shortcomings(&self) -> &[String] {

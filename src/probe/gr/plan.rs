@@ -6,16 +6,16 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::bpf::gr::types::gr_config;
-use crate::go::events;
-use crate::go::events::Event;
 use crate::go::layout::Field;
 use crate::go::layout::Layout;
 use crate::go::needs::OF_CREATION;
 use crate::go::needs::OF_GOROUTINES;
-use crate::go::sites::Site;
-use crate::go::starts;
-use crate::probe::attach;
-use crate::probe::attach::Step;
+use crate::go::site::Site;
+use crate::go::site::events;
+use crate::go::site::events::Event;
+use crate::go::site::go_statements;
+use crate::probe::step;
+use crate::probe::step::Step;
 use crate::target::checked::Checked;
 
 use super::Options;
@@ -92,7 +92,7 @@ impl Plan {
         let goexit = runtime.entries("runtime.goexit");
         config.goexit = *goexit.first().context("there is no runtime.goexit")?;
         let mut start_sites = BTreeMap::new();
-        let starts = starts::start_functions(runtime)?;
+        let starts = go_statements::start_functions(runtime)?;
         for start in &starts.functions {
             if let Ok(site) = start.site(binary) {
                 if start.name == "runtime.main" {
@@ -117,7 +117,7 @@ impl Plan {
 
 impl crate::probe::Plan for Plan {
     fn sites(&self) -> Vec<Site> {
-        let mut sites = attach::sites(&self.steps);
+        let mut sites = step::sites(&self.steps);
         sites.extend(self.start_sites.values().cloned());
         sites
     }

@@ -7,19 +7,19 @@ use anyhow::Result;
 use anyhow::ensure;
 
 use crate::bpf::sched::types::sched_config;
-use crate::go::events;
-use crate::go::events::Event;
-use crate::go::frame_pointers;
 use crate::go::layout::Field;
 use crate::go::needs::OF_STATES;
-use crate::go::shown;
-use crate::go::sites::Site;
-use crate::go::sites::SiteKind;
-use crate::go::starts;
-use crate::go::state_changes::LateReasons;
-use crate::go::state_changes::StateChanges;
-use crate::probe::attach;
-use crate::probe::attach::Step;
+use crate::go::site::Site;
+use crate::go::site::SiteKind;
+use crate::go::site::events;
+use crate::go::site::events::Event;
+use crate::go::site::frame_pointers;
+use crate::go::site::go_statements;
+use crate::go::site::state_changes::LateReasons;
+use crate::go::site::state_changes::StateChanges;
+use crate::go::symbolize::shown;
+use crate::probe::step;
+use crate::probe::step::Step;
 use crate::target::checked::Checked;
 
 use super::Options;
@@ -116,7 +116,7 @@ impl Plan {
             config.g_sched_pc = offset(Field::GSchedPc)?;
             config.g_sched_bp = offset(Field::GSchedBp)?;
         }
-        let starts = starts::start_functions(runtime)?.functions;
+        let starts = go_statements::start_functions(runtime)?.functions;
         let system = starts
             .iter()
             .filter(|start| shown::is_system(&start.name, false))
@@ -134,7 +134,7 @@ impl Plan {
 
 impl crate::probe::Plan for Plan {
     fn sites(&self) -> Vec<Site> {
-        attach::sites(&self.steps)
+        step::sites(&self.steps)
     }
 
     fn shortcomings(&self) -> &[String] {

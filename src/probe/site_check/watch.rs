@@ -3,8 +3,8 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::go::site_code::Found;
-use crate::go::sites::Site;
+use crate::go::site::Site;
+use crate::go::site::site_code::Found;
 use crate::target::code_in_memory::At;
 use crate::target::tracer;
 use crate::target::tracer::Tracer;

@@ -1,7 +1,7 @@
 //! What there is to say of the code at sites.
 
-use crate::go::site_code::Found;
-use crate::go::sites::Site;
+use crate::go::site::Site;
+use crate::go::site::site_code::Found;
 use crate::target::Target;
 use crate::target::code_in_memory::At;
 use crate::target::code_in_memory::CodeFile;

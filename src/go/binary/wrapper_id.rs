@@ -1,0 +1,36 @@
+//! By which number the function table marks functions that the compiler made only to call another one.
+
+use super::Binary;
+
+/// The number by which the function table marks wrappers (`FuncIDWrapper`, internal/abi/symtab.go; `funcID_wrapper`,
+/// runtime/symtab.go, until Go 1.20); `None` for versions where it is not known.
+pub(in crate::go) fn wrapper_id(minor: u16) -> Option<u8> {
+    match minor {
+        19..=21 => Some(21),
+        22..=24 => Some(22),
+        25..=27 => Some(23),
+        _ => None,
+    }
+}
+
+/// Wrappers that every program has: `gcenable` starts the sweeper and the scavenger with an argument (runtime/mgc.go).
+const EXAMPLES: [&str; 4] = [
+    "runtime.gcenable.gowrap1",
+    "runtime.gcenable.gowrap2",
+    "runtime.gcenable.func1",
+    "runtime.gcenable.func2",
+];
+
+/// The number by which the function table of this binary marks wrappers, as the examples show; else what its version has.
+pub(in crate::go) fn wrapper_id_of(binary: &Binary) -> Option<u8> {
+    let functions = binary.functions();
+    let shown = EXAMPLES
+        .iter()
+        .flat_map(|name| functions.by_name(name))
+        .find_map(|example| functions.id(&example).filter(|id| *id != 0));
+    shown.or_else(|| {
+        let range = binary.version_range();
+        let id = wrapper_id(range.oldest);
+        id.filter(|_| range.newest.is_none() || range.newest.and_then(wrapper_id) == id)
+    })
+}

@@ -1,0 +1,8 @@
+//! Machine code: instructions, what they do to registers, and where a value comes from; for amd64 and arm64.
+
+pub mod amd64;
+pub mod arm64;
+pub mod code;
+pub mod dataflow;
+pub mod instruction;
+pub mod site_kind;

@@ -1,0 +1,229 @@
+//! Inlining: which functions an instruction belongs to besides the one whose code it is.
+//!
+//! A function into which others were inlined has an array of `inlinedCall` (FUNCDATA_InlTree = 3), and a
+//! per-instruction table that says which entry is innermost (PCDATA_InlTreeIndex = 2). An entry names the inlined
+//! function and an instruction (`parentPc`) whose source line and own entry are those of the call site. Source:
+//! runtime/symtabinl.go and internal/abi/funcid.go (Go 1.21 to 1.27), runtime/symtab.go (Go 1.18 to 1.20).
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Range;
+
+use super::header::Format;
+use super::pcvalue::{Step, Steps};
+use crate::go::pclntab::{FuncTable, Function};
+
+/// Calls are not inlined deeper than this; the compiler's budget keeps real depths below 50.
+const MAX_DEPTH: usize = 100;
+
+const PCDATA_INL_TREE_INDEX: usize = 2;
+const FUNCDATA_INL_TREE: usize = 3;
+
+/// One function that an instruction belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Frame<'i> {
+    /// Full name of the function.
+    pub function: &'i str,
+    /// File name as recorded; empty if unknown.
+    pub file: &'i str,
+    /// Line number from 1; 0 if unknown. Of a frame that is not the innermost one: the line of the call.
+    pub line: u32,
+    /// Whether it was inlined into the frame that follows.
+    pub inlined: bool,
+    /// The function's `funcID` (internal/abi/symtab.go); 0 for an ordinary one, or if the table is damaged.
+    pub id: u8,
+}
+
+/// Size of an `inlinedCall`, and offsets of the name's offset, of `parentPc` and of `funcID` in it, in bytes.
+fn layout(format: Format) -> (usize, usize, usize, usize) {
+    match format {
+        // parent i16, funcID u8, padding, file i32, line i32, func i32, parentPc i32
+        Format::Go118 => (20, 12, 16, 2),
+        // funcID u8, padding, nameOff i32, parentPc i32, startLine i32
+        Format::Go120 => (16, 4, 8, 0),
+    }
+}
+
+/// The body of a function that stands in the code of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy<'i> {
+    /// The function whose body it is.
+    pub name: &'i str,
+    /// The function in whose code it stands.
+    pub within: Function<'i>,
+    /// Address of the instruction that stands for the call: where the compiler had no other instruction for that, it is a
+    /// `nop` with which the body begins (cmd/compile/internal/ssagen/ssa.go, `OpInlMark`).
+    pub call: u64,
+    /// Its instructions, those of functions inlined into it included, by address. The compiler mixes them with others.
+    pub ranges: Vec<Range<u64>>,
+}
+
+/// A function that was inlined.
+struct InlinedCall<'i> {
+    name: &'i str,
+    id: u8,
+    /// Address of an instruction that stands for the call to it.
+    call: u64,
+}
+
+impl<'i> FuncTable<'i> {
+    /// The frames of the instruction at `pc` in `function`, innermost first.
+    pub(in crate::go) fn expand(&self, function: &Function<'i>, pc: u64) -> Vec<Frame<'i>> {
+        let mut frames = Vec::new();
+        let mut pc = pc;
+        while frames.len() < MAX_DEPTH {
+            let Some(inlined) = self.inlined_call(function, pc) else {
+                break;
+            };
+            frames.push(Frame {
+                inlined: true,
+                ..self.frame(inlined.name, inlined.id, function, pc)
+            });
+            pc = inlined.call;
+        }
+        frames.push(self.frame(function.name, self.id(function).unwrap_or(0), function, pc));
+        frames
+    }
+
+    fn frame(&self, name: &'i str, id: u8, function: &Function<'i>, pc: u64) -> Frame<'i> {
+        let line = self.line_in(function, pc);
+        Frame {
+            function: name,
+            file: line.map_or("", |l| l.file),
+            line: line.map_or(0, |l| l.line),
+            inlined: false,
+            id,
+        }
+    }
+
+    /// The bodies of functions that were inlined into `function` and that are `wanted` by name; none as well if where
+    /// functions are inlined is not known ([`FuncTable::knows_inlining`]).
+    pub(in crate::go) fn copies_in(
+        &self,
+        function: &Function<'i>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Vec<Copy<'i>> {
+        let Some((index, tree)) = self.inline_tables(function) else {
+            return Vec::new();
+        };
+        let steps = self.steps_of(function, index);
+        let mut nodes: BTreeMap<i32, Node<'i>> = BTreeMap::new();
+        let mut begin = 0;
+        for step in &steps {
+            let range =
+                function.entry.saturating_add(begin)..function.entry.saturating_add(step.end);
+            begin = step.end;
+            let mut at = step.value;
+            for _ in 0..MAX_DEPTH {
+                let node = match nodes.entry(at) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => {
+                        let Some(call) = usize::try_from(at)
+                            .ok()
+                            .and_then(|at| self.inline_entry(function, tree, at))
+                        else {
+                            break;
+                        };
+                        place.insert(Node {
+                            parent: value_in(&steps, call.call.saturating_sub(function.entry)),
+                            is_wanted: wanted(call.name),
+                            ranges: Vec::new(),
+                            call,
+                        })
+                    }
+                };
+                if node.is_wanted {
+                    node.ranges.push(range.clone());
+                }
+                at = node.parent;
+            }
+        }
+        nodes
+            .into_values()
+            .filter(|node| node.is_wanted)
+            .map(|node| Copy {
+                name: node.call.name,
+                within: *function,
+                call: node.call.call,
+                ranges: node.ranges,
+            })
+            .collect()
+    }
+
+    /// Whether the table says where functions are inlined.
+    pub(in crate::go) fn knows_inlining(&self) -> bool {
+        self.funcdata.is_some()
+    }
+
+    /// The stretches of a per-instruction table of the function.
+    fn steps_of(&self, function: &Function<'i>, table: u32) -> Vec<Step> {
+        let size = function.end.saturating_sub(function.entry);
+        let most = usize::try_from(size).unwrap_or(usize::MAX);
+        let table = usize::try_from(table)
+            .ok()
+            .and_then(|at| self.pcs.get(at..));
+        Steps::new(table.unwrap_or_default(), self.quantum)
+            .take(most)
+            .take_while(|step| step.end <= size)
+            .collect()
+    }
+
+    /// The innermost inlined function at `pc`.
+    fn inlined_call(&self, function: &Function<'i>, pc: u64) -> Option<InlinedCall<'i>> {
+        let (index, tree) = self.inline_tables(function)?;
+        let index = usize::try_from(self.value_of_table(function, index, pc)?).ok()?;
+        self.inline_entry(function, tree, index)
+    }
+
+    /// Where the function's table of indices and its array of inlined calls are.
+    fn inline_tables(&self, function: &Function<'i>) -> Option<(u32, u32)> {
+        let npcdata =
+            usize::try_from(self.u32_at(function.record.checked_add(self.format.npcdata())?)?)
+                .ok()?;
+        let nfuncdata = self.u8_at(function.record.checked_add(self.format.nfuncdata())?)?;
+        if npcdata <= PCDATA_INL_TREE_INDEX || usize::from(nfuncdata) <= FUNCDATA_INL_TREE {
+            return None;
+        }
+        let arrays = function.record.checked_add(self.format.size())?;
+        let index = self.u32_at(arrays.checked_add(4 * PCDATA_INL_TREE_INDEX)?)?;
+        let tree = self
+            .u32_at(arrays.checked_add(npcdata.checked_add(FUNCDATA_INL_TREE)?.checked_mul(4)?)?)?;
+        (tree != u32::MAX && index != 0).then_some((index, tree))
+    }
+
+    fn inline_entry(
+        &self,
+        function: &Function<'i>,
+        tree: u32,
+        index: usize,
+    ) -> Option<InlinedCall<'i>> {
+        let (size, name, parent, id) = layout(self.format);
+        let entry = self
+            .funcdata?
+            .checked_add(u64::from(tree))?
+            .checked_add(index.checked_mul(size)? as u64)?;
+        let entry = self.image.slice(entry, size)?;
+        let field = |at: usize| Some(i32::from_le_bytes(entry.get(at..at + 4)?.try_into().ok()?));
+        let name = self.name(usize::try_from(field(name)?).ok()?)?;
+        let call = function
+            .entry
+            .checked_add(u64::try_from(field(parent)?).ok()?)?;
+        let id = entry.get(id).copied()?;
+        (call < function.end).then_some(InlinedCall { name, id, call })
+    }
+}
+
+/// A node of the tree of what was inlined into a function.
+struct Node<'i> {
+    call: InlinedCall<'i>,
+    /// The index of what it was inlined into; -1: the function itself.
+    parent: i32,
+    is_wanted: bool,
+    ranges: Vec<Range<u64>>,
+}
+
+/// The value in force at `offset` bytes from the function's entry; -1 where there is none.
+fn value_in(steps: &[Step], offset: u64) -> i32 {
+    let at = steps.partition_point(|step| step.end <= offset);
+    steps.get(at).map_or(-1, |step| step.value)
+}

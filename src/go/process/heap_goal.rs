@@ -1,0 +1,57 @@
+//! The size at which the heap is to be collected: `(*gcControllerState).heapGoal` (runtime/mgcpacer.go), recomputed.
+
+use super::runtime_stats::Vitals;
+use crate::go::layout::Field;
+
+/// What the runtime would say now, in bytes; `None` if it cannot be known.
+pub(in crate::go) fn heap_goal(vitals: &Vitals<'_>) -> Option<u64> {
+    let percent_goal = vitals.word(Field::GcControllerGcPercentHeapGoal)?;
+    let limited = memory_limit_goal(vitals, percent_goal)?;
+    if limited < percent_goal {
+        return Some(limited);
+    }
+    /// `minRunway`: the goal is at least so far from the trigger.
+    const MIN_RUNWAY: u64 = 64 << 10;
+    let mut goal = percent_goal.max(vitals.word(Field::GcControllerSweepDistMinTrigger)?);
+    let triggered = vitals.word(Field::GcControllerTriggered)?;
+    if triggered != u64::MAX {
+        goal = goal.max(triggered.wrapping_add(MIN_RUNWAY));
+    }
+    Some(goal)
+}
+
+/// `memoryLimitHeapGoal`. The headroom is a constant in Go 1.19, and at least 3 % from Go 1.21 on; it is not known for
+/// Go 1.20, which matters only where a limit is set.
+fn memory_limit_goal(vitals: &Vitals<'_>, percent_goal: u64) -> Option<u64> {
+    let limit = vitals.word(Field::GcControllerMemoryLimit)?;
+    /// No limit: the goal that follows from it is still larger than any that GOGC gives.
+    const NONE: u64 = i64::MAX as u64;
+    if limit >= NONE && percent_goal < NONE / 2 {
+        return Some(u64::MAX);
+    }
+    let version = vitals.subject().anatomy.minor;
+    let word = |field| vitals.word(field);
+    let free = word(Field::GcControllerHeapFree)?;
+    let allocated =
+        word(Field::GcControllerTotalAlloc)?.wrapping_sub(word(Field::GcControllerTotalFree)?);
+    let mapped = word(Field::GcControllerMappedReady)?;
+    let marked = word(Field::GcControllerHeapMarked)?;
+    // The runtime reads them again where they do not fit together.
+    let other = mapped.checked_sub(free.checked_add(allocated)?)?;
+    let taken = other.saturating_add(mapped.saturating_sub(limit));
+    let Some(goal) = limit.checked_sub(taken).filter(|goal| *goal > 0) else {
+        return Some(marked);
+    };
+    /// `memoryLimitMinHeapGoalHeadroom`, and `memoryLimitHeapGoalHeadroom` in Go 1.19.
+    const HEADROOM: u64 = 1 << 20;
+    let headroom = match version? {
+        ..=19 => HEADROOM,
+        20 => return None,
+        21.. => (goal / 100 * 3).max(HEADROOM),
+    };
+    let goal = match goal.checked_sub(headroom) {
+        Some(rest) if rest >= headroom => rest,
+        _ => headroom,
+    };
+    Some(goal.max(marked))
+}

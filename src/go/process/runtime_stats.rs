@@ -1,0 +1,434 @@
+//! The runtime's own figures about scheduler, heap and collector, as of one moment: copies of `sched`, `memstats`,
+//! `gcController` and `work`, and what is derived from them as the runtime itself derives it.
+//!
+//! Each figure is one aligned word, so it is never half of one value and half of another. What belongs together is
+//! read twice, and again while a collection moves it.
+
+use crate::model::metric::Distribution;
+use crate::model::run_queue::Latencies;
+
+use super::block::{Block, read_all};
+use super::g::is_early;
+use super::heap_goal::heap_goal;
+use super::heap_stats::{self, HeapStats};
+use super::processors::{Processor, Processors};
+use super::runtime_info::{ReadError, Subject};
+use super::time_histogram;
+use crate::go::layout::Field;
+use crate::go::layout::globals::Globals;
+use crate::go::memory::SliceHeader;
+
+/// Attempts to find things at rest.
+const ATTEMPTS: usize = 16;
+
+/// A process as of one moment.
+#[derive(Debug)]
+pub struct Vitals<'a> {
+    subject: Subject<'a>,
+    copies: Copies,
+    processors: Vec<Processor>,
+    heap: Result<HeapStats, ReadError>,
+    /// Whether nothing moved between the processors' lists of dead goroutines and the global ones.
+    lists_held_still: bool,
+}
+
+/// Copies of all that is read, made with one call.
+#[derive(Debug, Clone)]
+struct Copies {
+    /// By [`Variable`], in the order of [`VARIABLES`].
+    variables: Vec<Option<Block>>,
+    /// In the order of [`MHEAP`].
+    mheap: Vec<Option<Block>>,
+    heap: Result<Block, ReadError>,
+    /// The header of `allgs`: the runtime writes its length last.
+    allgs: Block,
+    processors: Processors,
+}
+
+/// A global variable that is copied whole.
+struct Variable {
+    name: &'static str,
+    address: fn(&Globals) -> Option<u64>,
+    /// A field of each, to find the variable by.
+    prefix: &'static str,
+    /// Bytes of its widest last member.
+    slack: u64,
+}
+
+const VARIABLES: [Variable; 4] = [
+    Variable {
+        name: "sched",
+        address: |globals| globals.sched,
+        prefix: "schedt.",
+        slack: 8,
+    },
+    Variable {
+        name: "memstats",
+        address: |globals| globals.memstats,
+        prefix: "mstats.",
+        slack: 8,
+    },
+    Variable {
+        name: "gcController",
+        address: |globals| globals.gc_controller,
+        prefix: "gcControllerState.",
+        slack: 8,
+    },
+    Variable {
+        name: "work",
+        address: |globals| globals.work,
+        prefix: "workType.",
+        slack: 8,
+    },
+];
+
+/// What says that a collection began or ended, or that CPU time was added up: all of that changes together.
+const OF_A_CYCLE: [Field; 6] = [
+    Field::MstatsNumgc,
+    Field::MstatsNumforcedgc,
+    Field::WorkCpuTotalTime,
+    Field::WorkCpuGcTotalTime,
+    Field::WorkCpuIdleTime,
+    Field::WorkCpuUserTime,
+];
+
+/// What says that dead goroutines went from one list to another: processors give them back, and fetch them, by the dozen
+/// (`gfput`, `gfget`, runtime/proc.go), and would be counted twice or not at all.
+const OF_LISTS: [Field; 4] = [
+    Field::SchedGFreeN,
+    Field::SchedGFreeStackSize,
+    Field::SchedGFreeNoStackSize,
+    Field::SchedNgsys,
+];
+
+/// Members of `mheap_`, which is too large to be copied.
+const MHEAP: [Field; 2] = [Field::MheapSpanallocInuse, Field::MheapCacheallocInuse];
+
+impl<'a> Vitals<'a> {
+    /// Reads a process.
+    ///
+    /// # Errors
+    /// What it takes is not known or not readable, or does not check out: one of the oldest goroutines has an id of the
+    /// first, `allp[i].id` is i, sizes and generations are possible.
+    pub fn read(subject: Subject<'a>) -> Result<Self, ReadError> {
+        first_goroutine(&subject)?;
+        let mut at_rest = Err(ReadError::Implausible(
+            "its garbage collector did not hold still".to_owned(),
+        ));
+        for _ in 0..ATTEMPTS {
+            match Self::attempt(subject) {
+                Ok(Some(vitals)) if vitals.lists_held_still => return Ok(vitals),
+                Ok(Some(vitals)) => at_rest = Ok(vitals),
+                Ok(None) => {}
+                Err(why) if why.is_final() => return Err(why),
+                // The processors, for one, may just have been replaced.
+                Err(why) => at_rest = at_rest.or(Err(why)),
+            }
+        }
+        at_rest
+    }
+
+    /// Reads once; `None` if what was read is not of one moment.
+    fn attempt(subject: Subject<'a>) -> Result<Option<Self>, ReadError> {
+        let mut copies = Copies::locate(&subject)?;
+        let mut before = copies.shared();
+        read_all(&subject, before.iter_mut().flatten())?;
+        read_all(&subject, copies.blocks())?;
+        let decoded = match &copies.heap {
+            Ok(block) => heap_stats::decode(&subject, block),
+            Err(why) => Err(why.clone()),
+        };
+        let heap = match decoded {
+            Ok(Some(heap)) => Ok(heap),
+            Ok(None) => return Ok(None),
+            Err(why @ ReadError::Unknown(_)) => Err(why),
+            Err(why) => return Err(why),
+        };
+        let mut vitals = Self {
+            subject,
+            processors: copies.processors.decode(&subject)?,
+            copies,
+            heap,
+            lists_held_still: false,
+        };
+        if !vitals.is_same(&before, &OF_A_CYCLE) {
+            return Ok(None);
+        }
+        let allgs = |block: &Block| block.u64(SliceHeader::LEN);
+        let earlier = before.last().and_then(Option::as_ref);
+        let mut processors = vitals.processors.iter();
+        vitals.lists_held_still = vitals.is_same(&before, &OF_LISTS)
+            && earlier.and_then(allgs) == allgs(&vitals.copies.allgs)
+            && processors.all(|processor| !processor.is_torn);
+        Ok(Some(vitals))
+    }
+
+    /// Whether these members are what they were in an earlier [`Copies::shared`].
+    fn is_same(&self, before: &[Option<Block>], fields: &[Field]) -> bool {
+        let same = |field: &Field| self.half(*field) == self.half_of(before, *field);
+        fields.iter().all(same)
+    }
+
+    /// The process it was read from.
+    pub fn subject(&self) -> &Subject<'a> {
+        &self.subject
+    }
+
+    /// What is counted of the heap, without what lies in the processors' caches.
+    ///
+    /// # Errors
+    /// [`ReadError::Unknown`]: where it is counted is not known.
+    pub fn heap(&self) -> Result<&HeapStats, ReadError> {
+        self.heap.as_ref().map_err(Clone::clone)
+    }
+
+    fn place(&self, field: Field) -> Option<(usize, u64)> {
+        let offset = self.subject.known(field)?;
+        let of = |variable: &Variable| field.name().starts_with(variable.prefix);
+        Some((VARIABLES.iter().position(of)?, offset))
+    }
+
+    /// The 8-byte member of `sched`, `memstats`, `gcController`, `work` or `mheap_`; `None` if this version does not have it.
+    pub fn word(&self, field: Field) -> Option<u64> {
+        if let Some(index) = MHEAP.iter().position(|known| *known == field) {
+            return self.copies.mheap.get(index)?.as_ref()?.u64(0);
+        }
+        let (variable, offset) = self.place(field)?;
+        self.copies.variables.get(variable)?.as_ref()?.u64(offset)
+    }
+
+    /// The 4-byte member likewise.
+    pub fn half(&self, field: Field) -> Option<u32> {
+        self.half_of(&self.copies.variables, field)
+    }
+
+    fn half_of(&self, blocks: &[Option<Block>], field: Field) -> Option<u32> {
+        let (variable, offset) = self.place(field)?;
+        blocks.get(variable)?.as_ref()?.u32(offset)
+    }
+
+    /// The histogram of durations that is this member.
+    ///
+    /// # Errors
+    /// This version does not have it, or keeps it in a form that is not known.
+    pub fn durations(&self, field: Field) -> Result<Distribution, ReadError> {
+        let missing =
+            || ReadError::Unknown(format!("where the runtime keeps {field} is not known"));
+        let (variable, offset) = self.place(field).ok_or_else(missing)?;
+        let block = self.copies.variables.get(variable);
+        let block = block.and_then(Option::as_ref).ok_or_else(missing)?;
+        time_histogram::decode(&self.subject, block, offset)
+    }
+
+    /// Times from runnable to running, of about one transition in eight, of all goroutines: the runtime's own included,
+    /// its background sweeper above all, which yields to itself again and again and is most of them while it sweeps
+    /// (`bgsweep`, runtime/mgcsweep.go).
+    ///
+    /// # Errors
+    /// As [`durations`](Self::durations).
+    pub fn latencies(&self) -> Result<Latencies, ReadError> {
+        let mut times = self.durations(Field::SchedTimeToRun)?;
+        // Until Go 1.25, `casgstatus` (runtime/proc.go) tracks a goroutine also when it goes into a system call, and
+        // counts a time of zero when it comes back: it never was runnable. Nothing takes less than the 64 ns of the
+        // first bucket (1 ns in Go 1.19), so where the version is hidden nothing is lost either.
+        let has_zeros = self.subject.anatomy.minor.is_none_or(|minor| minor <= 25);
+        // The bucket before it is for what is below zero.
+        let zeros = times.counts.get_mut(1).filter(|_| has_zeros);
+        Ok(Latencies {
+            zeros: zeros.map(std::mem::take),
+            times,
+        })
+    }
+
+    /// `gcount`: goroutines there are, those of the runtime itself only if `with_system` (runtime/proc.go).
+    ///
+    /// # Errors
+    /// A list that takes part is not known, or dead goroutines went from one list to another while they were counted.
+    pub fn goroutines(&self, with_system: bool) -> Result<u64, ReadError> {
+        let unknown = || ReadError::Unknown("a list of dead goroutines is not known".to_owned());
+        if !self.lists_held_still {
+            return Err(ReadError::Implausible(
+                "its goroutines come and go faster than they can be counted".to_owned(),
+            ));
+        }
+        let mut others = self.dead().ok_or_else(unknown)?;
+        if !with_system {
+            others += u64::from(self.half(Field::SchedNgsys).ok_or_else(unknown)?);
+        }
+        let all = self.copies.allgs.u64(SliceHeader::LEN).unwrap_or(0);
+        all.checked_sub(others)
+            .filter(|alive| *alive > 0)
+            .ok_or_else(|| {
+                ReadError::Implausible(format!("of {all} goroutines {others} are not in use"))
+            })
+    }
+
+    /// `g`s that wait to be used anew.
+    fn dead(&self) -> Option<u64> {
+        let global = match self.half(Field::SchedGFreeN) {
+            Some(dead) => u64::from(dead),
+            None => {
+                let with = self.half(Field::SchedGFreeStackSize)?;
+                let without = self.half(Field::SchedGFreeNoStackSize)?;
+                u64::from(with) + u64::from(without)
+            }
+        };
+        let mut local = self.processors.iter();
+        local.try_fold(global, |sum, processor| {
+            Some(sum + u64::from(processor.free?))
+        })
+    }
+
+    /// Goroutines in run queues.
+    pub fn runnable(&self) -> Option<u64> {
+        let global = u64::from(self.half(Field::SchedRunqSize)?);
+        let mut local = self.processors.iter();
+        local.try_fold(global, |sum, processor| {
+            sum.checked_add(processor.runnable?)
+        })
+    }
+
+    /// Goroutines ever made: `sched.goroutinesCreated` and what processors have not added yet, from Go 1.26 on.
+    pub fn created(&self) -> Option<u64> {
+        let mut sum = self.word(Field::SchedGoroutinesCreated)?;
+        for processor in &self.processors {
+            sum = sum.wrapping_add(processor.created?);
+        }
+        Some(sum)
+    }
+
+    /// `mcount`: threads that the runtime has made, and that have not ended.
+    pub fn threads(&self) -> Option<u64> {
+        let made = self.word(Field::SchedMnext)?;
+        made.checked_sub(self.word(Field::SchedNmfreed)?)
+    }
+
+    /// GOMAXPROCS: the length of `allp` (`procresize`, runtime/proc.go).
+    pub fn processors(&self) -> u64 {
+        self.processors.len() as u64
+    }
+
+    /// CPU time of collections until the last one, ns, without what they took of idle processors: what
+    /// `MemStats.GCCPUFraction` counts. Go 1.19 counts it in `work.totaltime` (runtime/mgc.go).
+    pub fn gc_cpu_ns(&self) -> Option<u64> {
+        match self.word(Field::WorkCpuGcTotalTime) {
+            Some(all) => Some(all.saturating_sub(self.word(Field::WorkCpuGcIdleTime)?)),
+            None => self.word(Field::WorkTotaltime),
+        }
+    }
+
+    /// The heap's size at which the next collection is to end, bytes.
+    pub fn heap_goal(&self) -> Option<u64> {
+        heap_goal(self)
+    }
+
+    /// Pauses for the collector, as runtime/metrics has them under `/gc/pauses:seconds`.
+    ///
+    /// # Errors
+    /// As [`durations`](Self::durations).
+    pub fn pauses(&self) -> Result<Distribution, ReadError> {
+        match self.subject.known(Field::SchedStwTotalTimeGc) {
+            Some(_) => self.durations(Field::SchedStwTotalTimeGc),
+            None => self.durations(Field::MstatsGcPauseDist),
+        }
+    }
+}
+
+impl Copies {
+    fn locate(subject: &Subject<'_>) -> Result<Self, ReadError> {
+        let allgs = subject.global("allgs", |globals| globals.allgs)?;
+        let mheap = subject.global("mheap_", |globals| globals.mheap);
+        let member = |field| Block::new(subject.member(mheap.clone()?, field)?, 8);
+        let variables = VARIABLES.iter().map(|variable| variable.block(subject));
+        Ok(Self {
+            variables: variables.map(without_unknown).collect::<Result<_, _>>()?,
+            mheap: MHEAP
+                .into_iter()
+                .map(|field| without_unknown(member(field)))
+                .collect::<Result<_, _>>()?,
+            heap: heap_stats::block(subject),
+            allgs: Block::new(allgs, SliceHeader::SIZE)?,
+            processors: Processors::locate(subject)?,
+        })
+    }
+
+    /// What to read.
+    fn blocks(&mut self) -> impl Iterator<Item = &mut Block> {
+        let variables = self.variables.iter_mut().chain(&mut self.mheap).flatten();
+        std::iter::once(&mut self.allgs)
+            .chain(self.heap.as_mut().ok())
+            .chain(variables)
+            .chain(self.processors.blocks())
+    }
+
+    /// Room for what tells whether anything moved: the variables, and `allgs` last.
+    fn shared(&self) -> Vec<Option<Block>> {
+        let variables = self.variables.iter().cloned();
+        variables.chain([Some(self.allgs.clone())]).collect()
+    }
+}
+
+/// What is not known is left out: it costs what needs it, nothing else.
+fn without_unknown(block: Result<Block, ReadError>) -> Result<Option<Block>, ReadError> {
+    match block {
+        Ok(block) => Ok(Some(block)),
+        Err(ReadError::Unknown(_)) => Ok(None),
+        Err(why) => Err(why),
+    }
+}
+
+impl Variable {
+    /// Room for all of its members that are known; histograms and the heap's statistics included.
+    fn block(&self, subject: &Subject<'_>) -> Result<Block, ReadError> {
+        let address = subject.global(self.name, self.address)?;
+        let histogram = subject.known(Field::TimeHistogramSize).unwrap_or(0);
+        let fields: Vec<(Field, u64)> = Field::ALL
+            .iter()
+            .filter(|field| field.name().starts_with(self.prefix))
+            .map(|field| {
+                let is_histogram = HISTOGRAMS.contains(field);
+                (*field, if is_histogram { histogram } else { self.slack })
+            })
+            .collect();
+        Block::spanning(subject, address, &fields)
+    }
+}
+
+/// The members that are histograms.
+const HISTOGRAMS: [Field; 6] = [
+    Field::MstatsGcPauseDist,
+    Field::SchedTimeToRun,
+    Field::SchedStwStoppingTimeGc,
+    Field::SchedStwStoppingTimeOther,
+    Field::SchedStwTotalTimeGc,
+    Field::SchedStwTotalTimeOther,
+];
+
+/// How many of the oldest goroutines are looked at.
+const OLDEST: u64 = 64;
+
+/// Looks at the oldest goroutines: one has an id of the first that were handed out. (The main goroutine can end and its
+/// descriptor serve others; those that it starts for the runtime never end.)
+fn first_goroutine(subject: &Subject<'_>) -> Result<(), ReadError> {
+    let allgs = subject.global("allgs", |globals| globals.allgs)?;
+    let header = subject.memory.slice_header(allgs)?;
+    if !header.is_plausible() || header.len == 0 {
+        return Err(ReadError::Implausible(
+            "its list of goroutines is empty".to_owned(),
+        ));
+    }
+    let Some(goid) = subject.known(Field::GGoid) else {
+        return Ok(());
+    };
+    let allp = subject.global("allp", |globals| globals.allp)?;
+    let processors = subject.memory.slice_header(allp)?.len;
+    for index in 0..header.len.min(OLDEST) {
+        let g = subject.memory.u64(header.ptr.wrapping_add(8 * index))?;
+        if is_early(subject.memory.u64(g.wrapping_add(goid))?, processors) {
+            return Ok(());
+        }
+    }
+    Err(ReadError::Implausible(
+        "none of its oldest goroutines has an id of the first".to_owned(),
+    ))
+}

@@ -1,0 +1,122 @@
+//! Where the bodies of the runtime's functions stand besides their own code: the compiler copies the body of a small
+//! function, and with a profile (`go build -pgo`) that of any function called often, into its callers.
+//!
+//! A probe on a function sees none of what passes a copy. So `Body::site` gives no site in a
+//! function of which there are copies, unless whoever asks says that they look after those too.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::runtime_functions::PACKAGE;
+use crate::go::pclntab::FuncTable;
+use crate::go::pclntab::inline::Copy;
+use crate::go::site::NoSite;
+
+/// Functions that are looked at before what was read of the file is given back.
+const AT_ONCE: usize = 4096;
+
+/// Callers named in an error.
+const NAMED: usize = 3;
+
+/// Where bodies were copied to. Found out when it is first asked, which takes a pass over the whole function table.
+#[derive(Debug)]
+pub struct Inlined<'i> {
+    table: FuncTable<'i>,
+    copies: OnceLock<HashMap<&'i str, Vec<Copy<'i>>>>,
+}
+
+impl<'i> Inlined<'i> {
+    /// Of the program that has this function table.
+    pub fn new(table: FuncTable<'i>) -> Self {
+        Self {
+            table,
+            copies: OnceLock::new(),
+        }
+    }
+
+    /// The copies of the body of the runtime's function `name`, by address.
+    ///
+    /// # Errors
+    /// The program does not say where functions are inlined.
+    pub fn copies(&self, name: &str) -> Result<&[Copy<'i>], NoSite> {
+        Ok(self.all()?.get(name).map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// The names of the runtime's functions of which there are copies, in no particular order. The linker leaves out the
+    /// code of those that are inlined wherever they are called.
+    ///
+    /// # Errors
+    /// As for [`copies`](Self::copies).
+    pub fn names(&self) -> Result<impl Iterator<Item = &'i str> + '_, NoSite> {
+        Ok(self.all()?.keys().copied())
+    }
+
+    fn all(&self) -> Result<&HashMap<&'i str, Vec<Copy<'i>>>, NoSite> {
+        if !self.table.knows_inlining() {
+            return Err(NoSite::new(
+                "this program does not tell where functions are inlined (no moduledata.gofunc)",
+            ));
+        }
+        Ok(self.copies.get_or_init(|| {
+            let mut found: HashMap<&str, Vec<Copy<'i>>> = HashMap::new();
+            for (number, function) in self.table.iter().enumerate() {
+                if number.is_multiple_of(AT_ONCE) {
+                    self.table.image.release_all();
+                }
+                for copy in self
+                    .table
+                    .copies_in(&function, |name| name.starts_with(PACKAGE))
+                {
+                    found.entry(copy.name).or_default().push(copy);
+                }
+            }
+            self.table.image.release_all();
+            found
+        }))
+    }
+
+    /// # Errors
+    /// There are copies of the function's body, and where.
+    pub fn has_none(&self, name: &str) -> Result<(), NoSite> {
+        match self.copies(name)? {
+            [] => Ok(()),
+            copies => Err(is_inlined(name, copies.iter())),
+        }
+    }
+
+    /// # Errors
+    /// There are copies of the function's body in the function that begins at `entry`.
+    pub fn has_none_in(&self, name: &str, entry: u64) -> Result<(), NoSite> {
+        let mut there = self
+            .copies(name)?
+            .iter()
+            .filter(|copy| copy.within.entry == entry)
+            .peekable();
+        match there.peek() {
+            None => Ok(()),
+            Some(_) => Err(is_inlined(name, there)),
+        }
+    }
+}
+
+/// "runtime.casgstatus is inlined into runtime.park_m, runtime.execute and 2 more".
+pub(in crate::go) fn is_inlined<'c, 'i: 'c>(
+    name: &str,
+    copies: impl Iterator<Item = &'c Copy<'i>>,
+) -> NoSite {
+    let mut callers: Vec<&str> = Vec::new();
+    for copy in copies {
+        if !callers.contains(&copy.within.name) {
+            callers.push(copy.within.name);
+        }
+    }
+    let more = match callers.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    callers.truncate(NAMED);
+    NoSite::new(format!(
+        "{name} is inlined into {}{more}, where it cannot be seen",
+        callers.join(", ")
+    ))
+}

@@ -1,0 +1,199 @@
+//! The functions of Go's runtime in one binary, by name.
+//!
+//! A plan asks for a few dozen of them; one pass over a part of the function table finds all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::body::Body;
+use super::copied::Copied;
+use super::inlined::Inlined;
+use crate::go::binary::Binary;
+use crate::go::isa::code::Code;
+use crate::go::pclntab::Function;
+use crate::go::site::NoSite;
+
+/// What the names of the runtime's functions begin with.
+pub(in crate::go) const PACKAGE: &str = "runtime.";
+
+/// Functions that every program has, and that are in the runtime's largest block of code.
+const LANDMARKS: [&str; 2] = ["runtime.mallocgc", "runtime.newproc1"];
+
+/// How many functions of other packages in a row mean that the runtime's block is over. Inside of it there are never
+/// more than a few dozen (what other packages take from the runtime by `//go:linkname`).
+const GAP: usize = 2048;
+
+/// Functions of one name that are believed: a function and its wrapper.
+const MAX_SAME: usize = 4;
+
+/// The runtime's functions of a binary.
+#[derive(Debug)]
+pub struct Runtime<'b> {
+    binary: &'b Binary,
+    functions: HashMap<&'b str, Vec<Function<'b>>>,
+    inlined: Arc<Inlined<'b>>,
+}
+
+impl<'b> Runtime<'b> {
+    /// Looks at the names of functions until the runtime's are over. The linker lays out packages one by one, each
+    /// after those that it imports, so they are among the first (cmd/link/internal/ld/data.go, `textaddress`); if not,
+    /// all names are looked at. Copies of generic functions, which come later, may be missed.
+    pub fn of(binary: &'b Binary) -> Self {
+        let mut functions: HashMap<&'b str, Vec<Function<'b>>> = HashMap::new();
+        let mut others = 0;
+        for function in binary.functions().iter() {
+            if function.name.starts_with(PACKAGE) {
+                let same = functions.entry(function.name).or_default();
+                if same.len() < MAX_SAME {
+                    same.push(function);
+                }
+                others = 0;
+            } else {
+                others += 1;
+                if others == GAP && LANDMARKS.iter().all(|name| functions.contains_key(name)) {
+                    break;
+                }
+            }
+        }
+        Self {
+            binary,
+            functions,
+            inlined: Arc::new(Inlined::new(binary.functions())),
+        }
+    }
+
+    /// The binary.
+    pub fn binary(&self) -> &'b Binary {
+        self.binary
+    }
+
+    /// The names of all functions of the package, in no particular order.
+    pub fn names(&self) -> impl Iterator<Item = &'b str> + '_ {
+        self.functions.keys().copied()
+    }
+
+    /// All functions of the package, in no particular order.
+    pub fn functions(&self) -> impl Iterator<Item = &Function<'b>> + '_ {
+        self.functions.values().flatten()
+    }
+
+    /// Whether there is a function of that name with code of its own (not only inlined into others).
+    pub fn has(&self, name: &str) -> bool {
+        self.functions.contains_key(name)
+    }
+
+    /// The addresses at which functions of that name begin: several if assembly and Go code call it by different
+    /// conventions, since the compiler then adds a wrapper of the same name.
+    pub fn entries(&self, name: &str) -> Vec<u64> {
+        self.functions
+            .get(name)
+            .map(|all| all.iter().map(|f| f.entry).collect())
+            .unwrap_or_default()
+    }
+
+    /// Where bodies of these functions stand in the code of others.
+    pub fn inlined(&self) -> &Inlined<'b> {
+        &self.inlined
+    }
+
+    /// Whether the program has the function, be it inlined wherever it is called.
+    ///
+    /// # Errors
+    /// As for [`Inlined::copies`].
+    pub fn has_somewhere(&self, name: &str) -> Result<bool, NoSite> {
+        Ok(self.has(name) || !self.inlined.copies(name)?.is_empty())
+    }
+
+    /// The bodies of that function in the code of others, decoded.
+    ///
+    /// # Errors
+    /// As for [`Inlined::copies`], or the code is not in the file.
+    pub fn copies(&self, name: &str) -> Result<Vec<Copied<'b>>, NoSite> {
+        let image = self.binary.image();
+        let copies = self.inlined.copies(name)?.iter();
+        let no_return: Arc<[u64]> = self
+            .functions()
+            .filter(|function| does_not_return(function.name))
+            .map(|function| function.entry)
+            .collect();
+        copies
+            .map(|copy| {
+                let code = decode(self.binary, &copy.within).ok_or_else(|| {
+                    NoSite::new(format!("the file has no code for {}", copy.within.name))
+                })?;
+                Ok(Copied::new(
+                    Body::new(image, copy.within.name, code),
+                    copy.clone(),
+                    no_return.clone(),
+                ))
+            })
+            .collect()
+    }
+
+    /// The function of that name, decoded. Of a function and its wrapper this is the function: the one that does not
+    /// call, or jump to, the other (cmd/compile/internal/ssagen/abi.go, `makeABIWrapper`).
+    ///
+    /// # Errors
+    /// There is no such function, or its code cannot be told from another of the same name.
+    pub fn body(&self, name: &str) -> Result<Body<'b>, NoSite> {
+        let image = self.binary.image();
+        let all = self
+            .functions
+            .get(name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let entries = self.entries(name);
+        let mut found = None;
+        for function in all {
+            let code = decode(self.binary, function)
+                .ok_or_else(|| NoSite::new(format!("the file has no code for {name}")))?;
+            let wraps = code.instructions().iter().any(|i| {
+                i.call_target()
+                    .or_else(|| i.jump_target())
+                    .is_some_and(|to| to != function.entry && entries.contains(&to))
+            });
+            if wraps {
+                continue;
+            }
+            if found.is_some() {
+                return Err(NoSite::new(format!(
+                    "several functions bear the name {name}"
+                )));
+            }
+            found = Some(Body::of_runtime(
+                image,
+                function.name,
+                code,
+                self.inlined.clone(),
+            ));
+        }
+        found.ok_or_else(|| match self.inlined.has_none(name) {
+            Err(inlined) if all.is_empty() => inlined,
+            _ => NoSite::new(format!("this program has no function {name}")),
+        })
+    }
+}
+
+/// Whether the compiler knows that a call of the function does not come back; what stands behind it is reached otherwise
+/// (runtime/panic.go).
+fn does_not_return(name: &str) -> bool {
+    let bare = name.strip_prefix(PACKAGE).unwrap_or_default();
+    matches!(
+        bare,
+        "throw" | "fatal" | "fatalthrow" | "fatalpanic" | "gopanic"
+    ) || ["panic", "goPanic"].iter().any(|prefix| {
+        // panicIndex, panicdivide and the like; `panicCheck1` and `panicCheck2` come back.
+        bare.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && !rest.starts_with("Check"))
+    })
+}
+
+/// The decoded code of a function; `None` if the file does not hold it.
+pub fn decode<'b>(binary: &'b Binary, function: &Function<'b>) -> Option<Code<'b>> {
+    let image = binary.image();
+    Some(Code::decode(
+        image.machine(),
+        function.code(image)?,
+        function.entry,
+    ))
+}
