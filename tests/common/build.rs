@@ -141,7 +141,7 @@ impl Build {
         Self::RACE,
         Self {
             ldflags: "-linkmode=external",
-            ..Self::DEFAULT
+            ..Self::CGO
         },
         Self::STATIC_PIE,
         Self::ARCHIVE,

@@ -21,6 +21,7 @@ fn the_race_detector() {
 fn linked_by_gcc() {
     let external = Build {
         ldflags: "-linkmode=external",
+        cgo: true,
         ..Build::STRIPPED
     };
     for build in [external, Build::STATIC_PIE] {
@@ -63,6 +64,12 @@ fn a_library() {
         let said = &output.stderr;
         assert!(
             said.contains(".lib: Go in shared libraries is not supported"),
+            "{command}: {said}"
+        );
+        // It cannot be had for a price either.
+        assert_eq!(said.trim_end().lines().count(), 1, "{command}: {said}");
+        assert!(
+            said.trim_end().ends_with("not supported"),
             "{command}: {said}"
         );
     }
