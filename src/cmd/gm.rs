@@ -40,15 +40,12 @@ pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
             "--source counters reads processes that run already: name one with --pid, or use --source probes"
         ),
         (cli::Source::Counters, false) => {
-            let targets = gm_counters::targets(&args.target)?;
-            return gm_counters::run(gm_counters::open(targets)?, args);
+            return gm_counters::run(gm_counters::open(&args.target)?, args);
         }
-        (cli::Source::Auto, false) => {
-            match gm_counters::open(gm_counters::targets(&args.target)?) {
-                Ok(opened) => return gm_counters::run(opened, args),
-                Err(why) => bail!("{why:#}; {}", price(args)),
-            }
-        }
+        (cli::Source::Auto, false) => match gm_counters::open(&args.target) {
+            Ok(opened) => return gm_counters::run(opened, args),
+            Err(why) => bail!("{why:#}; {}", price(args)),
+        },
     }
     by_probes(args)
 }

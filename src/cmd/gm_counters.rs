@@ -64,21 +64,14 @@ struct Counted {
     unseen: Option<Duration>,
 }
 
-/// The programs, of which allocations can be counted at all: be it by probes.
-pub(super) fn targets(args: &cli::TargetArgs) -> Result<Vec<Target>> {
+/// Opens the processes and reads each once, so that nothing is announced that cannot be done.
+pub(super) fn open(args: &cli::TargetArgs) -> Result<Opened> {
     let targets = target::resolve(&session::selection(args))?.targets;
+    let mut processes = Vec::new();
     for target in &targets {
         if !size_classes::has_known_classes(&target.binary) {
             bail!("this binary's size classes are not those grtmon knows");
         }
-    }
-    Ok(targets)
-}
-
-/// Opens the processes and reads each once, so that nothing is announced that cannot be done.
-pub(super) fn open(targets: Vec<Target>) -> Result<Opened> {
-    let mut processes = Vec::new();
-    for target in &targets {
         let anatomy = Anatomy::of(&target.binary);
         target.require_unchanged()?;
         for process in target.processes() {
