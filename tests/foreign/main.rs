@@ -14,6 +14,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod hidden;
+mod linked;
 mod no_table;
 
 use std::{collections::BTreeMap, process::Command, time::Duration};

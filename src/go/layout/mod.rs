@@ -32,7 +32,6 @@ mod field;
 mod fit;
 pub mod globals;
 mod nearness;
-pub mod size_classes;
 pub mod string_table;
 pub mod table;
 

@@ -6,8 +6,8 @@
 
 use super::block::Block;
 use super::runtime_info::{ReadError, Subject};
+use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::layout::Field;
-use crate::go::layout::size_classes::CLASS_BYTES;
 
 /// Number of size classes, class 0 included.
 pub const CLASSES: usize = CLASS_BYTES.len();

@@ -11,8 +11,8 @@ use super::heap_stats::CLASSES;
 use super::runtime_info::ReadError;
 use super::runtime_stats::Vitals;
 use super::threads;
+use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::layout::Field;
-use crate::go::layout::size_classes::CLASS_BYTES;
 
 /// How to compute a metric.
 type Compute = fn(&Vitals<'_>) -> Result<Value, ReadError>;
