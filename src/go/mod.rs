@@ -16,6 +16,7 @@ pub mod provenance;
 pub mod site;
 pub mod symbolize;
 pub mod version;
+pub mod versions;
 
 pub use binary::buildinfo::{BuildInfo, Module};
 pub use binary::implied::VersionRange;

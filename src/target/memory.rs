@@ -24,7 +24,7 @@ use super::texts;
 /// Whether process_vm_readv(2) was found not to work where /proc/PID/mem does: then it is not tried again.
 static REFUSED: AtomicBool = AtomicBool::new(false);
 
-/// The memory of a live process. It is another process that reads it, as that may never end: see [`aside`].
+/// The memory of a live process. It is another process that reads it, as that may never end: see `aside`.
 #[derive(Debug, Clone)]
 pub struct ProcessMemory {
     pid: Pid,

@@ -2,8 +2,8 @@
 //!
 //! Their addresses are operands of instructions in functions that every program has. Each pattern below names the
 //! function and the statement, which are the same in Go 1.19 to 1.27; the statement is found where the function was
-//! inlined, too ([`Piece`]), and where the calls in it are inlined, others that pass the same variable are
-//! ([`receivers`]). Where several find a variable, they must agree, or it counts as not found. An address is believed
+//! inlined, too (`Piece`), and where the calls in it are inlined, others that pass the same variable are
+//! (`receivers`). Where several find a variable, they must agree, or it counts as not found. An address is believed
 //! only if it lies in a writable segment. What no pattern finds, the symbol table has if the binary was not stripped: that
 //! is asked second because it takes longer.
 

@@ -19,7 +19,7 @@
 //!    gone: look into the runtime's source, and add the new name in `field.rs` in front of the old.
 //! 4. `cargo test --test layout`: the table equals the DWARF, and the constants in `constant.rs` hold.
 //! 5. Run the end-to-end tests with that toolchain (`GRTMON_TEST_GO=1.28.0 cargo test`), and add it to
-//!    `MATRIX` in `tests/common/toolchain.rs` and to the table in the README.
+//!    `MATRIX` in `tests/common/toolchain.rs` and to docs/kernels.md.
 //!
 //! # Adding a field
 //!

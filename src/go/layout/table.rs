@@ -513,6 +513,9 @@ workType.cycles: 1.25.5 640
     #[test]
     fn the_embedded_table_is_whole() {
         let table = Table::parse(include_str!("table.txt")).unwrap();
+        let measured = table.sections.iter().flat_map(|section| &section.measured);
+        let newest = measured.map(|(minor, _)| *minor).max();
+        assert_eq!(newest, Some(crate::go::versions::NEWEST_TESTED));
         for section in &table.sections {
             assert!(section.measured.is_sorted(), "{:?}", section.measured);
             for (field, row) in &section.rows {

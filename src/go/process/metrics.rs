@@ -39,6 +39,10 @@ const LIMITER: &str = "it is in a variable that is not looked for (runtime.gcCPU
 const STACK_SIZE: &str = "it is in a variable that is not looked for (runtime.startingStackSize)";
 const STATES: &str = "the runtime holds each system call for a moment to tell them apart";
 
+/// The N of the newest Go 1.N whose metrics these are.
+#[cfg(test)]
+const CHECKED: u16 = 27;
+
 /// Name, the N of the Go 1.N that brought it (0: there before 1.19), and how it is computed.
 #[rustfmt::skip]
 const METRICS: &[(&str, u16, Compute)] = &[
@@ -189,6 +193,11 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn the_newest_version_s_are_known() {
+        assert_eq!(CHECKED, crate::go::versions::NEWEST_TESTED);
+    }
 
     #[test]
     fn names_are_distinct_and_have_a_unit() {
