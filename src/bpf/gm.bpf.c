@@ -152,6 +152,8 @@ GO_PROBE(gm_generic, ctx, process, site)
 
 	if (size == 0) /* nothing is allocated: the address of runtime.zerobase is returned */
 		return 0;
+	if (size < gm_cfg.generic_from) /* it passes a function with a probe of its own */
+		return 0;
 	if (size > gm_cfg.small_max)
 		return add_large(size);
 	if (size < gm_cfg.tiny_below)

@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::go::VersionSource;
-use crate::go::needs::NEEDS;
 use crate::go::site::Site;
 use crate::go::site::SiteKind;
 use crate::go::site::events;
@@ -27,6 +26,7 @@ use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::memory::Way;
 
+use super::doctor_fields;
 use super::gr;
 use super::gr_seq;
 use super::output;
@@ -40,13 +40,16 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
     let mut sections = Vec::new();
     if let Some(selection) = selection(args) {
         for target in target::resolve(&selection)?.targets {
-            let checked = Checked::of(&target);
+            let mut checked = Checked::of(&target);
             let mut about = binary(&checked);
             let (events, sites) = sites(&checked.runtime);
             code(&target, &sites, &mut about);
             sections.push(about);
             sections.push(events);
-            sections.push(commands(&checked));
+            sections.push(doctor_fields::commands(&checked));
+            if args.fields {
+                sections.push(doctor_fields::fields(&mut checked));
+            }
             target.require_unchanged()?;
         }
     }
@@ -162,47 +165,6 @@ fn code(target: &Target, sites: &[Site], section: &mut Section) {
         }
     }
     section.add("code", found, verdict);
-}
-
-/// What each command will show of this program, as far as that depends on where the runtime keeps things.
-fn commands(checked: &Checked<'_>) -> Section {
-    let mut section = Section::new("Commands");
-    let (layout, globals) = (&checked.anatomy.layout, &checked.anatomy.globals);
-    let plugins = checked.target.plugins();
-    let mut names: Vec<&str> = Vec::new();
-    for name in NEEDS.iter().flat_map(|need| need.command.split(", ")) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    for name in names {
-        let needs = NEEDS
-            .iter()
-            .filter(|need| need.command.split(", ").any(|command| command == name));
-        let mut lacks: Vec<String> = needs
-            .filter_map(|need| Some((need, need.lack(layout, globals)?)))
-            .map(|(need, why)| match need.what {
-                "" => format!("refused: {why}"),
-                what => format!("?: {what} ({why})"),
-            })
-            .collect();
-        if let Some((_, plugin)) = plugins.first() {
-            match name {
-                "sched" => lacks.insert(0, format!("refused, but for --source counters: {plugin}")),
-                "gr" | "gr seq" => lacks.push(format!("?: what plugins do ({plugin})")),
-                name if name.starts_with("gc") => {
-                    lacks.push(format!("?: what plugins do ({plugin})"));
-                }
-                _ => {}
-            }
-        }
-        if lacks.is_empty() {
-            section.fine(name, "everything");
-        } else {
-            section.add(name, lacks, Verdict::Lacking);
-        }
-    }
-    section
 }
 
 /// The events and their sites, and all these sites.

@@ -44,6 +44,8 @@ pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
         }
         (cli::Source::Auto, false) => match gm_counters::open(&args.target) {
             Ok(opened) => return gm_counters::run(opened, args),
+            // Where there is nothing to count, there is no other way either.
+            Err(why) if !session::is_any_alive(&args.target.pid) => return Err(why),
             Err(why) => bail!("{why:#}; {}", price(args)),
         },
     }

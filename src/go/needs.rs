@@ -18,7 +18,22 @@ pub struct Need {
     globals: &'static [Variable],
 }
 
+/// Fields that one can do without if others are known: Go has had one list of dead goroutines, then two.
+const INSTEAD: [(Field, &[Field]); 3] = [
+    (
+        Field::SchedGFreeN,
+        &[Field::SchedGFreeStackSize, Field::SchedGFreeNoStackSize],
+    ),
+    (Field::SchedGFreeStackSize, &[Field::SchedGFreeN]),
+    (Field::SchedGFreeNoStackSize, &[Field::SchedGFreeN]),
+];
+
 impl Need {
+    /// What it takes.
+    pub fn fields(&self) -> &'static [Field] {
+        self.fields
+    }
+
     /// Why it cannot be had, if it cannot.
     pub fn lack(&self, layout: &Layout, globals: &Globals) -> Option<String> {
         for (name, address) in self.globals {
@@ -32,13 +47,48 @@ impl Need {
             .fields
             .iter()
             .filter(|field| layout.exists(**field) != Some(false));
-        let mut lacks = wanted.filter_map(|field| layout.require_checked(*field).err());
+        let known = |field: &Field| layout.require_checked(*field).is_ok();
+        let replaced = |field: &Field| {
+            let mut others = INSTEAD.iter().filter(|(other, _)| other == field);
+            others.any(|(_, instead)| instead.iter().all(known))
+        };
+        let mut lacks = wanted
+            .filter(|field| !replaced(field))
+            .filter_map(|field| layout.require_checked(*field).err());
         let first = lacks.next()?;
         Some(match lacks.count() {
             0 => first.to_string(),
             more => format!("{first}; {more} more like that"),
         })
     }
+}
+
+/// The commands that need something.
+pub fn commands() -> Vec<&'static str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in NEEDS.iter().flat_map(|need| need.command.split(", ")) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// What one of them needs.
+pub fn of(command: &str) -> impl Iterator<Item = &'static Need> {
+    let is_for = move |need: &&Need| need.command.split(", ").any(|it| it == command);
+    NEEDS.iter().filter(is_for)
+}
+
+/// The fields that are needed, each once.
+pub fn fields(needs: impl Iterator<Item = &'static Need>) -> Vec<Field> {
+    let mut fields = Vec::new();
+    for field in needs.flat_map(|need| need.fields) {
+        if !fields.contains(field) {
+            fields.push(*field);
+        }
+    }
+    fields
 }
 
 /// What the programs of `gr` and `gr seq` cannot do without.

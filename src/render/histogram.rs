@@ -38,10 +38,13 @@ pub fn text(out: &mut Vec<u8>, histogram: &Histogram, style: Style, whole: bool)
             bar.low_us, bar.count
         );
     }
-    let quantile = |percent| duration(histogram.quantile_ns(percent));
+    let quantile = |percent| match histogram.quantile_ns(percent) {
+        None => duration(None),
+        bound => format!("≤{}", duration(bound)),
+    };
     let _ = writeln!(
         out,
-        "   count {}  p50 ≤{}  p90 ≤{}  p99 ≤{}  max {}",
+        "   count {}  p50 {}  p90 {}  p99 {}  max {}",
         histogram.count,
         quantile(50),
         quantile(90),
@@ -171,7 +174,7 @@ mod tests {
         assert!(
             String::from_utf8(out)
                 .unwrap()
-                .ends_with("count 0  p50 ≤-  p90 ≤-  p99 ≤-  max -\n")
+                .ends_with("count 0  p50 -  p90 -  p99 -  max -\n")
         );
     }
 }
