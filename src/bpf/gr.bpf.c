@@ -265,9 +265,9 @@ GO_PROBE(gr_create, ctx, process, site)
 
 /*
  * At the branch after `call runtime.newproc1` in runtime.newcoro.func1 (runtime/coro.go, since Go 1.22; iter.Pull uses
- * it from 1.23 on): the result is the coroutine's g. It is made waiting and never put into a run queue, so there is no
- * call of runqput to stand at; its creator is the first who can switch to it, after this. Also in
- * runtime.newproc.func1, where runtime.runqput is inlined: newg is the result there too.
+ * it from 1.23 on): the result is the coroutine's g. It is never put into a run queue, so there is no call of runqput
+ * to stand at; its creator is the first who can switch to it, after this. Also in runtime.newproc.func1, where
+ * runtime.runqput is inlined: newg is the result there too.
  */
 GO_PROBE(gr_create_coro, ctx, process, site)
 {
