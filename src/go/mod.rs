@@ -4,6 +4,7 @@
 //! each fact names the Go source that it comes from.
 
 pub mod binary;
+pub mod constant;
 pub mod elf;
 pub mod error;
 pub mod isa;

@@ -23,10 +23,10 @@ mod write;
 use std::{collections::BTreeMap, env, fs};
 
 use grtmon::go::{
-    Binary, GoVersion, Machine,
+    Binary, GoVersion, Machine, constant,
     layout::dwarf::{self, Answer, Query},
     layout::{
-        Field, Layout, Release, constant,
+        Field, Layout, Release,
         table::{Cell, Table},
     },
 };

@@ -17,7 +17,7 @@
 //!    of the newest patch release of each minor version: that takes a while.
 //! 3. Read the diff of `table.txt`: it names what moved. A member that became `-` was renamed or is
 //!    gone: look into the runtime's source, and add the new name in `field.rs` in front of the old.
-//! 4. `cargo test --test layout`: the table equals the DWARF, and the constants in `constant.rs` hold.
+//! 4. `cargo test --test layout`: the table equals the DWARF, and the constants in `../constant.rs` hold.
 //! 5. Run the end-to-end tests with that toolchain (`GRTMON_TEST_GO=1.28.0 cargo test`), and add it to
 //!    `MATRIX` in `tests/common/toolchain.rs` and to docs/kernels.md.
 //!
@@ -25,7 +25,6 @@
 //!
 //! One line in `field.rs`, then step 2.
 
-pub mod constant;
 pub mod dwarf;
 pub mod evidence;
 mod field;

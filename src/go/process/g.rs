@@ -2,7 +2,7 @@
 
 use super::unwind::WalkFrom;
 use crate::go::binary::plugins::Tables;
-use crate::go::layout::constant;
+use crate::go::constant;
 use crate::go::layout::{Field, Layout, LayoutError};
 
 /// A stack is never larger (1 GB is the default limit, `runtime/debug.SetMaxStack` sets it).

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::g::{GLayout, RawG};
-use crate::go::layout::constant;
+use crate::go::constant;
 use crate::go::memory::ReadMemory;
 
 /// So much is looked through at a time.

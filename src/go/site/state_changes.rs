@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::copied::Copied;
 use super::copied_change;
 use super::runtime_functions::Runtime;
-use crate::go::layout::constant;
+use crate::go::constant;
 use crate::go::site::{Meaning, NoSite, Site};
 
 const CHANGE: &str = "runtime.casgstatus";

@@ -2,6 +2,7 @@
 
 use super::claim::Claims;
 use super::reader::{Reader, Skip};
+use crate::go::constant::{M_SPAN_IN_USE, MAX_TINY_SIZE};
 use crate::go::layout::Field::{
     self, HeapStatsDeltaCommitted, HeapStatsDeltaInHeap, HeapStatsDeltaInStacks,
     HeapStatsDeltaLargeAlloc, HeapStatsDeltaLargeAllocCount, HeapStatsDeltaSize,
@@ -13,7 +14,6 @@ use crate::go::layout::Field::{
     MspanNelems, MspanNelemsSize, MspanNpages, MspanSize, MspanSpanclass, MspanStartAddr,
     MspanState, MspanSweepgen, MstatsHeapStats, PMcache, SizeClasses,
 };
-use crate::go::layout::constant::{M_SPAN_IN_USE, MAX_TINY_SIZE};
 
 /// Bytes of a page of the heap (runtime/malloc.go, `_PageSize`).
 const PAGE: u64 = 8192;

@@ -9,12 +9,12 @@ use std::collections::HashSet;
 
 use super::claim::Claims;
 use super::reader::{Reader, Skip};
+use crate::go::constant::{
+    G_COPYSTACK, G_DEADEXTRA, G_PREEMPTED, G_RUNNABLE, G_RUNNING, G_SCAN, G_SYSCALL, G_WAITING,
+};
 use crate::go::layout::Field::{
     GAtomicstatus, GGoid, GGopc, GParentGoid, GSchedBp, GSchedPc, GSchedSp, GStackHi, GStackLo,
     GStartpc, GWaiting, GWaitreason, SchedGoidgen, SudogG,
-};
-use crate::go::layout::constant::{
-    G_COPYSTACK, G_DEADEXTRA, G_PREEMPTED, G_RUNNABLE, G_RUNNING, G_SCAN, G_SYSCALL, G_WAITING,
 };
 use crate::go::process::g::is_early;
 

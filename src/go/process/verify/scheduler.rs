@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use super::claim::Claims;
 use super::reader::Skip;
+use crate::go::constant::{G_RUNNABLE, G_SCAN, P_DEAD};
 use crate::go::layout::Field::{
     GAtomicstatus, GLockedm, GM, MAlllink, MCurg, MG0, MGsignal, MId, MLockedg, MP, MPreemptoff,
     MProcid, McacheAlloc, McacheAllocLen, MspanSpanclass, PGoidcache, PGoidcacheend,
@@ -13,7 +14,6 @@ use crate::go::layout::Field::{
     SchedGoidgen, SchedGoroutinesCreated, SchedLock, SchedMnext, SchedNgsys, SchedNmfreed,
     SchedNpidle, SchedProcresizetime,
 };
-use crate::go::layout::constant::{G_RUNNABLE, G_SCAN, P_DEAD};
 use crate::go::process::g::GOID_BATCH;
 
 /// No kernel gives higher thread ids (`PID_MAX_LIMIT`, include/linux/threads.h).
