@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::go::VersionSource;
-use crate::go::needs::NEEDS;
 use crate::go::site::Site;
 use crate::go::site::SiteKind;
 use crate::go::site::events;
@@ -27,6 +26,7 @@ use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::memory::Way;
 
+use super::doctor_commands::commands;
 use super::gr;
 use super::gr_seq;
 use super::output;
@@ -162,47 +162,6 @@ fn code(target: &Target, sites: &[Site], section: &mut Section) {
         }
     }
     section.add("code", found, verdict);
-}
-
-/// What each command will show of this program, as far as that depends on where the runtime keeps things.
-fn commands(checked: &Checked<'_>) -> Section {
-    let mut section = Section::new("Commands");
-    let (layout, globals) = (&checked.anatomy.layout, &checked.anatomy.globals);
-    let plugins = checked.target.plugins();
-    let mut names: Vec<&str> = Vec::new();
-    for name in NEEDS.iter().flat_map(|need| need.command.split(", ")) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    for name in names {
-        let needs = NEEDS
-            .iter()
-            .filter(|need| need.command.split(", ").any(|command| command == name));
-        let mut lacks: Vec<String> = needs
-            .filter_map(|need| Some((need, need.lack(layout, globals)?)))
-            .map(|(need, why)| match need.what {
-                "" => format!("refused: {why}"),
-                what => format!("?: {what} ({why})"),
-            })
-            .collect();
-        if let Some((_, plugin)) = plugins.first() {
-            match name {
-                "sched" => lacks.insert(0, format!("refused, but for --source counters: {plugin}")),
-                "gr" | "gr seq" => lacks.push(format!("?: what plugins do ({plugin})")),
-                name if name.starts_with("gc") => {
-                    lacks.push(format!("?: what plugins do ({plugin})"));
-                }
-                _ => {}
-            }
-        }
-        if lacks.is_empty() {
-            section.fine(name, "everything");
-        } else {
-            section.add(name, lacks, Verdict::Lacking);
-        }
-    }
-    section
 }
 
 /// The events and their sites, and all these sites.

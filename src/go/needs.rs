@@ -2,24 +2,24 @@
 
 use crate::go::layout::globals::Globals;
 use crate::go::layout::{Field, Layout};
-use crate::go::process::gc_record;
 
 /// A variable of the runtime: its name, and where it lies.
 type Variable = (&'static str, fn(&Globals) -> Option<u64>);
 
-/// Something that a command shows, and what it takes.
+/// Something that a command reads and shows, and what it takes.
 #[derive(Debug)]
 pub struct Need {
-    /// The command.
-    pub command: &'static str,
-    /// What of it; empty: all.
+    /// The commands.
+    pub commands: &'static [&'static str],
+    /// What of them.
     pub what: &'static str,
-    fields: &'static [Field],
+    /// The fields that tell it; versions of Go keep some things in other fields, and then one of these ways is enough.
+    ways: &'static [&'static [Field]],
     globals: &'static [Variable],
 }
 
 impl Need {
-    /// Why it cannot be had, if it cannot.
+    /// Why it cannot be had, if it cannot. What the version does not have at all is not lacking.
     pub fn lack(&self, layout: &Layout, globals: &Globals) -> Option<String> {
         for (name, address) in self.globals {
             if address(globals).is_none() {
@@ -28,16 +28,22 @@ impl Need {
                 ));
             }
         }
-        let wanted = self
-            .fields
-            .iter()
-            .filter(|field| layout.exists(**field) != Some(false));
-        let mut lacks = wanted.filter_map(|field| layout.require_checked(*field).err());
-        let first = lacks.next()?;
-        Some(match lacks.count() {
-            0 => first.to_string(),
-            more => format!("{first}; {more} more like that"),
-        })
+        let is_there = |field: &Field| layout.exists(*field) != Some(false);
+        let mut first = None;
+        for way in self.ways {
+            if self.ways.len() > 1 && !way.iter().all(is_there) {
+                continue;
+            }
+            let wanted = way.iter().filter(|field| is_there(field));
+            let mut lacks = wanted.filter_map(|field| layout.require_readable(*field).err());
+            let lack = lacks.next()?;
+            let lack = match lacks.count() {
+                0 => lack.to_string(),
+                more => format!("{lack}; {more} more like that"),
+            };
+            first.get_or_insert(lack);
+        }
+        first
     }
 }
 
@@ -51,108 +57,41 @@ pub const OF_CREATION: [Field; 3] = [Field::GGopc, Field::GStartpc, Field::GPare
 /// What the programs of `sched` read of a goroutine.
 pub const OF_STATES: [Field; 2] = [Field::GStartpc, Field::GWaitreason];
 
-/// All of it, command by command.
+/// What commands read beside goroutines. What takes probes, and the lists of goroutines, say themselves what they lack.
 pub const NEEDS: &[Need] = &[
     Need {
-        command: "gr, gr seq",
-        what: "",
-        fields: &OF_GOROUTINES,
-        globals: &[],
-    },
-    Need {
-        command: "gr, gr seq",
-        what: "start functions learned while observing, and creation sites",
-        fields: &OF_CREATION,
-        globals: &[],
-    },
-    Need {
-        command: "sched",
-        what: "",
-        fields: &OF_STATES,
-        globals: &[],
-    },
-    Need {
-        command: "dump",
-        what: "",
-        fields: &[
-            Field::GGoid,
-            Field::GAtomicstatus,
-            Field::GStackLo,
-            Field::GStackHi,
-            Field::GSchedSp,
-            Field::GSchedPc,
-        ],
-        globals: &[("allgs", |globals| globals.allgs)],
-    },
-    Need {
-        command: "dump",
-        what: "why goroutines wait",
-        fields: &[Field::GWaitreason],
-        globals: &[],
-    },
-    Need {
-        command: "dump",
-        what: "since when",
-        fields: &[Field::GWaitsince],
-        globals: &[],
-    },
-    Need {
-        command: "dump",
-        what: "stacks in system calls",
-        fields: &[Field::GSyscallsp, Field::GSyscallpc],
-        globals: &[],
-    },
-    Need {
-        command: "dump",
-        what: "start functions and creators",
-        fields: &[Field::GStartpc, Field::GGopc, Field::GParentGoid],
-        globals: &[],
-    },
-    Need {
-        command: "dump",
-        what: "locks to threads",
-        fields: &[Field::GLockedm],
-        globals: &[],
-    },
-    Need {
-        command: "stat, top, ps",
+        commands: &["stat", "top", "ps"],
         what: "goroutines",
-        fields: &[
-            Field::SchedNgsys,
-            Field::SchedGFreeN,
-            Field::SchedGFreeStackSize,
-            Field::SchedGFreeNoStackSize,
-            Field::PGFreeSize,
+        ways: &[
+            &[
+                Field::SchedNgsys,
+                Field::SchedGFreeStackSize,
+                Field::SchedGFreeNoStackSize,
+                Field::PGFreeSize,
+            ],
+            &[Field::SchedNgsys, Field::SchedGFreeN, Field::PGFreeSize],
         ],
-        globals: &[
-            ("allgs", |globals| globals.allgs),
-            ("allp", |globals| globals.allp),
-            ("sched", |globals| globals.sched),
-        ],
+        globals: &[("sched", |globals| globals.sched)],
     },
     Need {
-        command: "stat, top",
+        commands: &["stat", "top"],
         what: "runnable",
-        fields: &[
+        ways: &[&[
             Field::SchedRunqSize,
             Field::PRunqhead,
             Field::PRunqtail,
             Field::PRunnext,
-        ],
+        ]],
         globals: &[("sched", |globals| globals.sched)],
     },
     Need {
-        command: "stat, top",
-        what: "threads",
-        fields: &[Field::SchedMnext, Field::SchedNmfreed],
-        globals: &[("sched", |globals| globals.sched)],
-    },
-    Need {
-        command: "stat, top, gm",
+        commands: &["stat", "top", "gm"],
         what: "allocations",
-        fields: &[
+        ways: &[&[
             Field::PMcache,
+            Field::SizeClasses,
             Field::McacheAlloc,
+            Field::McacheAllocLen,
             Field::McacheTinyAllocs,
             Field::McacheFlushGen,
             Field::MspanStartAddr,
@@ -163,69 +102,100 @@ pub const NEEDS: &[Need] = &[
             Field::MheapSweepgen,
             Field::MstatsHeapStats,
             Field::HeapStatsStats,
+            Field::HeapStatsStatsLen,
             Field::HeapStatsGen,
+            Field::HeapStatsDeltaSize,
+            Field::HeapStatsDeltaCommitted,
+            Field::HeapStatsDeltaReleased,
+            Field::HeapStatsDeltaInHeap,
+            Field::HeapStatsDeltaInStacks,
+            Field::HeapStatsDeltaInWorkBufs,
             Field::HeapStatsDeltaTinyAllocCount,
             Field::HeapStatsDeltaLargeAlloc,
             Field::HeapStatsDeltaLargeAllocCount,
+            Field::HeapStatsDeltaLargeFree,
+            Field::HeapStatsDeltaLargeFreeCount,
             Field::HeapStatsDeltaSmallAllocCount,
-        ],
+            Field::HeapStatsDeltaSmallFreeCount,
+        ]],
         globals: &[
             ("memstats", |globals| globals.memstats),
             ("mheap_", |globals| globals.mheap),
         ],
     },
     Need {
-        command: "stat, top, ps",
-        what: "heap in use, and its goal",
-        fields: &[
-            Field::GcControllerHeapLive,
-            Field::GcControllerHeapInUse,
-            Field::GcControllerGcPercentHeapGoal,
-            Field::GcControllerMemoryLimit,
-        ],
+        commands: &["stat", "top"],
+        what: "heap in use",
+        ways: &[&[Field::GcControllerHeapLive]],
         globals: &[("gcController", |globals| globals.gc_controller)],
     },
     Need {
-        command: "stat, top, ps",
+        commands: &["stat", "top"],
+        what: "heap goal",
+        ways: &[&[
+            Field::GcControllerGcPercentHeapGoal,
+            Field::GcControllerMemoryLimit,
+            Field::GcControllerSweepDistMinTrigger,
+            Field::GcControllerTriggered,
+        ]],
+        globals: &[("gcController", |globals| globals.gc_controller)],
+    },
+    Need {
+        commands: &["ps"],
+        what: "heap",
+        ways: &[&[Field::GcControllerHeapInUse]],
+        globals: &[("gcController", |globals| globals.gc_controller)],
+    },
+    Need {
+        commands: &["stat", "top", "ps"],
         what: "collections",
-        fields: &[Field::MstatsNumgc],
+        ways: &[&[Field::MstatsNumgc]],
         globals: &[("memstats", |globals| globals.memstats)],
     },
     Need {
-        command: "stat, top",
-        what: "latencies",
-        fields: &[
-            Field::SchedTimeToRun,
-            Field::TimeHistogramCounts,
-            Field::TimeHistogramUnderflow,
+        commands: &["stat", "top"],
+        what: "pauses",
+        ways: &[
+            &[
+                Field::SchedStwTotalTimeGc,
+                Field::TimeHistogramCounts,
+                Field::TimeHistogramUnderflow,
+            ],
+            &[
+                Field::MstatsGcPauseDist,
+                Field::TimeHistogramCounts,
+                Field::TimeHistogramUnderflow,
+            ],
         ],
         globals: &[("sched", |globals| globals.sched)],
     },
     Need {
-        command: "stat, top",
+        commands: &["stat", "top"],
         what: "CPU time of collections",
-        fields: &[
-            Field::WorkCpuGcTotalTime,
-            Field::WorkCpuGcIdleTime,
-            Field::WorkCpuTotalTime,
+        ways: &[
+            &[
+                Field::WorkCpuGcTotalTime,
+                Field::WorkCpuGcIdleTime,
+                Field::WorkCpuTotalTime,
+            ],
+            &[Field::WorkTotaltime],
         ],
         globals: &[("work", |globals| globals.work)],
     },
     Need {
-        command: "gc --cycles",
-        what: "",
-        fields: &gc_record::NEEDED,
-        globals: &[
-            ("work", |globals| globals.work),
-            ("gcController", |globals| globals.gc_controller),
-            ("memstats", |globals| globals.memstats),
-            ("runtimeInitTime", |globals| globals.runtime_init_time),
-        ],
+        commands: &["stat", "top"],
+        what: "latencies",
+        ways: &[&[
+            Field::SchedTimeToRun,
+            Field::TimeHistogramCounts,
+            Field::TimeHistogramUnderflow,
+        ]],
+        globals: &[("sched", |globals| globals.sched)],
     },
     Need {
-        command: "gc --cycles",
-        what: "whether a cycle was forced",
-        fields: &[gc_record::FORCED],
-        globals: &[],
+        commands: &["stat", "top"],
+        what: "waits for locks",
+        ways: &[&[Field::SchedTotalMutexWaitTime]],
+        globals: &[("sched", |globals| globals.sched)],
     },
 ];

@@ -261,6 +261,19 @@ impl Layout {
         }
     }
 
+    /// As [`require_checked`](Self::require_checked), but sizes and lengths prove themselves: what is read by them is
+    /// checked for plausibility.
+    ///
+    /// # Errors
+    /// Why there is no value to rely on.
+    pub fn require_readable(&self, field: Field) -> Result<u32, LayoutError> {
+        if field.name().contains(' ') {
+            self.require(field)
+        } else {
+            self.require_checked(field)
+        }
+    }
+
     /// Whether a field's value must be checked on the live process before it is used.
     pub fn is_assumed(&self, field: Field) -> bool {
         matches!(self.fact(field), Fact::Known(_, origin) | Fact::Absent(origin) if origin.is_assumed())
