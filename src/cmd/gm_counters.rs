@@ -25,7 +25,6 @@ use crate::model::allocation::Count;
 use crate::model::loss::Loss;
 use crate::render::allocation;
 use crate::render::json::Object;
-use crate::target;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::live;
@@ -66,8 +65,7 @@ struct Counted {
 }
 
 /// Opens the processes and reads each once, so that nothing is announced that cannot be done.
-pub(super) fn open(args: &cli::TargetArgs) -> Result<Opened> {
-    let targets = target::resolve(&session::selection(args))?.targets;
+pub(super) fn open(targets: Vec<Target>) -> Result<Opened> {
     let mut processes = Vec::new();
     for target in &targets {
         require_known_classes(&target.binary)?;
@@ -75,6 +73,10 @@ pub(super) fn open(args: &cli::TargetArgs) -> Result<Opened> {
         target.require_unchanged()?;
         for process in target.processes() {
             let live = Live::checked(&process, &anatomy)?;
+            live.require_begun()?;
+            if let Some(note) = live.copy_note() {
+                output::warn(&note);
+            }
             processes.push(Counted::open(live)?);
         }
     }
