@@ -16,6 +16,7 @@ use crate::probe;
 use crate::probe::Plan;
 use crate::probe::gc;
 use crate::target::checked::Checked;
+use crate::target::fork_copy;
 use crate::target::live::Live;
 
 use super::gm_counters;
@@ -82,7 +83,9 @@ fn probing(checked: &Checked<'_>, section: &mut Section) {
     let target = checked.target;
     let plugins = target.plugins();
     let plugin = plugins.first().map(|(_, plugin)| plugin);
+    let idle = fork_copy::notes(target);
     let mut add = |name: &str, mut lacks: Lacks| {
+        idle.iter().for_each(|(_, note)| lacks.unknown(note));
         if let Some(plugin) = plugin {
             lacks.unknown(&format!("what plugins do ({plugin})"));
         }
@@ -131,6 +134,11 @@ fn reading(checked: &Checked<'_>, section: &mut Section) {
         if ["dump", "top"].contains(&name) {
             let shortcomings = g::shortcomings(layout);
             shortcomings.iter().for_each(|what| lacks.unknown(what));
+        }
+        if let Ok(Some(live)) = &live
+            && let Some(note) = live.copy_note()
+        {
+            lacks.unknown(&note);
         }
         for need in NEEDS.iter().filter(|need| need.commands.contains(&name)) {
             if let Some(why) = need.lack(layout, globals) {
