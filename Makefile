@@ -15,10 +15,10 @@ test: setup-test lint
 	$(CARGO) test --locked --no-fail-fast
 
 # Debian's kernels from 5.10 to the newest on amd64 and arm64, in QEMU without KVM. Writes tests/kernels/results.tsv, and
-# from it the table in README.md.
+# from it the table in docs/kernels.md.
 test-kernels: setup-test
-	GRTMON_TEST_KERNELS=full $(CARGO) test --locked --test kernels -- --include-ignored --skip readme
-	GRTMON_README=write $(CARGO) test --locked --test kernels readme
+	GRTMON_TEST_KERNELS=full $(CARGO) test --locked --test kernels -- --include-ignored --skip docs
+	GRTMON_DOCS=write $(CARGO) test --locked --test kernels docs
 
 # Breaks grtmon in many places, one at a time: each time a test must turn red. Takes the better part of an hour.
 mutations: setup-test

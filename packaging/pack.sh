@@ -46,6 +46,9 @@ install -m 755 "$executable" "$stage/$name/grtmon"
 for file in README.md LICENSE LICENSE-APACHE LICENSE-MIT; do
     put "$root/$file" "$name/$file"
 done
+for file in "$root"/docs/*.md; do
+    put "$file" "$name/docs/$(basename "$file")"
+done
 put "$pages/THIRD-PARTY" "$name/THIRD-PARTY"
 put "$pages/grtmon.8" "$name/man/grtmon.8"
 for completion in grtmon.bash _grtmon grtmon.fish; do
@@ -81,7 +84,7 @@ put "$pages/grtmon.bash" deb/usr/share/bash-completion/completions/grtmon
 put "$pages/_grtmon" deb/usr/share/zsh/vendor-completions/_grtmon
 put "$pages/grtmon.fish" deb/usr/share/fish/vendor_completions.d/grtmon.fish
 put "$here/lintian-overrides" deb/usr/share/lintian/overrides/grtmon
-cp -R "$stage/$name/licences" "$stage/$name/static-linking" "$pages/THIRD-PARTY" "$root/README.md" "$doc/"
+cp -R "$stage/$name/licences" "$stage/$name/static-linking" "$pages/THIRD-PARTY" "$root/README.md" "$stage/$name/docs" "$doc/"
 [ ! -d "$stage/$name/examples" ] || cp -R "$stage/$name/examples" "$doc/"
 rm "$doc"/licences/*GPL-*
 put "$root/LICENSE" deb/usr/share/doc/grtmon/copyright

@@ -15,6 +15,7 @@ use regex::Regex;
 
 use self::value::duration;
 use self::value::overhead;
+use self::value::regex;
 use self::value::ring_size;
 use self::value::sample;
 
@@ -174,7 +175,7 @@ pub const MAX_GOROUTINES: u32 = 1 << 17;
 #[derive(Debug, Args)]
 pub struct GrRows {
     /// Only goroutines whose start function matches
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", value_parser = regex)]
     pub r#fn: Option<Regex>,
     /// Only exits after at least this running time
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -312,7 +313,7 @@ pub struct Sched {
     #[arg(long, value_enum)]
     pub by: Option<By>,
     /// Only goroutines whose start function matches
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", value_parser = regex)]
     pub r#fn: Option<Regex>,
     /// Also where goroutines block: the stacks with most time
     #[arg(long)]
@@ -424,6 +425,9 @@ pub struct Doctor {
     /// A Go program
     #[arg(short, long, value_name = "FILE")]
     pub binpath: Option<PathBuf>,
+    /// Each field of the runtime that a command needs: where it is, who says so, and what confirms it
+    #[arg(long)]
+    pub fields: bool,
     /// Form of the output
     #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
     pub output: Output,
@@ -467,10 +471,10 @@ pub struct Dump {
     #[arg(long, value_name = "STATE")]
     pub state: Vec<String>,
     /// Only goroutines with a matching function on their stack
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", value_parser = regex)]
     pub r#fn: Option<Regex>,
     /// Only goroutines created by a matching function
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", value_parser = regex)]
     pub created_by: Option<Regex>,
     /// Also the runtime's own goroutines and frames
     #[arg(long)]

@@ -30,11 +30,11 @@ const ORACLE: &str = include_str!("go_binary/oracle.go");
 fn oracles() -> Vec<(&'static Toolchain, Build, PathBuf)> {
     let mut all = Vec::new();
     for toolchain in toolchains() {
-        for build in builds() {
+        for build in builds(toolchain) {
             all.push((
                 toolchain,
-                *build,
-                program(toolchain, *build, "oracle", ORACLE),
+                build,
+                program(toolchain, build, "oracle", ORACLE),
             ));
             if build.cgo {
                 let text = ORACLE.replacen(
@@ -45,8 +45,8 @@ fn oracles() -> Vec<(&'static Toolchain, Build, PathBuf)> {
                 let text = text.replacen("work()\n", "work()\n\t_ = C.one()\n", 1);
                 all.push((
                     toolchain,
-                    *build,
-                    program(toolchain, *build, "coracle", &text),
+                    build,
+                    program(toolchain, build, "coracle", &text),
                 ));
             }
         }
@@ -58,7 +58,7 @@ fn oracles() -> Vec<(&'static Toolchain, Build, PathBuf)> {
 fn oracles_of_all_machines() -> Vec<(&'static Toolchain, Build, PathBuf)> {
     let mut all = oracles();
     for toolchain in toolchains() {
-        for build in builds_of_all_machines() {
+        for build in builds_of_all_machines(toolchain) {
             if !build.arch.is_empty() {
                 all.push((
                     toolchain,

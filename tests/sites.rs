@@ -70,7 +70,7 @@ fn check_site(binary: &Binary, site: &Site) {
 fn every_event_has_a_site_of_the_expected_kind() {
     for toolchain in toolchains() {
         let minor = toolchain.minor();
-        for build in builds_of_all_machines() {
+        for build in builds_of_all_machines(toolchain) {
             let binary = binary(&fixture(toolchain, build));
             let runtime = Runtime::of(&binary);
             let machine = binary.image().machine();
@@ -111,7 +111,7 @@ fn every_event_has_a_site_of_the_expected_kind() {
 fn versions_differ_as_documented() {
     for toolchain in toolchains() {
         let minor = toolchain.minor();
-        for build in builds_of_all_machines() {
+        for build in builds_of_all_machines(toolchain) {
             let what = format!("Go {}, {}", toolchain.version, build.name());
             let binary = binary(&fixture(toolchain, build));
             let runtime = Runtime::of(&binary);
@@ -140,7 +140,7 @@ fn allocators_are_leaves() {
         let kinds: BTreeSet<String> = found.iter().map(|a| format!("{:?}", a.kind)).collect();
         if toolchain.minor() <= 23 {
             assert_eq!(found.len(), 1);
-            assert_eq!(found[0].kind, AllocKind::Generic);
+            assert_eq!(found[0].kind, AllocKind::Generic { from: 0 });
         } else {
             let all = ["Header", "Large", "NoHeader", "Tiny"];
             assert_eq!(kinds, all.map(str::to_owned).into());
@@ -167,7 +167,7 @@ fn without_symbols(path: &Path) -> Vec<u8> {
 #[test]
 fn globals_are_found_without_symbols() {
     for toolchain in toolchains() {
-        for build in builds_of_all_machines() {
+        for build in builds_of_all_machines(toolchain) {
             let what = format!("Go {}, {}", toolchain.version, build.name());
             let path = fixture(toolchain, build);
             let image = binary(&path);
@@ -228,8 +228,8 @@ fn started(path: &Path, mode: &str) -> Vec<(String, String)> {
 #[test]
 fn start_functions_include_what_really_starts() {
     for toolchain in toolchains() {
-        for build in builds() {
-            let path = fixture(toolchain, *build);
+        for build in builds(toolchain) {
+            let path = fixture(toolchain, build);
             let binary = binary(&path);
             let found = start_functions(&Runtime::of(&binary)).unwrap();
             let names: BTreeSet<String> = found.functions.iter().map(|f| f.name.clone()).collect();
@@ -351,7 +351,7 @@ func main() {
 #[test]
 fn only_what_cannot_be_known_is_unknown() {
     for toolchain in toolchains() {
-        for build in builds_of_all_machines() {
+        for build in builds_of_all_machines(toolchain) {
             let path = program(toolchain, build, "statements", STATEMENTS);
             let binary = binary(&path);
             let found = start_functions(&Runtime::of(&binary)).unwrap();

@@ -130,7 +130,7 @@ static __always_inline int has_no_pointers(__u64 type)
 	return ptr_bytes == 0;
 }
 
-/* mallocgc where it is the only function: (size, typ, needzero). */
+/* mallocgc where it is the only function, or others are inlined into it: (size, typ, needzero). */
 GO_PROBE(gm_generic)
 {
 	__u64 size = GO_ARG0(ctx), type = GO_ARG1(ctx);
@@ -138,6 +138,8 @@ GO_PROBE(gm_generic)
 	if (not_a_call(ctx))
 		return 0;
 	if (size == 0) /* nothing is allocated: the address of runtime.zerobase is returned */
+		return 0;
+	if (size < gm_cfg.generic_from)
 		return 0;
 	if (size > gm_cfg.small_max)
 		return add_large(size);

@@ -31,6 +31,7 @@ struct gm_config {
 	__u32 header_bytes;
 	__u32 type_ptr_bytes; /* offset of PtrBytes in a type descriptor: 0 there means pointer-free */
 	__u32 page_bytes;
+	__u32 generic_from; /* mallocgc hands smaller allocations over to functions that are probed themselves */
 };
 
 /* Size class by size, as in runtime/sizeclasses.go: in steps of 8 bytes up to 1024, of 128 above. */
@@ -38,7 +39,7 @@ struct gm_config {
 #define GM_STEP8_SLOTS (GM_STEP8_MAX / 8 + 1)
 #define GM_STEP128_SLOTS ((32768 - GM_STEP8_MAX) / 128 + 1)
 
-_Static_assert(sizeof(struct gm_config) == 24, "shared with user space");
+_Static_assert(sizeof(struct gm_config) == 28, "shared with user space");
 _Static_assert(sizeof(struct gm_count) == 16, "shared with user space");
 
 #endif

@@ -2,7 +2,19 @@
 
 use std::time::Duration;
 
+use regex::Regex;
+
 use super::Overhead;
+
+/// An expression for names. What is wrong with it is said without drawing it.
+pub(super) fn regex(text: &str) -> Result<Regex, String> {
+    Regex::new(text).map_err(|why| {
+        let why = why.to_string();
+        let last = why.lines().rev().find(|line| !line.trim().is_empty());
+        let last = last.unwrap_or("it cannot be understood").trim();
+        last.strip_prefix("error: ").unwrap_or(last).to_owned()
+    })
+}
 
 /// `10s`, `500ms`, `2m`, `1h`, `250us`, `100ns`; a bare number is seconds. Not zero.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

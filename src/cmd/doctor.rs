@@ -27,6 +27,7 @@ use crate::target::checked::Checked;
 use crate::target::memory::Way;
 
 use super::doctor_commands::commands;
+use super::doctor_fields;
 use super::gr;
 use super::gr_seq;
 use super::output;
@@ -40,13 +41,16 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
     let mut sections = Vec::new();
     if let Some(selection) = selection(args) {
         for target in target::resolve(&selection)?.targets {
-            let checked = Checked::of(&target);
+            let mut checked = Checked::of(&target);
             let mut about = binary(&checked);
             let (events, sites) = sites(&checked.runtime);
             code(&target, &sites, &mut about);
             sections.push(about);
             sections.push(events);
             sections.push(commands(&checked));
+            if args.fields {
+                sections.push(doctor_fields::fields(&mut checked));
+            }
             target.require_unchanged()?;
         }
     }

@@ -6,12 +6,11 @@ use anyhow::anyhow;
 use anyhow::bail;
 
 use crate::cli;
-use crate::go::needs::NEEDS;
+use crate::go::needs;
 use crate::go::process::g;
 use crate::go::process::goroutines::GoroutineReader;
 use crate::go::process::runtime_stats::Vitals;
 use crate::model::report::Section;
-use crate::model::report::Verdict;
 use crate::probe;
 use crate::probe::Plan;
 use crate::probe::gc;
@@ -19,6 +18,7 @@ use crate::target::checked::Checked;
 use crate::target::fork_copy;
 use crate::target::live::Live;
 
+use super::doctor_fields::add_command;
 use super::gm_counters;
 use super::gr;
 use super::gr_seq;
@@ -61,14 +61,6 @@ impl Lacks {
             Err(why) => self.refuse(&format!("{why:#}")),
         }
     }
-
-    fn add_to(self, section: &mut Section, name: &str) {
-        if self.lines.is_empty() {
-            section.fine(name, "everything");
-        } else {
-            section.add(name, self.lines, Verdict::Lacking);
-        }
-    }
 }
 
 /// The section about commands.
@@ -89,7 +81,7 @@ fn probing(checked: &Checked<'_>, section: &mut Section) {
         if let Some(plugin) = plugin {
             lacks.unknown(&format!("what plugins do ({plugin})"));
         }
-        lacks.add_to(section, name);
+        add_command(section, name, lacks.lines, checked);
     };
     let mut lacks = Lacks::default();
     let options = gr::options(cli::BUFFER_KIB, cli::MAX_GOROUTINES);
@@ -140,7 +132,7 @@ fn reading(checked: &Checked<'_>, section: &mut Section) {
         {
             lacks.unknown(&note);
         }
-        for need in NEEDS.iter().filter(|need| need.commands.contains(&name)) {
+        for need in needs::of(name).filter(|_| name != "dump") {
             if let Some(why) = need.lack(layout, globals) {
                 lacks.unknown(&format!("{} ({why})", need.what));
             }
@@ -157,7 +149,7 @@ fn reading(checked: &Checked<'_>, section: &mut Section) {
             }
             (Err(why), _) => lacks.refuse(&format!("{why:#}")),
         }
-        lacks.add_to(section, name);
+        add_command(section, name, lacks.lines, checked);
     }
 }
 

@@ -52,7 +52,10 @@ pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
     let targets = target::resolve(&session::selection(&args.target))?.targets;
     match gm_counters::open(targets) {
         Ok(opened) => gm_counters::run(opened, args),
-        Err(why) if may_probe => bail!("{why:#}; {}", price(args)),
+        // Where there is nothing to count any more, there is no other way either.
+        Err(why) if may_probe && session::is_any_alive(&args.target.pid) => {
+            bail!("{why:#}; {}", price(args))
+        }
         Err(why) => Err(why),
     }
 }

@@ -8,6 +8,7 @@ mod changes;
 mod cost;
 mod doctor;
 mod doctor_commands;
+mod doctor_fields;
 mod dump;
 mod dump_core;
 mod dump_filter;
@@ -30,8 +31,11 @@ mod version;
 mod writer;
 
 use std::process::ExitCode;
+use std::thread;
 
+use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use clap::Parser;
 use clap::error::ErrorKind;
 
@@ -39,6 +43,7 @@ use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::GrSub;
 use crate::target::child;
+use crate::target::closed_output;
 use crate::target::last_words;
 pub use crate::target::last_words::out_of_memory;
 use crate::target::limits;
@@ -47,6 +52,23 @@ use crate::target::limits;
 pub fn main() -> ExitCode {
     last_words::remember_terminal();
     limits::survive_full_files();
+    if limits::has_large_stack() {
+        return work();
+    }
+    // However small this thread's stack is (`ulimit -s`), there is a larger one.
+    let worker = thread::Builder::new().stack_size(limits::STACK).spawn(work);
+    match worker.map(thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // It has said why.
+        Ok(Err(_)) => ExitCode::from(101),
+        Err(why) => {
+            output::warn(&format!("no room for a thread's stack: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -60,7 +82,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::warn(&format!("{error:#}"));
+            output::warn(&format!("{error:#}{}", limits::advice(&error)));
             ExitCode::FAILURE
         }
     };
@@ -69,6 +91,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<ExitCode> {
+    if !matches!(command, Command::Start(_)) && closed_output::was_closed() {
+        bail!("standard output is closed: there is nowhere to write to");
+    }
     match command {
         Command::Gr(gr) => match gr.seq {
             Some(GrSub::Seq(seq)) => gr_seq::run(&seq),
@@ -93,9 +118,14 @@ fn run(command: Command) -> Result<ExitCode> {
 /// Help goes to standard output as it is; a mistake is said in one line.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        // A closed pipe is no failure.
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        let printed = error.print().context("cannot write to standard output");
+        return match printed {
+            Err(why) if !output::is_closed_pipe(&why) => {
+                output::warn(&format!("{why:#}"));
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::SUCCESS,
+        };
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();

@@ -172,7 +172,8 @@ pub(super) fn run<O: Observation>(
     let accounted = run.finish();
     let ending: Ending = match (observed, accounted) {
         (Err(why), Err(besides)) => {
-            if !output::is_closed_pipe(&besides) {
+            let is_said = format!("{besides:#}") == format!("{why:#}");
+            if !is_said && !output::is_closed_pipe(&besides) {
                 output::warn(&format!("{besides:#}"));
             }
             return Err(why);

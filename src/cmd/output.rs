@@ -69,6 +69,9 @@ const MOST: Duration = Duration::from_secs(5);
 /// How long standard error is waited for at the end, where standard output was in vain: they may be the same.
 const LEFT: Duration = Duration::from_millis(150);
 
+/// Columns of a terminal that does not say how many it has.
+const USUAL: usize = 80;
+
 /// Standard output was waited for in vain.
 static GIVEN_UP: AtomicBool = AtomicBool::new(false);
 
@@ -241,17 +244,21 @@ impl Output {
 
     /// The same since then.
     pub(super) fn lost_after(&self, before: Option<Loss>) -> Option<Loss> {
-        let events = match &self.out {
-            Out::Patient(_) => 0,
+        const SLOW: &str =
+            "rows or reports not written: whoever reads standard output did not keep up";
+        const FAILED: &str = "rows or reports not written: standard output takes nothing more";
+        let (events, meaning) = match &self.out {
+            Out::Patient(_) => (0, SLOW),
             Out::Observing(stream) => match stream.writer.failure() {
-                Some(why) if why.kind() == ErrorKind::BrokenPipe => 0,
-                _ => stream.writer.lost(),
+                Some(why) if why.kind() == ErrorKind::BrokenPipe => (0, SLOW),
+                Some(_) => (stream.writer.lost(), FAILED),
+                None => (stream.writer.lost(), SLOW),
             },
         };
         let before = before.map_or(0, |loss| loss.events);
         let loss = Loss {
             cause: "not_written",
-            meaning: "rows or reports not written: whoever reads standard output did not keep up",
+            meaning,
             events: events.saturating_sub(before),
         };
         (loss.events > 0).then_some(loss)
@@ -274,11 +281,10 @@ pub(super) fn is_terminal() -> bool {
 pub(super) fn style(human: bool) -> Style {
     let terminal = is_terminal();
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let width = terminal
-        .then(terminal_size::terminal_size)
-        .flatten()
-        .map(|(width, _)| usize::from(width.0))
-        .filter(|width| *width > 0);
+    let size = terminal.then(terminal_size::terminal_size).flatten();
+    // Some do not know how large they are.
+    let width = size.map_or(USUAL, |(width, _)| usize::from(width.0).max(1));
+    let width = terminal.then_some(width);
     Style {
         width,
         colour: terminal && !plain,

@@ -16,6 +16,7 @@ use crate::target::live::Live;
 use crate::target::survey;
 use crate::target::survey::Found;
 use crate::target::survey::Program;
+use crate::target::survey::Survey;
 
 use super::output;
 use super::output::Output;
@@ -24,15 +25,8 @@ use super::output::Output;
 const TOLD: usize = 3;
 
 pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
-    let mut survey = survey::survey()?;
-    let programs = &mut survey.programs;
-    let rows = survey.processes.iter().filter_map(|found| {
-        let program = found.program.and_then(|program| programs.get_mut(program));
-        let row = row(found, program);
-        let has_ended = row.unread.is_some() && !found.process.is_alive();
-        (!has_ended).then_some(row)
-    });
-    let rows: Vec<GoProcess> = rows.collect();
+    let survey = survey::survey()?;
+    let rows = rows(&survey);
     let mut output = Output::new();
     match args.output {
         cli::Output::Text => ps::text(&mut output.text, &rows, output::style(true)),
@@ -51,6 +45,15 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
     if let Some(first) = survey.closed.first() {
         output::warn(&closed(*first, survey.closed.len()));
     }
+    match survey.silent {
+        0 => {}
+        1 => output::warn(
+            "what 1 process runs cannot be looked at, Go or not: its file system does not answer",
+        ),
+        many => output::warn(&format!(
+            "what {many} processes run cannot be looked at, Go or not: their file systems do not answer"
+        )),
+    }
     if survey.hidden {
         output::warn(
             "/proc is mounted with hidepid: processes of other users are not listed; run as root or with CAP_SYS_PTRACE",
@@ -68,16 +71,42 @@ fn closed(first: i32, count: usize) -> String {
     }
 }
 
-/// What is to be known of a process that was found.
-pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
-    let mut row = GoProcess {
+/// What is to be known of each process that was found, and still is there.
+pub(super) fn rows(survey: &Survey) -> Vec<GoProcess> {
+    let found = survey.processes.iter();
+    let rows = found.zip(survey.each(row)).filter_map(|(found, row)| {
+        let row = row.unwrap_or_else(|| too_dear(found));
+        let has_ended = row.unread.is_some() && !found.process.is_alive();
+        (!has_ended).then_some(row)
+    });
+    rows.collect()
+}
+
+fn too_dear(found: &Found) -> GoProcess {
+    let pid = found.process.pid;
+    let why = format!(
+        "cannot read process {pid}: it takes more time to read than any should (grtmon doctor --pid {pid} says more)"
+    );
+    GoProcess {
+        unread: Some(why),
+        ..begin(found)
+    }
+}
+
+fn begin(found: &Found) -> GoProcess {
+    GoProcess {
         pid: found.process.pid,
         user: found.user.clone(),
         uptime: found.uptime,
         container: found.container.clone(),
         command: found.command.clone(),
         ..GoProcess::default()
-    };
+    }
+}
+
+/// What is to be known of a process that was found.
+fn row(found: &Found, program: Option<&Program>) -> GoProcess {
+    let mut row = begin(found);
     let Some(program) = program else {
         row.unread.clone_from(&found.unread);
         return row;
@@ -93,7 +122,7 @@ pub(super) fn row(found: &Found, program: Option<&mut Program>) -> GoProcess {
     row
 }
 
-fn read(row: &mut GoProcess, found: &Found, program: &mut Program) -> Result<()> {
+fn read(row: &mut GoProcess, found: &Found, program: &Program) -> Result<()> {
     let pid = row.pid;
     let live = open(found, program)?;
     live.require_begun()?;
@@ -109,9 +138,10 @@ fn read(row: &mut GoProcess, found: &Found, program: &mut Program) -> Result<()>
 }
 
 /// Opens a process. A program's layout that has held in one process, all of it, holds in all.
-fn open(found: &Found, program: &mut Program) -> Result<Live> {
-    let mut live = Live::open(&found.process, &program.anatomy)?;
-    if program.checked {
+fn open(found: &Found, program: &Program) -> Result<Live> {
+    let known = program.checked();
+    let mut live = Live::open_one_of_many(&found.process, &known.anatomy)?;
+    if known.checked {
         return Ok(live);
     }
     let report = live.settle();
@@ -121,8 +151,7 @@ fn open(found: &Found, program: &mut Program) -> Result<Live> {
     let layout = &live.anatomy.layout;
     let is_certain = !Field::ALL.iter().any(|field| layout.is_assumed(*field));
     if is_certain && report.failures().next().is_none() {
-        program.checked = true;
-        program.anatomy = live.anatomy.clone();
+        program.holds(live.anatomy.clone());
     }
     Ok(live)
 }

@@ -4,8 +4,8 @@ use anyhow::Result;
 use anyhow::anyhow;
 
 use crate::go::ReadError;
+use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::layout::Field;
-use crate::go::layout::size_classes::CLASS_BYTES;
 use crate::go::process::heap_counters::Allocated;
 use crate::go::process::heap_counters::HeapCounters;
 use crate::go::process::runtime_stats::Vitals;

@@ -25,8 +25,15 @@ use crate::target::Selection;
 use crate::target::Target;
 use crate::target::child;
 use crate::target::child::Waiting;
+use crate::target::process::ProcessId;
 
 use super::output;
+
+/// Whether one of these processes is there and runs.
+pub(super) fn is_any_alive(pids: &[i32]) -> bool {
+    let alive = |pid: &i32| ProcessId::of(*pid).is_ok_and(|process| process.is_alive());
+    pids.iter().any(alive)
+}
 
 /// An observation about to begin.
 #[derive(Debug)]

@@ -35,6 +35,10 @@ pub enum MemoryError {
     Gone,
     /// The reader lacks the right to read this process.
     Denied,
+    /// There was no answer in time: whoever has to fill this memory does not.
+    Silent,
+    /// The reader has done all the work that it was given for this process.
+    Spent,
     /// Anything else the operating system said.
     Other(String),
 }
@@ -53,6 +57,11 @@ impl fmt::Display for MemoryError {
             }
             MemoryError::Gone => write!(f, "the process has ended"),
             MemoryError::Denied => write!(f, "no permission to read the memory of this process"),
+            MemoryError::Silent => write!(
+                f,
+                "its memory does not answer: some of it lies on a file system (FUSE, NFS) or with a userfaultfd whose server is silent"
+            ),
+            MemoryError::Spent => write!(f, "it takes more work than any should"),
             MemoryError::Other(why) => {
                 write!(f, "failed to read the memory of this process: {why}")
             }
@@ -65,7 +74,10 @@ impl Error for MemoryError {}
 impl MemoryError {
     /// Whether a later attempt, or another address, cannot do better.
     pub fn is_final(&self) -> bool {
-        matches!(self, MemoryError::Gone | MemoryError::Denied)
+        matches!(
+            self,
+            MemoryError::Gone | MemoryError::Denied | MemoryError::Silent | MemoryError::Spent
+        )
     }
 }
 

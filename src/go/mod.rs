@@ -12,9 +12,11 @@ pub mod memory;
 pub mod needs;
 pub mod pclntab;
 pub mod process;
+pub mod provenance;
 pub mod site;
 pub mod symbolize;
 pub mod version;
+pub mod versions;
 
 pub use binary::buildinfo::{BuildInfo, Module};
 pub use binary::implied::VersionRange;

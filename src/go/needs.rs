@@ -2,6 +2,7 @@
 
 use crate::go::layout::globals::Globals;
 use crate::go::layout::{Field, Layout};
+use crate::go::process::gc_record;
 
 /// A variable of the runtime: its name, and where it lies.
 type Variable = (&'static str, fn(&Globals) -> Option<u64>);
@@ -47,6 +48,24 @@ impl Need {
     }
 }
 
+/// What a command needs.
+pub fn of(command: &str) -> impl Iterator<Item = &'static Need> {
+    NEEDS
+        .iter()
+        .filter(move |need| need.commands.contains(&command))
+}
+
+/// The fields that are needed, each once.
+pub fn fields(needs: impl Iterator<Item = &'static Need>) -> Vec<Field> {
+    let mut fields = Vec::new();
+    for field in needs.flat_map(|need| need.ways).copied().flatten() {
+        if !fields.contains(field) {
+            fields.push(*field);
+        }
+    }
+    fields
+}
+
 /// What the programs of `gr` and `gr seq` cannot do without.
 pub const OF_GOROUTINES: [Field; 5] =
     [Field::GGoid, Field::GM, Field::MP, Field::MCurg, Field::PId];
@@ -57,8 +76,48 @@ pub const OF_CREATION: [Field; 3] = [Field::GGopc, Field::GStartpc, Field::GPare
 /// What the programs of `sched` read of a goroutine.
 pub const OF_STATES: [Field; 2] = [Field::GStartpc, Field::GWaitreason];
 
-/// What commands read beside goroutines. What takes probes, and the lists of goroutines, say themselves what they lack.
+/// What commands read. Of what takes probes, and of the lists of goroutines, only which fields that are: what they lack they
+/// say themselves.
 pub const NEEDS: &[Need] = &[
+    Need {
+        commands: &["gr", "gr seq"],
+        what: "goroutines",
+        ways: &[&OF_GOROUTINES, &OF_CREATION],
+        globals: &[],
+    },
+    Need {
+        commands: &["sched"],
+        what: "states",
+        ways: &[&OF_STATES],
+        globals: &[],
+    },
+    Need {
+        commands: &["gc", "gc --cycles"],
+        what: "cycles",
+        ways: &[&gc_record::NEEDED, &[gc_record::FORCED]],
+        globals: &[],
+    },
+    Need {
+        commands: &["dump"],
+        what: "goroutines",
+        ways: &[&[
+            Field::GGoid,
+            Field::GAtomicstatus,
+            Field::GStackLo,
+            Field::GStackHi,
+            Field::GSchedSp,
+            Field::GSchedPc,
+            Field::GWaitreason,
+            Field::GWaitsince,
+            Field::GSyscallsp,
+            Field::GSyscallpc,
+            Field::GStartpc,
+            Field::GGopc,
+            Field::GParentGoid,
+            Field::GLockedm,
+        ]],
+        globals: &[],
+    },
     Need {
         commands: &["stat", "top", "ps"],
         what: "goroutines",

@@ -18,6 +18,19 @@ pub struct Fact {
     pub found: Vec<String>,
     /// Whether it stands in the way of something.
     pub verdict: Verdict,
+    /// The same for programs, piece by piece.
+    pub details: Vec<(&'static str, Detail)>,
+}
+
+/// A piece of a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// A number, if it is known.
+    Number(Option<u64>),
+    /// A text, if there is one.
+    Text(Option<String>),
+    /// Texts.
+    Texts(Vec<String>),
 }
 
 /// How good a finding is.
@@ -54,6 +67,14 @@ impl Section {
             name: name.to_owned(),
             found,
             verdict,
+            details: Vec::new(),
         });
+    }
+
+    /// Adds pieces to the fact that was added last.
+    pub fn detail(&mut self, details: Vec<(&'static str, Detail)>) {
+        if let Some(fact) = self.facts.last_mut() {
+            fact.details = details;
+        }
     }
 }

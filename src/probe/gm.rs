@@ -14,9 +14,9 @@ use crate::bpf::gm::types::gm_count;
 use crate::bpf::gm::types::gm_counter;
 use crate::bpf::gm::types::gm_slot;
 use crate::bpf::gm::types::rodata;
-use crate::go::layout::size_classes;
-use crate::go::layout::size_classes::CLASS_BYTES;
-use crate::go::layout::size_classes::Limits;
+use crate::go::binary::size_classes;
+use crate::go::binary::size_classes::CLASS_BYTES;
+use crate::go::binary::size_classes::Limits;
 use crate::go::site::Site;
 use crate::go::site::allocators;
 use crate::go::site::allocators::AllocKind;
@@ -98,17 +98,21 @@ impl Plan {
         }
         let runtime = Runtime::of(binary);
         let limits = Limits::new(allocators::has_headers(&runtime));
-        let config = gm_config {
+        let mut config = gm_config {
             tiny_below: limits.tiny_below,
             small_max: limits.small_max,
             header_above: limits.header_above.unwrap_or(0),
             header_bytes: limits.header_bytes,
             type_ptr_bytes: size_classes::TYPE_PTR_BYTES,
             page_bytes: size_classes::PAGE_BYTES,
+            generic_from: 0,
         };
         let allocators = allocators::allocators(&runtime).context("cannot count allocations")?;
         let mut steps: Vec<Step> = Vec::new();
         for allocator in allocators {
+            if let AllocKind::Generic { from } = allocator.kind {
+                config.generic_from = from.into();
+            }
             let program = program(allocator.kind);
             match steps.iter_mut().find(|step| step.program == program) {
                 Some(step) => step.sites.push(allocator.site),
@@ -139,7 +143,7 @@ fn program(kind: AllocKind) -> &'static str {
         AllocKind::NoHeader => "gm_plain",
         AllocKind::Header => "gm_header",
         AllocKind::Large => "gm_large",
-        AllocKind::Generic => "gm_generic",
+        AllocKind::Generic { .. } => "gm_generic",
     }
 }
 

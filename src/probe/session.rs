@@ -1,5 +1,5 @@
 //! One object of BPF programs at work: from the choice of its programs to its last count. It owns all it needs, can live on
-//! any thread, and many can at the same time. What is alike for all kinds of probes is here; what differs says a [`Kind`].
+//! any thread, and many can at the same time. What is alike for all kinds of probes is here; what differs says a `Kind`.
 
 use std::mem::MaybeUninit;
 

@@ -38,10 +38,13 @@ pub fn text(out: &mut Vec<u8>, histogram: &Histogram, style: Style, whole: bool)
             bar.low_us, bar.count
         );
     }
-    let quantile = |q| duration(histogram.quantile_ns(q));
+    let quantile = |q| match histogram.quantile_ns(q) {
+        None => duration(None),
+        bound => format!("≤{}", duration(bound)),
+    };
     let _ = writeln!(
         out,
-        "   count {}  p50 ≤{}  p90 ≤{}  p99 ≤{}  max {}",
+        "   count {}  p50 {}  p90 {}  p99 {}  max {}",
         histogram.count,
         quantile(0.5),
         quantile(0.9),
@@ -171,7 +174,7 @@ mod tests {
         assert!(
             String::from_utf8(out)
                 .unwrap()
-                .ends_with("count 0  p50 ≤-  p90 ≤-  p99 ≤-  max -\n")
+                .ends_with("count 0  p50 -  p90 -  p99 -  max -\n")
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Findings as text with aligned names, and as one JSON object.
 
 use crate::model::foreign;
+use crate::model::report::Detail;
 use crate::model::report::Fact;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
@@ -95,6 +96,13 @@ pub fn json(out: &mut Vec<u8>, sections: &[Section]) {
                 inner.object(&key(&fact.name), |found| {
                     found.text("found", &fact.found.join("\n"));
                     found.truth("fine", fact.verdict == Verdict::Fine);
+                    for (key, detail) in &fact.details {
+                        match detail {
+                            Detail::Number(number) => found.number_or_null(key, *number),
+                            Detail::Text(text) => found.text_or_null(key, text.as_deref()),
+                            Detail::Texts(texts) => found.text(key, &texts.join("; ")),
+                        };
+                    }
                 });
             }
         });

@@ -52,6 +52,32 @@ pub fn monotonic_ns() -> Result<u64> {
     u64::try_from(now(ClockId::CLOCK_MONOTONIC)?).context("the clock is out of range")
 }
 
+/// The CPU time of one thread, for others to look at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ThreadClock {
+    id: ClockId,
+    began: Duration,
+}
+
+impl ThreadClock {
+    /// Of this thread, from now on.
+    pub(super) fn now() -> Self {
+        // include/linux/posix-timers_types.h: the clock of a thread by its number, of what the scheduler has counted.
+        const OF_THREAD: i32 = 4 | 2;
+        let id = (!nix::unistd::gettid().as_raw()) << 3 | OF_THREAD;
+        Self {
+            id: ClockId::from_raw(id),
+            began: thread_cpu(),
+        }
+    }
+
+    /// What it has used since; `None` if it has ended.
+    pub(super) fn used(&self) -> Option<Duration> {
+        let ns = u64::try_from(now(self.id).ok()?).ok()?;
+        Some(Duration::from_nanos(ns).saturating_sub(self.began))
+    }
+}
+
 /// CPU time that this thread has used; zero if the kernel does not tell.
 pub fn thread_cpu() -> Duration {
     let ns = now(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap_or(0);

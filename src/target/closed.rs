@@ -35,7 +35,7 @@ pub(super) fn is_go(pid: i32) -> bool {
 /// The first bytes of a process's program.
 fn beginning(pid: i32) -> Result<Vec<u8>> {
     let path = fs::read_link(format!("/proc/{pid}/exe"))?;
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    let maps = super::texts::maps(pid)?;
     let start = maps.lines().find_map(|line| {
         let mut words = line.splitn(6, ' ');
         let range = words.next()?;

@@ -12,7 +12,6 @@ use procfs::process::MMPermissions;
 use procfs::process::MMapPath;
 use procfs::process::MemoryMap;
 use procfs::process::MemoryMaps;
-use procfs::process::Process;
 
 use crate::go::Machine;
 use crate::go::MemoryError;
@@ -27,6 +26,7 @@ use super::memory::ProcessMemory;
 use super::process;
 use super::process::ProcessId;
 use super::program_file::ProgramFile;
+use super::texts;
 
 /// What is needed of a target to find its code in processes.
 #[derive(Debug, Clone)]
@@ -163,9 +163,9 @@ struct Mapped {
 
 impl Mapped {
     fn of(process: &ProcessId) -> Result<Self> {
-        let maps = Process::new(process.pid)
-            .and_then(|it| it.maps())
-            .with_context(|| format!("cannot see where the code of process {} is", process.pid))?;
+        let cannot = || format!("cannot see where the code of process {} is", process.pid);
+        let maps = texts::maps(process.pid).with_context(cannot)?;
+        let maps = texts::understood_maps(&maps).with_context(cannot)?;
         Ok(Self {
             maps,
             inode: fs::metadata(process.exe()).map_or(0, |it| it.ino()),

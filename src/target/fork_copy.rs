@@ -14,12 +14,13 @@ use super::Target;
 use super::checked::Checked;
 use super::live::Live;
 use super::process::ProcessId;
+use super::texts;
 
 impl Live {
     /// Whether none of the runtime's threads exists in the process. `None` if that cannot be told.
     pub fn is_fork_copy(&self) -> Option<bool> {
         let pid = self.process.pid;
-        let is_nested = ids(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?).count() > 1;
+        let is_nested = ids(&texts::read(format!("/proc/{pid}/status")).ok()?).count() > 1;
         let inside = if is_nested {
             Some(inner_ids(pid)?)
         } else {
@@ -92,7 +93,7 @@ pub fn notes(target: &Target) -> Vec<(ProcessId, String)> {
 }
 
 /// The numbers of a process or thread in its PID namespaces, its own innermost last.
-fn ids(status: &str) -> impl Iterator<Item = u64> + '_ {
+pub(super) fn ids(status: &str) -> impl Iterator<Item = u64> + '_ {
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
     let words = line.unwrap_or_default().split_ascii_whitespace();
     words.filter_map(|word| word.parse().ok())
@@ -101,7 +102,7 @@ fn ids(status: &str) -> impl Iterator<Item = u64> + '_ {
 /// The numbers of its threads as the process itself knows them.
 fn inner_ids(pid: i32) -> Option<Vec<u64>> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
-    let status = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    let status = tasks.filter_map(|task| texts::read(task.path().join("status")).ok());
     Some(status.filter_map(|status| ids(&status).last()).collect())
 }
 

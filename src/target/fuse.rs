@@ -6,6 +6,8 @@ use std::path::Path;
 
 use nix::unistd::geteuid;
 
+use super::texts;
+
 /// A mount that is closed to all but one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Closed {
@@ -27,12 +29,17 @@ pub(super) fn obstacle_of_file(path: &Path) -> Option<String> {
 }
 
 fn obstacle(path: &Path, mounts: &str) -> Option<String> {
-    let mounts = fs::read_to_string(mounts).ok()?;
+    let mounts = texts::read(mounts).ok()?;
     let mount = closed(&mounts, path).filter(|mount| mount.user != geteuid().as_raw())?;
     Some(format!(
         "its program lies on a FUSE mount of user {} ({} at {}), which only that user may read: run as that user, or mount with allow_other",
         mount.user, mount.kind, mount.place
     ))
+}
+
+/// Whether a file lies on such a mount.
+pub(super) fn is_on_closed_mount(mounts: &str, path: &Path) -> bool {
+    closed(mounts, path).is_some()
 }
 
 /// The mount that a file lies on, if it is closed (proc(5), /proc/PID/mountinfo).

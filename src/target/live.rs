@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -20,11 +21,13 @@ use crate::go::ReadMemory;
 use crate::go::Subject;
 use crate::go::process::verify::Report;
 
+use super::budget::Budget;
 use super::memory::ProcessMemory;
 use super::namespace;
 use super::plugins;
 use super::process::Loaded;
 use super::process::ProcessId;
+use super::texts;
 
 /// Bit of CAP_SYS_PTRACE in a set of capabilities (include/uapi/linux/capability.h).
 const CAP_SYS_PTRACE: u64 = 1 << 19;
@@ -54,13 +57,25 @@ impl Live {
     /// # Errors
     /// It has ended, or may not be read: the message says why, and what to do.
     pub fn open(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
+        Self::with(ProcessMemory::new(process.pid), process, anatomy)
+    }
+
+    /// The same, where there are many: no more of it is read than any should need.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_one_of_many(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
+        let memory = ProcessMemory::new(process.pid).within(Arc::new(Budget::new()));
+        Self::with(memory, process, anatomy)
+    }
+
+    fn with(memory: ProcessMemory, process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
         let pid = process.pid;
         let loaded = Loaded::of(pid)?.with_context(|| {
             format!("cannot read process {pid}: it is ending, or has just begun")
         })?;
         let moved = loaded.code_end.wrapping_sub(anatomy.code_end);
         let bias = anatomy.bias(anatomy.entry.wrapping_add(moved));
-        let memory = ProcessMemory::new(pid);
         // Whoever may know that may usually read memory too, but a seccomp filter can forbid the call.
         memory
             .u8(anatomy.entry.wrapping_add(bias))
@@ -201,7 +216,7 @@ pub(super) fn may_trace() -> bool {
 
 fn rights(pid: i32) -> Option<Rights> {
     let us = Process::myself().ok()?.status().ok()?;
-    let them = Process::new(pid).ok()?.status().ok()?;
+    let them = texts::status(pid)?;
     let yama = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     let users = [them.ruid, them.euid, them.suid];
     let groups = [them.rgid, them.egid, them.sgid];

@@ -10,26 +10,38 @@ use nix::errno::Errno;
 use nix::sys::uio::RemoteIoVec;
 use nix::sys::uio::process_vm_readv;
 use nix::unistd::Pid;
-use procfs::process::Process;
 
 use crate::go::memory::MemoryError;
 use crate::go::memory::Piece;
 use crate::go::memory::ReadMemory;
 
+use super::aside;
+use super::aside::Failure;
+use super::budget::Budget;
 use super::memory_file::MemoryFile;
-
-/// Most pieces the kernel takes in one call (`UIO_MAXIOV`, include/uapi/linux/uio.h).
-const MAX_PIECES: usize = 1024;
+use super::texts;
 
 /// Whether process_vm_readv(2) was found not to work where /proc/PID/mem does: then it is not tried again.
 static REFUSED: AtomicBool = AtomicBool::new(false);
 
-/// The memory of a live process.
+/// The memory of a live process. It is another process that reads it, as that may never end: see `aside`.
 #[derive(Debug, Clone)]
 pub struct ProcessMemory {
     pid: Pid,
     /// For where the call cannot be used.
     file: Arc<MemoryFile>,
+    known: Arc<Known>,
+    /// What may be read of it, if that is limited.
+    budget: Option<Arc<Budget>>,
+}
+
+/// What reading a process has shown.
+#[derive(Debug, Default)]
+struct Known {
+    /// It did not answer: whoever asks again waits again.
+    silent: AtomicBool,
+    /// Only this process may read it, as Yama allows it to the parent of a child.
+    ours: AtomicBool,
 }
 
 /// How the memory of processes is read here, found out on this one.
@@ -48,21 +60,31 @@ pub fn way() -> Way {
     let (data, mut copy) = ([42_u8], [0_u8]);
     let pid = std::process::id().cast_signed();
     let addr = data.as_ptr() as u64;
-    let why = match remote(addr, 1).map(|piece| readv(Pid::from_raw(pid), &mut copy, piece)) {
-        Ok(Err(Errno::ENOSYS)) => {
+    let why = match readv(Pid::from_raw(pid), &mut [(addr, &mut copy)]) {
+        Err(Errno::ENOSYS) => {
             "this kernel lacks process_vm_readv (CONFIG_CROSS_MEMORY_ATTACH), or a sandbox hides it"
         }
-        Ok(Err(_)) => "process_vm_readv is forbidden here, as by a seccomp filter",
-        _ => return Way::Call,
+        Err(_) => "process_vm_readv is forbidden here, as by a seccomp filter",
+        Ok(_) => return Way::Call,
     };
-    match MemoryFile::default().read(pid, addr, &mut copy) {
+    match MemoryFile::default().read_here(pid, addr, &mut copy) {
         Ok(()) => Way::File(why),
         Err(_) => Way::None(why),
     }
 }
 
-fn readv(pid: Pid, buf: &mut [u8], piece: RemoteIoVec) -> Result<usize, Errno> {
-    process_vm_readv(pid, &mut [IoSliceMut::new(buf)], &[piece])
+/// One call, made by this very thread.
+fn readv(pid: Pid, pieces: &mut [(u64, &mut [u8])]) -> Result<usize, Errno> {
+    let remotes = pieces.iter().map(|(addr, buf)| RemoteIoVec {
+        base: usize::try_from(*addr).unwrap_or(0),
+        len: buf.len(),
+    });
+    let remotes: Vec<RemoteIoVec> = remotes.collect();
+    let mut local: Vec<_> = pieces
+        .iter_mut()
+        .map(|(_, buf)| IoSliceMut::new(buf))
+        .collect();
+    process_vm_readv(pid, &mut local, &remotes)
 }
 
 /// Whether an error is of the call itself, so that another way may be open.
@@ -76,36 +98,72 @@ impl ProcessMemory {
         Self {
             pid: Pid::from_raw(pid),
             file: Arc::default(),
+            known: Arc::default(),
+            budget: None,
+        }
+    }
+
+    /// The same, of which no more is read than that.
+    pub(super) fn within(self, budget: Arc<Budget>) -> Self {
+        Self {
+            budget: Some(budget),
+            ..self
+        }
+    }
+
+    /// One call: at most [`aside::MAX_PIECES`] pieces with [`aside::ROOM`] bytes.
+    fn call(&self, pieces: &mut [(u64, &mut [u8])]) -> Result<usize, Stopped> {
+        self.spend(pieces.iter().map(|(_, buf)| buf.len()).sum())?;
+        if self.known.ours.load(Ordering::Relaxed) {
+            return readv(self.pid, pieces).map_err(Stopped::Errno);
+        }
+        match aside::read_memory(self.pid.as_raw(), pieces) {
+            Ok(done) => Ok(done),
+            Err(Failure::Errno(Errno::EPERM)) => {
+                let done = readv(self.pid, pieces);
+                self.known.ours.store(done.is_ok(), Ordering::Relaxed);
+                done.map_err(Stopped::Errno)
+            }
+            Err(Failure::Errno(errno)) => Err(Stopped::Errno(errno)),
+            Err(Failure::Silent) => {
+                self.known.silent.store(true, Ordering::Relaxed);
+                Err(Stopped::Why(MemoryError::Silent))
+            }
+            Err(Failure::Alone) => readv(self.pid, pieces).map_err(Stopped::Errno),
+        }
+    }
+
+    /// So much is to be read.
+    fn spend(&self, bytes: usize) -> Result<(), Stopped> {
+        if self.known.silent.load(Ordering::Relaxed) {
+            return Err(Stopped::Why(MemoryError::Silent));
+        }
+        match &self.budget {
+            Some(budget) if !budget.spend(bytes) => Err(Stopped::Why(MemoryError::Spent)),
+            _ => Ok(()),
         }
     }
 }
 
+/// Why a call was not made, or what the system said of it.
+enum Stopped {
+    Errno(Errno),
+    Why(MemoryError),
+}
+
 impl ReadMemory for ProcessMemory {
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
-        let len = buf.len();
-        if REFUSED.load(Ordering::Relaxed) {
-            return self.read_file(addr, buf);
+        let mut at = addr;
+        for part in buf.chunks_mut(aside::ROOM) {
+            self.read_part(at, part)?;
+            at = at.wrapping_add(part.len() as u64);
         }
-        match readv(self.pid, buf, remote(addr, len)?) {
-            Ok(read) if read == len => Ok(()),
-            Ok(_) => Err(MemoryError::Unmapped { addr, len }),
-            Err(error) if is_refusal(error) => {
-                let done = self.read_file(addr, buf);
-                match done {
-                    Ok(()) => REFUSED.store(true, Ordering::Relaxed),
-                    // What the call said is more to the point.
-                    Err(MemoryError::Other(_)) => return Err(explain(error, addr, len)),
-                    Err(_) => {}
-                }
-                done
-            }
-            Err(error) => Err(explain(error, addr, len)),
-        }
+        Ok(())
     }
 
     /// Its anonymous memory, and what of it is swapped out (proc(5), /proc/PID/status).
     fn held(&self) -> Option<u64> {
-        let status = Process::new(self.pid.as_raw()).ok()?.status().ok()?;
+        let status = texts::status(self.pid.as_raw())?;
         let kib = status.rssanon?.saturating_add(status.vmswap.unwrap_or(0));
         Some(kib.saturating_mul(1024))
     }
@@ -118,8 +176,9 @@ impl ReadMemory for ProcessMemory {
         while !rest.is_empty() {
             let done = match self.read_some(rest) {
                 Ok(done) => done,
-                Err(Errno::ESRCH) => return Err(MemoryError::Gone),
-                Err(_) => return self.read_many_from_file(rest),
+                Err(Stopped::Why(why)) => return Err(why),
+                Err(Stopped::Errno(Errno::ESRCH)) => return Err(MemoryError::Gone),
+                Err(Stopped::Errno(_)) => return self.read_many_from_file(rest),
             };
             rest = rest.get_mut(done..).unwrap_or_default();
         }
@@ -128,15 +187,55 @@ impl ReadMemory for ProcessMemory {
 }
 
 impl ProcessMemory {
+    fn read_part(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
+        let len = buf.len();
+        if REFUSED.load(Ordering::Relaxed) {
+            return self.read_file(addr, buf);
+        }
+        match self.call(&mut [(addr, &mut *buf)]) {
+            Ok(read) if read == len => Ok(()),
+            Ok(_) => Err(MemoryError::Unmapped { addr, len }),
+            Err(Stopped::Errno(error)) if is_refusal(error) => {
+                let done = self.read_file(addr, buf);
+                match done {
+                    Ok(()) => REFUSED.store(true, Ordering::Relaxed),
+                    // What the call said is more to the point.
+                    Err(MemoryError::Other(_)) => return Err(explain(error, addr, len)),
+                    Err(_) => {}
+                }
+                done
+            }
+            Err(Stopped::Errno(error)) => Err(explain(error, addr, len)),
+            Err(Stopped::Why(why)) => Err(why),
+        }
+    }
+
     fn read_file(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
-        let done = self.file.read(self.pid.as_raw(), addr, buf);
-        done.map_err(|error| explain(error, addr, buf.len()))
+        match self.spend(buf.len()) {
+            Err(Stopped::Why(why)) => return Err(why),
+            Err(Stopped::Errno(_)) | Ok(()) => {}
+        }
+        match self.file.read(self.pid.as_raw(), addr, buf) {
+            Ok(()) => Ok(()),
+            Err(Failure::Errno(error)) => Err(explain(error, addr, buf.len())),
+            Err(Failure::Silent | Failure::Alone) => {
+                self.known.silent.store(true, Ordering::Relaxed);
+                Err(MemoryError::Silent)
+            }
+        }
     }
 
     /// Reads one piece after the other: there is no call for many.
     fn read_many_from_file(&self, pieces: &mut [Piece<'_>]) -> Result<(), MemoryError> {
         for piece in pieces {
-            match self.read_file(piece.addr, piece.buf) {
+            let mut at = piece.addr;
+            let parts = piece.buf.chunks_mut(aside::ROOM);
+            let done = parts.map(|part| {
+                let from = at;
+                at = at.wrapping_add(part.len() as u64);
+                self.read_file(from, part)
+            });
+            match done.collect() {
                 Ok(()) => piece.ok = true,
                 Err(why) if why.is_final() => return Err(why),
                 Err(_) => piece.ok = false,
@@ -147,49 +246,49 @@ impl ProcessMemory {
 
     /// Reads the first pieces with one call, up to the first that cannot be read. Returns how many are dealt with: at
     /// least one.
-    fn read_some(&self, pieces: &mut [Piece<'_>]) -> Result<usize, Errno> {
-        let batch = pieces.len().min(MAX_PIECES);
-        let mut local = Vec::with_capacity(batch);
-        let mut remotes = Vec::with_capacity(batch);
-        for piece in pieces.iter_mut().take(batch) {
-            let Ok(remote) = remote(piece.addr, piece.buf.len()) else {
-                break;
-            };
-            remotes.push(remote);
-            local.push(IoSliceMut::new(piece.buf));
+    fn read_some(&self, pieces: &mut [Piece<'_>]) -> Result<usize, Stopped> {
+        let mut room = aside::ROOM;
+        let fits = |piece: &&mut Piece<'_>| {
+            let left = room.checked_sub(piece.buf.len());
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
+        let mut batch: Vec<(u64, &mut [u8])> = pieces
+            .iter_mut()
+            .take(aside::MAX_PIECES)
+            .take_while(fits)
+            .map(|piece| (piece.addr, &mut *piece.buf))
+            .collect();
+        if batch.is_empty() {
+            // One that is larger than what can be read at once.
+            if let Some(piece) = pieces.first_mut() {
+                piece.ok = match self.read(piece.addr, piece.buf) {
+                    Ok(()) => true,
+                    Err(why) if why.is_final() => return Err(Stopped::Why(why)),
+                    Err(_) => false,
+                };
+            }
+            return Ok(1);
         }
-        let read = match process_vm_readv(self.pid, &mut local, &remotes) {
+        let count = batch.len();
+        let mut left = match self.call(&mut batch) {
             Ok(read) => read,
-            Err(Errno::EFAULT) => 0,
-            Err(error) => return Err(error),
+            Err(Stopped::Errno(Errno::EFAULT)) => 0,
+            Err(stopped) => return Err(stopped),
         };
         // The kernel stops at the first byte it cannot read: what lies before it is there.
-        let mut left = read;
         let mut done = 0;
-        for piece in pieces.iter_mut().take(batch) {
-            let Some(after) = left
-                .checked_sub(piece.buf.len())
-                .filter(|_| done < remotes.len())
-            else {
-                break;
-            };
-            left = after;
-            piece.ok = true;
+        for piece in pieces.iter_mut().take(count) {
+            let after = left.checked_sub(piece.buf.len());
+            piece.ok = after.is_some();
             done += 1;
-        }
-        if done < batch
-            && let Some(piece) = pieces.get_mut(done)
-        {
-            piece.ok = false;
-            done += 1;
+            match after {
+                Some(after) => left = after,
+                None => break,
+            }
         }
         Ok(done)
     }
-}
-
-fn remote(addr: u64, len: usize) -> Result<RemoteIoVec, MemoryError> {
-    let base = usize::try_from(addr).map_err(|_| MemoryError::Unmapped { addr, len })?;
-    Ok(RemoteIoVec { base, len })
 }
 
 fn explain(error: Errno, addr: u64, len: usize) -> MemoryError {

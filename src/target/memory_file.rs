@@ -8,6 +8,9 @@ use std::sync::PoisonError;
 
 use nix::errno::Errno;
 
+use super::aside;
+use super::aside::Failure;
+
 /// The memory of one process, opened when it is first read.
 #[derive(Debug, Default)]
 pub(super) struct MemoryFile {
@@ -19,7 +22,20 @@ impl MemoryFile {
     ///
     /// # Errors
     /// What process_vm_readv(2) would have said: [`Errno::EFAULT`], [`Errno::ESRCH`], [`Errno::EPERM`], or another.
-    pub(super) fn read(&self, pid: i32, addr: u64, buf: &mut [u8]) -> Result<(), Errno> {
+    pub(super) fn read(&self, pid: i32, addr: u64, buf: &mut [u8]) -> Result<(), Failure> {
+        let aside = |rest: &mut [u8], at| aside::read_file(pid, "mem", at, rest);
+        match fill(aside, addr, buf) {
+            // It may be that only this very process may read it.
+            Err(Failure::Alone | Failure::Errno(Errno::EACCES | Errno::EPERM)) => {
+                self.read_here(pid, addr, buf).map_err(Failure::Errno)
+            }
+            Err(Failure::Errno(Errno::ENOENT)) => Err(Failure::Errno(Errno::ESRCH)),
+            done => done,
+        }
+    }
+
+    /// The same, by this very thread.
+    pub(super) fn read_here(&self, pid: i32, addr: u64, buf: &mut [u8]) -> Result<(), Errno> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &*open {
             match read_all(file, addr, buf) {
@@ -40,19 +56,35 @@ impl MemoryFile {
 }
 
 fn read_all(file: &File, addr: u64, buf: &mut [u8]) -> Result<(), Errno> {
+    let here = |rest: &mut [u8], at| {
+        let done = file.read_at(rest, at);
+        done.map_err(|why| Failure::Errno(errno(&why)))
+    };
+    fill(here, addr, buf).map_err(|failure| match failure {
+        Failure::Errno(errno) => errno,
+        Failure::Silent | Failure::Alone => Errno::EIO,
+    })
+}
+
+/// Reads until all is there.
+fn fill(
+    mut read: impl FnMut(&mut [u8], u64) -> Result<usize, Failure>,
+    addr: u64,
+    buf: &mut [u8],
+) -> Result<(), Failure> {
     let mut done = 0;
     while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, addr.wrapping_add(done as u64)) {
+        match read(rest, addr.wrapping_add(done as u64)) {
             // So it ends where no process is left that has this memory (fs/proc/base.c, `mem_rw`).
-            Ok(0) if done == 0 => return Err(Errno::ESRCH),
-            Ok(0) => return Err(Errno::EFAULT),
+            Ok(0) if done == 0 => return Err(Failure::Errno(Errno::ESRCH)),
+            Ok(0) => return Err(Failure::Errno(Errno::EFAULT)),
             Ok(len) => done += len,
-            Err(why) => match errno(&why) {
-                Errno::EINTR => {}
-                // Addresses from 2⁶³ on are not even asked for.
-                Errno::EIO | Errno::EINVAL | Errno::EOVERFLOW => return Err(Errno::EFAULT),
-                other => return Err(other),
-            },
+            Err(Failure::Errno(Errno::EINTR)) => {}
+            // Addresses from 2⁶³ on are not even asked for.
+            Err(Failure::Errno(Errno::EIO | Errno::EINVAL | Errno::EOVERFLOW)) => {
+                return Err(Failure::Errno(Errno::EFAULT));
+            }
+            other => return other.map(|_| ()),
         }
     }
     Ok(())
@@ -73,14 +105,22 @@ mod tests {
         let data: Vec<u8> = (0..=255).collect();
         let mut copy = vec![0; data.len()];
         for _ in 0..2 {
-            assert_eq!(memory.read(me, data.as_ptr() as u64, &mut copy), Ok(()));
+            let addr = data.as_ptr() as u64;
+            assert_eq!(memory.read_here(me, addr, &mut copy), Ok(()));
+            assert_eq!(copy, data);
+            copy.fill(0);
+            assert_eq!(memory.read(me, addr, &mut copy), Ok(()));
             assert_eq!(copy, data);
             copy.fill(0);
         }
         for addr in [8, u64::MAX - 4] {
-            assert_eq!(memory.read(me, addr, &mut copy), Err(Errno::EFAULT));
+            assert_eq!(memory.read_here(me, addr, &mut copy), Err(Errno::EFAULT));
+            let aside = memory.read(me, addr, &mut copy);
+            assert_eq!(aside, Err(Failure::Errno(Errno::EFAULT)));
         }
         let gone = MemoryFile::default().read(i32::MAX, 8, &mut copy);
+        assert_eq!(gone, Err(Failure::Errno(Errno::ESRCH)));
+        let gone = MemoryFile::default().read_here(i32::MAX, 8, &mut copy);
         assert_eq!(gone, Err(Errno::ESRCH));
     }
 
@@ -93,9 +133,9 @@ mod tests {
         let pid = child.id().cast_signed();
         let memory = MemoryFile::default();
         // Opened while it is there.
-        let _ = memory.read(pid, 8, &mut [0]);
+        let _ = memory.read_here(pid, 8, &mut [0]);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(memory.read(pid, 8, &mut [0]), Err(Errno::ESRCH));
+        assert_eq!(memory.read_here(pid, 8, &mut [0]), Err(Errno::ESRCH));
     }
 }

@@ -1,9 +1,13 @@
 //! The processes under observation and the binary they run.
 
+mod aside;
+mod aside_process;
+mod budget;
 pub mod checked;
 pub mod child;
 pub mod clock;
 pub mod closed;
+pub mod closed_output;
 pub mod code_in_memory;
 pub mod core_dump;
 pub mod cpu;
@@ -18,6 +22,7 @@ pub mod last_words;
 mod lease;
 pub mod limits;
 pub mod live;
+mod look;
 pub mod machine;
 pub mod mapped;
 pub mod memory;
@@ -33,6 +38,7 @@ mod program_file;
 mod same_pages;
 pub mod signals;
 pub mod survey;
+pub mod texts;
 mod time_namespace;
 pub mod tracer;
 mod unpacked;
@@ -128,6 +134,7 @@ pub fn resolve(selection: &Selection) -> Result<Resolved> {
 /// The same; says what may take long.
 pub fn resolve_telling(selection: &Selection, tell: &dyn Fn(&str)) -> Result<Resolved> {
     namespace::require_own_proc()?;
+    aside::prepare();
     match selection {
         Selection::File(path) => {
             let target = Target::open(path, Scope::Everyone)?;

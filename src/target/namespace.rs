@@ -8,6 +8,8 @@ use anyhow::bail;
 use nix::sys::stat::major;
 use nix::sys::stat::minor;
 
+use super::texts;
+
 /// The initial namespaces' inodes, the same on every machine (`PROC_PID_INIT_INO` and `PROC_USER_INIT_INO`,
 /// include/linux/proc_ns.h).
 const INITIAL_PID: u64 = 0xeffffffc;
@@ -41,14 +43,14 @@ pub fn in_user_namespace() -> bool {
 
 /// Whether a process is in a PID namespace below the one of /proc.
 pub fn is_below(pid: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = texts::read(format!("/proc/{pid}/status")).unwrap_or_default();
     numbers(&status) > 1
 }
 
 /// Ends with the reason when the numbers in /proc are not those that grtmon's own system calls go by: it would read
 /// other processes than those that were meant.
 pub fn require_own_proc() -> Result<()> {
-    match fs::read_to_string("/proc/self/status") {
+    match texts::read("/proc/self/status") {
         Ok(status) if numbers(&status) <= 1 => Ok(()),
         Ok(_) => bail!(
             "/proc is of another PID namespace than grtmon's own: mount it anew (unshare --mount-proc does), or run grtmon in that namespace"
@@ -63,7 +65,7 @@ pub fn require_own_proc() -> Result<()> {
 }
 
 /// In how many PID namespaces a process has a number, from that of /proc down to its own (`NSpid`, proc(5)).
-fn numbers(status: &str) -> usize {
+pub(super) fn numbers(status: &str) -> usize {
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
     line.map_or(1, |numbers| numbers.split_whitespace().count())
 }

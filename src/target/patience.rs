@@ -1,5 +1,8 @@
 //! Work on what others have made, which may take any time: each piece gets so much of it, and is given up then.
 //!
+//! What counts is the work that was done, CPU time; a busy machine is no reason to give anything up. What does not work but
+//! waits, for a disk or for a server that does not answer, is given up when that has been long enough.
+//!
 //! A thread cannot be stopped. One that is at work on what was given up goes on until it is done or grtmon ends, and
 //! another takes its place.
 
@@ -13,8 +16,24 @@ use crossbeam_channel::RecvTimeoutError;
 use crossbeam_channel::Sender;
 use crossbeam_channel::unbounded;
 
-/// However many pieces have been given up, the next one gets this much.
-const LEAST: Duration = Duration::from_millis(200);
+use super::clock::ThreadClock;
+
+/// However many pieces have been given up, the next one may wait so long.
+const LEAST: Duration = Duration::from_secs(1);
+/// So many times as long as it may wait, it may take in all: whoever gives it a little again and again is not to keep us.
+const TIMES: u32 = 12;
+/// How often it is looked how far each is.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What a piece may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    /// CPU time.
+    pub(super) work: Duration,
+    /// How long it may wait without any: half of that after the first that was given up for it, and so on, since many of
+    /// them together are not to keep us long.
+    pub(super) wait: Duration,
+}
 
 /// What became of a piece of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,15 +46,54 @@ pub(super) enum Outcome<T> {
 
 /// What a worker tells.
 enum News<T> {
-    Began(usize),
+    Began(usize, ThreadClock),
     Done(usize, T),
 }
 
-/// Does `work` with each input, on all processors; what became of each, in their order. Each may take `time`; half of
-/// that after the first that was given up, and so on: many of them together are not to keep us long.
+/// A piece that is being worked on.
+struct AtWork {
+    began: Instant,
+    clock: ThreadClock,
+    limit: Limit,
+    /// When it was last seen to have done more, and how much.
+    moved: Instant,
+    used: Duration,
+}
+
+impl AtWork {
+    fn new(clock: ThreadClock, limit: Limit) -> Self {
+        let now = Instant::now();
+        Self {
+            began: now,
+            clock,
+            limit,
+            moved: now,
+            used: Duration::ZERO,
+        }
+    }
+
+    /// Looks how far it is. Whether it has done all the work that it may.
+    fn is_spent(&mut self) -> bool {
+        let used = self.clock.used().unwrap_or(self.used);
+        if used > self.used {
+            (self.moved, self.used) = (Instant::now(), used);
+        }
+        used >= self.limit.work
+    }
+
+    /// Whether it has waited as long as it may, where others were given up before.
+    fn is_late(&self, given_up: u32) -> bool {
+        let wait = self.limit.wait / 2_u32.saturating_pow(given_up);
+        let wait = wait.max(LEAST);
+        self.moved.elapsed() >= wait || self.began.elapsed() >= wait * TIMES
+    }
+}
+
+/// Does `work` with each input, on all processors; what became of each, in their order. Each may take as much as `limit`
+/// says.
 pub(super) fn each<I, T>(
     inputs: Vec<I>,
-    time: Duration,
+    limit: impl Fn(&I) -> Limit,
     work: impl Fn(&I) -> T + Send + Sync + 'static,
 ) -> Vec<Outcome<T>>
 where
@@ -49,6 +107,7 @@ where
     }
     drop(give);
     let (tell, news) = unbounded();
+    let limits: Vec<Limit> = inputs.iter().map(limit).collect();
     let inputs = Arc::new(inputs);
     let work = Arc::new(work);
     let start = || {
@@ -60,7 +119,7 @@ where
                 let Some(input) = inputs.get(place) else {
                     continue;
                 };
-                if tell.send(News::Began(place)).is_err() {
+                if tell.send(News::Began(place, ThreadClock::now())).is_err() {
                     return;
                 }
                 let done = work(input);
@@ -84,14 +143,15 @@ where
             .collect();
     }
     let mut outcomes: HashMap<usize, Outcome<T>> = HashMap::new();
-    let mut at_work: HashMap<usize, Instant> = HashMap::new();
-    let mut time = time.max(LEAST);
+    let mut at_work: HashMap<usize, AtWork> = HashMap::new();
+    let mut late = 0;
+    let mut looked = Instant::now();
     while workers > 0 && outcomes.len() < inputs.len() {
-        let next = at_work.values().min().map(|began| *began + time);
-        let wait = next.map_or(time, |end| end.saturating_duration_since(Instant::now()));
-        match news.recv_timeout(wait) {
-            Ok(News::Began(place)) => {
-                at_work.insert(place, Instant::now());
+        match news.recv_timeout(LOOK) {
+            Ok(News::Began(place, clock)) => {
+                if let Some(limit) = limits.get(place) {
+                    at_work.insert(place, AtWork::new(clock, *limit));
+                }
             }
             Ok(News::Done(place, done)) => {
                 if at_work.remove(&place).is_some() {
@@ -99,15 +159,21 @@ where
                 }
             }
             Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                let late = at_work.iter().find(|(_, began)| began.elapsed() >= time);
-                if let Some(place) = late.map(|(place, _)| *place) {
-                    at_work.remove(&place);
-                    outcomes.insert(place, Outcome::GivenUp);
-                    time = (time / 2).max(LEAST);
-                    workers -= usize::from(!start());
-                }
-            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if looked.elapsed() < LOOK {
+            continue;
+        }
+        looked = Instant::now();
+        let over = at_work.iter_mut().find_map(|(place, one)| {
+            let is_spent = one.is_spent();
+            (is_spent || one.is_late(late)).then_some((*place, is_spent))
+        });
+        if let Some((place, is_spent)) = over {
+            late += u32::from(!is_spent);
+            at_work.remove(&place);
+            outcomes.insert(place, Outcome::GivenUp);
+            workers -= usize::from(!start());
         }
     }
     (0..inputs.len())
@@ -117,38 +183,97 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering;
+
     use super::*;
+
+    const LIMIT: Limit = Limit {
+        work: Duration::from_millis(100),
+        wait: Duration::from_secs(2),
+    };
 
     #[test]
     fn what_takes_too_long_is_given_up_and_the_rest_is_done() {
-        let inputs: Vec<u32> = (0..40).collect();
-        let outcomes = each(inputs, LEAST, |input| {
-            if input % 10 == 3 {
-                thread::sleep(Duration::from_secs(3600));
-            }
-            input * 2
-        });
-        for (input, outcome) in (0..40).zip(outcomes) {
+        let inputs: Vec<u32> = (0..20).collect();
+        let outcomes = each(
+            inputs,
+            |_| LIMIT,
+            |input| {
+                if input % 10 == 3 {
+                    thread::sleep(Duration::from_secs(3600));
+                }
+                if input % 10 == 4 {
+                    loop {
+                        std::hint::spin_loop();
+                    }
+                }
+                input * 2
+            },
+        );
+        for (input, outcome) in (0..20).zip(outcomes) {
             let expected = match input % 10 {
-                3 => Outcome::GivenUp,
+                3 | 4 => Outcome::GivenUp,
                 _ => Outcome::Done(input * 2),
             };
             assert_eq!(outcome, expected, "{input}");
         }
     }
 
+    /// Others keep the processors busy: it takes longer, and is done.
+    #[test]
+    fn a_busy_machine_is_no_reason_to_give_up() {
+        let done = AtomicBool::new(false);
+        let spin = || {
+            while !done.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        };
+        thread::scope(|scope| {
+            let processors = thread::available_parallelism().unwrap().get();
+            for _ in 0..8 * processors {
+                scope.spawn(spin);
+            }
+            let limit = Limit {
+                work: Duration::from_secs(1),
+                wait: Duration::from_secs(60),
+            };
+            let outcomes = each(
+                vec![1],
+                |_| limit,
+                |input| {
+                    let began = Instant::now();
+                    let clock = ThreadClock::now();
+                    while clock.used() < Some(Duration::from_millis(100)) {
+                        std::hint::spin_loop();
+                    }
+                    (*input, began.elapsed())
+                },
+            );
+            done.store(true, Ordering::Relaxed);
+            let [Outcome::Done((1, took))] = outcomes[..] else {
+                panic!("{outcomes:?}");
+            };
+            assert!(took > Duration::from_millis(100), "{took:?}");
+        });
+    }
+
     #[test]
     fn nothing_is_done_at_once() {
-        assert_eq!(each(Vec::<u32>::new(), LEAST, |input| *input), []);
+        assert_eq!(each(Vec::<u32>::new(), |_| LIMIT, |input| *input), []);
     }
 
     /// It is not known; the others are not in danger.
     #[test]
     fn one_that_panics_is_given_up() {
-        let outcomes = each(vec![1, 2], LEAST, |input| {
-            assert_eq!(*input, 1, "on purpose");
-            *input
-        });
+        let outcomes = each(
+            vec![1, 2],
+            |_| LIMIT,
+            |input| {
+                assert_eq!(*input, 1, "on purpose");
+                *input
+            },
+        );
         assert_eq!(outcomes, [Outcome::Done(1), Outcome::GivenUp]);
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn one(pid: i32) -> Option<PathBuf> {
 /// Calls `with` with each piece of code that is of a library of Go, and with its file and a path to it; or of one that
 /// may be, and cannot be opened.
 fn each(pid: i32, mut with: impl FnMut(&Mapping<'_>, Option<(ProgramFile, PathBuf)>)) {
-    let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else {
+    let Ok(maps) = super::texts::maps(pid) else {
         return;
     };
     let own = fs::metadata(format!("/proc/{pid}/exe")).map(|it| it.ino());

@@ -1,6 +1,6 @@
 //! How /proc is mounted: it can hide the processes of others.
 
-use std::fs;
+use super::texts;
 
 /// CAP_SYS_PTRACE, which sees through it (fs/proc/base.c, `has_pid_permissions`).
 const CAP_SYS_PTRACE: u64 = 1 << 19;
@@ -8,7 +8,7 @@ const CAP_SYS_PTRACE: u64 = 1 << 19;
 /// Whether /proc may lack processes that are there, because it is mounted with `hidepid` (proc(5)) and we have no
 /// CAP_SYS_PTRACE.
 pub fn hides_processes() -> bool {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = texts::read("/proc/self/mountinfo").unwrap_or_default();
     let capabilities = procfs::process::Process::myself()
         .and_then(|process| process.status())
         .map_or(0, |status| status.capeff);
@@ -16,7 +16,7 @@ pub fn hides_processes() -> bool {
 }
 
 /// In the lines of mountinfo, the last that is of /proc counts.
-fn hides(mounts: &str) -> bool {
+pub(super) fn hides(mounts: &str) -> bool {
     let mut of_proc = mounts.lines().filter_map(|line| {
         let (mount, filesystem) = line.split_once(" - ")?;
         let is_proc = mount.split(' ').nth(4) == Some("/proc") && filesystem.starts_with("proc ");

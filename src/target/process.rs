@@ -16,6 +16,7 @@ use procfs::process::Process;
 
 use super::live;
 use super::proc_mount;
+use super::texts;
 
 /// A process, told apart from a later one with the same number by its start time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +163,7 @@ pub(super) struct Running {
 /// How much code a process has, in KiB (`VmExe`, proc(5)): everybody may know. `None` for what
 /// has no memory of its own: a kernel thread, or one that has ended.
 pub(super) fn code_kib(pid: i32) -> Option<u64> {
-    Process::new(pid).ok()?.status().ok()?.vmexe
+    texts::status(pid)?.vmexe
 }
 
 /// Every process that runs a file for which `is_meant` says so now, which is given its path. `may_be` is asked of those that may not be looked at.

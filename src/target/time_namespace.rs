@@ -83,14 +83,14 @@ fn offset_ns(process: &str) -> Option<i128> {
 }
 
 /// `monotonic  -3600  0`: seconds and nanoseconds, the latter not negative.
-fn monotonic(offsets: &str) -> Option<i128> {
+pub(super) fn monotonic(offsets: &str) -> Option<i128> {
     let line = offsets
         .lines()
         .find_map(|line| line.strip_prefix("monotonic"))?;
     let mut words = line.split_ascii_whitespace();
-    let seconds: i128 = words.next()?.parse().ok()?;
-    let rest: i128 = words.next()?.parse().ok()?;
-    Some(seconds * 1_000_000_000 + rest)
+    let seconds: i64 = words.next()?.parse().ok()?;
+    let rest: i64 = words.next()?.parse().ok()?;
+    Some(i128::from(seconds) * 1_000_000_000 + i128::from(rest))
 }
 
 #[cfg(test)]

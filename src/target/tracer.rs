@@ -9,6 +9,8 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use super::texts;
+
 /// Tracers that only look at system calls.
 const HARMLESS: [&str; 2] = ["strace", "proot"];
 
@@ -34,9 +36,9 @@ impl fmt::Display for Tracer {
 impl Tracer {
     /// The tracer of this process, if it has one that grtmon can see: not one outside of its PID namespace.
     pub fn of(pid: i32) -> Option<Self> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let status = texts::read(format!("/proc/{pid}/status")).ok()?;
         let tracer = tracer_pid(&status).filter(|tracer| !is_ours(*tracer))?;
-        let name = fs::read_to_string(format!("/proc/{tracer}/comm")).unwrap_or_default();
+        let name = texts::read(format!("/proc/{tracer}/comm")).unwrap_or_default();
         let shown = |it: char| if it.is_ascii_graphic() { it } else { '?' };
         Some(Self {
             pid: tracer,
@@ -59,7 +61,7 @@ pub fn is_held(pid: i32) -> bool {
         if look > 0 {
             thread::sleep(APART);
         }
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let status = texts::read(format!("/proc/{pid}/status")).unwrap_or_default();
         if state(&status) != Some('t') || tracer_pid(&status).is_some_and(is_ours) {
             return false;
         }
@@ -73,14 +75,14 @@ fn is_ours(tracer: i32) -> bool {
     fs::exists(format!("/proc/self/task/{tracer}")).unwrap_or(false)
 }
 
-fn tracer_pid(status: &str) -> Option<i32> {
+pub(super) fn tracer_pid(status: &str) -> Option<i32> {
     field(status, "TracerPid:")?
         .parse()
         .ok()
         .filter(|pid| *pid != 0)
 }
 
-fn state(status: &str) -> Option<char> {
+pub(super) fn state(status: &str) -> Option<char> {
     field(status, "State:")?.chars().next()
 }
 

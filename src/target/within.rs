@@ -8,6 +8,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::survey;
+use super::texts;
 
 /// What of Go a process has in it besides its program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ const MAX_FILES: usize = 4096;
 pub(super) fn find(pid: i32) -> Option<Within> {
     let root = PathBuf::from(format!("/proc/{pid}/root"));
     let own = fs::read_link(format!("/proc/{pid}/exe")).ok();
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let maps = texts::maps(pid).ok()?;
     let mut seen = HashSet::new();
     let files = code(&maps).filter(|path| seen.insert(*path));
     let files = files.filter(|path| own.as_deref() != Some(Path::new(path)));
@@ -55,7 +56,7 @@ pub(super) fn find(pid: i32) -> Option<Within> {
 }
 
 /// The paths of the files of which code is mapped (proc(5), /proc/PID/maps).
-fn code(maps: &str) -> impl Iterator<Item = &str> {
+pub(super) fn code(maps: &str) -> impl Iterator<Item = &str> {
     maps.lines().filter_map(|line| {
         let mut words = line.splitn(6, ' ');
         let rights = words.nth(1)?;

@@ -2,87 +2,17 @@
 
 use std::{
     collections::hash_map::DefaultHasher,
-    fs,
+    env, fs,
     hash::{Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
     sync::atomic::{AtomicU32, Ordering},
-    sync::{Mutex, OnceLock},
 };
 
-use super::profile;
+use super::embedded::Embedded;
+use super::pgo::{self, Pgo};
 use super::toolchain::{Toolchain, full_matrix, prebuilt, wide_matrix};
-
-/// Which calls the compiler takes for frequent, by a profile (`-pgo`; Go 1.21 and later).
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub(crate) enum Pgo {
-    /// Without a profile.
-    #[default]
-    None,
-    /// All that a busy program does, but for allocation, what happens a few times in a garbage collection, and a few calls.
-    Busy,
-    /// All.
-    Everything,
-}
-
-impl Pgo {
-    fn is_hot(self, caller: &str, callee: &str) -> bool {
-        const SELDOM: [&str; 15] = [
-            "runtime.(*gcControllerState).startCycle",
-            "runtime.stopTheWorldWithSema",
-            "runtime.startTheWorldWithSema",
-            "runtime.freeStackSpans",
-            "runtime.runqputslow",
-            "runtime.preemptPark",
-            // Calls of these tell where variables are in a program without symbols.
-            "runtime.atomicwb",
-            "runtime.(*lfstack).push",
-            "runtime.(*mheap).alloc",
-            "runtime.(*mheap).nextSpanForSweep",
-            "runtime.(*consistentHeapStats).acquire",
-            "runtime.(*gcControllerState).update",
-            "runtime.(*mcache).refill",
-            "runtime.(*mcache).allocLarge",
-            "runtime.mcommoninit",
-        ];
-        // The ends of a program, signals and tracing: inlined into everything, they are refused by the compiler of Go 1.26
-        // (write barriers) and by the linker (stack that must not grow).
-        const NEVER: [&str; 13] = [
-            "print",
-            "panic",
-            "fatal",
-            "throw",
-            "gopanic",
-            "rtype.",
-            "(*rtype)",
-            "name.",
-            "trace",
-            "(*trace",
-            "sig",
-            "badsignal",
-            "dropm",
-        ];
-        let ends = |name: &str| {
-            let bare = name.strip_prefix("runtime.").unwrap_or_default();
-            NEVER.iter().any(|it| bare.starts_with(it))
-        };
-        // Nor code of other packages inlined into the runtime, where it would have to do without write barriers.
-        let leaves = caller.starts_with("runtime.") && !callee.starts_with("runtime.");
-        if leaves || ends(caller) || ends(callee) {
-            return false;
-        }
-        match self {
-            Self::None => false,
-            Self::Busy => {
-                // Once for each thread, and once in a collection.
-                !["runtime.mcommoninit", "runtime.gcMarkTermination"].contains(&caller)
-                    && !SELDOM.contains(&callee)
-                    && !callee.starts_with("runtime.mallocgc")
-            }
-            Self::Everything => true,
-        }
-    }
-}
 
 /// How a Go program is built.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -97,6 +27,12 @@ pub(crate) struct Build {
     pub(crate) unoptimized: bool,
     /// `-gcflags=all=-l`: not inlined.
     pub(crate) not_inlined: bool,
+    /// `-race`; takes cgo.
+    pub(crate) race: bool,
+    /// More `-ldflags`, as `-linkmode=external`; empty for none.
+    pub(crate) ldflags: &'static str,
+    /// Whether it is inside a program in C: for the fixture only.
+    pub(crate) embedded: Embedded,
     /// `-pgo`.
     pub(crate) pgo: Pgo,
     /// `GOEXPERIMENT`; empty for none.
@@ -121,6 +57,9 @@ impl Build {
         cgo: false,
         unoptimized: false,
         not_inlined: false,
+        race: false,
+        ldflags: "",
+        embedded: Embedded::No,
         pgo: Pgo::None,
         experiment: "",
         tags: "",
@@ -155,6 +94,11 @@ impl Build {
         pgo: Pgo::Busy,
         ..Self::STRIPPED
     };
+    /// With a profile as people have one.
+    pub(crate) const STRIPPED_LOAD: Self = Self {
+        pgo: Pgo::Load,
+        ..Self::STRIPPED
+    };
     /// With all of the runtime inlined that can be.
     pub(crate) const STRIPPED_PGO_EVERYTHING: Self = Self {
         pgo: Pgo::Everything,
@@ -181,15 +125,58 @@ impl Build {
         ..Self::PIE
     };
     /// The builds of the full matrix.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::DEFAULT,
         Self::STRIPPED,
         Self::PIE,
         Self::CGO,
         Self::STRIPPED_PIE,
         Self::STRIPPED_PIE_CGO,
+        Self::STRIPPED_LOAD,
         Self::STRIPPED_PGO,
     ];
+
+    /// Builds that few make, each with a test of its own; for `GRTMON_TEST_BUILD`.
+    pub(crate) const ODD: [Self; 8] = [
+        Self::RACE,
+        Self {
+            ldflags: "-linkmode=external",
+            ..Self::CGO
+        },
+        Self::STATIC_PIE,
+        Self::ARCHIVE,
+        Self {
+            strip: true,
+            ..Self::ARCHIVE
+        },
+        Self {
+            gcflags: "-N -l",
+            ..Self::STRIPPED
+        },
+        Self {
+            gcflags: "-l",
+            ..Self::STRIPPED
+        },
+        Self {
+            gcflags: "-l=4",
+            ..Self::STRIPPED
+        },
+    ];
+    /// With the race detector.
+    pub(crate) const RACE: Self = Self {
+        race: true,
+        ..Self::DEFAULT
+    };
+    /// Position-independent, without a dynamic loader; linked by gcc.
+    pub(crate) const STATIC_PIE: Self = Self {
+        ldflags: "-linkmode=external -extldflags=-static-pie",
+        ..Self::STRIPPED_PIE_CGO
+    };
+    /// Within a program in C.
+    pub(crate) const ARCHIVE: Self = Self {
+        embedded: Embedded::Archive,
+        ..Self::DEFAULT
+    };
 
     /// This one, unless the programs of this run are built already.
     pub(crate) fn or_prebuilt(self) -> Self {
@@ -209,6 +196,11 @@ impl Build {
             (self.cgo, "cgo"),
             (self.unoptimized, "unoptimized"),
             (self.not_inlined, "not-inlined"),
+            (self.race, "race"),
+            (self.embedded == Embedded::Archive, "c-archive"),
+            (self.embedded == Embedded::Shared, "c-shared"),
+            (!self.ldflags.is_empty(), self.ldflags),
+            (self.pgo == Pgo::Load, "pgo-load"),
             (self.pgo == Pgo::Busy, "pgo"),
             (self.pgo == Pgo::Everything, "pgo-everything"),
             (!self.experiment.is_empty(), self.experiment),
@@ -230,28 +222,46 @@ impl Build {
     }
 }
 
-/// The builds of this run: all of them, or those that differ most.
-pub(crate) fn builds() -> &'static [Build] {
-    static PREBUILT: OnceLock<[Build; 1]> = OnceLock::new();
+/// The builds of this run with a toolchain: all of them, or those that differ most.
+pub(crate) fn builds(toolchain: &Toolchain) -> Vec<Build> {
     if prebuilt().is_some() {
-        PREBUILT.get_or_init(|| [Build::DEFAULT.or_prebuilt()])
-    } else if full_matrix() {
-        &Build::ALL
-    } else if wide_matrix() {
-        &[Build::DEFAULT, Build::STRIPPED_PIE, Build::STRIPPED_PIE_CGO]
-    } else {
-        &[Build::DEFAULT, Build::STRIPPED_PIE]
+        return vec![Build::DEFAULT.or_prebuilt()];
     }
+    if let Ok(names) = env::var("GRTMON_TEST_BUILD") {
+        let named = |name| {
+            let all = Build::ALL.into_iter().chain(Build::ODD);
+            let build = all.into_iter().find(|it| it.name() == name);
+            build.unwrap_or_else(|| panic!("no build is called {name}"))
+        };
+        return names.split(',').map(named).collect();
+    }
+    // Before Go 1.21 there are no profiles.
+    let can = |build: &Build| build.pgo == Pgo::None || toolchain.minor() >= 21;
+    if full_matrix() {
+        return Build::ALL.into_iter().filter(can).collect();
+    }
+    let mut builds = vec![Build::DEFAULT, Build::STRIPPED_PIE];
+    if wide_matrix() {
+        builds.push(Build::STRIPPED_PIE_CGO);
+        // One version each has to do.
+        match toolchain.minor() {
+            24 => builds.push(Build::STRIPPED_PGO),
+            27 => builds.push(Build::STRIPPED_LOAD),
+            _ => {}
+        }
+    }
+    builds
 }
 
 /// The builds of this run, and those for the other machine that take no C compiler: to be read, not to be run.
-pub(crate) fn builds_of_all_machines() -> Vec<Build> {
-    let arm64: &[Build] = if full_matrix() {
-        &[Build::ARM64, Build::ARM64_PIE, Build::ARM64_STRIPPED_PIE]
-    } else {
-        &[Build::ARM64, Build::ARM64_STRIPPED_PIE]
-    };
-    [builds(), arm64].concat()
+pub(crate) fn builds_of_all_machines(toolchain: &Toolchain) -> Vec<Build> {
+    let mut builds = builds(toolchain);
+    builds.push(Build::ARM64);
+    if full_matrix() {
+        builds.push(Build::ARM64_PIE);
+    }
+    builds.push(Build::ARM64_STRIPPED_PIE);
+    builds
 }
 
 /// The fixture `testgo` (see testgo/README.md).
@@ -305,7 +315,7 @@ fn scratch() -> PathBuf {
 
 /// The program in this directory, built unless it was before.
 fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> PathBuf {
-    let profile = profile(toolchain, build, name, source);
+    let profile = pgo::profile(toolchain, build);
     // One build at a time in this process; another process would do the same work, to no harm.
     static BUILDING: Mutex<()> = Mutex::new(());
     static UNIQUE: AtomicU32 = AtomicU32::new(0);
@@ -313,11 +323,17 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
 
     let mut hash = DefaultHasher::new();
     hash_directory(source, &mut hash);
+    let mut build_name = build.name();
+    if let Some(profile) = &profile {
+        // Another profile is another build.
+        let mut hash = DefaultHasher::new();
+        fs::read(profile).unwrap().hash(&mut hash);
+        build_name += &format!("-{:016x}", hash.finish());
+    }
     let directory = scratch().join(format!(
-        "{name}-{:016x}/go{}/{}",
+        "{name}-{:016x}/go{}/{build_name}",
         hash.finish(),
         toolchain.version.replace(' ', "_"),
-        build.name()
     ));
     let binary = directory.join(name);
     if binary.is_file() {
@@ -338,6 +354,13 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
     let mut link = Vec::new();
     if build.strip {
         link.push("-s -w".to_owned());
+    }
+    if !build.ldflags.is_empty() {
+        link.push(build.ldflags.to_owned());
+    }
+    command.args(build.embedded.arguments());
+    if build.race {
+        command.arg("-race");
     }
     if !build.version.is_empty() {
         link.push(format!("-X 'runtime.buildVersion={}'", build.version));
@@ -367,7 +390,7 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
     if !build.tags.is_empty() {
         command.args(["-tags", build.tags]);
     }
-    if build.cgo {
+    if build.cgo || build.race || build.embedded != Embedded::No {
         command.env("CGO_ENABLED", "1");
     }
     for (name, value) in [("GOEXPERIMENT", build.experiment), ("GOARCH", build.arch)] {
@@ -383,34 +406,9 @@ fn built(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Path
         toolchain.version,
         String::from_utf8_lossy(&output.stderr)
     );
+    build.embedded.link(&unfinished, build.strip);
     fs::rename(&unfinished, &binary).unwrap();
     binary
-}
-
-/// The profile that the build asks for, made from the same program.
-fn profile(toolchain: &Toolchain, build: Build, name: &str, source: &Path) -> Option<PathBuf> {
-    if build.pgo == Pgo::None || toolchain.minor() < 21 {
-        return None;
-    }
-    let plain = Build {
-        not_inlined: true,
-        pgo: Pgo::None,
-        strip: false,
-        pie: false,
-        ..build
-    };
-    let program = built(toolchain, plain, name, source);
-    static WRITING: Mutex<()> = Mutex::new(());
-    let _guard = WRITING.lock().unwrap_or_else(|it| it.into_inner());
-    let file = program.with_file_name(format!("{:?}.pprof", build.pgo));
-    if !file.is_file() {
-        let unfinished = file.with_extension(std::process::id().to_string());
-        profile::write(&program, &unfinished, |caller, callee| {
-            build.pgo.is_hot(caller, callee)
-        });
-        fs::rename(&unfinished, &file).unwrap();
-    }
-    Some(file)
 }
 
 /// Hashes names and contents of all files that take part in a build.

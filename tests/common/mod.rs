@@ -15,8 +15,9 @@
 //!
 //! What runs is set from outside:
 //!
-//! - `GRTMON_TEST_MATRIX=full` (implied by `CI`): every toolchain × every build; `wide`: × four builds. Otherwise the
-//!   newest toolchain that is there, in two builds. `GRTMON_TEST_GO=1.21.13,1.27.3` picks versions.
+//! - `GRTMON_TEST_MATRIX=full` (implied by `CI`): every toolchain × every build; `wide`: × the builds that differ
+//!   most. Otherwise the newest toolchain that is there, in two builds. `GRTMON_TEST_GO=1.21.13,1.27.3` picks versions,
+//!   `GRTMON_TEST_BUILD=stripped,stripped+pgo` builds.
 //! - `GRTMON_REQUIRE_ALL=1` (implied by `CI`): a test that cannot run fails instead of saying
 //!   `skipped: why`.
 //! - `GRTMON_CACHE`: where toolchains are kept (see tests/setup/cache.sh).
@@ -31,8 +32,10 @@
 )]
 
 mod build;
+mod embedded;
 mod grtmon;
 mod methods;
+mod pgo;
 mod process;
 mod profile;
 mod require;
@@ -43,9 +46,11 @@ mod vendor;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{
-    build::{Build, Pgo, builds, builds_of_all_machines, copy_program, fixture, module, program},
+    build::{Build, builds, builds_of_all_machines, copy_program, fixture, module, program},
+    embedded::Embedded,
     grtmon::{Grtmon, Output, command, grtmon},
     methods::methods,
+    pgo::Pgo,
     process::{Fixture, PATIENCE, Process},
     require::{require_capabilities_or_skip, require_root_or_skip, tool},
     server::{Server, prometheus as prometheus_server},

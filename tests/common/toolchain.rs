@@ -7,6 +7,8 @@ use std::{
     sync::OnceLock,
 };
 
+use grtmon::go::versions::{NEWEST_TESTED, OLDEST_TESTED};
+
 use super::skip::in_ci;
 
 /// Everything that is supported is tested with these; the first is Debian 12's own package, the
@@ -80,7 +82,9 @@ pub(crate) fn toolchains() -> &'static [Toolchain] {
         }
         let newest = installed()
             .into_iter()
-            .filter(|it| (19..=27).contains(&it.minor()))
+            .filter(|it| {
+                (u32::from(OLDEST_TESTED)..=u32::from(NEWEST_TESTED)).contains(&it.minor())
+            })
             .max_by_key(|it| minor_patch(&it.version));
         vec![newest.unwrap_or_else(|| obtain(MATRIX[MATRIX.len() - 1]))]
     })

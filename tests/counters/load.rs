@@ -1,7 +1,7 @@
 //! While a program allocates as fast as it can, no count ever goes down.
 
 use grtmon::go::{
-    layout::size_classes::CLASS_BYTES,
+    binary::size_classes::CLASS_BYTES,
     process::heap_counters::{Allocated, HeapCounters},
 };
 

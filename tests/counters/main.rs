@@ -1,5 +1,5 @@
 //! The runtime's own counters, read from outside: held against what programs say of themselves, while they rest and
-//! while they run as fast as they can; with memory that is damaged; and the commands that show them.
+//! while they run as fast as they can; and the commands that show them. (For memory that is damaged see tests/fuzz.)
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,7 +12,6 @@
 mod common;
 
 mod commands;
-mod damaged;
 mod load;
 mod prometheus;
 mod quiet;

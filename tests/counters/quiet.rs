@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use grtmon::{
-    go::layout::size_classes::CLASS_BYTES,
+    go::binary::size_classes::CLASS_BYTES,
     model::metric::{Metric, Value},
 };
 use serde_json::Value as Json;
@@ -31,8 +31,8 @@ const RUNNABLE: &str = "/sched/goroutines/runnable:goroutines";
 #[test]
 fn quiet_readings_equal_the_programs_own() {
     for toolchain in toolchains() {
-        for build in builds() {
-            let program = fixture(toolchain, *build);
+        for build in builds(toolchain) {
+            let program = fixture(toolchain, build);
             let anatomy = anatomy(&program);
             let name = format!("Go {} {}", toolchain.version, build.name());
             let mut target = Fixture::start(&program, &["counters"]);

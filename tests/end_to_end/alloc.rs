@@ -32,7 +32,7 @@ fn counted(report: &Value) -> BTreeMap<u64, u64> {
 /// Every class as the runtime counts it. The runtime's own goroutines may have allocated something after
 /// the program's first reading and before grtmon was there, or after it and before the last reading:
 /// what grtmon counted lies between the two accounts, which hardly ever differ.
-fn compare(observed: &Observed) {
+pub(crate) fn compare(observed: &Observed) {
     let end = observed.end();
     nothing_lost(&end);
     within(&counted(&end), &observed.truth);

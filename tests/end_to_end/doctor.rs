@@ -76,3 +76,32 @@ fn it_says_which_privilege_is_missing() {
         "{said}"
     );
 }
+
+#[test]
+fn every_field_that_commands_need_says_where_it_comes_from() {
+    each(|subject| {
+        let target = Fixture::start(&subject.program, &["churn"]);
+        let pid = target.pid_arg();
+        let arguments = ["doctor", "--fields", "--output", "json", "--pid", &pid];
+        let report = grtmon(&arguments).success().json().pop().unwrap();
+        let fields = report["fields"].as_object().unwrap();
+        assert!(fields.len() > 60, "{}", fields.len());
+        for (name, field) in fields {
+            let from = field["from"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{name}: {field}"));
+            assert_eq!(from == "DWARF", !subject.build.strip, "{name}: {field}");
+            assert!(field["value"].is_u64(), "{name}: {field}");
+            assert_eq!(field["contradicted_by"], "", "{name}");
+        }
+        // Whoever says it, code agrees.
+        let goid = &fields["g_goid"];
+        let code = |text: &Value| {
+            text.as_str()
+                .is_some_and(|it| it.contains("code of runtime."))
+        };
+        assert!(code(&goid["from"]) || code(&goid["confirmed_by"]), "{goid}");
+        let stat = &report["commands"]["stat"];
+        assert!(stat["confirmed"].as_u64() > Some(30), "{stat}");
+    });
+}

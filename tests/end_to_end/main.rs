@@ -23,6 +23,7 @@ mod followed;
 mod goroutines;
 mod histograms;
 mod identity;
+mod inside_c;
 mod lifecycle;
 mod listed;
 mod namespaces;

@@ -25,7 +25,7 @@ pub(crate) fn each(check: impl Fn(&Subject)) {
     over(
         toolchains()
             .iter()
-            .flat_map(|it| builds().iter().map(move |build| (it, *build))),
+            .flat_map(|it| builds(it).into_iter().map(move |build| (it, build))),
         check,
     );
 }

@@ -7,11 +7,15 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "test code"
 )]
 
 #[path = "../common/mod.rs"]
 mod common;
+mod hidden;
+mod linked;
+mod no_table;
 
 use std::{collections::BTreeMap, process::Command, time::Duration};
 

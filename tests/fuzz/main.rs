@@ -21,12 +21,15 @@ mod edit;
 
 mod code;
 mod core_dumps;
+mod counters;
 mod damage;
 mod debug_information;
 mod limits;
 mod memory;
+mod proc_texts;
 mod programs;
 mod random;
+mod recorded;
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,7 +38,7 @@ use std::time::{Duration, Instant};
 use random::Random;
 
 /// How many targets there are.
-const TARGETS: u32 = 6;
+const TARGETS: u32 = 8;
 
 /// What one input may take at most: a thousand times what it takes.
 const LONGEST: Duration = Duration::from_secs(60);

@@ -1,5 +1,7 @@
 //! `gc --cycles` and the lines of `GODEBUG=gctrace=1`.
 
+use std::path::Path;
+
 use crate::common::{
     Build, Fixture, Grtmon, PATIENCE, fixture, newest, program, require_capabilities_or_skip,
     toolchains,
@@ -9,20 +11,39 @@ use crate::support::{FORCED, each_method, gctrace, number, observe, run, since_f
 #[test]
 fn cycles_are_those_of_gctrace() {
     each_method(|toolchain, program, method, what| {
-        let (output, truth, stderr) = observe(program, &["gc", "--cycles", "--attach", method]);
-        let mut seen: Vec<&str> = output.stdout.lines().collect();
-        let mut trace = gctrace(&stderr);
-        if toolchain.minor() < 21 {
-            // runtime.GC says before its turn has come that the cycle was forced, which may still be another's
-            // (runtime/mgc.go, gcStart).
-            for line in seen.iter_mut().chain(&mut trace) {
-                *line = line.trim_end_matches(" (forced)");
-            }
-        }
-        assert_eq!(seen, since_first(&trace, &seen), "{what}");
-        assert_eq!(seen.len() as u64, number(&truth["cycles"]), "{what}");
-        assert!(!output.stderr.contains("lost"), "{what}: {}", output.stderr);
+        equal_gctrace(program, &["--attach", method], toolchain.minor(), what);
     });
+}
+
+#[test]
+fn inside_a_program_in_c() {
+    if require_capabilities_or_skip() {
+        for strip in [false, true] {
+            let build = Build {
+                strip,
+                ..Build::ARCHIVE
+            };
+            let program = fixture(newest(), build);
+            equal_gctrace(&program, &[], newest().minor(), &build.name());
+        }
+    }
+}
+
+fn equal_gctrace(program: &Path, options: &[&str], minor: u32, what: &str) {
+    let command = [&["gc", "--cycles"], options].concat();
+    let (output, truth, stderr) = observe(program, &command);
+    let mut seen: Vec<&str> = output.stdout.lines().collect();
+    let mut trace = gctrace(&stderr);
+    if minor < 21 {
+        // runtime.GC says before its turn has come that the cycle was forced, which may still be another's
+        // (runtime/mgc.go, gcStart).
+        for line in seen.iter_mut().chain(&mut trace) {
+            *line = line.trim_end_matches(" (forced)");
+        }
+    }
+    assert_eq!(seen, since_first(&trace, &seen), "{what}");
+    assert_eq!(seen.len() as u64, number(&truth["cycles"]), "{what}");
+    assert!(!output.stderr.contains("lost"), "{what}: {}", output.stderr);
 }
 
 #[test]

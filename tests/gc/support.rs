@@ -63,7 +63,7 @@ fn each_build(check: impl Fn(&Toolchain, Build, PathBuf, &str)) {
             26 | 27 => "nogreenteagc",
             _ => "",
         };
-        let mut all = builds().to_vec();
+        let mut all = builds(toolchain);
         if full_matrix() && prebuilt().is_none() && !experiment.is_empty() {
             all.push(Build {
                 experiment,

@@ -13,7 +13,9 @@ mod common;
 
 mod files;
 mod limited;
+mod odd_starts;
 mod processes;
+mod silent;
 
 use std::{
     os::unix::process::{CommandExt, ExitStatusExt},

@@ -2,7 +2,7 @@
 //! fixture in a file system in memory. Runs without root and without KVM.
 //!
 //! A slice runs with all other tests; `make test-kernels` runs everything and records it in tests/kernels/results.tsv,
-//! from which README.md has its table. How it is made up: `machine.rs` boots, `guest.rs` is the first process there and
+//! from which docs/kernels.md has its table. How it is made up: `machine.rs` boots, `guest.rs` is the first process there and
 //! runs the checks, which are those that tests/end_to_end, tests/gc, tests/dump, tests/counters, and in the whole matrix
 //! tests/sched and tests/top make anywhere.
 #![allow(
@@ -85,8 +85,8 @@ fn arm64_pages_of_16_kib() {
 }
 
 #[test]
-fn the_readme_shows_the_results() {
-    results::compare_with_readme();
+fn the_docs_show_the_results() {
+    results::compare_with_docs();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What came of the whole matrix: tests/kernels/results.tsv, and the table that README.md has of it.
+//! What came of the whole matrix: tests/kernels/results.tsv, and the table that docs/kernels.md has of it.
 
 use std::{collections::BTreeMap, env, fs, sync::Mutex};
 
@@ -7,8 +7,8 @@ use crate::{
     common::{Build, Toolchain},
 };
 
-const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-/// Between these lines README.md has the table.
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kernels.md");
+/// Between these lines docs/kernels.md has the table.
 const MARKS: [&str; 2] = [
     "<!-- kernels: made by make test-kernels -->",
     "<!-- kernels end -->",
@@ -117,7 +117,7 @@ fn read() -> String {
     fs::read_to_string(FILE).unwrap_or_default()
 }
 
-/// The results as README.md shows them: a line for each kernel.
+/// The results as docs/kernels.md shows them: a line for each kernel.
 fn table() -> String {
     let mut rows: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
     for line in read().lines().skip(1) {
@@ -198,20 +198,20 @@ pub(crate) fn compare_with_plan() {
     assert_eq!(rows.len(), planned, "{FILE} has more than is checked");
 }
 
-/// Fails if README.md has another table; `GRTMON_README=write` puts it there.
-pub(crate) fn compare_with_readme() {
-    let readme = fs::read_to_string(README).unwrap();
-    let [begin, end] = MARKS.map(|mark| readme.find(mark).expect(mark));
+/// Fails if docs/kernels.md has another table; `GRTMON_DOCS=write` puts it there.
+pub(crate) fn compare_with_docs() {
+    let docs = fs::read_to_string(DOCS).unwrap();
+    let [begin, end] = MARKS.map(|mark| docs.find(mark).expect(mark));
     let begin = begin + MARKS[0].len();
     let wanted = format!("\n{}", table());
-    if env::var("GRTMON_README").is_ok_and(|it| it == "write") {
-        let new = [&readme[..begin], &wanted, &readme[end..]].concat();
-        fs::write(README, new).unwrap();
+    if env::var("GRTMON_DOCS").is_ok_and(|it| it == "write") {
+        let new = [&docs[..begin], &wanted, &docs[end..]].concat();
+        fs::write(DOCS, new).unwrap();
         return;
     }
     assert_eq!(
-        readme[begin..end],
+        docs[begin..end],
         wanted,
-        "write it anew: GRTMON_README=write cargo test --test kernels readme"
+        "write it anew: GRTMON_DOCS=write cargo test --test kernels docs"
     );
 }

@@ -7,13 +7,14 @@ use std::{
 };
 
 /// What says why, or asks something that does: one of these stands in front of each `return` of a test.
-const SAYS: [&str; 10] = [
+const SAYS: [&str; 11] = [
     "skip(",
     "_or_skip()",
     "tool(",
     "have(",
     "prometheus_server()",
     "Crashed::new(",
+    "silent(mode)",
     "kernel_writes_files()",
     // What a test has nothing to say about: a version of Go, a part of it that only runs when the rest starts it.
     "toolchain.minor()",

@@ -13,7 +13,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod confirmed;
 mod measure;
+mod oracle;
 mod signatures;
 mod witnesses;
 mod write;

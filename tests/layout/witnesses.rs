@@ -1,6 +1,6 @@
 //! What the runtime's code says of its structures, held against DWARF; and the list of shapes, made.
 //!
-//! `GRTMON_LAYOUT=shapes cargo test --test layout witnesses -- --nocapture` rewrites src/go/layout/evidence/shapes.txt.
+//! `GRTMON_LAYOUT=shapes cargo test --test layout witnesses -- --nocapture` rewrites src/go/layout/evidence/shapes*.txt.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use grtmon::go::{
-    Binary,
+    Binary, Machine,
     layout::evidence::{Shapes, Signature, Witnesses, derive, derive_by, labels, structure},
     layout::globals::Globals,
     layout::{Field, Layout},
@@ -17,16 +17,13 @@ use grtmon::go::{
 };
 
 use crate::{
-    common::{Toolchain, toolchains},
-    measure::{all_toolchains, build},
+    common::{Build, Toolchain, module, toolchains},
+    measure::{MACHINES, all_toolchains, build},
     order,
     signatures::signatures,
 };
 
-const SHAPES: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/src/go/layout/evidence/shapes.txt"
-);
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/go/layout/evidence");
 
 /// For so many functions a member is looked for in every version.
 const ENOUGH: usize = 4;
@@ -44,6 +41,9 @@ fn observe(binary: &Binary, toolchain: &Toolchain) -> Shapes {
         }
     }
     let mut shapes = Shapes::default();
+    for (name, signature) in signatures.iter().filter(|it| it.1.result.is_some()) {
+        shapes.declare(name, signature);
+    }
     for name in runtime.names().collect::<BTreeSet<_>>() {
         let none = Signature::default();
         let signature = signatures.get(name).unwrap_or(&none);
@@ -74,7 +74,7 @@ fn score(shapes: Option<&Shapes>, binary: &Binary, hint: &Layout) -> Score {
     let globals = Globals::of(&runtime);
     let truth = Layout::of(binary);
     let found = match shapes {
-        Some(shapes) => derive_by(shapes, &runtime, &globals, hint),
+        Some(shapes) => derive_by(shapes, &runtime, &globals, hint).0,
         None => derive(&runtime, &globals, hint),
     };
     let mut score = Score {
@@ -87,13 +87,13 @@ fn score(shapes: Option<&Shapes>, binary: &Binary, hint: &Layout) -> Score {
         .filter(|field| !field.name().contains(' '))
     {
         match (found.get(field), truth.offset(*field)) {
-            (Some((said, _)), Some(true_one)) if *said == true_one => {
+            (Some(said), Some(true_one)) if said.offset == true_one => {
                 score.right.insert(*field);
             }
-            (Some((said, votes)), truth) => {
+            (Some(said), truth) => {
                 score
                     .wrong
-                    .push(format!("{field} {said} ({votes}), DWARF {truth:?}"));
+                    .push(format!("{field}: {said:?}, DWARF {truth:?}"));
             }
             (None, Some(_)) => {
                 score.missing.insert(*field);
@@ -119,60 +119,95 @@ fn witnesses_say_what_dwarf_says() {
     if order() == "shapes" {
         return write_shapes();
     }
-    for toolchain in toolchains() {
-        let binary = parse(&build(toolchain, "amd64", "").unwrap());
+    for (toolchain, machine) in toolchains().iter().flat_map(|it| MACHINES.map(|m| (it, m))) {
+        let binary = parse(&build(toolchain, machine, "").unwrap());
         let hint = Layout::unknown("a test");
         let score = score(None, &binary, &hint);
         println!(
-            "Go {}: {} fields by code alone; not: {}",
+            "Go {} {machine}: {} fields by code alone; not: {}",
             toolchain.version,
             score.right.len(),
             names(&score.missing)
         );
         assert!(
             score.wrong.is_empty(),
-            "Go {}: {:?}",
+            "Go {} {machine}: {:?}",
             toolchain.version,
             score.wrong
         );
     }
 }
 
-/// Makes the list of shapes: of all functions those that say something of a member of which few others do.
+/// One binary of which all shapes were seen.
+struct Seen {
+    minor: u32,
+    binary: Binary,
+    shapes: Shapes,
+}
+
+/// How programs are compiled whose shapes are taken: by machine, with its list.
+const FLAVOURS: [(Machine, &str, &str, &[&str]); 2] = [
+    (
+        Machine::X86_64,
+        "",
+        "shapes.txt",
+        &["", "-l", "-l=4", "-N -l"],
+    ),
+    (Machine::Aarch64, "arm64", "shapes_arm64.txt", &["", "-l"]),
+];
+
+/// Makes the lists of shapes: of all functions those that say something of a member of which few others do. What the lists
+/// have of toolchains that are not at hand is kept.
 fn write_shapes() {
     let chosen: Vec<Toolchain> = match std::env::var("GRTMON_TEST_GO") {
         Ok(_) => toolchains().to_vec(),
         Err(_) => all_toolchains(),
     };
-    let mut seen: Vec<(u32, Binary, Shapes)> = Vec::new();
-    for toolchain in &chosen {
-        let binary = parse(&build(toolchain, "amd64", "").unwrap());
-        let shapes = observe(&binary, toolchain);
-        seen.push((toolchain.minor(), binary, shapes));
+    for (machine, name, file, flavours) in FLAVOURS {
+        let mut seen: Vec<Seen> = Vec::new();
+        let flavoured = |toolchain| flavours.iter().map(move |flags| (toolchain, *flags));
+        for (toolchain, gcflags) in chosen.iter().flat_map(flavoured) {
+            let build = Build {
+                gcflags,
+                arch: name,
+                ..Build::DEFAULT
+            };
+            let binary = parse(&module(toolchain, build, "layout"));
+            seen.push(Seen {
+                minor: toolchain.minor(),
+                shapes: observe(&binary, toolchain),
+                binary,
+            });
+        }
+        let before = Shapes::embedded(machine);
+        let all = merge(seen.iter().map(|it| &it.shapes).chain([before]));
+        println!("{} lines of all functions", all.to_string().lines().count());
+        let kept = choose(&all, &seen, before);
+        fs::write(Path::new(DIRECTORY).join(file), kept.to_string()).unwrap();
+        println!("{} lines of the chosen", kept.to_string().lines().count());
+        try_as_new(&all, &kept, &seen);
     }
-    let all = merge(seen.iter().map(|it| &it.2));
-    println!("{} lines of all functions", all.to_string().lines().count());
-    let kept = choose(&all, &seen);
-    fs::write(SHAPES, kept.to_string()).unwrap();
-    println!("{} lines of the chosen", kept.to_string().lines().count());
-    let minors: BTreeSet<u32> = seen.iter().map(|it| it.0).collect();
+}
+
+/// Tries each version as if it were new, by the shapes of the others.
+fn try_as_new(all: &Shapes, kept: &Shapes, seen: &[Seen]) {
+    let minors: BTreeSet<u32> = seen.iter().map(|it| it.minor).collect();
     for minor in minors {
-        let others = merge(seen.iter().filter(|it| it.0 != minor).map(|it| &it.2));
-        let (_, binary, _) = seen.iter().rfind(|it| it.0 == minor).unwrap();
-        let before = seen
-            .iter()
-            .rfind(|it| it.0 < minor)
-            .map(|it| Layout::of(&it.1));
-        let hint = before.unwrap_or_else(|| Layout::unknown("a test"));
+        let others = seen.iter().filter(|it| it.minor != minor);
+        let others = merge(others.map(|it| &it.shapes));
+        let binary = &seen.iter().find(|it| it.minor == minor).unwrap().binary;
+        let before = seen.iter().rfind(|it| it.minor < minor);
+        let before = before.map(|it| Layout::of(&it.binary));
+        let unknown = Layout::unknown("a test");
         for (what, shapes, hint) in [
-            ("as a new version", &others, &hint),
             (
-                "as a new version, no table",
+                "as a new version",
                 &others,
-                &Layout::unknown("a test"),
+                before.as_ref().unwrap_or(&unknown),
             ),
-            ("all functions", &all, &Layout::unknown("a test")),
-            ("chosen functions", &kept, &Layout::unknown("a test")),
+            ("as a new version, no table", &others, &unknown),
+            ("all functions", all, &unknown),
+            ("chosen functions", kept, &unknown),
         ] {
             let score = score(Some(shapes), binary, hint);
             println!(
@@ -185,26 +220,14 @@ fn write_shapes() {
             }
         }
     }
-    if let Ok(directory) = std::env::var("GRTMON_EVIDENCE") {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|it| it == "go") {
-                continue;
-            }
-            let score = score(Some(&kept), &parse(&path), &Layout::unknown("a test"));
-            println!(
-                "{}: {} right, wrong {:?}",
-                path.display(),
-                score.right.len(),
-                score.wrong
-            );
-        }
-    }
 }
 
 fn merge<'s>(all: impl Iterator<Item = &'s Shapes>) -> Shapes {
     let mut merged = Shapes::default();
     for shapes in all {
+        for (function, signature) in shapes.signatures() {
+            merged.declare(function, signature);
+        }
         for (function, signature, shape, members) in shapes.iter() {
             merged.add(function, signature, shape.clone(), members.to_vec());
         }
@@ -213,21 +236,21 @@ fn merge<'s>(all: impl Iterator<Item = &'s Shapes>) -> Shapes {
 }
 
 /// The functions that are needed so that every member has several witnesses in every binary.
-fn choose(all: &Shapes, seen: &[(u32, Binary, Shapes)]) -> Shapes {
-    let none = Layout::unknown("a test");
+fn choose(all: &Shapes, seen: &[Seen], before: &Shapes) -> Shapes {
     let mut wanted: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, binary, _) in seen {
+    for (function, _) in before.telling() {
+        *wanted.entry(function).or_default() += 1;
+    }
+    for Seen { binary, .. } in seen {
         let runtime = Runtime::of(binary);
         let globals = Globals::of(&runtime);
         let truth = Layout::of(binary);
-        let labels = labels(&truth);
         let mut witnesses = Witnesses::new(&runtime, &globals, &truth);
         for (function, signature) in all.signatures() {
             if let Some(result) = signature.result {
                 witnesses.returns(function, result);
             }
         }
-        let _ = (&none, &labels);
         let mut said: BTreeMap<Field, Vec<&str>> = BTreeMap::new();
         for (function, signature) in all.signatures() {
             for (shape, offsets) in witnesses.shapes(function, signature) {

@@ -6,7 +6,9 @@ use std::{path::Path, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    common::{Fixture, Grtmon, grtmon, methods, newest},
+    common::{
+        Build, Fixture, Grtmon, fixture, grtmon, methods, newest, require_capabilities_or_skip,
+    },
     support::{Observed, by_fn, count, each, each_toolchain, number, observe},
 };
 
@@ -109,6 +111,14 @@ fn every_wait_is_counted_once_for_its_reason() {
             check(&observe(program, &[], &arguments), &what);
         }
     });
+}
+
+#[test]
+fn inside_a_program_in_c() {
+    if require_capabilities_or_skip() {
+        let program = fixture(newest(), Build::ARCHIVE);
+        check(&observe(&program, &[], &["--by", "fn"]), "c-archive");
+    }
 }
 
 /// The sum over all start functions is the total, and without start functions it is the same.

@@ -27,18 +27,20 @@ struct Change<'t> {
 }
 
 impl<'t> Change<'t> {
-    /// `M=1 P=0 G=1 StateTransition Time=2 GoID=25 Running->Waiting Reason="chan receive"`.
+    /// `M=1 P=0 G=1 StateTransition Time=2 GoID=25 Running->Waiting Reason="chan receive"`; by the tool of Go 1.25
+    /// `… Time=2 Resource=Goroutine(25) Reason="chan receive" GoID=25 Running->Waiting`.
     fn parse(line: &'t str) -> Option<Self> {
         let (_, rest) = line.split_once(" StateTransition ")?;
+        let (_, reason) = rest.split_once(" Reason=\"")?;
+        let (reason, _) = reason.split_once('"')?;
         let (_, rest) = rest.split_once("GoID=")?;
         let (goid, rest) = rest.split_once(' ')?;
-        let (change, reason) = rest.split_once(" Reason=\"")?;
-        let (from, to) = change.split_once("->")?;
+        let (from, to) = rest.split(' ').next()?.trim_end().split_once("->")?;
         Some(Self {
             goid,
             from,
             to,
-            reason: reason.trim_end().trim_end_matches('"'),
+            reason,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::common::{Build, Fixture, fixture, newest, require_capabilities_or_skip};
+use crate::common::{Build, Fixture, copy_program, fixture, newest, require_capabilities_or_skip};
 use crate::screen::Screen;
 
 fn target(mode: &[&str]) -> Fixture {
@@ -147,4 +147,45 @@ fn the_terminal_is_given_back_after_a_panic() {
     assert_eq!(status.code(), Some(101), "{after:?}");
     // What happened can be read: it comes when the terminal is as it was.
     assert!(after.contains("as it was told to"), "{after:?}");
+}
+
+/// An upgrade by rename while its probes are set: they stay in the program that runs. Then one by copy when nobody runs it
+/// any more: what is started from it has none.
+#[test]
+fn a_program_that_is_replaced_comes_to_no_harm() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("top-replaced.{}", std::process::id()));
+    let (old, new) = (
+        fixture(newest(), Build::STRIPPED_PIE),
+        fixture(newest(), Build::DEFAULT),
+    );
+    copy_program(&old, &file);
+    let mut target = Fixture::start(&file, &["goroutines"]);
+    let pid = target.pid_arg();
+    let mut screen = top(&target);
+    screen.press("l", &["probes are set; l takes them away"]);
+    let beside = file.with_extension("new");
+    copy_program(&new, &beside);
+    std::fs::rename(&beside, &file).unwrap();
+    let mut next = Fixture::start(&file, &["goroutines"]);
+    target.work();
+    next.work();
+    // A hundred of the old one, and none of the new.
+    screen.press("/named$\r", &["ENDED", "main.named"]);
+    next.finish();
+    target.finish();
+    screen.shows(&[&format!("process {pid} has ended")]);
+    for program in [&old, &new] {
+        copy_program(program, &file);
+        let mut next = Fixture::start(&file, &["goroutines"]);
+        next.work();
+        next.finish();
+    }
+    screen.type_in("q");
+    let (status, after) = screen.end();
+    assert!(status.success(), "{status}: {after:?}");
+    std::fs::remove_file(&file).unwrap();
 }

@@ -26,13 +26,11 @@ impl List {
         let opened = *self.opened.get_or_insert(now);
         self.survey.renew()?;
         let mut all = Vec::with_capacity(self.survey.processes.len());
-        let programs = &mut self.survey.programs;
-        for found in &self.survey.processes {
-            let program = found.program.and_then(|program| programs.get_mut(program));
-            let process = ps::row(found, program);
-            if process.unread.is_some() && !found.process.is_alive() {
+        for process in ps::rows(&self.survey) {
+            let mut found = self.survey.processes.iter();
+            let Some(found) = found.find(|found| found.process.pid == process.pid) else {
                 continue;
-            }
+            };
             let rate = self.cpu.entry(process.pid).or_default();
             all.push(Listed {
                 cpu: rate.look(&found.process),
@@ -42,7 +40,8 @@ impl List {
         self.cpu
             .retain(|pid, _| all.iter().any(|listed| listed.process.pid == *pid));
         let at = now.duration_since(opened).as_secs_f64();
-        state.list.set(at, all, self.survey.closed.len());
+        let closed = self.survey.closed.len() + self.survey.silent;
+        state.list.set(at, all, closed);
         state.list.hidden = self.survey.hidden;
         Ok(())
     }

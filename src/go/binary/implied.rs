@@ -138,6 +138,7 @@ pub(in crate::go) fn implied(functions: &FuncTable<'_>) -> (VersionRange, String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::go::versions::{NEWEST_TESTED, OLDEST_TESTED};
 
     #[test]
     fn ranges() {
@@ -161,5 +162,9 @@ mod tests {
     #[test]
     fn marks_are_ordered() {
         assert!(SINCE.is_sorted_by_key(|(minor, _)| std::cmp::Reverse(*minor)));
+        // A function that each version brought: also the newest.
+        let minors: Vec<u16> = SINCE.iter().rev().map(|(minor, _)| *minor).collect();
+        let all: Vec<u16> = (OLDEST_TESTED..=NEWEST_TESTED).collect();
+        assert_eq!(minors, all);
     }
 }

@@ -5,6 +5,7 @@ pub mod implied;
 pub mod moduledata;
 pub mod plugins;
 mod quoted;
+pub mod size_classes;
 #[cfg(test)]
 pub(in crate::go) mod synthetic;
 pub(in crate::go) mod variables;

@@ -1,17 +1,7 @@
 //! By which number the function table marks functions that the compiler made only to call another one.
 
 use super::Binary;
-
-/// The number by which the function table marks wrappers (`FuncIDWrapper`, internal/abi/symtab.go; `funcID_wrapper`,
-/// runtime/symtab.go, until Go 1.20); `None` for versions where it is not known.
-pub(in crate::go) fn wrapper_id(minor: u16) -> Option<u8> {
-    match minor {
-        19..=21 => Some(21),
-        22..=24 => Some(22),
-        25..=27 => Some(23),
-        _ => None,
-    }
-}
+use crate::go::versions::wrapper_id;
 
 /// Wrappers that every program has: `gcenable` starts the sweeper and the scavenger with an argument (runtime/mgc.go).
 const EXAMPLES: [&str; 4] = [

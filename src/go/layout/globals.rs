@@ -1,20 +1,22 @@
 //! Where the runtime's global variables lie.
 //!
 //! Their addresses are operands of instructions in functions that every program has. Each pattern below names the
-//! function and the statement, which are the same in Go 1.19 to 1.27; where two patterns find the same variable, they
-//! must agree. An address is believed only if it lies in a writable segment. What a pattern does not find, the symbol
-//! table has if the binary was not stripped: that is asked second because it takes longer.
+//! function and the statement, which are the same in Go 1.19 to 1.27; the statement is found where the function was
+//! inlined, too (`Piece`), and where the calls in it are inlined, others that pass the same variable are
+//! (`receivers`). Where several find a variable, they must agree, or it counts as not found. An address is believed
+//! only if it lies in a writable segment. What no pattern finds, the symbol table has if the binary was not stripped: that
+//! is asked second because it takes longer.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::string_table::StringTable;
 use crate::go::elf::image::Machine;
-use crate::go::isa::code::Code;
-use crate::go::isa::dataflow::{Dataflow, Origin};
-use crate::go::isa::instruction::{Access, Effects, Instruction, Register};
-use crate::go::site::body::Body;
+use crate::go::isa::instruction::Register;
 use crate::go::site::go_statements;
+use crate::go::site::pieces::Piece;
+use crate::go::site::receivers;
 use crate::go::site::runtime_functions::Runtime;
 
 /// Link-time addresses of the runtime's global variables; `None` where one was not found.
@@ -38,6 +40,8 @@ pub struct Globals {
     pub sched: Option<u64>,
     /// `work workType` (runtime/mgc.go).
     pub work: Option<u64>,
+    /// `memstats.heapStats`: its distance from `memstats` is its offset.
+    pub heap_stats: Option<u64>,
     /// `sched.lock`: its distance from `sched` tests a layout.
     pub sched_lock: Option<u64>,
     /// `work.markDoneSema`: its distance from `work` tests a layout.
@@ -55,6 +59,7 @@ impl Globals {
         let search = Search {
             runtime,
             keeping: go_statements::keeping(runtime),
+            receivers: OnceCell::new(),
         };
         Self {
             allgs: search.variable("runtime.allgs", search.allgs()),
@@ -66,6 +71,7 @@ impl Globals {
             runtime_init_time: search.variable("runtime.runtimeInitTime", search.init_time()),
             sched: search.variable("runtime.sched", search.sched()),
             work: search.variable("runtime.work", search.work()),
+            heap_stats: search.memstats(),
             sched_lock: search.sched_lock(),
             work_mark_done_sema: search.work_mark_done_sema(),
             wait_reason_strings: search.strings(&["runtime.waitReason.String"]),
@@ -82,6 +88,8 @@ struct Search<'r, 'b> {
     runtime: &'r Runtime<'b>,
     /// Code of functions that keep registers.
     keeping: Vec<Range<u64>>,
+    /// What methods are called for anywhere.
+    receivers: OnceCell<BTreeMap<&'static str, BTreeSet<u64>>>,
 }
 
 impl<'b> Search<'_, 'b> {
@@ -103,53 +111,78 @@ impl<'b> Search<'_, 'b> {
         })
     }
 
-    fn body(&self, name: &str) -> Option<Body<'b>> {
-        self.runtime.body(name).ok()
+    fn own(&self, name: &str) -> Option<Piece<'b>> {
+        Piece::own(self.runtime, name)
     }
 
-    /// [`words`] of the function of that name, or where it is inlined everywhere, of one of its copies.
-    fn words_of(&self, name: &str) -> Option<BTreeSet<u64>> {
-        if let Some(body) = self.body(name) {
-            return Some(words(body.code(), |_| true));
-        }
-        let copies = self.runtime.copies(name).ok()?;
-        let copy = copies.first()?;
-        Some(words(copy.host().code(), |at| copy.contains(at)))
+    /// What the function's own code says.
+    fn said(&self, name: &str, says: impl Fn(&Piece<'b>) -> Option<u64>) -> Option<u64> {
+        says(&self.own(name)?)
+    }
+
+    /// What all copies of the function say that say something, if they say the same. To find them takes a pass over the whole
+    /// function table: for when all else has failed.
+    fn said_by_copies(&self, name: &str, says: impl Fn(&Piece<'b>) -> Option<u64>) -> Option<u64> {
+        only(Piece::of(self.runtime, name).iter().filter_map(says))
     }
 
     /// The address that `caller` passes as the first argument in its first call of `callee`.
     fn argument(&self, caller: &str, callee: &str) -> Option<u64> {
-        let body = self.body(caller)?;
+        self.said(caller, self.passing(callee))
+    }
+
+    /// The same where a function with one call of one of `callees`, by whatever name, is inlined.
+    fn argument_in_copies(&self, caller: &str, callees: [&str; 2]) -> Option<u64> {
+        let mut callees = callees.into_iter();
+        callees.find_map(|callee| self.said_by_copies(caller, self.passing(callee)))
+    }
+
+    fn passing(&self, callee: &str) -> impl Fn(&Piece<'b>) -> Option<u64> {
         let callees = self.runtime.entries(callee);
-        let call = body.code().calls_to(&callees).next()?;
-        let mut dataflow = Dataflow::new(body.code(), &self.keeping);
-        address(&mut dataflow, Register::FIRST, call)
+        move |piece| piece.first_argument(&callees, &self.keeping)
+    }
+
+    /// The only variable for which methods of this type are called.
+    fn receiver(&self, of: &str) -> Option<u64> {
+        only(self.receivers(of).into_iter())
+    }
+
+    /// All variables for which methods of this type are called.
+    fn receivers(&self, of: &str) -> BTreeSet<u64> {
+        let receivers = || receivers::receivers(self.runtime, &self.keeping);
+        let found = self.receivers.get_or_init(receivers).get(of).cloned();
+        let mut found = found.unwrap_or_default();
+        found.retain(|address| self.is_variable(*address));
+        found
     }
 
     /// `refill` and `allocLarge` call `memstats.heapStats.acquire()`; heapStats is the first field.
     fn memstats(&self) -> Option<u64> {
         let acquire = "runtime.(*consistentHeapStats).acquire";
-        agreed([
+        let found = [
             self.argument("runtime.(*mcache).refill", acquire),
             self.argument("runtime.(*mcache).allocLarge", acquire),
-        ])
+        ];
+        agreed(found, || self.receiver(receivers::HEAP_STATS))
     }
 
     /// `refill` and `allocLarge` call `gcController.update(…)`.
     fn gc_controller(&self) -> Option<u64> {
         let update = "runtime.(*gcControllerState).update";
-        agreed([
+        let found = [
             self.argument("runtime.(*mcache).refill", update),
             self.argument("runtime.(*mcache).allocLarge", update),
-        ])
+        ];
+        agreed(found, || self.receiver(receivers::CONTROLLER))
     }
 
     /// `mheap_.alloc(…)` and `mheap_.nextSpanForSweep()`.
     fn mheap(&self) -> Option<u64> {
-        agreed([
+        let found = [
             self.argument("runtime.(*mcache).allocLarge", "runtime.(*mheap).alloc"),
             self.argument("runtime.sweepone", "runtime.(*mheap).nextSpanForSweep"),
-        ])
+        ];
+        agreed(found, || self.receiver(receivers::HEAP))
     }
 
     /// `putfull`: `work.full.push(&b.node)`; full is the first field.
@@ -158,167 +191,149 @@ impl<'b> Search<'_, 'b> {
             .or_else(|| self.work_where_inlined())
     }
 
-    /// The same where `putfull` is inlined: into `dispose`, beside `putempty`, which pushes on a later field; or, with
-    /// `push` in it, into `handoff`, which uses no other variable.
+    /// Where that is inlined: of the stacks that are pushed to and popped from anywhere, `full` and `empty` are one word and
+    /// one [`cache line`](Search::cache_line) apart.
     fn work_where_inlined(&self) -> Option<u64> {
-        let pushed = self.arguments("runtime.(*gcWork).dispose", "runtime.(*lfstack).push");
-        if let (Some(full), 2) = (pushed.first(), pushed.len()) {
-            return Some(*full);
+        let mut stacks = self.receivers(receivers::STACK);
+        for name in ["push", "pop", "empty"] {
+            for piece in Piece::of(self.runtime, &format!("{}{name}", receivers::STACK)) {
+                stacks.extend(piece.words());
+                stacks.extend(piece.pointed_to());
+            }
         }
-        let body = self.body("runtime.handoff")?;
-        let used = words(body.code(), |_| true);
-        let pointed_to = body.code().instructions().iter();
-        let pointed_to = pointed_to.filter_map(Instruction::address_set);
-        let all = used
-            .into_iter()
-            .chain(pointed_to.map(|(_, address)| address));
-        only(all.filter(|address| self.is_variable(*address)))
+        let distance = 8 + self.cache_line();
+        only(stacks.iter().copied().filter(|full| {
+            full.checked_add(distance)
+                .is_some_and(|empty| stacks.contains(&empty))
+        }))
     }
 
-    /// The addresses that `caller` passes as the first argument in its calls of `callee`.
-    fn arguments(&self, caller: &str, callee: &str) -> BTreeSet<u64> {
-        let Some(body) = self.body(caller) else {
-            return BTreeSet::new();
-        };
-        let callees = self.runtime.entries(callee);
-        let mut dataflow = Dataflow::new(body.code(), &self.keeping);
-        let calls = body.code().calls_to(&callees);
-        calls
-            .filter_map(|call| address(&mut dataflow, Register::FIRST, call))
-            .collect()
+    /// `CacheLinePadSize` (internal/cpu/cpu_x86.go, cpu_arm64.go).
+    fn cache_line(&self) -> u64 {
+        match self.runtime.binary().image().machine() {
+            Machine::X86_64 => 64,
+            Machine::Aarch64 => 128,
+        }
     }
 
     /// `newproc1`: `sched.goidgen.Add(_GoidCacheBatch)`, an atomic addition of 16; goidgen is the first field.
     fn sched(&self) -> Option<u64> {
-        let body = self.body("runtime.newproc1")?;
-        let code = body.code();
-        let mut dataflow = Dataflow::new(code, &[]);
-        let additions = code.instructions().iter().enumerate();
-        let inlined = only(additions.filter_map(|(at, i)| {
-            let (pointer, added) = i.atomic_addition()?;
-            let is_it = constant_before(code, at, added) == Some(16);
-            is_it.then(|| address(&mut dataflow, pointer, at))?
-        }));
-        // Where nothing is inlined, `Add` is called.
         let second = match self.runtime.binary().image().machine() {
             Machine::X86_64 => Register(3),
             Machine::Aarch64 => Register(1),
         };
-        inlined.or_else(|| {
-            only(code.calls().filter_map(|(at, _)| {
-                let is_it = constant_before(code, at, second) == Some(16);
-                let passed = is_it.then(|| address(&mut dataflow, Register::FIRST, at))?;
-                passed.filter(|address| self.is_variable(*address))
-            }))
-        })
+        let says = |piece: &Piece<'b>| {
+            let (inlined, called) = piece.additions(16, second);
+            let called = called.into_iter();
+            let called = called.filter(|address| self.is_variable(*address));
+            only(inlined.into_iter()).or_else(|| only(called))
+        };
+        let own = self.said("runtime.newproc1", says);
+        own.or_else(|| self.said_by_copies("runtime.newproc1", says))
     }
 
     /// `stopm`: `lock(&sched.lock)`.
     fn sched_lock(&self) -> Option<u64> {
         let inlined = self.argument("runtime.stopm", "runtime.lock2");
-        inlined.or_else(|| self.argument("runtime.stopm", "runtime.lock"))
+        inlined
+            .or_else(|| self.argument("runtime.stopm", "runtime.lock"))
+            .or_else(|| self.argument_in_copies("runtime.stopm", ["runtime.lock2", "runtime.lock"]))
     }
 
     /// `gcMarkDone` begins with `semacquire(&work.markDoneSema)`.
     fn work_mark_done_sema(&self) -> Option<u64> {
         let inlined = self.argument("runtime.gcMarkDone", "runtime.semacquire1");
-        inlined.or_else(|| self.argument("runtime.gcMarkDone", "runtime.semacquire"))
+        inlined
+            .or_else(|| self.argument("runtime.gcMarkDone", "runtime.semacquire"))
+            .or_else(|| {
+                let callees = ["runtime.semacquire1", "runtime.semacquire"];
+                self.argument_in_copies("runtime.gcMarkDone", callees)
+            })
     }
 
     /// `allgadd`: `allgs = append(allgs, gp)` reads and writes the three words of the slice.
     fn allgs(&self) -> Option<u64> {
-        let words = self.words_of("runtime.allgadd")?;
-        only(words.iter().copied().filter(|first| {
-            [8, 16].iter().all(|distance| {
-                first
-                    .checked_add(*distance)
-                    .is_some_and(|word| words.contains(&word))
-            })
-        }))
+        let says = |piece: &Piece<'b>| {
+            let words = piece.words();
+            let firsts = words.iter().copied();
+            only(firsts.filter(|first| is_slice(&words, *first, 3)))
+        };
+        let own = self.said("runtime.allgadd", says);
+        own.or_else(|| self.said_by_copies("runtime.allgadd", says))
     }
 
     /// `preemptall` reads the first two words of the slice, in `for _, pp := range allp`, and no other variable.
     fn allp(&self) -> Option<u64> {
-        let words = self.words_of("runtime.preemptall").unwrap_or_default();
-        let mut words = words.iter();
-        let found = words.next().zip(words.next()).filter(|(first, second)| {
-            first.checked_add(8) == Some(**second) && words.next().is_none()
-        });
-        match found {
-            Some((first, _)) => Some(*first),
-            None => self.allp_where_inlined(),
-        }
+        let says = |piece: &Piece<'b>| {
+            let words = piece.words();
+            let first = *words.first()?;
+            (words.len() == 2 && is_slice(&words, first, 2)).then_some(first)
+        };
+        self.said("runtime.preemptall", says)
+            .or_else(|| self.allp_where_inlined())
+            .or_else(|| self.said_by_copies("runtime.preemptall", says))
     }
 
-    /// Where `preemptall` is inlined: the slice whose length `procresize` changes, and that `retake` and
+    /// Where other variables are read in between: the slice whose length `procresize` changes, and that `retake` and
     /// `stopTheWorldWithSema` go through.
     fn allp_where_inlined(&self) -> Option<u64> {
-        let words = |name| self.words_of(name);
+        let words = |name| Some(self.own(name)?.words());
         let resized = words("runtime.procresize")?;
         let (retake, stop) = (
             words("runtime.retake")?,
             words("runtime.stopTheWorldWithSema")?,
         );
-        let is_read = |words: &BTreeSet<u64>, first: u64| {
-            [0, 8]
-                .iter()
-                .all(|distance| words.contains(&first.wrapping_add(*distance)))
-        };
         only(resized.iter().copied().filter(|first| {
-            resized.contains(&first.wrapping_add(8))
-                && resized.contains(&first.wrapping_add(16))
-                && is_read(&retake, *first)
-                && is_read(&stop, *first)
+            is_slice(&resized, *first, 3)
+                && is_slice(&retake, *first, 2)
+                && is_slice(&stop, *first, 2)
         }))
     }
 
     /// `mcommoninit`: `mp.alllink = allm` and `atomicstorep(unsafe.Pointer(&allm), …)`: both read and pointed to.
     fn allm(&self) -> Option<u64> {
-        let body = self.body("runtime.mcommoninit")?;
-        let words = words(body.code(), |_| true);
-        let pointed_to: BTreeSet<u64> = body
-            .code()
-            .instructions()
-            .iter()
-            .filter_map(Instruction::address_set)
-            .map(|(_, address)| address)
-            .collect();
-        let both = only(words.intersection(&pointed_to).copied());
-        // Where all variables are pointed to, to be read.
-        both.or_else(|| self.argument("runtime.mcommoninit", "runtime.atomicwb"))
+        let says = |piece: &Piece<'b>| {
+            let pointed_to = piece.pointed_to();
+            only(piece.words().intersection(&pointed_to).copied())
+        };
+        self.said("runtime.mcommoninit", says)
+            // Where all variables are pointed to, to be read.
+            .or_else(|| self.argument("runtime.mcommoninit", "runtime.atomicwb"))
+            .or_else(|| self.said_by_copies("runtime.mcommoninit", says))
     }
 
     /// `main`: `runtimeInitTime = nanotime()`; `gcMarkTermination`: `work.tSweepTerm - runtimeInitTime`.
     fn init_time(&self) -> Option<u64> {
-        let used = words(self.body("runtime.gcMarkTermination")?.code(), |_| true);
-        let main = self.body("runtime.main")?;
-        let set = accesses(main.code())
-            .into_iter()
-            .filter(|(_, access)| access.stores && used.contains(&access.address));
-        only(set.map(|(_, access)| access.address))
+        let name = "runtime.gcMarkTermination";
+        let used = self.own(name);
+        let used = used.or_else(|| Piece::of(self.runtime, name).into_iter().next())?;
+        let used = used.words();
+        let set = self.own("runtime.main")?.accesses().into_iter();
+        let set = set.filter(|access| access.stores && used.contains(&access.address));
+        only(set.map(|access| access.address))
     }
 
     /// The table of strings that one of `functions` indexes.
     fn strings(&self, functions: &[&str]) -> Option<StringTable> {
         functions
             .iter()
-            .filter_map(|name| self.body(name))
+            .filter_map(|name| self.runtime.body(name).ok())
             .find_map(|body| StringTable::find(body.code()))
             .filter(|table| self.is_variable(table.address))
     }
 }
 
-/// The address that a register holds before the instruction at `at`, if it is one and the same on all ways there.
-fn address(dataflow: &mut Dataflow<'_>, register: Register, at: usize) -> Option<u64> {
-    match dataflow.origins(register, at).as_slice() {
-        &[Origin::Address(address)] => Some(address),
-        _ => None,
-    }
+/// Whether these words are among those read: of a slice.
+fn is_slice(words: &BTreeSet<u64>, first: u64, count: u64) -> bool {
+    (0..count).all(|word| words.contains(&first.wrapping_add(8 * word)))
 }
 
-/// What those say that say something, if they say the same.
-fn agreed(found: [Option<u64>; 2]) -> Option<u64> {
-    only(found.into_iter().flatten())
+/// What those say that say something, if they say the same; what the last one says where nobody else does.
+fn agreed(found: [Option<u64>; 2], last: impl Fn() -> Option<u64>) -> Option<u64> {
+    match found {
+        [None, None] => last(),
+        _ => only(found.into_iter().flatten()),
+    }
 }
 
 /// The only value, which may come several times.
@@ -327,40 +342,19 @@ fn only(mut values: impl Iterator<Item = u64>) -> Option<u64> {
     values.all(|value| value == first).then_some(first)
 }
 
-/// The addresses of the variables that are read or written as whole machine words by the instructions at these places.
-fn words(code: &Code<'_>, at: impl Fn(usize) -> bool) -> BTreeSet<u64> {
-    accesses(code)
-        .iter()
-        .filter(|(place, _)| at(*place))
-        .map(|(_, access)| access)
-        .flat_map(|access| {
-            let words = (access.address..).step_by(8);
-            words.take(access.words)
-        })
-        .collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The variables that are read or written.
-fn accesses(code: &Code<'_>) -> Vec<(usize, Access)> {
-    let mut dataflow = Dataflow::new(code, &[]);
-    let instructions = code.instructions().iter().enumerate();
-    instructions
-        .filter_map(|(at, i)| {
-            let access = i
-                .access()
-                .or_else(|| i.access_by_pointer(|pointer| address(&mut dataflow, pointer, at)));
-            Some((at, access?))
-        })
-        .collect()
-}
-
-/// The constant that was put into a register a few instructions before `at`.
-fn constant_before(code: &Code<'_>, at: usize, register: Register) -> Option<u64> {
-    let mut effects = Effects::default();
-    let set = (at.saturating_sub(4)..at)
-        .rev()
-        .filter_map(|index| code.get(index))
-        .find(|i| effects.changes(i, register))?;
-    let (_, constant) = set.constant_set().filter(|(set, _)| *set == register)?;
-    Some(constant)
+    /// Witnesses that contradict each other are no witnesses, and nobody else is asked then.
+    #[test]
+    fn contradictions_refuse() {
+        let last = || Some(3);
+        assert_eq!(agreed([Some(1), Some(2)], last), None);
+        assert_eq!(agreed([Some(1), Some(1)], last), Some(1));
+        assert_eq!(agreed([None, Some(1)], last), Some(1));
+        assert_eq!(agreed([None, None], last), Some(3));
+        assert_eq!(only([1, 1, 2].into_iter()), None);
+        assert_eq!(only([].into_iter()), None);
+    }
 }

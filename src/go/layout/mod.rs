@@ -19,7 +19,7 @@
 //!    gone: look into the runtime's source, and add the new name in `field.rs` in front of the old.
 //! 4. `cargo test --test layout`: the table equals the DWARF, and the constants in `constant.rs` hold.
 //! 5. Run the end-to-end tests with that toolchain (`GRTMON_TEST_GO=1.28.0 cargo test`), and add it to
-//!    `MATRIX` in `tests/common/toolchain.rs` and to the table in the README.
+//!    `MATRIX` in `tests/common/toolchain.rs` and to docs/kernels.md.
 //!
 //! # Adding a field
 //!
@@ -29,9 +29,9 @@ pub mod constant;
 pub mod dwarf;
 pub mod evidence;
 mod field;
+mod fit;
 pub mod globals;
 mod nearness;
-pub mod size_classes;
 pub mod string_table;
 pub mod table;
 
@@ -44,7 +44,7 @@ use crate::go::binary::implied::VersionRange;
 use crate::go::binary::{Binary, VersionSource};
 use crate::go::elf::image::{Image, Machine};
 use crate::go::layout::dwarf::{Answer, DwarfError, Query};
-use crate::go::layout::evidence::structure;
+use crate::go::layout::evidence::{Doubts, Said, structure};
 use crate::go::version::GoVersion;
 
 pub use field::Field;
@@ -113,7 +113,13 @@ pub struct LayoutError {
 
 impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not known: {}", self.field.name(), self.why)
+        let name = self.field.name();
+        match name.split_once(' ') {
+            Some(("len", of)) => write!(f, "the length of {of}")?,
+            Some((_, of)) => write!(f, "the size of {of}")?,
+            None => f.write_str(name)?,
+        }
+        write!(f, " is not known: {}", self.why)
     }
 }
 
@@ -125,6 +131,17 @@ pub struct Layout {
     /// By `Field::index`.
     facts: Vec<Fact>,
     dwarf: Option<DwarfError>,
+    /// What else was said of fields.
+    traces: BTreeMap<Field, Trace>,
+}
+
+/// What was said of a field besides the fact that counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// By the code of the binary.
+    pub said: Option<Said>,
+    /// By the table, if that is not the fact.
+    pub table: Option<(u32, Nearness)>,
 }
 
 impl Layout {
@@ -133,8 +150,7 @@ impl Layout {
     /// Reading DWARF takes some milliseconds: ask once per binary.
     pub fn of(binary: &Binary) -> Layout {
         let machine = binary.image().machine();
-        // For tests: what would be known of a version that nobody has measured.
-        if cfg!(debug_assertions) && std::env::var_os("GRTMON_NO_LAYOUT_TABLE").is_some() {
+        if is_withheld() {
             return Layout::unknown("the table was left out").with_dwarf(binary.image());
         }
         let from_table = match (binary.version(), binary.version_source()) {
@@ -169,6 +185,7 @@ impl Layout {
         Layout {
             facts: facts.collect(),
             dwarf: None,
+            traces: BTreeMap::new(),
         }
     }
 
@@ -178,7 +195,11 @@ impl Layout {
             .iter()
             .map(|_| Fact::Unknown(why.to_owned()))
             .collect();
-        Layout { facts, dwarf: None }
+        Layout {
+            facts,
+            dwarf: None,
+            traces: BTreeMap::new(),
+        }
     }
 
     /// Replaces what the binary's DWARF knows better. Types that DWARF does not mention (the linker
@@ -186,10 +207,14 @@ impl Layout {
     pub fn with_dwarf(mut self, image: &Image) -> Layout {
         match from_dwarf(image) {
             Ok(found) => {
-                for (fact, found) in self.facts.iter_mut().zip(found) {
-                    if let Some(found) = found {
-                        *fact = found;
+                let facts = self.facts.iter_mut().zip(Field::ALL);
+                for ((fact, field), found) in facts.zip(found) {
+                    let Some(found) = found else { continue };
+                    if let Fact::Known(value, Origin::Table(near)) = fact {
+                        let table = Some((*value, near.clone()));
+                        self.traces.entry(*field).or_default().table = table;
                     }
+                    *fact = found;
                 }
             }
             Err(why) => self.dwarf = Some(why),
@@ -238,7 +263,7 @@ impl Layout {
     /// Why there is none.
     pub fn require(&self, field: Field) -> Result<u32, LayoutError> {
         let why = match self.fact(field) {
-            Fact::Known(_, origin) if self.is_hint(field) => unconfirmed(origin),
+            Fact::Known(_, origin) if self.is_hint(field) => unconfirmed(field, origin),
             Fact::Known(value, _) => return Ok(*value),
             Fact::Absent(_) => "this version of Go does not have it".to_owned(),
             Fact::Unknown(why) => why.clone(),
@@ -254,7 +279,7 @@ impl Layout {
     pub fn require_checked(&self, field: Field) -> Result<u32, LayoutError> {
         match self.fact(field) {
             Fact::Known(_, origin) | Fact::Absent(origin) if origin.is_assumed() => {
-                let why = unconfirmed(origin);
+                let why = unconfirmed(field, origin);
                 Err(LayoutError { field, why })
             }
             _ => self.require(field),
@@ -309,6 +334,18 @@ impl Layout {
             })
     }
 
+    /// What else was said of a field.
+    pub fn trace(&self, field: Field) -> Option<&Trace> {
+        self.traces.get(&field)
+    }
+
+    /// Notes what instructions of the binary say without believing it.
+    pub(super) fn note(&mut self, found: BTreeMap<Field, Said>) {
+        for (field, said) in found {
+            self.traces.entry(field).or_default().said = Some(said);
+        }
+    }
+
     /// Why the binary's DWARF was not used; `None` if it was.
     pub fn dwarf_problem(&self) -> Option<&DwarfError> {
         self.dwarf.as_ref()
@@ -321,13 +358,16 @@ impl Layout {
 
     /// Notes what instructions of the binary say, and how many functions say it. Where that is something else than what was
     /// measured, somebody has changed the structure: nothing else that was measured of it is believed without proof.
-    pub(in crate::go) fn read_in_code(&mut self, found: &BTreeMap<Field, (u32, usize)>) {
+    pub(in crate::go) fn read_in_code(&mut self, found: BTreeMap<Field, Said>, doubts: &Doubts) {
         let mut changed = BTreeSet::new();
         // By structure: from where to where members have moved.
         let mut moves: BTreeMap<&str, BTreeMap<u32, u32>> = BTreeMap::new();
-        for (field, (value, witnesses)) in found {
-            match self.fact(*field) {
+        for (field, said) in &found {
+            let value = &said.offset;
+            match &self.fact(*field).clone() {
                 Fact::Known(measured, Origin::Table(near)) => {
+                    let table = Some((*measured, near.clone()));
+                    self.traces.entry(*field).or_default().table = table;
                     let of = moves.entry(structure(*field)).or_default();
                     of.insert(*measured, *value);
                     if measured != value && !near.is_assumed() {
@@ -336,18 +376,39 @@ impl Layout {
                 }
                 Fact::Known(..) | Fact::Absent(Origin::Dwarf) => continue,
                 Fact::Absent(Origin::Table(near)) if !near.is_loose() => continue,
-                Fact::Absent(_) if *witnesses < 2 => continue,
+                Fact::Absent(_) if said.functions < 2 => continue,
                 Fact::Absent(_) | Fact::Unknown(_) => {}
             }
             self.set(*field, Fact::Known(*value, Origin::Code));
         }
-        for field in Field::ALL
-            .iter()
-            .filter(|field| !field.name().contains(' '))
-        {
+        // Some code says something else, but too little of it to be believed.
+        let mut doubtful = Vec::new();
+        for (field, offsets) in doubts {
+            if let Fact::Known(measured, Origin::Table(near)) = self.fact(*field)
+                && !offsets.contains(measured)
+                && let Some(value) = offsets.first()
+            {
+                doubtful.push((*field, *measured, near.nearest()));
+                changed.insert(structure(*field));
+                let of = moves.entry(structure(*field)).or_default();
+                of.insert(*measured, *value);
+            }
+        }
+        self.note(found);
+        for field in Field::ALL {
             let Fact::Known(value, Origin::Table(near)) = self.fact(*field) else {
                 continue;
             };
+            if let Some(of) = field.name().strip_prefix("sizeof ") {
+                if changed.contains(of) {
+                    let near = Nearness::Contradicted(near.nearest());
+                    self.set(*field, Fact::Known(*value, Origin::Table(near)));
+                }
+                continue;
+            }
+            if field.name().contains(' ') {
+                continue;
+            }
             let (value, near, of) = (*value, near.clone(), structure(*field));
             let Some(moves) = moves.get(of) else {
                 continue;
@@ -366,6 +427,10 @@ impl Layout {
                 false => near,
             };
             self.set(*field, Fact::Known(moved, Origin::Table(near)));
+        }
+        for (field, value, nearest) in doubtful {
+            let near = Nearness::Contradicted(nearest);
+            self.set(field, Fact::Known(value, Origin::Table(near)));
         }
     }
 
@@ -386,8 +451,28 @@ impl Layout {
     }
 }
 
-fn unconfirmed(origin: &Origin) -> String {
-    format!("{origin}, and nothing in the live process confirms it")
+/// For tests: whether the table is not to be used, as if it knew no version.
+fn is_withheld() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("GRTMON_NO_LAYOUT_TABLE").is_some()
+}
+
+fn unconfirmed(field: Field, origin: &Origin) -> String {
+    // What a collection writes, and what counts from one to the next.
+    let of_heap = [
+        "workType",
+        "gcControllerState",
+        "mstats",
+        "consistentHeapStats",
+        "heapStatsDelta",
+        "mcache",
+        "mspan",
+        "mheap",
+    ];
+    let may = match of_heap.contains(&structure(field)) {
+        true => " yet; its next garbage collection may",
+        false => "",
+    };
+    format!("{origin}, and nothing in the live process confirms it{may}")
 }
 
 impl fmt::Display for Layout {

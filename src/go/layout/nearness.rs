@@ -27,6 +27,8 @@ pub enum Nearness {
     Contradicted(Release),
     /// It was measured, but it has moved as its neighbours on both sides have, of which the binary's code says so.
     Alongside(Release),
+    /// The version is not known, or was not measured; but the binary's code agrees with this release in all that it says.
+    Fitting(Release),
     /// Several experiments together; each was measured alone, and one of them moves this field.
     Combined(Release),
 }
@@ -43,7 +45,18 @@ impl Nearness {
             | Nearness::Without(at)
             | Nearness::Contradicted(at)
             | Nearness::Alongside(at)
+            | Nearness::Fitting(at)
             | Nearness::Combined(at) => *at,
+        }
+    }
+
+    /// Of which releases it is, in a word or two.
+    pub fn releases(&self) -> String {
+        match self {
+            Nearness::Between(low, high) | Nearness::Bridged(low, high) => {
+                format!("{} to {}", release(*low), release(*high))
+            }
+            other => release(other.nearest()).to_string(),
         }
     }
 
@@ -99,6 +112,11 @@ impl fmt::Display for Nearness {
             Nearness::Alongside(at) => write!(
                 f,
                 "as of {}, moved alongside its neighbours, as the code of this binary shows",
+                release(*at)
+            ),
+            Nearness::Fitting(at) => write!(
+                f,
+                "assumed as of {}, with which the code of this binary agrees",
                 release(*at)
             ),
             Nearness::Combined(at) => write!(

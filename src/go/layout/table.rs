@@ -128,6 +128,15 @@ impl Table {
         measured.then(|| self.value(section, at, field))
     }
 
+    /// All releases that were measured on a machine, each with the experiment if there is one.
+    pub fn releases(&self, machine: &str) -> impl Iterator<Item = (Option<&str>, Release)> {
+        let sections = self.sections.iter().filter(move |it| it.machine == machine);
+        sections.flat_map(|section| {
+            let experiment = section.experiment.as_deref();
+            section.measured.iter().map(move |at| (experiment, *at))
+        })
+    }
+
     /// What the table says about a field in any version.
     ///
     /// # Errors
@@ -504,6 +513,9 @@ workType.cycles: 1.25.5 640
     #[test]
     fn the_embedded_table_is_whole() {
         let table = Table::parse(include_str!("table.txt")).unwrap();
+        let measured = table.sections.iter().flat_map(|section| &section.measured);
+        let newest = measured.map(|(minor, _)| *minor).max();
+        assert_eq!(newest, Some(crate::go::versions::NEWEST_TESTED));
         for section in &table.sections {
             assert!(section.measured.is_sorted(), "{:?}", section.measured);
             for (field, row) in &section.rows {

@@ -7,6 +7,7 @@ use crate::go::layout::globals::Globals;
 use crate::go::site::NoSite;
 use crate::go::site::gc::GC_MARK_TERMINATION;
 use crate::go::site::gc::GC_SWEEP_TERMINATION;
+use crate::go::versions::traces_max_stack_scan;
 
 /// Link-time addresses of the fields of `runtime.work`, `runtime.gcController` and `runtime.memstats` that
 /// `gcMarkTermination` prints with `GODEBUG=gctrace=1` (runtime/mgc.go, the same in Go 1.18 to 1.27).
@@ -144,7 +145,7 @@ pub fn find(binary: &Binary, globals: &Globals, layout: &Layout) -> Result<Recor
 /// What `gctrace` calls stacks (`gcMarkTermination`, runtime/mgc.go).
 fn stack_scan(binary: &Binary) -> Field {
     match binary.version_range().newest {
-        Some(minor) if minor <= 19 => Field::GcControllerMaxStackScan,
+        Some(minor) if traces_max_stack_scan(minor) => Field::GcControllerMaxStackScan,
         _ => Field::GcControllerLastStackScan,
     }
 }

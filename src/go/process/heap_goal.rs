@@ -2,6 +2,7 @@
 
 use super::runtime_stats::Vitals;
 use crate::go::layout::Field;
+use crate::go::versions::{self, Headroom};
 
 /// What the runtime would say now, in bytes; `None` if it cannot be known.
 pub(in crate::go) fn heap_goal(vitals: &Vitals<'_>) -> Option<u64> {
@@ -44,10 +45,10 @@ fn memory_limit_goal(vitals: &Vitals<'_>, percent_goal: u64) -> Option<u64> {
     };
     /// `memoryLimitMinHeapGoalHeadroom`, and `memoryLimitHeapGoalHeadroom` in Go 1.19.
     const HEADROOM: u64 = 1 << 20;
-    let headroom = match version? {
-        ..=19 => HEADROOM,
-        20 => return None,
-        21.. => (goal / 100 * 3).max(HEADROOM),
+    let headroom = match versions::headroom(version?) {
+        Headroom::Constant => HEADROOM,
+        Headroom::Share => (goal / 100 * 3).max(HEADROOM),
+        Headroom::Unknown => return None,
     };
     let goal = match goal.checked_sub(headroom) {
         Some(rest) if rest >= headroom => rest,

@@ -6,8 +6,8 @@
 
 use super::block::Block;
 use super::runtime_info::{ReadError, Subject};
+use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::layout::Field;
-use crate::go::layout::size_classes::CLASS_BYTES;
 
 /// Number of size classes, class 0 included.
 pub const CLASSES: usize = CLASS_BYTES.len();
@@ -163,5 +163,5 @@ pub(in crate::go) fn decode(
 }
 
 fn cut() -> ReadError {
-    ReadError::Implausible("heap statistics are cut short".to_owned())
+    ReadError::Unknown("heap statistics are cut short: they are not built as expected".to_owned())
 }

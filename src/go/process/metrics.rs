@@ -11,8 +11,8 @@ use super::heap_stats::CLASSES;
 use super::runtime_info::ReadError;
 use super::runtime_stats::Vitals;
 use super::threads;
+use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::layout::Field;
-use crate::go::layout::size_classes::CLASS_BYTES;
 
 /// How to compute a metric.
 type Compute = fn(&Vitals<'_>) -> Result<Value, ReadError>;
@@ -38,6 +38,10 @@ const GODEBUG: &str = "they are counted in package internal/godebug, which is no
 const LIMITER: &str = "it is in a variable that is not looked for (runtime.gcCPULimiter)";
 const STACK_SIZE: &str = "it is in a variable that is not looked for (runtime.startingStackSize)";
 const STATES: &str = "the runtime holds each system call for a moment to tell them apart";
+
+/// The N of the newest Go 1.N whose metrics these are.
+#[cfg(test)]
+const CHECKED: u16 = 27;
 
 /// Name, the N of the Go 1.N that brought it (0: there before 1.19), and how it is computed.
 #[rustfmt::skip]
@@ -189,6 +193,11 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn the_newest_version_s_are_known() {
+        assert_eq!(CHECKED, crate::go::versions::NEWEST_TESTED);
+    }
 
     #[test]
     fn names_are_distinct_and_have_a_unit() {

@@ -70,8 +70,12 @@ impl Anatomy {
         let globals = Globals::of(runtime);
         let mut layout = Layout::of(binary);
         if layout.dwarf_problem().is_some() {
-            let found = evidence::derive(runtime, &globals, &layout);
-            layout.read_in_code(&found);
+            let ask = |layout: &Layout| evidence::derive_with_doubts(runtime, &globals, layout);
+            let (mut found, mut doubts) = ask(&layout);
+            if layout.has_gaps() && layout.fit(image.machine(), &found, &doubts) {
+                (found, doubts) = ask(&layout);
+            }
+            layout.read_in_code(found, &doubts);
             image.release_all();
         }
         Self {
@@ -110,6 +114,14 @@ impl Anatomy {
         let plugins = self.plugins.iter();
         let others = plugins.filter_map(|plugin| self.companions.text(plugin));
         std::iter::once(self.text.clone()).chain(others).collect()
+    }
+
+    /// Notes what the code says also where DWARF says it already.
+    pub fn ask_code(&mut self, runtime: &Runtime<'_>) {
+        if self.layout.dwarf_problem().is_none() {
+            let found = evidence::derive(runtime, &self.globals, &self.layout);
+            self.layout.note(found);
+        }
     }
 
     /// What to add to a link-time address to get the live one, given where the process was entered (`AT_ENTRY` of its

@@ -17,6 +17,7 @@ use super::time_histogram;
 use crate::go::layout::Field;
 use crate::go::layout::globals::Globals;
 use crate::go::memory::SliceHeader;
+use crate::go::versions::counts_system_calls;
 
 /// Attempts to find things at rest.
 const ATTEMPTS: usize = 16;
@@ -231,7 +232,7 @@ impl<'a> Vitals<'a> {
         // Until Go 1.25, `casgstatus` (runtime/proc.go) tracks a goroutine also when it goes into a system call, and
         // counts a time of zero when it comes back: it never was runnable. Nothing takes less than the 64 ns of the
         // first bucket (1 ns in Go 1.19), so where the version is hidden nothing is lost either.
-        let has_zeros = self.subject.anatomy.minor.is_none_or(|minor| minor <= 25);
+        let has_zeros = self.subject.anatomy.minor.is_none_or(counts_system_calls);
         // The bucket before it is for what is below zero.
         let zeros = times.counts.get_mut(1).filter(|_| has_zeros);
         Ok(Latencies {

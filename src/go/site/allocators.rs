@@ -14,6 +14,9 @@ use std::collections::BTreeSet;
 use super::body::Body;
 use super::go_statements::each_caller;
 use super::runtime_functions::{Runtime, decode};
+use crate::go::binary::size_classes::CLASS_BYTES;
+use crate::go::isa::code::Code;
+use crate::go::isa::instruction::Instruction;
 use crate::go::site::{NoSite, Site};
 
 /// How an allocation function allocates: what BPF needs to know for the size class.
@@ -27,8 +30,11 @@ pub enum AllocKind {
     Header,
     /// An object larger than the largest size class: pages of its own.
     Large,
-    /// Any of these.
-    Generic,
+    /// Any of these. Allocations of fewer bytes than this go on to a function for one size, which sees them.
+    Generic {
+        /// 0 if there are none such.
+        from: u16,
+    },
 }
 
 /// An allocation function.
@@ -52,7 +58,7 @@ pub fn allocators(runtime: &Runtime<'_>) -> Result<Vec<Allocator>, NoSite> {
         .filter_map(|name| Some((name, leaf_kind(name)?)))
         .collect();
     if leaves.is_empty() {
-        leaves.push((ANY, AllocKind::Generic));
+        leaves.push((ANY, AllocKind::Generic { from: 0 }));
     }
     let at_entry = |(name, kind): &(&str, AllocKind)| {
         Ok(Allocator {
@@ -72,7 +78,8 @@ pub fn allocators(runtime: &Runtime<'_>) -> Result<Vec<Allocator>, NoSite> {
 const ANY: &str = "runtime.mallocgc";
 
 /// Where some of these functions are inlined into `mallocgc`, and into nothing else: `mallocgc` itself, and all calls of
-/// them from elsewhere (from copies of `mallocgc`). `None` if that would not be all.
+/// them from elsewhere (from copies of `mallocgc`). Those for one size, which are called through tables as well, are seen in
+/// themselves. `None` if that would not be all.
 fn by_callers(
     runtime: &Runtime<'_>,
     leaves: &[(&str, AllocKind)],
@@ -80,18 +87,31 @@ fn by_callers(
     let binary = runtime.binary();
     let any = runtime.body(ANY)?.besides_copies();
     let entry = any.code().entry();
-    for (name, _) in leaves {
+    let (for_one_size, leaves): (Vec<_>, Vec<_>) = leaves
+        .iter()
+        .copied()
+        .partition(|(name, _)| is_for_one_size(name));
+    for (name, _) in &leaves {
         let copies = runtime.inlined().copies(name)?;
-        // Functions for one size are called through a table as well.
-        if is_for_one_size(name) || copies.iter().any(|copy| copy.within.entry != entry) {
+        if copies.iter().any(|copy| copy.within.entry != entry) {
             return Ok(None);
         }
     }
+    let Some(from) = first_of_any_size(for_one_size.iter().map(|(name, _)| *name), any.code())
+    else {
+        return Ok(None);
+    };
     let mut found = vec![Allocator {
         site: any.function_site()?,
-        kind: AllocKind::Generic,
+        kind: AllocKind::Generic { from },
     }];
-    for (name, kind) in leaves {
+    for (name, kind) in for_one_size {
+        found.push(Allocator {
+            site: runtime.body(name)?.function_site()?,
+            kind,
+        });
+    }
+    for (name, kind) in &leaves {
         let entries = runtime.entries(name);
         let mut problem = None;
         each_caller(binary, &entries, |caller| {
@@ -117,6 +137,35 @@ fn by_callers(
         }
     }
     Ok(Some(found))
+}
+
+/// The smallest allocation for which there is no function for one size; 0 where there are none such. `mallocgc` compares sizes
+/// with it (`size < uintptr(len(mallocNoScanTable))`), and the functions are for all size classes below, with pointers and
+/// without; `None` if that is not so.
+fn first_of_any_size<'n>(
+    for_one_size: impl Iterator<Item = &'n str> + Clone,
+    any: &Code<'_>,
+) -> Option<u16> {
+    if for_one_size.clone().next().is_none() {
+        return Some(0);
+    }
+    let largest = |kind: &str| -> Option<usize> {
+        let classes = for_one_size.clone().filter_map(|name| {
+            let class = name.strip_prefix(ANY)?.strip_prefix(kind)?;
+            class.strip_prefix("SC")?.parse().ok()
+        });
+        classes.max()
+    };
+    let class = largest("SmallNoScan")?;
+    let size = *CLASS_BYTES.get(class)?;
+    let first = size.checked_add(1)?;
+    let mut compared = any
+        .instructions()
+        .iter()
+        .filter_map(Instruction::compared_with);
+    let is_it = largest("SmallScanNoHeader") == Some(class)
+        && compared.any(|with| [size, first].map(u64::from).contains(&with));
+    is_it.then_some(first)
 }
 
 /// `mallocgcTinySize8`, `mallocgcSmallNoScanSC7`.

@@ -216,24 +216,22 @@ fn goroutine_create(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
     }
 }
 
-/// Who calls `gdestroy(gp)`, where it is inlined: both get gp and begin with nothing that changes it.
+/// Where `gdestroy(gp)` is inlined into `goexit0(gp)`, which begins with nothing that changes gp: that one, and what is left
+/// of its own for `coroswitch_m`, which calls it for coroutines only.
 fn goroutine_exit(runtime: &Runtime<'_>) -> Result<Vec<Site>, NoSite> {
-    let callers = ["runtime.goexit0", "runtime.coroexit"];
-    let copies = runtime.inlined().copies("runtime.gdestroy")?;
-    if let Some(other) = copies
-        .iter()
-        .find(|copy| !callers.contains(&copy.within.name))
-    {
+    let (name, caller) = ("runtime.gdestroy", "runtime.goexit0");
+    let copies = runtime.inlined().copies(name)?;
+    if let Some(other) = copies.iter().find(|copy| copy.within.name != caller) {
         return Err(NoSite::new(format!(
-            "runtime.gdestroy is inlined into {}",
+            "{name} is inlined into {}",
             other.within.name
         )));
     }
-    callers
-        .into_iter()
-        .filter(|caller| runtime.has(caller))
-        .map(|caller| runtime.body(caller)?.function_site())
-        .collect()
+    let mut sites = vec![runtime.body(caller)?.function_site()?];
+    if runtime.has(name) {
+        sites.push(runtime.body(name)?.besides_copies().function_site()?);
+    }
+    Ok(sites)
 }
 
 /// Each time that the function is run, its copies included; of its arguments nothing is known in these.

@@ -13,6 +13,8 @@ pub mod frame_pointers;
 pub mod gc;
 pub mod go_statements;
 pub mod inlined;
+pub(in crate::go) mod pieces;
+pub(in crate::go) mod receivers;
 pub mod runtime_functions;
 pub mod site_code;
 pub mod state_changes;

@@ -3,8 +3,8 @@
 //! the default `GOTRACEBACK`.
 
 use crate::go::binary::implied::VersionRange;
-use crate::go::binary::wrapper_id::wrapper_id;
 use crate::go::pclntab::inline::Frame;
+use crate::go::versions::{shows_callers, shows_methods, wrapper_id};
 
 /// What the names of the runtime's functions begin with.
 const RUNTIME: &str = "runtime.";
@@ -37,8 +37,8 @@ impl Rules {
         let newest = versions.newest.and_then(wrapper_id);
         Self {
             wrapper: oldest.filter(|_| oldest == newest),
-            methods: versions.oldest >= 23,
-            callers: versions.oldest >= 25,
+            methods: shows_methods(versions.oldest),
+            callers: shows_callers(versions.oldest),
         }
     }
 

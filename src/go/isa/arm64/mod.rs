@@ -14,6 +14,7 @@ mod constants;
 mod effects;
 mod memory;
 pub(in crate::go) mod prologue;
+pub(in crate::go) mod typing;
 pub(in crate::go) mod uprobe;
 
 use super::instruction::{Access, Flow, Instruction as Any, Register};

@@ -12,19 +12,21 @@
 
 mod pointers;
 mod shapes;
+mod walk;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::globals::Globals;
 use crate::go::elf::image::Machine;
-use crate::go::isa::amd64;
-use crate::go::layout::{Field, Layout};
+use crate::go::isa::{amd64, arm64};
+use crate::go::layout::{Fact, Field, Layout};
 use crate::go::site::go_statements;
 use crate::go::site::runtime_functions::Runtime;
 
 pub use pointers::{STRUCTURES, structure};
 pub use shapes::{Shape, Shapes, Signature, labels};
+pub(in crate::go) use walk::{Reading, State};
 
 use pointers::pointee;
 
@@ -138,6 +140,10 @@ impl<'r, 'b> Witnesses<'r, 'b> {
         witnesses
     }
 
+    fn machine(&self) -> Machine {
+        self.runtime.binary().image().machine()
+    }
+
     /// Notes where a member lies that points to a structure; whether that is news.
     fn point(&mut self, field: Field, offset: u32) -> bool {
         let Some(to) = pointee(field) else {
@@ -170,17 +176,43 @@ impl<'r, 'b> Witnesses<'r, 'b> {
             results: &self.results,
             keeping: &self.keeping,
         };
-        shapes::of(&amd64::typing::accesses(body.code(), &known))
+        shapes::of(&match self.machine() {
+            Machine::X86_64 => {
+                walk::accesses(amd64::typing::Typing::default(), body.code(), &known)
+            }
+            Machine::Aarch64 => walk::accesses(arm64::typing::Typing, body.code(), &known),
+        })
     }
 }
 
-/// What the code of a binary says of offsets, and how many functions say so.
-pub fn derive(
+/// What the code of a binary says of a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Where it is.
+    pub offset: u32,
+    /// How many functions say so.
+    pub functions: usize,
+    /// The one with the shortest name.
+    pub one: String,
+}
+
+/// Where too little code for it to be believed says that members are.
+pub type Doubts = BTreeMap<Field, Vec<u32>>;
+
+/// What the code of a binary says of offsets.
+pub fn derive(runtime: &Runtime<'_>, globals: &Globals, layout: &Layout) -> BTreeMap<Field, Said> {
+    let shapes = Shapes::embedded(runtime.binary().image().machine());
+    derive_by(shapes, runtime, globals, layout).0
+}
+
+/// The same, and what little code says that is not believed.
+pub fn derive_with_doubts(
     runtime: &Runtime<'_>,
     globals: &Globals,
     layout: &Layout,
-) -> BTreeMap<Field, (u32, usize)> {
-    derive_by(Shapes::embedded(), runtime, globals, layout)
+) -> (BTreeMap<Field, Said>, Doubts) {
+    let shapes = Shapes::embedded(runtime.binary().image().machine());
+    derive_by(shapes, runtime, globals, layout)
 }
 
 /// The same by other shapes than those that grtmon carries.
@@ -189,58 +221,107 @@ pub fn derive_by(
     runtime: &Runtime<'_>,
     globals: &Globals,
     layout: &Layout,
-) -> BTreeMap<Field, (u32, usize)> {
-    if runtime.binary().image().machine() != Machine::X86_64 {
-        return BTreeMap::new();
-    }
+) -> (BTreeMap<Field, Said>, Doubts) {
     let mut witnesses = Witnesses::new(runtime, globals, layout);
     for (function, signature) in shapes.signatures() {
         if let Some(result) = signature.result {
             witnesses.returns(function, result);
         }
     }
-    let mut found = BTreeMap::new();
+    let (mut found, mut doubts) = (BTreeMap::new(), BTreeMap::new());
     for _ in 0..ROUNDS {
-        let mut votes: BTreeMap<Field, BTreeMap<u32, usize>> = BTreeMap::new();
-        for (function, signature) in shapes.signatures() {
+        let mut votes: BTreeMap<Field, BTreeMap<u32, Votes<'_>>> = BTreeMap::new();
+        for (function, signature) in shapes.telling() {
             for (shape, offsets) in witnesses.shapes(function, signature) {
                 for (field, offset) in shapes.members(function, signature, &shape, &offsets) {
-                    *votes.entry(field).or_default().entry(offset).or_default() += 1;
+                    let votes = votes.entry(field).or_default().entry(offset).or_default();
+                    votes.functions.push(function);
+                    votes.touches += shape.touches.len();
                 }
             }
         }
-        found = votes
-            .into_iter()
-            .filter_map(|(field, votes)| Some((field, agreed(&votes, layout.hint(field))?)))
-            .collect();
+        found = BTreeMap::new();
+        doubts = BTreeMap::new();
+        for (field, votes) in votes {
+            match agreed(&votes, layout.offset(field), layout.hint(field)) {
+                Some(said) => drop(found.insert(field, said)),
+                None => drop(doubts.insert(field, votes.into_keys().collect())),
+            }
+        }
         let mut news = false;
-        for (field, (offset, _)) in &found {
-            news |= witnesses.point(*field, *offset);
+        for (field, said) in &found {
+            news |= witnesses.point(*field, said.offset);
         }
         if !news {
             break;
         }
     }
-    found
+    let distance = globals.heap_stats.zip(globals.memstats);
+    let distance = distance.and_then(|(member, start)| member.checked_sub(start));
+    if let Some(offset) = distance.and_then(|it| u32::try_from(it).ok()) {
+        let one = "runtime.(*mcache).refill".to_owned();
+        let said = Said {
+            offset,
+            functions: 1,
+            one,
+        };
+        found.insert(Field::MstatsHeapStats, said);
+    }
+    (found, doubts)
 }
 
-/// So many witnesses it takes for something that was not expected.
+/// Who says that a member is at an offset.
+#[derive(Default)]
+struct Votes<'f> {
+    functions: Vec<&'f str>,
+    /// How often they touch the structure.
+    touches: usize,
+}
+
+/// So many witnesses it takes for something that was not expected,
 const SEVERAL: usize = 3;
 
-/// What the witnesses agree on: one is enough for what is expected, something else takes several.
-fn agreed(votes: &BTreeMap<u32, usize>, expected: Option<u32>) -> Option<(u32, usize)> {
+/// or functions that touch so many members altogether: one that touches that many in the order that is known does not do
+/// so by accident.
+const MANY: usize = 7;
+
+/// The same for what was measured of another version only.
+const FEW: usize = 3;
+
+/// What the witnesses agree on: less is enough for what was measured, of this version (`known`) or another (`likely`), than
+/// for something else.
+fn agreed(
+    votes: &BTreeMap<u32, Votes<'_>>,
+    known: Option<u32>,
+    likely: Option<u32>,
+) -> Option<Said> {
     let mut votes = votes.iter();
-    let (offset, count) = votes.next()?;
-    let is_enough = *count >= SEVERAL || expected == Some(*offset);
-    (votes.next().is_none() && is_enough).then_some((*offset, *count))
+    let (offset, for_it) = votes.next()?;
+    let count = for_it.functions.len();
+    let is_known = known == Some(*offset);
+    let is_likely = likely == Some(*offset) && for_it.touches >= FEW;
+    let is_enough = is_known || is_likely || count >= SEVERAL || for_it.touches >= MANY;
+    if votes.next().is_some() || !is_enough {
+        return None;
+    }
+    Some(Said {
+        offset: *offset,
+        functions: count,
+        one: (*for_it.functions.iter().min_by_key(|name| name.len())?).to_owned(),
+    })
 }
 
 /// The variables that are structures, each up to the next one or as far as it is taken to reach.
 fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static str)> {
     let of = |address: Option<u64>, name, most: u32| {
-        let members = Field::ALL.iter().filter(|field| structure(**field) == name);
-        let last = members.filter_map(|field| layout.hint(*field)).max();
-        let size = last.map_or(most, |last| last.saturating_add(80));
+        let members = || Field::ALL.iter().filter(|field| structure(**field) == name);
+        let last = members().filter_map(|field| layout.hint(*field)).max();
+        // Where a member may be anywhere, the last of the others is not the end.
+        let lacks = |field: &Field| matches!(layout.fact(*field), Fact::Unknown(_));
+        let size = match last {
+            Some(last) if !members().any(lacks) => last.saturating_add(80),
+            last => last.unwrap_or(0).saturating_add(80).max(most),
+        };
         Some((address?, name, u64::from(size)))
     };
     let mut all: Vec<(u64, &'static str, u64)> = [
@@ -268,14 +349,31 @@ fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static st
 mod tests {
     use super::*;
 
+    /// Each so many functions that touch two members.
+    fn votes(votes: &[(u32, usize)]) -> BTreeMap<u32, Votes<'static>> {
+        let all = votes.iter();
+        let all = all.map(|(offset, functions)| {
+            let votes = Votes {
+                functions: vec!["runtime.f"; *functions],
+                touches: 2 * functions,
+            };
+            (*offset, votes)
+        });
+        all.collect()
+    }
+
     #[test]
     fn witnesses_that_disagree_prove_nothing() {
-        let votes = |votes: &[(u32, usize)]| votes.iter().copied().collect();
-        assert_eq!(agreed(&votes(&[(160, 1)]), Some(160)), Some((160, 1)));
+        let offset = |all: &[(u32, usize)], known, likely| {
+            agreed(&votes(all), known, likely).map(|said| said.offset)
+        };
+        assert_eq!(offset(&[(160, 1)], Some(160), None), Some(160));
         // What was not expected takes several.
-        assert_eq!(agreed(&votes(&[(160, 2)]), Some(152)), None);
-        assert_eq!(agreed(&votes(&[(160, 3)]), None), Some((160, 3)));
-        assert_eq!(agreed(&votes(&[(160, 9), (168, 1)]), Some(160)), None);
-        assert_eq!(agreed(&votes(&[]), Some(160)), None);
+        assert_eq!(offset(&[(160, 2)], Some(152), None), None);
+        assert_eq!(offset(&[(160, 3)], None, None), Some(160));
+        assert_eq!(offset(&[(160, 1)], None, Some(160)), None);
+        assert_eq!(offset(&[(160, 2)], None, Some(160)), Some(160));
+        assert_eq!(offset(&[(160, 9), (168, 1)], Some(160), None), None);
+        assert_eq!(offset(&[], Some(160), None), None);
     }
 }

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 
 use super::Access;
 use super::pointers::{STRUCTURES, structure};
+use crate::go::elf::image::Machine;
 use crate::go::layout::Field;
 
 /// What a function takes and returns, as far as it points to a structure.
@@ -76,10 +77,15 @@ pub struct Shapes {
 }
 
 impl Shapes {
-    /// Those that grtmon carries.
-    pub fn embedded() -> &'static Shapes {
-        static SHAPES: OnceLock<Shapes> = OnceLock::new();
-        SHAPES.get_or_init(|| Shapes::parse(include_str!("shapes.txt")).unwrap_or_default())
+    /// Those that grtmon carries for a machine.
+    pub fn embedded(machine: Machine) -> &'static Shapes {
+        static AMD64: OnceLock<Shapes> = OnceLock::new();
+        static ARM64: OnceLock<Shapes> = OnceLock::new();
+        let (shapes, text) = match machine {
+            Machine::X86_64 => (&AMD64, include_str!("shapes.txt")),
+            Machine::Aarch64 => (&ARM64, include_str!("shapes_arm64.txt")),
+        };
+        shapes.get_or_init(|| Shapes::parse(text).unwrap_or_default())
     }
 
     /// Reads the text form.
@@ -161,12 +167,25 @@ impl Shapes {
             })
     }
 
-    /// Keeps some functions only.
+    /// Notes what a function returns, though it may have no shape.
+    pub fn declare(&mut self, function: &str, signature: &Signature) {
+        let key = (function.to_owned(), signature.clone());
+        self.functions.entry(key).or_default();
+    }
+
+    /// Keeps the shapes of some functions only, and of all others what they return.
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        self.functions.retain(|(name, _), known| {
-            known.retain(|_, members| members.iter().any(Option::is_some));
-            keep(name)
+        self.functions.retain(|(name, signature), known| {
+            let is_kept = keep(name);
+            known.retain(|_, members| is_kept && members.iter().any(Option::is_some));
+            is_kept || signature.result.is_some()
         });
+    }
+
+    /// The functions that have a shape.
+    pub fn telling(&self) -> impl Iterator<Item = (&str, &Signature)> {
+        let all = self.functions.iter().filter(|(_, known)| !known.is_empty());
+        all.map(|((name, signature), _)| (name.as_str(), signature))
     }
 
     /// The functions, each with what it takes and returns.

@@ -4,7 +4,7 @@
 //! `SizeClassToSize` in internal/runtime/gc/sizeclasses.go). Every binary carries it, so a build with another table is
 //! noticed instead of being counted wrongly.
 
-use crate::go::binary::Binary;
+use super::Binary;
 
 /// Bytes of an object of each class; class 0 stands for objects too large for any.
 pub const CLASS_BYTES: [u16; 68] = [

@@ -1,0 +1,9 @@
+//go:build archive
+
+package main
+
+import "testgo/inside"
+
+func init() {
+	inside.Main = main
+}

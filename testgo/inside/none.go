@@ -1,0 +1,2 @@
+// Package inside is how a program in C begins the fixture that it has inside.
+package inside

@@ -1,0 +1,180 @@
+//! Programs that hide their version, or name one that nobody knows: every command shows of them what it shows of the same
+//! program that says which it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::{
+    STRIPPED, Still,
+    common::{
+        Build, Fixture, Grtmon, Toolchain, fixture, grtmon, require_capabilities_or_skip,
+        toolchains,
+    },
+};
+
+/// What programs say of their version.
+fn said(toolchain: &Toolchain) -> Vec<String> {
+    let (minor, version) = (toolchain.minor(), &toolchain.version);
+    let version = version.split(' ').next().unwrap();
+    let mut all = vec![
+        "unknown".to_owned(),
+        "devel go1.28-abcdef".to_owned(),
+        format!("go1.{minor}.99"),
+        "go1.99.0".to_owned(),
+    ];
+    for experiment in [
+        "systemcrypto",
+        "opensslcrypto",
+        "strictfipsruntime",
+        "nocoverageredesign",
+        "boringcrypto",
+    ] {
+        all.push(format!("go{version} X:{experiment}"));
+    }
+    all
+}
+
+fn hidden(version: String) -> Build {
+    Build {
+        version: version.leak(),
+        ..STRIPPED
+    }
+}
+
+/// What is comparable of a program that stands still: what `stat`, `ps` and `dump` say, and what `doctor` says of commands.
+fn shown(still: &Still) -> Value {
+    let pid = still.process.pid_arg();
+    let line = |command: &[&str]| {
+        let arguments = [command, &["--output", "json", "--pid", &pid]].concat();
+        grtmon(&arguments).success().json().pop().unwrap()
+    };
+    let stat = line(&["stat", "--count", "1"]);
+    let known = |value: &Value| -> BTreeSet<String> {
+        let fields = value.as_object().unwrap().iter();
+        let known = fields.filter(|it| !it.1.is_null());
+        known.map(|it| it.0.clone()).collect()
+    };
+    let figures: BTreeMap<&str, &Value> = ["goroutines", "processors", "runnable"]
+        .map(|key| (key, &stat[key]))
+        .into();
+    let doctor = line(&["doctor"]);
+    let lacking: Vec<String> = doctor["commands"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|it| it.1["fine"] != true)
+        .map(|it| format!("{}: {}", it.0, it.1["found"]))
+        .collect();
+    serde_json::json!({
+        "stat": known(&stat),
+        "figures": figures,
+        "dump": still.goroutines(),
+        "lacking": lacking,
+    })
+}
+
+#[test]
+fn what_is_read_is_the_same() {
+    let mut wrong = Vec::new();
+    for toolchain in toolchains() {
+        let plain = shown(&Still::start(toolchain, STRIPPED, "rest"));
+        for version in said(toolchain) {
+            let still = Still::start(toolchain, hidden(version), "rest");
+            still.check(true);
+            let seen = shown(&still);
+            if seen != plain {
+                wrong.push(format!("{}: {seen}\nnot {plain}", still.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A process that has not collected its garbage yet.
+#[test]
+fn allocations_of_a_young_process_are_known() {
+    for toolchain in toolchains() {
+        for version in ["unknown", "go1.99.0"] {
+            let still = Still::start(toolchain, hidden(version.to_owned()), "pile");
+            let stat = still.stat();
+            assert!(stat["objects"].is_u64(), "{}: {stat}", still.name);
+        }
+    }
+}
+
+/// What was ever said, by what was told: `create goid`; and how many goroutines of the program itself were made.
+#[derive(Default, PartialEq, Debug)]
+struct Told {
+    known: BTreeSet<String>,
+    created: usize,
+}
+
+fn told(toolchain: &Toolchain, build: Build, command: &[&str]) -> Told {
+    let mut target = Fixture::start(&fixture(toolchain, build), &["goroutines"]);
+    let pid = target.pid_arg();
+    let tool = Grtmon::start(&[command, &["--output", "json", "--pid", &pid]].concat());
+    target.work();
+    let lines = tool.stop().success().json();
+    target.finish();
+    let mut told = Told::default();
+    for line in &lines {
+        let what = line["event"].as_str().unwrap_or("line");
+        let fields = line.as_object().unwrap().iter();
+        let known = fields.filter(|it| !it.1.is_null());
+        told.known
+            .extend(known.map(|it| format!("{what} {}", it.0)));
+        let is_own = line["fn"]
+            .as_str()
+            .is_some_and(|it| it.starts_with("main."));
+        told.created += usize::from(what == "create" && is_own);
+    }
+    told
+}
+
+/// Of `gc` and `gm` nothing need happen at all; what happens is told with the same words.
+#[test]
+fn what_is_probed_is_the_same() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    for toolchain in toolchains() {
+        for command in [
+            &["gr"][..],
+            &["gr", "seq"],
+            &["sched"],
+            &["gc", "--cycles"],
+            &["gm"],
+        ] {
+            let plain = told(toolchain, STRIPPED, command);
+            for version in ["unknown", "devel go1.28-abcdef", "go1.99.0"] {
+                let seen = told(toolchain, hidden(version.to_owned()), command);
+                let name = format!("Go {} as {version}: {command:?}", toolchain.version);
+                assert_eq!(seen.created, plain.created, "{name}");
+                let lost: Vec<&String> = plain.known.difference(&seen.known).collect();
+                assert!(lost.is_empty(), "{name}: {lost:?}");
+            }
+        }
+    }
+}
+
+/// Experiments that toolchains really have.
+#[test]
+fn experiments_that_are_built() {
+    for toolchain in toolchains() {
+        for experiment in ["nocoverageredesign", "noaliastypeparams", "fieldtrack"] {
+            let since = match experiment {
+                "noaliastypeparams" => 24..=26,
+                "nocoverageredesign" => 20..=24,
+                _ => 19..=99,
+            };
+            if since.contains(&toolchain.minor()) {
+                let build = Build {
+                    experiment,
+                    ..STRIPPED
+                };
+                Still::start(toolchain, build, "rest").check(true);
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! How somebody can start grtmon: with little, or with nowhere to write to. It says so in one line.
+
+use std::{
+    fs::File,
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+};
+
+use nix::sys::resource::Resource;
+
+use crate::common::{Build, Fixture, command, fixture, newest, require_capabilities_or_skip};
+use crate::limit;
+
+/// Runs it; its status, and the lines that it wrote to standard error.
+fn run(mut command: Command) -> (Option<i32>, Vec<String>) {
+    command.stderr(Stdio::piped());
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines = said.lines().map(str::to_owned).collect();
+    (output.status.code(), lines)
+}
+
+/// `>&-`
+#[test]
+#[allow(unsafe_code, reason = "what happens between fork and exec")]
+fn standard_output_that_is_closed() {
+    for arguments in [
+        &["ps"][..],
+        &["version"],
+        &["gr", "--duration", "1s", "--pid", "1"],
+    ] {
+        let mut command = command();
+        command.args(arguments);
+        let close = || {
+            nix::unistd::close(1)?;
+            Ok(())
+        };
+        // SAFETY: only a system call.
+        unsafe { command.pre_exec(close) };
+        let (code, said) = run(command);
+        assert_eq!(code, Some(1), "{said:?}");
+        let expected = "grtmon: standard output is closed: there is nowhere to write to";
+        assert_eq!(said, [expected], "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full() {
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    let target = Fixture::start(&fixture(newest(), Build::DEFAULT), &["dump"]);
+    let pid = target.pid_arg();
+    let mut all = vec![
+        vec!["--help"],
+        vec!["ps", "--help"],
+        vec!["ps"],
+        vec!["stat", "--count", "2", "--interval", "200ms", "--pid", &pid],
+    ];
+    if require_capabilities_or_skip() {
+        all.push(vec![
+            "gr",
+            "--duration",
+            "1s",
+            "--output",
+            "json",
+            "--pid",
+            &pid,
+        ]);
+    }
+    for arguments in all {
+        let mut command = command();
+        command.args(&arguments).stdout(full());
+        let (code, said) = run(command);
+        assert_eq!(code, Some(1), "{arguments:?}: {said:?}");
+        let full = said.iter().filter(|line| line.contains("No space left"));
+        assert_eq!(full.count(), 1, "{arguments:?}: {said:?}");
+        assert!(
+            !said.iter().any(|line| line.contains("keep up")),
+            "{said:?}"
+        );
+    }
+}
+
+/// `ulimit -s 64`
+#[test]
+fn a_small_stack() {
+    let target = Fixture::start(&fixture(newest(), Build::DEFAULT), &["dump"]);
+    for arguments in [&["ps"][..], &["dump", "--pid", &target.pid_arg()]] {
+        let mut command = command();
+        command.args(arguments);
+        limit(&mut command, Resource::RLIMIT_STACK, 64 << 10);
+        let (code, said) = run(command);
+        assert_eq!(code, Some(0), "{said:?}");
+    }
+}
+
+/// `ulimit -n 16`
+#[test]
+fn few_files() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let target = Fixture::start(&fixture(newest(), Build::DEFAULT), &["dump"]);
+    let mut command = command();
+    command.args(["gr", "--duration", "1s", "--pid", &target.pid_arg()]);
+    limit(&mut command, Resource::RLIMIT_NOFILE, 12);
+    let (code, said) = run(command);
+    assert_eq!(code, Some(1), "{said:?}");
+    let why = said.last().unwrap();
+    assert!(why.ends_with("raise the limit (ulimit -n)"), "{why}");
+}
+
+/// What is wrong with the arguments is said in one line, and once.
+#[test]
+fn mistakes() {
+    let mut broken = command();
+    broken.args(["gr", "--fn", "[", "--pid", "1"]);
+    let (code, said) = run(broken);
+    let expected = "grtmon: invalid value '[' for '--fn <REGEX>': unclosed character class (grtmon --help says more)";
+    assert_eq!((code, said), (Some(2), vec![expected.to_owned()]));
+    let mut gone = command();
+    gone.args(["gm", "--pid", "4194305"]);
+    let (code, said) = run(gone);
+    let expected = "grtmon: there is no process 4194305";
+    assert_eq!((code, said), (Some(1), vec![expected.to_owned()]));
+}

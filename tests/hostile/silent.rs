@@ -1,0 +1,104 @@
+//! Memory that never answers whoever reads it: see testgo/silent. grtmon ends even so, and says why; others get their
+//! rows.
+
+use std::{fs, process::Command};
+
+use crate::common::{
+    Build, Fixture, Process, fixture, newest, program, require_root_or_skip, skip,
+};
+use crate::{ended_in_words, grtmon_within, refused, scratch};
+
+/// Address space that is more than enough, also for who reads aside.
+const ROOM: u64 = 2 << 30;
+
+/// One of them.
+struct Silent {
+    pid: u32,
+    _server: Process,
+}
+
+/// Starts one; `None` where the machine does not allow it.
+fn silent(mode: &str) -> Option<Silent> {
+    if !require_root_or_skip() {
+        return None;
+    }
+    let text = include_str!("../../testgo/silent/main.go");
+    let program = program(newest(), Build::DEFAULT, "silent", text);
+    let place = scratch(&format!("silent-{mode}"));
+    let mut command = Command::new(program);
+    command.arg(mode).arg(&place);
+    let server = Process::start(command);
+    let said = server.line().unwrap();
+    let _ = fs::remove_dir(&place);
+    let Ok(pid) = said.parse() else {
+        skip(&format!("{mode} {said}"));
+        return None;
+    };
+    server.expect("ready");
+    Some(Silent {
+        pid,
+        _server: server,
+    })
+}
+
+/// It lies on FUSE, or is to be filled by userfaultfd.
+#[test]
+fn memory_that_never_answers() {
+    for mode in ["memory", "fault"] {
+        let Some(target) = silent(mode) else { return };
+        let pid = target.pid.to_string();
+        for arguments in [
+            &["dump", "--pid", &pid][..],
+            &["stat", "--count", "1", "--pid", &pid],
+            &["gm", "--duration", "1s", "--pid", &pid],
+            &["top", "--once", "--pid", &pid],
+        ] {
+            let output = grtmon_within(ROOM, arguments);
+            refused(&output, &[&pid, "does not answer"]);
+        }
+        let output = grtmon_within(ROOM, &["doctor", "--pid", &pid]);
+        ended_in_words(&output);
+        assert!(
+            output.stdout.contains("does not answer"),
+            "{}",
+            output.stdout
+        );
+    }
+}
+
+/// All of them at once, and one that is like others.
+#[test]
+fn processes_that_never_answer_do_not_keep_others_from_being_shown() {
+    let modes = ["memory", "fault", "command", "program"];
+    let honest = Fixture::start(&fixture(newest(), Build::DEFAULT), &["dump"]);
+    let mut targets = Vec::new();
+    for mode in modes {
+        let Some(target) = silent(mode) else { return };
+        targets.push(target);
+    }
+    let output = grtmon_within(ROOM, &["ps", "--output", "json"]).success();
+    let frame = grtmon_within(ROOM, &["top", "--once", "--interval", "1s"]).success();
+    let rows = output.json();
+    let row = |pid: u32| rows.iter().find(|row| row["pid"] == pid).unwrap();
+    assert!(
+        row(honest.pid())["goroutines"].is_u64(),
+        "{}",
+        output.stdout
+    );
+    for target in &targets[..2] {
+        let row = row(target.pid);
+        assert!(row["goroutines"].is_null(), "{row}");
+        let why = row["unread"].as_str().unwrap();
+        assert!(why.contains("does not answer"), "{why}");
+    }
+    // What it is called is not known, the rest is.
+    let command = row(targets[2].pid);
+    assert_eq!(command["command"], "silent");
+    assert!(command["goroutines"].is_u64(), "{command}");
+    assert!(
+        output.stderr.contains("file system does not answer"),
+        "{}",
+        output.stderr
+    );
+    assert!(frame.stdout.contains(&honest.pid_arg()), "{}", frame.stdout);
+}
