@@ -55,11 +55,11 @@ pub fn of(command: &str) -> impl Iterator<Item = &'static Need> {
         .filter(move |need| need.commands.contains(&command))
 }
 
-/// The fields that are needed, each once.
+/// The fields that are needed, each once, but for sizes, which need no witness.
 pub fn fields(needs: impl Iterator<Item = &'static Need>) -> Vec<Field> {
     let mut fields = Vec::new();
     for field in needs.flat_map(|need| need.ways).copied().flatten() {
-        if !fields.contains(field) {
+        if !field.is_size() && !fields.contains(field) {
             fields.push(*field);
         }
     }

@@ -292,7 +292,7 @@ impl Layout {
     /// # Errors
     /// Why there is no value to rely on.
     pub fn require_readable(&self, field: Field) -> Result<u32, LayoutError> {
-        if field.name().contains(' ') {
+        if field.is_size() {
             self.require(field)
         } else {
             self.require_checked(field)
@@ -406,7 +406,7 @@ impl Layout {
                 }
                 continue;
             }
-            if field.name().contains(' ') {
+            if field.is_size() {
                 continue;
             }
             let (value, near, of) = (*value, near.clone(), structure(*field));
