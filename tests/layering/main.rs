@@ -2,6 +2,7 @@
 //! known in which module only. Both are read from the source text, tests included.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+mod rooms;
 mod skips;
 mod source;
 

@@ -6,3 +6,5 @@ pub mod code;
 pub mod dataflow;
 pub mod instruction;
 pub mod site_kind;
+pub mod typed;
+pub(in crate::go) mod walk;

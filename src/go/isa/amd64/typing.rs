@@ -4,7 +4,8 @@ use iced_x86::{InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register as I
 
 use super::{SP, register};
 use crate::go::isa::instruction::{Instruction as Any, Register};
-use crate::go::layout::evidence::{Access, Known, Pointer, Reading, State};
+use crate::go::isa::typed::{Access, Known, Pointer};
+use crate::go::isa::walk::{Reading, State};
 
 /// Reads instructions. Reuses its memory.
 pub(in crate::go) struct Typing(InstructionInfoFactory);

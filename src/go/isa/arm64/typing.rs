@@ -3,7 +3,8 @@
 use super::memory::{Memory, Offset};
 use super::{Instruction, Known as Base, SCRATCH, SP};
 use crate::go::isa::instruction::{Instruction as Any, Register};
-use crate::go::layout::evidence::{Access, Known, Pointer, Reading, State};
+use crate::go::isa::typed::{Access, Known, Pointer};
+use crate::go::isa::walk::{Reading, State};
 
 /// Reads instructions.
 #[derive(Default)]

@@ -12,13 +12,13 @@
 
 mod pointers;
 mod shapes;
-mod walk;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::globals::Globals;
 use crate::go::elf::image::Machine;
+use crate::go::isa::typed::Known;
 use crate::go::isa::{amd64, arm64};
 use crate::go::layout::{Fact, Field, Layout};
 use crate::go::site::go_statements;
@@ -26,91 +26,11 @@ use crate::go::site::runtime_functions::Runtime;
 
 pub use pointers::{STRUCTURES, structure};
 pub use shapes::{Shape, Shapes, Signature, labels};
-pub(in crate::go) use walk::{Reading, State};
 
 use pointers::pointee;
 
 /// How often is begun anew because a pointer turned out to lie elsewhere.
 const ROUNDS: usize = 3;
-
-/// A place in one of the [`STRUCTURES`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pointer {
-    /// The structure, as fields name it.
-    pub structure: &'static str,
-    /// Bytes from its start.
-    pub offset: u32,
-}
-
-impl Pointer {
-    /// The start of a structure.
-    pub fn to(structure: &'static str) -> Self {
-        Self {
-            structure,
-            offset: 0,
-        }
-    }
-
-    /// So many bytes further on; `None` if that is not in the structure.
-    pub fn moved(self, by: u64) -> Option<Self> {
-        let offset = u64::from(self.offset).wrapping_add(by);
-        let offset = u32::try_from(offset)
-            .ok()
-            .filter(|offset| *offset < 1 << 20)?;
-        Some(Self { offset, ..self })
-    }
-}
-
-/// An instruction that reads a member of a structure, writes it, or takes its address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
-    /// Which.
-    pub at: Pointer,
-    /// Bytes read or written.
-    pub width: u8,
-    /// `r`, `w`, `a`; in capital letters for an element of an array.
-    pub how: char,
-}
-
-/// What is known when a function is looked at.
-#[derive(Debug)]
-pub struct Known<'k> {
-    /// The structures that its arguments point to, by register.
-    pub arguments: Vec<Option<&'static str>>,
-    /// Variables that are structures, by address, each with its end.
-    globals: Vec<(Range<u64>, &'static str)>,
-    /// What the members point to that are pointers, by structure and offset.
-    pointees: HashMap<(&'static str, u32), &'static str>,
-    /// What functions return, by entry.
-    results: &'k HashMap<u64, &'static str>,
-    /// Code of functions that keep registers.
-    keeping: &'k [Range<u64>],
-}
-
-impl Known<'_> {
-    /// The place in a variable that an address is.
-    pub(in crate::go) fn global(&self, address: u64) -> Option<Pointer> {
-        let (range, structure) = self
-            .globals
-            .iter()
-            .find(|(range, _)| range.contains(&address))?;
-        Pointer::to(structure).moved(address.checked_sub(range.start)?)
-    }
-
-    /// What is loaded from a place, if it is the start of a structure.
-    pub(in crate::go) fn pointee(&self, from: Pointer) -> Option<Pointer> {
-        let to = self.pointees.get(&(from.structure, from.offset))?;
-        Some(Pointer::to(to))
-    }
-
-    pub(in crate::go) fn result(&self, callee: u64) -> Option<&'static str> {
-        self.results.get(&callee).copied()
-    }
-
-    pub(in crate::go) fn keeps(&self, callee: u64) -> bool {
-        self.keeping.iter().any(|code| code.contains(&callee))
-    }
-}
 
 /// Looks at the functions of one binary.
 #[derive(Debug)]
@@ -177,10 +97,14 @@ impl<'r, 'b> Witnesses<'r, 'b> {
             keeping: &self.keeping,
         };
         shapes::of(&match self.machine() {
-            Machine::X86_64 => {
-                walk::accesses(amd64::typing::Typing::default(), body.code(), &known)
+            Machine::X86_64 => crate::go::isa::walk::accesses(
+                amd64::typing::Typing::default(),
+                body.code(),
+                &known,
+            ),
+            Machine::Aarch64 => {
+                crate::go::isa::walk::accesses(arm64::typing::Typing, body.code(), &known)
             }
-            Machine::Aarch64 => walk::accesses(arm64::typing::Typing, body.code(), &known),
         })
     }
 }

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
-use super::Access;
 use super::pointers::{STRUCTURES, structure};
 use crate::go::elf::image::Machine;
+use crate::go::isa::typed::Access;
 use crate::go::layout::Field;
 
 /// What a function takes and returns, as far as it points to a structure.

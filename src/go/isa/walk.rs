@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{Access, Known, Pointer};
+use super::typed::{Access, Known, Pointer};
 use crate::go::isa::code::Code;
 use crate::go::isa::instruction::{Flow, Instruction, Register};
 
