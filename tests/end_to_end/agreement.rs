@@ -54,7 +54,7 @@ fn run(words: &[&str], pid: &str) -> Output {
     let mut output = grtmon(words);
     // It gives each process only so much time, by the clock: on a busy machine that may be too little.
     for _ in 0..50 {
-        if !output.stdout.contains("than any should") {
+        if !output.stdout.contains("more time to read than any should") {
             break;
         }
         output = grtmon(words);
