@@ -26,6 +26,7 @@ use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::memory::Way;
 
+use super::doctor_commands::commands;
 use super::doctor_fields;
 use super::gr;
 use super::gr_seq;
@@ -46,7 +47,7 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
             code(&target, &sites, &mut about);
             sections.push(about);
             sections.push(events);
-            sections.push(doctor_fields::commands(&checked));
+            sections.push(commands(&checked));
             if args.fields {
                 sections.push(doctor_fields::fields(&mut checked));
             }

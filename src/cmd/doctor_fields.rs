@@ -1,5 +1,4 @@
-//! What `grtmon doctor` says of the commands and of the fields that they need: which of it will be shown, where each field
-//! comes from, and what confirms it.
+//! What `grtmon doctor` says of the fields that commands need: where each comes from, and what confirms it.
 
 use crate::go::layout::Field;
 use crate::go::needs;
@@ -14,51 +13,32 @@ use crate::target::checked::Checked;
 /// Columns of a field's value.
 const VALUE: usize = 5;
 
-/// What each command will show of this program, as far as that depends on where the runtime keeps things.
-pub(super) fn commands(checked: &Checked<'_>) -> Section {
-    let mut section = Section::new("Commands");
-    let (layout, globals) = (&checked.anatomy.layout, &checked.anatomy.globals);
-    let plugins = checked.target.plugins();
-    for name in needs::commands() {
-        let mut lacks: Vec<String> = needs::of(name)
-            .filter_map(|need| Some((need, need.lack(layout, globals)?)))
-            .map(|(need, why)| match need.what {
-                "" => format!("refused: {why}"),
-                what => format!("?: {what} ({why})"),
-            })
-            .collect();
-        if let Some((_, plugin)) = plugins.first() {
-            match name {
-                "sched" => lacks.insert(0, format!("refused, but for --source counters: {plugin}")),
-                name if name.starts_with("gr") || name.starts_with("gc") => {
-                    lacks.push(format!("?: what plugins do ({plugin})"));
-                }
-                _ => {}
-            }
-        }
-        let fields = provenances(needs::fields(needs::of(name)), checked);
-        let confirmed = fields.iter().filter(|it| it.is_confirmed()).count();
-        let count = match fields.len() {
-            all if all == confirmed => format!("{all} fields, all confirmed"),
-            all => format!("{all} fields, {confirmed} confirmed"),
-        };
-        let is_complete = lacks.is_empty();
-        let mut found = lacks;
-        match is_complete {
-            true => found.push(format!("everything: {count}")),
-            false => found.push(count),
-        }
-        let verdict = match is_complete {
-            true => Verdict::Fine,
-            false => Verdict::Lacking,
-        };
-        section.add(name, found, verdict);
-        section.detail(vec![
-            ("fields", Detail::Number(Some(fields.len() as u64))),
-            ("confirmed", Detail::Number(Some(confirmed as u64))),
-        ]);
+/// Adds what a command lacks, and how many of the fields that it needs are confirmed.
+pub(super) fn add_command(
+    section: &mut Section,
+    name: &str,
+    mut lacks: Vec<String>,
+    checked: &Checked<'_>,
+) {
+    let fields = provenances(needs::fields(needs::of(name)), checked);
+    let confirmed = fields.iter().filter(|it| it.is_confirmed()).count();
+    let count = match fields.len() {
+        all if all == confirmed => format!("{all} fields, all confirmed"),
+        all => format!("{all} fields, {confirmed} confirmed"),
+    };
+    let verdict = match lacks.is_empty() {
+        true => Verdict::Fine,
+        false => Verdict::Lacking,
+    };
+    match verdict {
+        Verdict::Fine => lacks.push(format!("everything: {count}")),
+        Verdict::Lacking => lacks.push(count),
     }
-    section
+    section.add(name, lacks, verdict);
+    section.detail(vec![
+        ("fields", Detail::Number(Some(fields.len() as u64))),
+        ("confirmed", Detail::Number(Some(confirmed as u64))),
+    ]);
 }
 
 /// Every field that a command needs.

@@ -19,6 +19,7 @@ use crate::probe::trap;
 use crate::render::account;
 use crate::render::allocation;
 use crate::render::json::Object;
+use crate::target;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::witness::Counted;
@@ -34,22 +35,29 @@ use super::session::Session;
 const PROGRAM_NS: f64 = 200.0;
 
 pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
-    match (args.source, args.target.pid.is_empty()) {
-        (cli::Source::Probes, _) | (cli::Source::Auto, true) => {}
-        (cli::Source::Counters, true) => bail!(
-            "--source counters reads processes that run already: name one with --pid, or use --source probes"
-        ),
-        (cli::Source::Counters, false) => {
-            return gm_counters::run(gm_counters::open(&args.target)?, args);
+    let may_probe = match args.source {
+        cli::Source::Probes => return by_probes(args),
+        cli::Source::Auto => true,
+        cli::Source::Counters => false,
+    };
+    if args.target.pid.is_empty() {
+        if may_probe {
+            return by_probes(args);
         }
-        (cli::Source::Auto, false) => match gm_counters::open(&args.target) {
-            Ok(opened) => return gm_counters::run(opened, args),
-            // Where there is nothing to count, there is no other way either.
-            Err(why) if !session::is_any_alive(&args.target.pid) => return Err(why),
-            Err(why) => bail!("{why:#}; {}", price(args)),
-        },
+        bail!(
+            "--source counters reads processes that run already: start the command first and name it with --pid, or use --source probes"
+        );
     }
-    by_probes(args)
+    // Of a process that may not be looked at no probe counts either.
+    let targets = target::resolve(&session::selection(&args.target))?.targets;
+    match gm_counters::open(targets) {
+        Ok(opened) => gm_counters::run(opened, args),
+        // Where there is nothing to count any more, there is no other way either.
+        Err(why) if may_probe && session::is_any_alive(&args.target.pid) => {
+            bail!("{why:#}; {}", price(args))
+        }
+        Err(why) => Err(why),
+    }
 }
 
 /// What it takes to count by probes, for one who may want to.

@@ -14,6 +14,7 @@ use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
 use crate::go::Anatomy;
+use crate::go::Binary;
 use crate::go::ReadError;
 use crate::go::binary::size_classes;
 use crate::go::binary::size_classes::CLASS_BYTES;
@@ -24,7 +25,6 @@ use crate::model::allocation::Count;
 use crate::model::loss::Loss;
 use crate::render::allocation;
 use crate::render::json::Object;
-use crate::target;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::live;
@@ -65,17 +65,18 @@ struct Counted {
 }
 
 /// Opens the processes and reads each once, so that nothing is announced that cannot be done.
-pub(super) fn open(args: &cli::TargetArgs) -> Result<Opened> {
-    let targets = target::resolve(&session::selection(args))?.targets;
+pub(super) fn open(targets: Vec<Target>) -> Result<Opened> {
     let mut processes = Vec::new();
     for target in &targets {
-        if !size_classes::has_known_classes(&target.binary) {
-            bail!("this binary's size classes are not those grtmon knows");
-        }
+        require_known_classes(&target.binary)?;
         let anatomy = Anatomy::of(&target.binary);
         target.require_unchanged()?;
         for process in target.processes() {
             let live = Live::checked(&process, &anatomy)?;
+            live.require_begun()?;
+            if let Some(note) = live.copy_note() {
+                output::warn(&note);
+            }
             processes.push(Counted::open(live)?);
         }
     }
@@ -83,6 +84,20 @@ pub(super) fn open(args: &cli::TargetArgs) -> Result<Opened> {
         bail!("none of the processes runs any more");
     }
     Ok(Opened { targets, processes })
+}
+
+/// Whether the counters mean what they are taken for.
+pub(super) fn require_known_classes(binary: &Binary) -> Result<()> {
+    if !size_classes::has_known_classes(binary) {
+        bail!("this binary's size classes are not those grtmon knows");
+    }
+    Ok(())
+}
+
+/// Reads the counters of a process once: whether that can be done.
+pub(super) fn try_on(binary: &Binary, live: &Live) -> Result<()> {
+    require_known_classes(binary)?;
+    Counted::open(live.clone()).map(drop)
 }
 
 pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {

@@ -1,5 +1,6 @@
 //! `grtmon gr`: one row for each goroutine that was created and each that ended.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -109,6 +110,8 @@ struct Own<'a> {
     names: NameCache,
     /// Start functions met in events and not watched.
     unknown: BTreeSet<u64>,
+    /// Exits shown of which not even the least time is known, by start function.
+    untimed: BTreeMap<Option<u64>, u64>,
 }
 
 type Observed<'a> = observe::Observed<'a, Gr>;
@@ -168,7 +171,22 @@ impl Own<'_> {
         let start = goroutine.and_then(|goroutine| goroutine.start_pc);
         let created = goroutine.and_then(|goroutine| goroutine.created_pc);
         let words = self.names.of(&target.binary, start, created);
-        printer.event(event, start, words);
+        if printer.event(event, start, words) {
+            *self.untimed.entry(start).or_default() += 1;
+        }
+    }
+
+    /// Why that is not known, as far as it lies with the start function.
+    fn untimed(&mut self, target: &Target, probes: &GrProbes) -> Vec<Untimed> {
+        let mut found = Vec::new();
+        for (start, count) in &self.untimed {
+            if let Some((start, why)) = start.and_then(|it| Some((it, probes.given_up(it)?))) {
+                let name = self.names.function(&target.binary, start);
+                let why = format!("{} {why}", name.unwrap_or("?"));
+                found.push(Untimed { count: *count, why });
+            }
+        }
+        found
     }
 }
 
@@ -188,6 +206,7 @@ impl Observation for Gr {
             elders: elders.unwrap_or_default(),
             names: NameCache::new(self.addresses),
             unknown: BTreeSet::new(),
+            untimed: BTreeMap::new(),
         };
         Ok((plan, own))
     }
@@ -287,6 +306,9 @@ impl Observation for Gr {
             passed.sites += one.probes.sites();
             passed.created += created;
             passed.exited += exited;
+            passed
+                .untimed
+                .extend(one.own.untimed(one.target, &one.probes));
         }
         self.printer.end(&passed, account)
     }
@@ -305,7 +327,7 @@ impl Observation for Gr {
 }
 
 /// What the probes saw, whether it could be recorded or not.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Passed {
     /// At how many places they were.
     sites: usize,
@@ -313,7 +335,19 @@ struct Passed {
     exited: u64,
     /// Goroutines that were there before; `None`: not known.
     elders: Option<u64>,
+    /// Exits without a time, by start functions that are not watched.
+    untimed: Vec<Untimed>,
 }
+
+/// Exits without a time, and why.
+#[derive(Debug)]
+struct Untimed {
+    count: u64,
+    why: String,
+}
+
+/// Reasons that are told at most; of the others there is a count.
+const REASONS: usize = 5;
 
 /// Decides which events are shown, and writes them.
 struct Printer {
@@ -367,20 +401,22 @@ impl Printer {
         self.limit.is_some_and(|limit| self.shown >= limit)
     }
 
-    fn event(&mut self, event: &GoroutineEvent, start: Option<u64>, names: Names<'_>) {
+    /// Whether it is an exit, and shown, of which no time is known.
+    fn event(&mut self, event: &GoroutineEvent, start: Option<u64>, names: Names<'_>) -> bool {
         match event.what {
             What::Create(_) => self.created += 1,
             What::Exit { .. } => self.exited += 1,
-            What::Image => return,
+            What::Image => return false,
             What::Alive { .. } | What::PutGlobal { .. } | What::GetGlobal | What::Steal { .. } => {}
         }
         if self.is_done() || !self.wants(event, start, names) {
-            return;
+            return false;
         }
         self.shown += 1;
         let times = (event.running_ns(), event.running_at_least_ns());
         let is_exit = matches!(event.what, What::Exit { .. });
-        self.untimed += u64::from(is_exit && times == (None, None));
+        let is_untimed = is_exit && times == (None, None);
+        self.untimed += u64::from(is_untimed);
         if self.json {
             goroutine::json(&mut self.output.text, event, names, self.unix_offset_ns);
         } else {
@@ -388,6 +424,7 @@ impl Printer {
                 .row(&mut self.output.text, event, names, &mut self.place);
         }
         self.output.counts();
+        is_untimed
     }
 
     fn wants(&mut self, event: &GoroutineEvent, start: Option<u64>, names: Names<'_>) -> bool {
@@ -418,6 +455,7 @@ impl Printer {
             created,
             exited,
             elders,
+            ref untimed,
         } = *passed;
         if self.json {
             let mut object = Object::begin(&mut self.output.text);
@@ -443,13 +481,22 @@ impl Printer {
                 "{elders} goroutines were there already, {created} created, {exited} exited; {} rows shown",
                 self.shown
             ));
-            if self.untimed > 0 {
-                output::note(&format!(
-                    "{} exits have ? for TIME: their first execution was not seen, as their start function was not watched yet, or they were there already and the process's memory cannot be read",
-                    self.untimed
-                ));
-            }
+            self.tell_untimed(untimed);
         }
         Ok(())
+    }
+
+    /// Says of which exits the time is not known, and why.
+    fn tell_untimed(&self, untimed: &[Untimed]) {
+        let mut rest = self.untimed;
+        for one in untimed.iter().take(REASONS) {
+            output::note(&format!("{} exits have ? for TIME: {}", one.count, one.why));
+            rest = rest.saturating_sub(one.count);
+        }
+        if rest > 0 {
+            output::note(&format!(
+                "{rest} exits have ? for TIME: their first execution was not seen, as their start function was not watched yet, or they were there already and the process's memory cannot be read",
+            ));
+        }
     }
 }

@@ -7,6 +7,7 @@ mod allocated;
 mod changes;
 mod cost;
 mod doctor;
+mod doctor_commands;
 mod doctor_fields;
 mod dump;
 mod dump_core;

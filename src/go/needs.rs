@@ -7,34 +7,20 @@ use crate::go::process::gc_record;
 /// A variable of the runtime: its name, and where it lies.
 type Variable = (&'static str, fn(&Globals) -> Option<u64>);
 
-/// Something that a command shows, and what it takes.
+/// Something that a command reads and shows, and what it takes.
 #[derive(Debug)]
 pub struct Need {
-    /// The command.
-    pub command: &'static str,
-    /// What of it; empty: all.
+    /// The commands.
+    pub commands: &'static [&'static str],
+    /// What of them.
     pub what: &'static str,
-    fields: &'static [Field],
+    /// The fields that tell it; versions of Go keep some things in other fields, and then one of these ways is enough.
+    ways: &'static [&'static [Field]],
     globals: &'static [Variable],
 }
 
-/// Fields that one can do without if others are known: Go has had one list of dead goroutines, then two.
-const INSTEAD: [(Field, &[Field]); 3] = [
-    (
-        Field::SchedGFreeN,
-        &[Field::SchedGFreeStackSize, Field::SchedGFreeNoStackSize],
-    ),
-    (Field::SchedGFreeStackSize, &[Field::SchedGFreeN]),
-    (Field::SchedGFreeNoStackSize, &[Field::SchedGFreeN]),
-];
-
 impl Need {
-    /// What it takes.
-    pub fn fields(&self) -> &'static [Field] {
-        self.fields
-    }
-
-    /// Why it cannot be had, if it cannot.
+    /// Why it cannot be had, if it cannot. What the version does not have at all is not lacking.
     pub fn lack(&self, layout: &Layout, globals: &Globals) -> Option<String> {
         for (name, address) in self.globals {
             if address(globals).is_none() {
@@ -43,48 +29,37 @@ impl Need {
                 ));
             }
         }
-        let wanted = self
-            .fields
-            .iter()
-            .filter(|field| layout.exists(**field) != Some(false));
-        let known = |field: &Field| layout.require_checked(*field).is_ok();
-        let replaced = |field: &Field| {
-            let mut others = INSTEAD.iter().filter(|(other, _)| other == field);
-            others.any(|(_, instead)| instead.iter().all(known))
-        };
-        let mut lacks = wanted
-            .filter(|field| !replaced(field))
-            .filter_map(|field| layout.require_checked(*field).err());
-        let first = lacks.next()?;
-        Some(match lacks.count() {
-            0 => first.to_string(),
-            more => format!("{first}; {more} more like that"),
-        })
-    }
-}
-
-/// The commands that need something.
-pub fn commands() -> Vec<&'static str> {
-    let mut names: Vec<&str> = Vec::new();
-    for name in NEEDS.iter().flat_map(|need| need.command.split(", ")) {
-        if !names.contains(&name) {
-            names.push(name);
+        let is_there = |field: &Field| layout.exists(*field) != Some(false);
+        let mut first = None;
+        for way in self.ways {
+            if self.ways.len() > 1 && !way.iter().all(is_there) {
+                continue;
+            }
+            let wanted = way.iter().filter(|field| is_there(field));
+            let mut lacks = wanted.filter_map(|field| layout.require_readable(*field).err());
+            let lack = lacks.next()?;
+            let lack = match lacks.count() {
+                0 => lack.to_string(),
+                more => format!("{lack}; {more} more like that"),
+            };
+            first.get_or_insert(lack);
         }
+        first
     }
-    names
 }
 
-/// What one of them needs.
+/// What a command needs.
 pub fn of(command: &str) -> impl Iterator<Item = &'static Need> {
-    let is_for = move |need: &&Need| need.command.split(", ").any(|it| it == command);
-    NEEDS.iter().filter(is_for)
+    NEEDS
+        .iter()
+        .filter(move |need| need.commands.contains(&command))
 }
 
-/// The fields that are needed, each once.
+/// The fields that are needed, each once, but for sizes, which need no witness.
 pub fn fields(needs: impl Iterator<Item = &'static Need>) -> Vec<Field> {
     let mut fields = Vec::new();
-    for field in needs.flat_map(|need| need.fields) {
-        if !fields.contains(field) {
+    for field in needs.flat_map(|need| need.ways).copied().flatten() {
+        if !field.is_size() && !fields.contains(field) {
             fields.push(*field);
         }
     }
@@ -101,108 +76,81 @@ pub const OF_CREATION: [Field; 3] = [Field::GGopc, Field::GStartpc, Field::GPare
 /// What the programs of `sched` read of a goroutine.
 pub const OF_STATES: [Field; 2] = [Field::GStartpc, Field::GWaitreason];
 
-/// All of it, command by command.
+/// What commands read. Of what takes probes, and of the lists of goroutines, only which fields that are: what they lack they
+/// say themselves.
 pub const NEEDS: &[Need] = &[
     Need {
-        command: "gr, gr seq",
-        what: "",
-        fields: &OF_GOROUTINES,
+        commands: &["gr", "gr seq"],
+        what: "goroutines",
+        ways: &[&OF_GOROUTINES, &OF_CREATION],
         globals: &[],
     },
     Need {
-        command: "gr, gr seq",
-        what: "start functions learned while observing, and creation sites",
-        fields: &OF_CREATION,
+        commands: &["sched"],
+        what: "states",
+        ways: &[&OF_STATES],
         globals: &[],
     },
     Need {
-        command: "sched",
-        what: "",
-        fields: &OF_STATES,
+        commands: &["gc", "gc --cycles"],
+        what: "cycles",
+        ways: &[&gc_record::NEEDED, &[gc_record::FORCED]],
         globals: &[],
     },
     Need {
-        command: "dump",
-        what: "",
-        fields: &[
+        commands: &["dump"],
+        what: "goroutines",
+        ways: &[&[
             Field::GGoid,
             Field::GAtomicstatus,
             Field::GStackLo,
             Field::GStackHi,
             Field::GSchedSp,
             Field::GSchedPc,
-        ],
-        globals: &[("allgs", |globals| globals.allgs)],
-    },
-    Need {
-        command: "dump",
-        what: "why goroutines wait",
-        fields: &[Field::GWaitreason],
+            Field::GWaitreason,
+            Field::GWaitsince,
+            Field::GSyscallsp,
+            Field::GSyscallpc,
+            Field::GStartpc,
+            Field::GGopc,
+            Field::GParentGoid,
+            Field::GLockedm,
+        ]],
         globals: &[],
     },
     Need {
-        command: "dump",
-        what: "since when",
-        fields: &[Field::GWaitsince],
-        globals: &[],
-    },
-    Need {
-        command: "dump",
-        what: "stacks in system calls",
-        fields: &[Field::GSyscallsp, Field::GSyscallpc],
-        globals: &[],
-    },
-    Need {
-        command: "dump",
-        what: "start functions and creators",
-        fields: &[Field::GStartpc, Field::GGopc, Field::GParentGoid],
-        globals: &[],
-    },
-    Need {
-        command: "dump",
-        what: "locks to threads",
-        fields: &[Field::GLockedm],
-        globals: &[],
-    },
-    Need {
-        command: "stat, top, ps",
+        commands: &["stat", "top", "ps"],
         what: "goroutines",
-        fields: &[
-            Field::SchedNgsys,
-            Field::SchedGFreeN,
-            Field::SchedGFreeStackSize,
-            Field::SchedGFreeNoStackSize,
-            Field::PGFreeSize,
+        ways: &[
+            &[
+                Field::SchedNgsys,
+                Field::SchedGFreeStackSize,
+                Field::SchedGFreeNoStackSize,
+                Field::PGFreeSize,
+            ],
+            &[Field::SchedNgsys, Field::SchedGFreeN, Field::PGFreeSize],
         ],
-        globals: &[
-            ("allgs", |globals| globals.allgs),
-            ("allp", |globals| globals.allp),
-            ("sched", |globals| globals.sched),
-        ],
+        globals: &[("sched", |globals| globals.sched)],
     },
     Need {
-        command: "stat, top",
+        commands: &["stat", "top"],
         what: "runnable",
-        fields: &[
+        ways: &[&[
             Field::SchedRunqSize,
             Field::PRunqhead,
             Field::PRunqtail,
             Field::PRunnext,
-        ],
+        ]],
         globals: &[("sched", |globals| globals.sched)],
     },
     Need {
-        command: "stat, top",
-        what: "threads",
-        fields: &[Field::SchedMnext, Field::SchedNmfreed],
-        globals: &[("sched", |globals| globals.sched)],
-    },
-    Need {
-        command: "stat, top, gm",
+        commands: &["stat", "top", "gm"],
         what: "allocations",
-        fields: &[
+        ways: &[&[
             Field::PMcache,
+            Field::SizeClasses,
             Field::McacheAlloc,
+            Field::McacheAllocLen,
             Field::McacheTinyAllocs,
             Field::McacheFlushGen,
             Field::MspanStartAddr,
@@ -213,69 +161,100 @@ pub const NEEDS: &[Need] = &[
             Field::MheapSweepgen,
             Field::MstatsHeapStats,
             Field::HeapStatsStats,
+            Field::HeapStatsStatsLen,
             Field::HeapStatsGen,
+            Field::HeapStatsDeltaSize,
+            Field::HeapStatsDeltaCommitted,
+            Field::HeapStatsDeltaReleased,
+            Field::HeapStatsDeltaInHeap,
+            Field::HeapStatsDeltaInStacks,
+            Field::HeapStatsDeltaInWorkBufs,
             Field::HeapStatsDeltaTinyAllocCount,
             Field::HeapStatsDeltaLargeAlloc,
             Field::HeapStatsDeltaLargeAllocCount,
+            Field::HeapStatsDeltaLargeFree,
+            Field::HeapStatsDeltaLargeFreeCount,
             Field::HeapStatsDeltaSmallAllocCount,
-        ],
+            Field::HeapStatsDeltaSmallFreeCount,
+        ]],
         globals: &[
             ("memstats", |globals| globals.memstats),
             ("mheap_", |globals| globals.mheap),
         ],
     },
     Need {
-        command: "stat, top, ps",
-        what: "heap in use, and its goal",
-        fields: &[
-            Field::GcControllerHeapLive,
-            Field::GcControllerHeapInUse,
-            Field::GcControllerGcPercentHeapGoal,
-            Field::GcControllerMemoryLimit,
-        ],
+        commands: &["stat", "top"],
+        what: "heap in use",
+        ways: &[&[Field::GcControllerHeapLive]],
         globals: &[("gcController", |globals| globals.gc_controller)],
     },
     Need {
-        command: "stat, top, ps",
+        commands: &["stat", "top"],
+        what: "heap goal",
+        ways: &[&[
+            Field::GcControllerGcPercentHeapGoal,
+            Field::GcControllerMemoryLimit,
+            Field::GcControllerSweepDistMinTrigger,
+            Field::GcControllerTriggered,
+        ]],
+        globals: &[("gcController", |globals| globals.gc_controller)],
+    },
+    Need {
+        commands: &["ps"],
+        what: "heap",
+        ways: &[&[Field::GcControllerHeapInUse]],
+        globals: &[("gcController", |globals| globals.gc_controller)],
+    },
+    Need {
+        commands: &["stat", "top", "ps"],
         what: "collections",
-        fields: &[Field::MstatsNumgc],
+        ways: &[&[Field::MstatsNumgc]],
         globals: &[("memstats", |globals| globals.memstats)],
     },
     Need {
-        command: "stat, top",
-        what: "latencies",
-        fields: &[
-            Field::SchedTimeToRun,
-            Field::TimeHistogramCounts,
-            Field::TimeHistogramUnderflow,
+        commands: &["stat", "top"],
+        what: "pauses",
+        ways: &[
+            &[
+                Field::SchedStwTotalTimeGc,
+                Field::TimeHistogramCounts,
+                Field::TimeHistogramUnderflow,
+            ],
+            &[
+                Field::MstatsGcPauseDist,
+                Field::TimeHistogramCounts,
+                Field::TimeHistogramUnderflow,
+            ],
         ],
         globals: &[("sched", |globals| globals.sched)],
     },
     Need {
-        command: "stat, top",
+        commands: &["stat", "top"],
         what: "CPU time of collections",
-        fields: &[
-            Field::WorkCpuGcTotalTime,
-            Field::WorkCpuGcIdleTime,
-            Field::WorkCpuTotalTime,
+        ways: &[
+            &[
+                Field::WorkCpuGcTotalTime,
+                Field::WorkCpuGcIdleTime,
+                Field::WorkCpuTotalTime,
+            ],
+            &[Field::WorkTotaltime],
         ],
         globals: &[("work", |globals| globals.work)],
     },
     Need {
-        command: "gc --cycles",
-        what: "",
-        fields: &gc_record::NEEDED,
-        globals: &[
-            ("work", |globals| globals.work),
-            ("gcController", |globals| globals.gc_controller),
-            ("memstats", |globals| globals.memstats),
-            ("runtimeInitTime", |globals| globals.runtime_init_time),
-        ],
+        commands: &["stat", "top"],
+        what: "latencies",
+        ways: &[&[
+            Field::SchedTimeToRun,
+            Field::TimeHistogramCounts,
+            Field::TimeHistogramUnderflow,
+        ]],
+        globals: &[("sched", |globals| globals.sched)],
     },
     Need {
-        command: "gc --cycles",
-        what: "whether a cycle was forced",
-        fields: &[gc_record::FORCED],
-        globals: &[],
+        commands: &["stat", "top"],
+        what: "waits for locks",
+        ways: &[&[Field::SchedTotalMutexWaitTime]],
+        globals: &[("sched", |globals| globals.sched)],
     },
 ];

@@ -4,7 +4,6 @@ mod plan;
 mod records;
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -64,6 +63,11 @@ pub struct Options {
     pub max_functions: u32,
 }
 
+// Why a start function is not watched.
+const CHANGED: &str = "has other code in the process than in its file, or a breakpoint";
+const NO_PLACE: &str = "has no place for a probe";
+const TOO_HOT: &str = "was called directly too often to be watched";
+
 /// This kind of probes.
 struct Gr;
 
@@ -110,8 +114,8 @@ pub struct GrProbes {
 struct Starts {
     /// Entry of the function → its site.
     sites: BTreeMap<u64, Site>,
-    /// Entries that cannot be probed or were called too often directly; not to be tried again.
-    given_up: BTreeSet<u64>,
+    /// Entries that cannot be probed or were called too often directly, and which of these; not to be tried again.
+    given_up: BTreeMap<u64, &'static str>,
     /// Direct calls by site at the last look.
     direct: BTreeMap<u64, u64>,
     /// They detach when dropped.
@@ -198,7 +202,7 @@ impl GrProbes {
             for index in check.left_out(&all)? {
                 if let Some(entry) = entries.get(index) {
                     sites.remove(entry);
-                    self.starts.given_up.insert(*entry);
+                    self.starts.given_up.insert(*entry, CHANGED);
                 }
             }
         }
@@ -256,7 +260,7 @@ impl GrProbes {
     ) -> Result<usize> {
         let mut learned = BTreeMap::new();
         for entry in entries {
-            if self.starts.sites.contains_key(&entry) || self.starts.given_up.contains(&entry) {
+            if self.starts.sites.contains_key(&entry) || self.starts.given_up.contains_key(&entry) {
                 continue;
             }
             match site_of(&target.binary, entry) {
@@ -264,7 +268,7 @@ impl GrProbes {
                     learned.insert(entry, site);
                 }
                 None => {
-                    self.starts.given_up.insert(entry);
+                    self.starts.given_up.insert(entry, NO_PLACE);
                 }
             }
         }
@@ -277,6 +281,11 @@ impl GrProbes {
             self.renew_starts()?;
         }
         Ok(count)
+    }
+
+    /// Why this start function is not watched, as what is said of it, if it has been given up.
+    pub fn given_up(&self, entry: u64) -> Option<&'static str> {
+        self.starts.given_up.get(&entry).copied()
     }
 
     /// Stops watching start functions that are called directly more often than 10,000 times a second, because
@@ -296,7 +305,7 @@ impl GrProbes {
         let mut gone = Vec::new();
         for entry in &hot {
             gone.extend(self.starts.sites.remove(entry).map(|site| site.vaddr));
-            self.starts.given_up.insert(*entry);
+            self.starts.given_up.insert(*entry, TOO_HOT);
         }
         if !hot.is_empty() {
             if let Some(check) = self.place.check() {

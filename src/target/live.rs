@@ -183,7 +183,12 @@ pub fn explain(pid: i32, why: &MemoryError) -> anyhow::Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rights {
     our_user: u32,
+    /// Whose rights it has: another user's, if it has any of these.
     their_user: u32,
+    /// A group whose rights it has and we do not.
+    their_group: Option<u32>,
+    /// Whether it has capabilities that we lack.
+    is_capable: bool,
     /// Whether we have CAP_SYS_PTRACE.
     may_trace: bool,
     /// Whether a seccomp filter watches our system calls: containers have one.
@@ -213,15 +218,26 @@ fn rights(pid: i32) -> Option<Rights> {
     let us = Process::myself().ok()?.status().ok()?;
     let them = texts::status(pid)?;
     let yama = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    let users = [them.ruid, them.euid, them.suid];
+    let groups = [them.rgid, them.egid, them.sgid];
     Some(Rights {
         our_user: us.euid,
-        their_user: them.ruid,
+        their_user: other(&users, us.euid).unwrap_or(us.euid),
+        their_group: other(&groups, us.egid),
+        is_capable: them.capprm & !us.capeff != 0,
         may_trace: us.capeff & CAP_SYS_PTRACE != 0,
         filtered: us.seccomp == Some(2),
         confined: namespace::in_user_namespace(),
         yama: yama.trim().parse().unwrap_or(0),
     })
 }
+
+fn other(theirs: &[u32], ours: u32) -> Option<u32> {
+    theirs.iter().copied().find(|id| *id != ours)
+}
+
+/// What a user namespace shows in place of users that it does not know (`DEFAULT_OVERFLOWUID`, include/linux/highuid.h).
+const NOBODY: u32 = 65534;
 
 /// What stands in the way, and what to do about it.
 fn obstacle(rights: &Rights) -> String {
@@ -246,16 +262,28 @@ fn obstacle(rights: &Rights) -> String {
     if rights.our_user == 0 {
         return "root lacks CAP_SYS_PTRACE here, as in most containers; start the container with --cap-add SYS_PTRACE, or run grtmon outside of it".to_owned();
     }
+    if rights.confined && [rights.our_user, NOBODY].contains(&rights.their_user) {
+        return "grtmon runs in a user namespace (a sandbox, or a container without root), where it may read nothing of what runs outside; run it outside".to_owned();
+    }
     if rights.our_user != rights.their_user {
         return format!(
             "it belongs to user {}; run as that user, as root, or with CAP_SYS_PTRACE",
             rights.their_user
         );
     }
+    if let Some(group) = rights.their_group {
+        return format!(
+            "it has the rights of group {group}; run with that group (newgrp, setpriv --regid), as root, or with CAP_SYS_PTRACE"
+        );
+    }
+    if rights.is_capable {
+        return "it has capabilities of its own (as by setcap); run as root or with CAP_SYS_PTRACE"
+            .to_owned();
+    }
     match rights.yama {
         1 => "Yama allows it for one's own children only (kernel.yama.ptrace_scope=1); run as root or with CAP_SYS_PTRACE, or set that to 0".to_owned(),
         2 => "Yama allows it with CAP_SYS_PTRACE only (kernel.yama.ptrace_scope=2); run as root or with that capability".to_owned(),
-        _ => "it has capabilities or group rights of its own, or made itself unreadable (prctl PR_SET_DUMPABLE); run as root or with CAP_SYS_PTRACE".to_owned(),
+        _ => "it made itself unreadable (prctl PR_SET_DUMPABLE), had other rights before, or its file may not be read; run as root or with CAP_SYS_PTRACE".to_owned(),
     }
 }
 
@@ -266,6 +294,8 @@ mod tests {
     const MINE: Rights = Rights {
         our_user: 1000,
         their_user: 1000,
+        their_group: None,
+        is_capable: false,
         may_trace: false,
         filtered: false,
         confined: false,
@@ -314,6 +344,35 @@ mod tests {
                     ..MINE
                 },
                 "user namespace",
+            ),
+            (
+                Rights {
+                    confined: true,
+                    ..MINE
+                },
+                "run it outside",
+            ),
+            (
+                Rights {
+                    confined: true,
+                    their_user: 33,
+                    ..MINE
+                },
+                "belongs to user 33",
+            ),
+            (
+                Rights {
+                    their_group: Some(7),
+                    ..MINE
+                },
+                "group 7",
+            ),
+            (
+                Rights {
+                    is_capable: true,
+                    ..MINE
+                },
+                "setcap",
             ),
             (MINE, "PR_SET_DUMPABLE"),
         ];

@@ -252,3 +252,31 @@ fn without_privilege_own_processes_are_read_and_others_named() {
     drop((own, other));
     fs::remove_dir_all(&directory).unwrap();
 }
+
+/// Counters are those of a process that runs: a command is not started for them, in vain, and what to do is said.
+#[test]
+fn a_command_is_not_started_for_counters() {
+    let room = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let trace = room.join(format!("started.{}", std::process::id()));
+    for command in ["gm", "sched"] {
+        for target in [
+            &["--", "touch", trace.to_str().unwrap()][..],
+            &["--binpath", "/bin/true"],
+        ] {
+            let output = grtmon(&[&[command, "--source", "counters"], target].concat());
+            assert_eq!(output.status.code(), Some(1), "{}", output.stderr);
+            assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
+            for word in ["start the command first", "--pid", "--source probes"] {
+                assert!(output.stderr.contains(word), "{}", output.stderr);
+            }
+        }
+    }
+    assert!(!trace.exists());
+    let two = ["sched", "--source", "counters", "--pid", "1", "--pid", "2"];
+    let output = grtmon(&two);
+    assert!(
+        output.stderr.contains("give one --pid"),
+        "{}",
+        output.stderr
+    );
+}

@@ -74,6 +74,48 @@ fn without_process_vm_readv_the_memory_file_is_read() {
         assert_eq!(seen, expected);
         let (ok, seen, said) = run(&["stat", "--count", "1", "--pid", &pid], error);
         assert!(ok && !seen.contains('?'), "{seen}{said}");
+        // The same figures, where they do not change.
+        for (command, at_rest) in [
+            (
+                &[
+                    "gm",
+                    "--source",
+                    "counters",
+                    "--duration",
+                    "1ms",
+                    "--pid",
+                    &pid,
+                ][..],
+                "since the process began",
+            ),
+            (
+                &["top", "--once", "--interval", "100ms", "--pid", &pid],
+                "main.",
+            ),
+            (&["ps"], &pid),
+        ] {
+            let lines = |error: i32| {
+                let (ok, seen, said) = run(command, error);
+                assert!(ok, "{command:?}: {said}");
+                let lines = seen.lines().filter(|line| {
+                    let is_row = line.split_whitespace().next() == Some(at_rest);
+                    is_row || (command[0] != "ps" && line.contains(at_rest))
+                });
+                let words = lines.flat_map(str::split_whitespace);
+                // How long it has been so is another time.
+                let is_time = |word: &&str| {
+                    word.ends_with(['s', 'm', 'h'])
+                        && word.starts_with(|c: char| c.is_ascii_digit())
+                };
+                words
+                    .filter(|word| !is_time(word))
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
+            let expected = lines(0);
+            assert!(!expected.is_empty(), "{command:?}");
+            assert_eq!(lines(error), expected, "{command:?}");
+        }
         let (_, doctor, _) = run(&["doctor"], error);
         assert!(doctor.contains("through /proc/PID/mem"), "{doctor}");
         assert!(doctor.contains(why), "{doctor}");

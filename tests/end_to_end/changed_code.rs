@@ -132,6 +132,16 @@ fn a_start_function_that_was_patched_is_left_alone() {
             assert_eq!(exits.len(), EACH);
             assert!(exits.iter().all(|it| it["running_ns"].is_null()));
         }
+        // Why there are no times, and of what.
+        let tool = Grtmon::start(&["gr", "--pid", &pid]);
+        run(&mut target, false);
+        let output = tool.stop().success();
+        let untimed = format!(
+            "{EACH} exits have ? for TIME: main.victim has other code in the process than in its file"
+        );
+        assert!(output.stderr.contains(&untimed), "{}", output.stderr);
+        let others = output.stderr.matches("have ? for TIME").count();
+        assert_eq!(others, 1, "{}", output.stderr);
         let tool = Grtmon::start(&["gr", "seq", "--output", "json", "--pid", &pid]);
         run(&mut target, false);
         let output = tool.stop().success();

@@ -309,6 +309,34 @@ fn containers_of_one_image_are_told_apart() {
         // This one runs a copy of its own, in its upper layer.
         let mut copied = start("copied", "touch $1");
 
+        // Each has a row of its own, whatever of the image it shares.
+        let listed = grtmon(&["ps", "--output", "json"]).success().json();
+        for fixture in [&one, &two, &copied] {
+            let row = listed.iter().find(|it| it["pid"] == fixture.pid());
+            let row = row.unwrap_or_else(|| panic!("no row of {}", fixture.pid()));
+            let version = format!("go{}", subject.toolchain.version);
+            assert_eq!(row["go_version"], version, "{row}");
+            let of_it = grtmon(&[
+                "stat",
+                "--count",
+                "1",
+                "--output",
+                "json",
+                "--pid",
+                &fixture.pid_arg(),
+            ]);
+            let of_it = of_it.success().json().pop().unwrap();
+            for (member, of_stat) in [
+                ("goroutines", "goroutines"),
+                ("gc_cycles", "gc_cycles_in_all"),
+            ] {
+                assert!(row[member].is_u64(), "{row}");
+                assert_eq!(row[member], of_it[of_stat], "{row} {of_it}");
+            }
+            assert_eq!(row["command"], "./testgo goroutines", "{row}");
+            assert_eq!(row["unread"], Value::Null, "{row}");
+        }
+
         // One of them, though the kernel attaches probes to what all of them share.
         let pid_arg = one.pid_arg();
         let tool = Grtmon::start(&["gr", "--output", "json", "--pid", &pid_arg]);

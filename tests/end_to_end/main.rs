@@ -12,6 +12,7 @@
 mod common;
 
 mod account;
+mod agreement;
 mod alloc;
 mod bad_input;
 mod changed_code;

@@ -6,6 +6,7 @@ use std::{fs, path::Path, process::Command};
 use serde_json::Value;
 
 use crate::{
+    agreement::agree,
     common::{Build, Output, Process, grtmon, newest, program, require_root_or_skip, skip},
     subject::{number, once},
 };
@@ -32,11 +33,13 @@ fn forks_without_exec_are_told_apart() {
 
         // Before it has begun there is nothing to be seen, whatever its memory holds.
         let begun = format!("process {early} has not begun to run Go");
-        let commands: [&[&str]; 4] = [
+        let commands: [&[&str]; 6] = [
             &["stat"],
             &["stat", "--metrics"],
             &["dump"],
             &["top", "--once"],
+            &["sched", "--source", "counters"],
+            &["gm", "--source", "counters"],
         ];
         for command in commands {
             let output = grtmon(&[command, &["--pid", early]].concat());
@@ -47,7 +50,12 @@ fn forks_without_exec_are_told_apart() {
         let (interval, output) = stat(late);
         assert!(output.stderr.contains(&copy), "{}", output.stderr);
         assert_eq!(number(&interval, "threads"), 1);
-        let commands: [&[&str]; 2] = [&["dump"], &["top", "--once", "--interval", "200ms"]];
+        let commands: [&[&str]; 4] = [
+            &["dump"],
+            &["top", "--once", "--interval", "200ms"],
+            &["sched", "--source", "counters", "--duration", "1ms"],
+            &["gm", "--source", "counters", "--duration", "1ms"],
+        ];
         for command in commands {
             let output = grtmon(&[command, &["--pid", late]].concat()).success();
             assert!(output.stderr.contains(&copy), "{}", output.stderr);
@@ -63,6 +71,7 @@ fn forks_without_exec_are_told_apart() {
                     let times = output.stderr.matches(said.as_str()).count();
                     assert_eq!(times, 1, "{words:?} {pid}: {}", output.stderr);
                 }
+                agree("fork", pid, newest().minor());
             }
         }
         // The parent is none.
@@ -155,6 +164,7 @@ fn waits_and_rates_are_by_the_clock_of_the_process() {
             "{}",
             output.stderr
         );
+        agree("time namespace", &pid, newest().minor());
         process.close_stdin();
         process.wait();
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Builds the program and its plugin, alike.
-fn build(toolchain: &Toolchain, room: &Path, flags: &[&str]) -> (PathBuf, PathBuf) {
+pub(crate) fn build(toolchain: &Toolchain, room: &Path, flags: &[&str]) -> (PathBuf, PathBuf) {
     fs::create_dir_all(room).unwrap();
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/testgo/plugins");
     let run = |output: &Path, mode: &[&str], package: &str| {
@@ -32,7 +32,7 @@ fn build(toolchain: &Toolchain, room: &Path, flags: &[&str]) -> (PathBuf, PathBu
     (program, plugin)
 }
 
-fn start(program: &Path, plugin: &Path) -> Fixture {
+pub(crate) fn start(program: &Path, plugin: &Path) -> Fixture {
     let mut command = Command::new(program);
     command.arg(plugin);
     Fixture::start_command(command)

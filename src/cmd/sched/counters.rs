@@ -38,8 +38,12 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     if args.by.is_some() || args.r#fn.is_some() || args.stacks {
         bail!("the runtime's counters know no start functions and no stacks: use --source probes");
     }
-    let [pid] = args.target.pid[..] else {
-        bail!("--source counters reads one process that runs already: name it with --pid");
+    let pid = match args.target.pid[..] {
+        [pid] => pid,
+        [] => bail!(
+            "--source counters reads a process that runs already: start the command first and name it with --pid, or use --source probes"
+        ),
+        [..] => bail!("--source counters reads one process: give one --pid"),
     };
     let targets = target::resolve(&session::selection(&args.target))?.targets;
     let target = targets.first().context("there is no process")?;
@@ -47,6 +51,10 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     let process = process.with_context(|| format!("process {pid} has ended"))?;
     let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
     target.require_unchanged()?;
+    live.require_begun()?;
+    if let Some(note) = live.copy_note() {
+        output::warn(&note);
+    }
     let before = first(&live)?;
     output::note(&format!(
         "Reading the scheduler's counters of {}… Ctrl-C to end.",

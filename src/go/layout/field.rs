@@ -31,6 +31,11 @@ macro_rules! fields {
 }
 
 impl Field {
+    /// Whether this is a size or a length: these prove themselves, for what is read by them is checked for plausibility.
+    pub fn is_size(self) -> bool {
+        self.name().contains(' ')
+    }
+
     /// The queries that have an answer in some version, newest name first.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         self.queries().split(" | ")

@@ -285,6 +285,19 @@ impl Layout {
         }
     }
 
+    /// As [`require_checked`](Self::require_checked), but sizes and lengths prove themselves: what is read by them is
+    /// checked for plausibility.
+    ///
+    /// # Errors
+    /// Why there is no value to rely on.
+    pub fn require_readable(&self, field: Field) -> Result<u32, LayoutError> {
+        if field.is_size() {
+            self.require(field)
+        } else {
+            self.require_checked(field)
+        }
+    }
+
     /// Whether a field's value must be checked on the live process before it is used.
     pub fn is_assumed(&self, field: Field) -> bool {
         matches!(self.fact(field), Fact::Known(_, origin) | Fact::Absent(origin) if origin.is_assumed())
@@ -392,7 +405,7 @@ impl Layout {
                 }
                 continue;
             }
-            if field.name().contains(' ') {
+            if field.is_size() {
                 continue;
             }
             let (value, near, of) = (*value, near.clone(), structure(*field));

@@ -68,6 +68,11 @@ pub fn shortcomings(layout: &Layout) -> Vec<String> {
     found
 }
 
+/// Why goroutines cannot be listed at all with this layout, if they cannot.
+pub fn obstacle(layout: &Layout) -> Option<String> {
+    GLayout::of(layout).err().map(|why| why.to_string())
+}
+
 /// The largest `g` believed: it is 456 bytes in Go 1.27.
 const MAX_SIZE: usize = 4096;
 

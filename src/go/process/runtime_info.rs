@@ -225,21 +225,15 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// [`ReadError::Unknown`]: no value is known for this binary.
     pub fn offset(&self, field: Field) -> Result<u64, ReadError> {
-        let layout = &self.anatomy.layout;
-        let offset = match self.known(field) {
-            Some(offset) => return Ok(offset),
-            None => layout.require_checked(field).map(u64::from),
-        };
-        offset.map_err(|why| ReadError::Unknown(why.to_string()))
+        let offset = self.anatomy.layout.require_readable(field);
+        let offset = offset.map_err(|why| ReadError::Unknown(why.to_string()))?;
+        Ok(u64::from(offset))
     }
 
     /// The same where one can do without: `None` if this version of Go does not have the field, or it is not known.
     pub fn known(&self, field: Field) -> Option<u64> {
-        let layout = &self.anatomy.layout;
-        // Sizes and lengths prove themselves: what is read by them is checked for plausibility.
-        let is_offset = || !field.name().contains(' ');
-        let offset = layout.offset(field)?;
-        (!layout.is_assumed(field) || !is_offset()).then_some(u64::from(offset))
+        let offset = self.anatomy.layout.require_readable(field);
+        offset.ok().map(u64::from)
     }
 
     /// The address of a member of the structure at `base`.

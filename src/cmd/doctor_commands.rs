@@ -1,0 +1,202 @@
+//! What each command will show of a program, and why not the rest: found out as the commands themselves do. Where probes
+//! go is decided as for an observation, what is read is looked for as for a reading; only nothing is attached.
+
+use anyhow::Result;
+use anyhow::anyhow;
+use anyhow::bail;
+
+use crate::cli;
+use crate::go::needs;
+use crate::go::process::g;
+use crate::go::process::goroutines::GoroutineReader;
+use crate::go::process::runtime_stats::Vitals;
+use crate::model::report::Section;
+use crate::probe;
+use crate::probe::Plan;
+use crate::probe::gc;
+use crate::target::checked::Checked;
+use crate::target::fork_copy;
+use crate::target::live::Live;
+
+use super::doctor_fields::add_command;
+use super::gm_counters;
+use super::gr;
+use super::gr_seq;
+use super::sched;
+
+/// What a command will not do, or not show.
+#[derive(Default)]
+struct Lacks {
+    lines: Vec<String>,
+    refused: bool,
+}
+
+impl Lacks {
+    /// It does nothing at all: said before all else, and once.
+    fn refuse(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.refused, true) {
+            self.lines = vec![format!("refused: {why}")];
+        }
+    }
+
+    /// It does nothing, but for what is done in another way.
+    fn refuse_but(&mut self, other: &str, why: &str) {
+        self.refused = true;
+        self.lines = vec![format!("refused, but for {other}: {why}")];
+    }
+
+    fn unknown(&mut self, what: &str) {
+        if !self.refused {
+            self.lines.push(format!("?: {what}"));
+        }
+    }
+
+    /// What a plan of probes says.
+    fn plan<P: Plan>(&mut self, plan: Result<P>) {
+        match plan {
+            Ok(plan) => plan
+                .shortcomings()
+                .iter()
+                .for_each(|shortcoming| self.unknown(shortcoming)),
+            Err(why) => self.refuse(&format!("{why:#}")),
+        }
+    }
+}
+
+/// The section about commands.
+pub(super) fn commands(checked: &Checked<'_>) -> Section {
+    let mut section = Section::new("Commands");
+    probing(checked, &mut section);
+    reading(checked, &mut section);
+    section
+}
+
+fn probing(checked: &Checked<'_>, section: &mut Section) {
+    let target = checked.target;
+    let plugins = target.plugins();
+    let plugin = plugins.first().map(|(_, plugin)| plugin);
+    let idle = fork_copy::notes(target);
+    let mut add = |name: &str, mut lacks: Lacks| {
+        idle.iter().for_each(|(_, note)| lacks.unknown(note));
+        if let Some(plugin) = plugin {
+            lacks.unknown(&format!("what plugins do ({plugin})"));
+        }
+        add_command(section, name, lacks.lines, checked);
+    };
+    let mut lacks = Lacks::default();
+    let options = gr::options(cli::BUFFER_KIB, cli::MAX_GOROUTINES);
+    lacks.plan(probe::gr::Plan::of(checked, &options));
+    add("gr", lacks);
+
+    let mut lacks = Lacks::default();
+    let options = gr_seq::options(false, cli::MAX_GOROUTINES);
+    lacks.plan(probe::gr::Plan::of(checked, &options));
+    add("gr seq", lacks);
+
+    let mut lacks = Lacks::default();
+    match plugin {
+        Some(plugin) => lacks.refuse_but("--source counters", plugin),
+        None => {
+            let options = sched::options_for_memory(cli::MAX_GOROUTINES);
+            lacks.plan(probe::sched::Plan::of(checked, &options));
+        }
+    }
+    add("sched", lacks);
+
+    for (name, wanted) in [
+        ("gc", gc::Wanted::Everything),
+        ("gc --cycles", gc::Wanted::Cycles),
+    ] {
+        let mut lacks = Lacks::default();
+        lacks.plan(gc::Plan::of(target, wanted));
+        add(name, lacks);
+    }
+}
+
+fn reading(checked: &Checked<'_>, section: &mut Section) {
+    let (layout, globals) = (&checked.anatomy.layout, &checked.anatomy.globals);
+    let live = open(checked);
+    for name in ["dump", "stat", "top", "ps", "gm"] {
+        let mut lacks = Lacks::default();
+        let tried = match &live {
+            Ok(Some(live)) => read(name, checked, live),
+            Ok(None) => not_told(name, checked),
+            Err(why) => Err(anyhow!("{why:#}")),
+        };
+        if ["dump", "top"].contains(&name) {
+            let shortcomings = g::shortcomings(layout);
+            shortcomings.iter().for_each(|what| lacks.unknown(what));
+        }
+        if let Ok(Some(live)) = &live
+            && let Some(note) = live.copy_note()
+        {
+            lacks.unknown(&note);
+        }
+        for need in needs::of(name).filter(|_| name != "dump") {
+            if let Some(why) = need.lack(layout, globals) {
+                lacks.unknown(&format!("{} ({why})", need.what));
+            }
+        }
+        match (tried, name) {
+            (Ok(()), _) => {}
+            (Err(why), "gm") if probe::gm::Plan::of(checked.target).is_ok() => {
+                lacks.refuse_but("--source probes", &format!("{why:#}"));
+            }
+            // It says what it can of each process.
+            (Err(why), "ps") => {
+                lacks.lines.clear();
+                lacks.unknown(&format!("goroutines, heap and collections ({why:#})"));
+            }
+            (Err(why), _) => lacks.refuse(&format!("{why:#}")),
+        }
+        add_command(section, name, lacks.lines, checked);
+    }
+}
+
+/// The process that is asked, if there is one.
+fn open(checked: &Checked<'_>) -> Result<Option<Live>> {
+    let Some(process) = checked.target.running_process() else {
+        return Ok(None);
+    };
+    let live = checked.open(&process)?;
+    live.require_begun()?;
+    Ok(Some(live))
+}
+
+/// Reads once what the command reads.
+fn read(name: &str, checked: &Checked<'_>, live: &Live) -> Result<()> {
+    if name == "gm" {
+        return gm_counters::try_on(&checked.target.binary, live);
+    }
+    let subject = live.subject();
+    if ["dump", "top"].contains(&name) {
+        GoroutineReader::new(&checked.target.binary, &subject)?;
+    }
+    if ["stat", "top", "ps"].contains(&name) {
+        Vitals::read(subject)?;
+    }
+    if ["stat", "top"].contains(&name) {
+        live.began()?;
+    }
+    Ok(())
+}
+
+/// The same where there is no process, as far as the binary tells.
+fn not_told(name: &str, checked: &Checked<'_>) -> Result<()> {
+    let globals = &checked.anatomy.globals;
+    if ["dump", "top"].contains(&name)
+        && let Some(why) = g::obstacle(&checked.anatomy.layout)
+    {
+        bail!(why);
+    }
+    if globals.allgs.is_none() {
+        bail!("the variable runtime.allgs was not found in the binary");
+    }
+    if name != "dump" && globals.allp.is_none() {
+        bail!("the variable runtime.allp was not found in the binary");
+    }
+    if name == "gm" {
+        gm_counters::require_known_classes(&checked.target.binary)?;
+    }
+    Ok(())
+}
