@@ -149,7 +149,11 @@ fn code(text: String) -> Remark {
 
 /// What is said when a file is changed in place: the end of its observation.
 fn changed(target: &Target, change: guard::Change) -> String {
-    let shown = target.path.display();
+    // A path in /proc tells nobody anything.
+    let shown = match target.path.starts_with("/proc") {
+        true => target.name.clone(),
+        false => target.path.display().to_string(),
+    };
     match change {
         guard::Change::Coming => format!(
             "{shown} was opened to be written to: its probes were taken away before that, and its observation has ended; start grtmon again"

@@ -10,6 +10,7 @@ use std::sync::Weak;
 use anyhow::Result;
 use libbpf_rs::Link;
 
+use crate::go::site::Site;
 use crate::target::ProgramFile;
 use crate::target::guard::Guard;
 
@@ -79,6 +80,15 @@ impl Held {
         match &self.guard {
             Some(guard) => guard.unless_changed(hold).unwrap_or(Ok(Vec::new())),
             None => hold(),
+        }
+    }
+
+    /// From now on the code of these sites must stay in the file as it was decoded.
+    pub(super) fn expect(&self, sites: &[Site]) {
+        for site in sites {
+            if let Some(guard) = &self.guard {
+                guard.expect(site.file_offset.saturating_sub(site.offset), &site.code);
+            }
         }
     }
 

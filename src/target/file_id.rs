@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use nix::sys::statfs::OVERLAYFS_SUPER_MAGIC;
 use nix::sys::statfs::fstatfs;
@@ -66,6 +69,26 @@ impl FileId {
     /// Whether the contents are as they were. A new name, or one name less, is no change of these.
     pub(super) fn has_same_contents(&self, other: &Self) -> bool {
         (self.size, self.modified) == (other.size, other.modified)
+    }
+
+    /// Whether nothing was done to it between the two looks, as far as size and times tell.
+    pub(super) fn is_untouched(&self, other: &Self) -> bool {
+        self.has_same_contents(other) && self.changed == other.changed
+    }
+
+    /// Whether it has the same size.
+    pub(super) fn has_same_size(&self, other: &Self) -> bool {
+        self.size == other.size
+    }
+
+    /// Whether so much time has passed since the last change of its inode, of which every write is one. The clock of files
+    /// has ticks of some milliseconds: what is done in the same tick leaves the same time.
+    pub(super) fn is_at_rest_for(&self, time: Duration) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |it| i64::try_from(it.as_secs()).unwrap_or(i64::MAX));
+        // Whole seconds, rounded in favour of looking again. A time that has not come yet tells nothing.
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        now.saturating_sub(self.changed.0) > seconds
     }
 
     /// As [`has_same_contents`](Self::has_same_contents), without the doubt that a later time of its last change throws on

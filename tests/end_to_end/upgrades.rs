@@ -2,9 +2,12 @@
 //! harm, and it is said what is seen of it.
 
 use std::{
-    fs,
+    fs::{self, File},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::{Duration, SystemTime},
 };
 
 use nix::unistd::{Gid, Uid, chown};
@@ -191,5 +194,67 @@ fn without_a_lease_probes_go_when_the_file_changes() {
             output.stderr
         );
         runs_well(&deployed.path, "afterwards");
+    });
+}
+
+/// Nobody tells of a write to the layer below an overlay, and who writes can set the time back.
+#[test]
+fn a_layer_written_below_is_noticed_whatever_its_size_and_time() {
+    once(|subject| {
+        if !require_root_or_skip() {
+            return;
+        }
+        let deployed = Deployed::of(subject, "below");
+        for part in ["upper", "work", "merged"] {
+            fs::create_dir_all(deployed.directory.join(part)).unwrap();
+        }
+        let (mut old, mut new) = (
+            fs::read(&deployed.old).unwrap(),
+            fs::read(&deployed.new).unwrap(),
+        );
+        let size = old.len().max(new.len());
+        old.resize(size, 0);
+        new.resize(size, 0);
+        let layer = deployed.directory.join("lower");
+        fs::create_dir_all(&layer).unwrap();
+        let below = layer.join("server");
+        copy_program(&deployed.old, &below);
+        fs::write(&below, &old).unwrap();
+        let modified = fs::metadata(&below).unwrap().modified().unwrap();
+        let script = "cd $1\nmount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged\n\
+                      exec $2 gr --binpath merged/server";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-e", "-c", script, "sh"]);
+        command
+            .arg(&deployed.directory)
+            .arg(env!("CARGO_BIN_EXE_grtmon"));
+        let mut process = Process::start(command);
+        process.expect_stderr("Ctrl-C to end.");
+        let file = File::options().write(true).open(&below).unwrap();
+        file.write_all_at(&new, 0).unwrap();
+        file.set_modified(modified).unwrap();
+        drop(file);
+        process.expect_stderr("was changed in place");
+        Grtmon::of(process).end(PATIENCE).success();
+        runs_well(&below, "below");
+    });
+}
+
+/// New times, and the contents as they were.
+#[test]
+fn a_program_that_is_touched_goes_on_being_observed() {
+    once(|subject| {
+        let deployed = Deployed::of(subject, "touched");
+        let tool = Grtmon::start(&["gr", "--output", "json", "--binpath", deployed.path()]);
+        let file = File::open(&deployed.path).unwrap();
+        let later = SystemTime::now() + Duration::from_secs(60);
+        file.set_modified(later).unwrap();
+        // The file is looked at ten times a second.
+        thread::sleep(Duration::from_millis(500));
+        runs_well(&deployed.path, "touched");
+        let output = tool.stop().success();
+        let end = output.json().pop().unwrap();
+        assert!(number(&end, "exited") > 0, "{end}\n{}", output.stderr);
+        assert!(!output.stderr.contains("changed"), "{}", output.stderr);
     });
 }
