@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::clock;
 
-/// Bytes of its memory. The state of a real one is some kilobytes.
-const BYTES: usize = 4 << 20;
+/// Bytes of its memory. The state of a real one is some kilobytes; to find out where a runtime that somebody changed keeps
+/// things takes some MiB.
+const BYTES: usize = 32 << 20;
 /// CPU time of the thread that reads it. A real one takes a hundredth of it.
 const CPU: Duration = Duration::from_millis(100);
 
