@@ -68,9 +68,12 @@ impl ProcessId {
     }
 
     /// What tells the program a process runs now from the one it ran before an exec, even of the same file: where the
-    /// kernel put it, at random. `None` if we may not know.
-    pub fn loaded(&self) -> Option<Loaded> {
-        Loaded::of(self.pid).ok().flatten()
+    /// kernel put it, at random. `None` if there is none at this moment.
+    ///
+    /// # Errors
+    /// There is no such process, or we may not know.
+    pub fn loaded(&self) -> Result<Option<Loaded>> {
+        Loaded::of(self.pid)
     }
 
     /// The path of the file that it runs, for people.
@@ -224,8 +227,8 @@ mod tests {
     #[test]
     fn where_a_program_is_loaded_stays_the_same() {
         let me = ProcessId::of(std::process::id() as i32).unwrap();
-        let loaded = me.loaded().unwrap();
-        assert_eq!(me.loaded(), Some(loaded));
+        let loaded = me.loaded().unwrap().unwrap();
+        assert_eq!(me.loaded().unwrap(), Some(loaded));
         let function = where_a_program_is_loaded_stays_the_same as fn() as usize as u64;
         assert!(function < loaded.code_end && loaded.code_end < loaded.stack);
     }
