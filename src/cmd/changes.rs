@@ -46,7 +46,13 @@ impl Changes {
     /// Nothing has happened yet.
     pub(super) fn of(target: &Target, place: &Place) -> Self {
         // A command that has not begun has no image of the target's yet.
-        let image = |process: &ProcessId| target.runs(process).then(|| process.loaded()).flatten();
+        let image = |process: &ProcessId| {
+            target
+                .runs(process)
+                .then(|| process.loaded().ok())
+                .flatten()
+                .flatten()
+        };
         let confined = |process: &ProcessId| Confined {
             process: process.clone(),
             image: image(process),
@@ -170,7 +176,7 @@ impl Confined {
         if self.said || !target.runs(&self.process) {
             return None;
         }
-        let image = self.process.loaded()?;
+        let image = self.process.loaded().ok()??;
         if *self.image.get_or_insert(image) == image {
             return None;
         }

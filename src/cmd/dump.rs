@@ -37,6 +37,7 @@ use super::dump_core;
 use super::dump_filter::Filter;
 use super::output;
 use super::output::Output;
+use super::sampler::unreadable;
 
 pub(super) fn run(args: &cli::Dump) -> Result<ExitCode> {
     if args.output == DumpOutput::Pprof && output::is_terminal() {
@@ -67,7 +68,7 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
     if let Some(note) = live.copy_note() {
         output::warn(&note);
     }
-    let program = Program::of(&live);
+    let program = Program::of(&live)?;
     let explain = |error: ReadError| match error {
         ReadError::Memory(why) => live::explain(pid, &why),
         // What was read may be of a process that was just replacing or ending itself.
@@ -105,25 +106,33 @@ struct Program {
 }
 
 impl Program {
-    fn of(live: &Live) -> Self {
-        Self {
-            loaded: live.process.loaded(),
+    /// The one that it runs now.
+    fn of(live: &Live) -> Result<Self> {
+        Ok(Self {
+            loaded: live.process.loaded()?,
             began: live.began().ok(),
-        }
+        })
     }
 
     /// Fails unless the process still is what it was: neither ended (its number may belong to another by now) nor
-    /// replaced.
+    /// replaced. What cannot be told of it is no sign of either.
     fn check(&self, live: &Live) -> Result<()> {
         let pid = live.process.pid;
-        let now = Self::of(live);
+        let loaded = live.process.loaded();
         if !live.process.is_alive() {
             bail!("process {pid} has ended");
         }
-        if now.loaded != self.loaded || now.began != self.began {
-            bail!("process {pid} has replaced itself by exec: look at it anew");
+        let is_another = match self.began {
+            Some(began) if loaded.as_ref().is_ok_and(|now| *now == self.loaded) => {
+                live.is_another(began)
+            }
+            _ => Ok(loaded? != self.loaded),
+        };
+        match is_another {
+            Ok(false) => Ok(()),
+            Ok(true) => bail!("process {pid} has replaced itself by exec: look at it anew"),
+            Err(why) => Err(unreadable(live, why)),
         }
-        Ok(())
     }
 }
 

@@ -149,9 +149,13 @@ impl Counted {
             return Ok(());
         }
         let now = allocated::read(&mut self.counters, &self.live.subject(), tries);
-        if self.live.began() != Ok(self.began) {
-            self.unseen = Some(self.read_at.elapsed());
-            return Ok(());
+        match self.live.is_another(self.began) {
+            Ok(false) => {}
+            Err(why) if !self.live.has_ended(&why) => return Err(unreadable(&self.live, why)),
+            Ok(true) | Err(_) => {
+                self.unseen = Some(self.read_at.elapsed());
+                return Ok(());
+            }
         }
         match now {
             Ok(now) => {

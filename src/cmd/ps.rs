@@ -11,6 +11,7 @@ use crate::go::layout::Field;
 use crate::go::process::runtime_stats::Vitals;
 use crate::model::ps::GoProcess;
 use crate::render::ps;
+use crate::target::limits;
 use crate::target::live;
 use crate::target::live::Live;
 use crate::target::survey;
@@ -53,6 +54,15 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
         many => output::warn(&format!(
             "what {many} processes run cannot be looked at, Go or not: their file systems do not answer"
         )),
+    }
+    if let Some(first) = survey.failed.first() {
+        let advice = limits::advice(first);
+        output::warn(&match survey.failed.len() {
+            1 => format!("whether one more process is of Go is not known: {first:#}{advice}"),
+            many => format!(
+                "whether {many} more processes are of Go is not known: {first:#}, for one{advice}"
+            ),
+        });
     }
     if survey.hidden {
         output::warn(
@@ -117,7 +127,7 @@ fn row(found: &Found, program: Option<&Program>) -> GoProcess {
     row.module = info.and_then(|info| stated(&info.main_module));
     row.module_version = info.and_then(|info| stated(&info.main_version));
     if let Err(why) = read(&mut row, found, program) {
-        row.unread = Some(format!("{why:#}"));
+        row.unread = Some(format!("{why:#}{}", limits::advice(&why)));
     }
     row
 }

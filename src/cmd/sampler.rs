@@ -79,13 +79,11 @@ impl Sampler {
     /// It cannot be read, and will not be.
     pub(super) fn next(&mut self) -> Result<Reading> {
         let now = self.sample();
-        let is_other = match self.live.began() {
-            Ok(began) => began != self.began,
-            Err(why) => !self.live.has_ended(&why),
+        let now = match self.live.is_another(self.began) {
+            Ok(true) => return Ok(Reading::Replaced),
+            Ok(false) => now,
+            Err(why) => Err(why),
         };
-        if is_other {
-            return Ok(Reading::Replaced);
-        }
         let now = match now {
             Ok(now) => now,
             Err(why) if self.live.has_ended(&why) && self.last.is_some() => {

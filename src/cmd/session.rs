@@ -31,8 +31,7 @@ use super::output;
 
 /// Whether one of these processes is there and runs.
 pub(super) fn is_any_alive(pids: &[i32]) -> bool {
-    let alive = |pid: &i32| ProcessId::of(*pid).is_ok_and(|process| process.is_alive());
-    pids.iter().any(alive)
+    pids.iter().any(|pid| ProcessId::is_any(*pid))
 }
 
 /// An observation about to begin.

@@ -191,11 +191,11 @@ impl State {
         };
         self.known.retain(|it| running.contains(&it.process));
         for process in running {
-            let image = process.loaded();
+            let image = process.loaded().ok().flatten();
             match self.known.iter_mut().find(|it| it.process == process) {
                 // It has become another program, or the same anew, by exec. Then it may have lost the probes that the
                 // kernel confines to it, which is said elsewhere.
-                Some(known) if known.image != image => {
+                Some(known) if image.is_some() && known.image != image => {
                     known.image = image;
                     known.met = self.confined && known.met;
                     known.is_file = !known.met;

@@ -67,9 +67,7 @@ impl CodeFile {
 
     /// All processes that run the file now, as far as grtmon may know.
     pub fn processes(&self) -> Vec<ProcessId> {
-        process::running(|exe| self.file.is_at(exe), |_| false)
-            .unwrap_or_default()
-            .processes
+        process::running(|exe| self.file.is_at(exe), |_| false).processes
     }
 
     /// Whether a process runs the file now.

@@ -160,6 +160,28 @@ impl Live {
         Ok(subject.memory.u64(time)?)
     }
 
+    /// Whether the process runs another program than the one that began at that time.
+    ///
+    /// # Errors
+    /// That cannot be told: it has ended, its memory does not answer, or the like. No error is a sign of an exec, but that
+    /// there is no such memory any more.
+    pub fn is_another(&self, began: u64) -> Result<bool, ReadError> {
+        let mut now = self.began();
+        // It has no memory for a moment while it becomes another.
+        if let Err(why @ ReadError::Memory(MemoryError::Gone)) = &now
+            && !self.has_ended(why)
+        {
+            now = self.began();
+        }
+        match now {
+            Ok(now) => Ok(now != began),
+            Err(ReadError::Memory(MemoryError::Unmapped { .. })) if self.process.is_alive() => {
+                Ok(true)
+            }
+            Err(why) => Err(why),
+        }
+    }
+
     /// The process for those who read.
     pub fn subject(&self) -> Subject<'_> {
         Subject {

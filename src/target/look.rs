@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
+use std::io;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -13,9 +14,12 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use anyhow::Result;
+
 use crate::go::Image;
 
 use super::ProgramFile;
+use super::absence::is_absent;
 use super::aside;
 use super::closed;
 use super::file_id::FileId;
@@ -68,6 +72,8 @@ pub(super) enum Seen {
     Closed,
     /// What it runs cannot be looked at: whoever has the file does not answer.
     Silent,
+    /// It could not be looked at, and why.
+    Failed(anyhow::Error),
     /// It runs this file, which looks like a Go program, or is one of which is known why it cannot be read.
     Go(Box<Found>, Option<FileId>),
 }
@@ -118,12 +124,15 @@ impl Files {
         let exe = PathBuf::from(format!("/proc/{pid}/exe"));
         let (file, unread) = match FileId::at(&exe) {
             Ok(file) => match self.is_go(file, &exe) {
-                Some((file, true)) => (Some(file), None),
-                Some((file, false)) => match run_by_loader(pid, &exe) {
+                Ok(Some((file, true))) => (Some(file), None),
+                Ok(Some((file, false))) => match run_by_loader(pid, &exe) {
                     Some(why) => (Some(file), Some(why)),
                     None => return Seen::Other(Some(file)),
                 },
-                None => return Seen::Other(None),
+                Ok(None) => return Seen::Other(None),
+                Err(why) => {
+                    return Seen::Failed(why.context(format!("cannot look at process {pid}")));
+                }
             },
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 if !self.names_go(pid) && !closed::is_go(pid) {
@@ -136,41 +145,59 @@ impl Files {
                 (None, Some(format!("{:#}", closed::reason(pid))))
             }
             // A kernel thread, or it has just ended.
-            Err(_) => return Seen::Other(None),
+            Err(error) if is_absent(&error) => return Seen::Other(None),
+            Err(error) => {
+                let why = anyhow::Error::new(error);
+                return Seen::Failed(why.context(format!("cannot look at process {pid}")));
+            }
         };
         if is_new {
             self.known().answered.push(pid);
         }
-        match ProcessId::of(pid) {
-            Ok(process) => {
+        match ProcessId::find(pid) {
+            Ok(Some(process)) => {
                 let found = Found {
                     unread,
                     ..Found::of(process, machine)
                 };
                 Seen::Go(Box::new(found), file)
             }
-            Err(_) => Seen::Other(file),
+            Ok(None) => Seen::Other(file),
+            Err(why) => Seen::Failed(why),
         }
     }
 
     /// Which file is at a path now, and whether it looks like a Go program. It was `file` a moment ago; only one that is
     /// not known is opened, and then that very one is looked at.
-    fn is_go(&self, file: FileId, path: &Path) -> Option<(FileId, bool)> {
+    /// `None` if there is none any more.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    fn is_go(&self, file: FileId, path: &Path) -> Result<Option<(FileId, bool)>> {
         if let Some(known) = self.known().files.get(&file) {
-            return Some((file, *known));
+            return Ok(Some((file, *known)));
         }
-        let open = ProgramFile::open(path).ok()?;
+        let open = match ProgramFile::open(path) {
+            Ok(open) => open,
+            Err(why) => {
+                let system = why.root_cause().downcast_ref();
+                return match system.is_some_and(is_absent) {
+                    true => Ok(None),
+                    false => Err(why),
+                };
+            }
+        };
         let file = open.id();
         if let Some(known) = self.known().files.get(&file) {
-            return Some((file, *known));
+            return Ok(Some((file, *known)));
         }
-        let is_go = sections(open.file()).is_some_and(|found| found != Sections::OfOthers);
+        let is_go = sections(open.file())?.is_some_and(|found| found != Sections::OfOthers);
         let mut known = self.known();
         // Another thread may have looked at it meanwhile.
         if known.files.insert(file, is_go).is_none() && is_go {
             known.unread.push((open, path.to_owned()));
         }
-        Some((file, is_go))
+        Ok(Some((file, is_go)))
     }
 
     /// The files that have not been read yet. They will be.
@@ -194,7 +221,7 @@ impl Files {
             .is_absolute()
             .then(|| open_regular(path).ok())
             .flatten();
-        file.and_then(|file| sections(&file))
+        file.and_then(|file| sections(&file).ok()?)
             .is_some_and(|found| found == Sections::OfGo)
     }
 }
@@ -211,14 +238,19 @@ enum Sections {
 }
 
 /// Reads only the headers of a file; `None` if it is no program.
-fn sections(file: &File) -> Option<Sections> {
-    let image = Image::parse(MappedFile::new(file).ok()?).ok()?;
+///
+/// # Errors
+/// It cannot be mapped.
+fn sections(file: &File) -> io::Result<Option<Sections>> {
+    let Ok(image) = Image::parse(MappedFile::new(file)?) else {
+        return Ok(None);
+    };
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
-    Some(match image.sections() {
+    Ok(Some(match image.sections() {
         [] => Sections::Missing,
         _ if is_go => Sections::OfGo,
         _ => Sections::OfOthers,
-    })
+    }))
 }
 
 /// Whether a file of Go is a program that is run, or else a library; `None` if it is not of Go at all.

@@ -1,5 +1,6 @@
 //! The processes under observation and the binary they run.
 
+mod absence;
 mod aside;
 mod aside_process;
 mod budget;
@@ -59,6 +60,7 @@ use crate::go::Binary;
 use crate::go::GoError;
 use crate::go::Machine;
 
+use self::absence::is_absent;
 use self::child::Waiting;
 use self::file_id::FileId;
 use self::guard::Change;
@@ -397,9 +399,11 @@ impl Target {
         self.begun && self.runs(process)
     }
 
-    /// Whether this process runs the binary now.
+    /// Whether this process runs the binary now. Where that is not to be told it is taken for the one that it was: whoever
+    /// looks closer will meet the reason.
     pub fn runs(&self, process: &ProcessId) -> bool {
-        self.file.is_at(&process.exe()).unwrap_or(false)
+        let runs = self.file.is_at(&process.exe());
+        runs.unwrap_or_else(|why| !is_absent(&why))
     }
 
     /// Whether processes run this binary that were not asked for.
@@ -431,10 +435,15 @@ impl Target {
     /// Why [`processes`](Self::processes) may lack some, if it may.
     pub fn unseen_processes(&self) -> Option<&'static str> {
         if self.scope != Scope::Everyone {
-            None
-        } else if self.binary.image().is_library() {
-            Some("processes that have loaded a library are not looked for")
-        } else if self.running().closed {
+            return None;
+        }
+        if self.binary.image().is_library() {
+            return Some("processes that have loaded a library are not looked for");
+        }
+        let running = self.running();
+        if running.unlooked {
+            Some("for some the system had no open files or memory left to look at them (ulimit -n)")
+        } else if running.closed {
             Some("which program other users' processes run is told to root and CAP_SYS_PTRACE only")
         } else if PidNamespace::own().is_some() {
             Some("processes outside of grtmon's PID namespace cannot be looked at")
@@ -449,7 +458,6 @@ impl Target {
 
     fn running(&self) -> Running {
         process::running(|exe| self.file.is_at(exe), |pid| self.may_be_run_by(pid))
-            .unwrap_or_default()
     }
 
     /// Whether a process that may not be looked at can be one of this binary, by what the kernel tells everybody: how
@@ -507,7 +515,7 @@ impl Target {
             Ok(false) if is_stub(process) => None,
             Ok(false) => Some(Left::Became(process.shown_exe())),
             // Not to be told while one of its threads takes the place of the main one, by exec.
-            Err(_) if process.is_alive() => None,
+            Err(why) if !is_absent(&why) || process.is_alive() => None,
             Err(_) => Some(Left::Ended),
         }
     }

@@ -12,8 +12,11 @@ use anyhow::Result;
 use anyhow::bail;
 use nix::sys::signal::Signal;
 use nix::sys::signal::raise;
+use procfs::ProcError;
 use procfs::process::Process;
+use procfs::process::Stat;
 
+use super::absence::is_absent;
 use super::live;
 use super::proc_mount;
 use super::texts;
@@ -29,13 +32,24 @@ pub struct ProcessId {
 impl ProcessId {
     /// The process that has this number now.
     pub fn of(pid: i32) -> Result<Self> {
-        let stat = Process::new(pid)
-            .and_then(|process| process.stat())
-            .map_err(|error| explain(pid, &error))?;
-        Ok(Self {
+        Self::find(pid)?.ok_or_else(|| missing(pid))
+    }
+
+    /// The same; `None` if there is none.
+    ///
+    /// # Errors
+    /// That cannot be told.
+    pub(super) fn find(pid: i32) -> Result<Option<Self>> {
+        let found = stat(pid)?.map(|stat| Self {
             pid,
             start_time: stat.starttime,
-        })
+        });
+        Ok(found)
+    }
+
+    /// Whether a process with this number runs, or may: no other error than that there is none is a sign of its end.
+    pub fn is_any(pid: i32) -> bool {
+        Self::find(pid).map_or(true, |found| found.is_some_and(|it| it.is_alive()))
     }
 
     /// When it was started, since the machine was (`starttime`, proc(5)).
@@ -47,15 +61,17 @@ impl ProcessId {
     }
 
     /// Whether it still runs. A zombie has ended: nothing of it executes any more. Not so when only its main thread is
-    /// one: other threads go on, or one of them is about to take its place by exec.
+    /// one: other threads go on, or one of them is about to take its place by exec. Nor when it cannot be looked at.
     pub fn is_alive(&self) -> bool {
         // In the middle of such an exec the first look may meet the thread that goes.
         self.looks_alive() || self.looks_alive()
     }
 
     fn looks_alive(&self) -> bool {
-        let Ok(stat) = Process::new(self.pid).and_then(|process| process.stat()) else {
-            return false;
+        let stat = match stat(self.pid) {
+            Ok(Some(stat)) => stat,
+            Ok(None) => return false,
+            Err(_) => return true,
         };
         let ended = matches!(stat.state, 'Z' | 'X' | 'x') && stat.num_threads <= 1;
         stat.starttime == self.start_time && !ended
@@ -68,9 +84,12 @@ impl ProcessId {
     }
 
     /// What tells the program a process runs now from the one it ran before an exec, even of the same file: where the
-    /// kernel put it, at random. `None` if we may not know.
-    pub fn loaded(&self) -> Option<Loaded> {
-        Loaded::of(self.pid).ok().flatten()
+    /// kernel put it, at random. `None` if there is none at this moment.
+    ///
+    /// # Errors
+    /// There is no such process, or we may not know.
+    pub fn loaded(&self) -> Result<Option<Loaded>> {
+        Loaded::of(self.pid)
     }
 
     /// The path of the file that it runs, for people.
@@ -107,10 +126,7 @@ impl Loaded {
     /// # Errors
     /// There is no such process, or we may not read it.
     pub(super) fn of(pid: i32) -> Result<Option<Self>> {
-        let stat = match Process::new(pid).and_then(|process| process.stat()) {
-            Ok(stat) => stat,
-            Err(error) => return Err(explain(pid, &error)),
-        };
+        let stat = stat(pid)?.ok_or_else(|| missing(pid))?;
         match stat.endcode {
             0 => Ok(None),
             // Instead of the address (fs/proc/array.c).
@@ -134,14 +150,20 @@ pub(super) fn missing(pid: i32) -> anyhow::Error {
     }
 }
 
-fn explain(pid: i32, error: &procfs::ProcError) -> anyhow::Error {
-    match error {
-        procfs::ProcError::NotFound(_) => missing(pid),
+/// /proc/PID/stat; `None` if there is no such process.
+fn stat(pid: i32) -> Result<Option<Stat>> {
+    match Process::new(pid).and_then(|process| process.stat()) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(ProcError::NotFound(_)) => Ok(None),
         // Where /proc is mounted with hidepid=noaccess.
-        procfs::ProcError::PermissionDenied(_) => anyhow::anyhow!(
+        Err(ProcError::PermissionDenied(_)) => bail!(
             "process {pid} is not ours to look at; run as its user, as root, or with CAP_SYS_PTRACE"
         ),
-        other => anyhow::anyhow!("cannot look at process {pid}: {other}"),
+        Err(ProcError::Io(why, _)) if is_absent(&why) => Ok(None),
+        Err(ProcError::Io(why, _)) => {
+            Err(why).with_context(|| format!("cannot look at process {pid}"))
+        }
+        Err(other) => bail!("cannot look at process {pid}: {other}"),
     }
 }
 
@@ -158,6 +180,8 @@ pub(super) struct Running {
     pub(super) processes: Vec<ProcessId>,
     /// Whether there can be others, which may not be looked at.
     pub(super) closed: bool,
+    /// Whether there can be others, which could not be looked at.
+    pub(super) unlooked: bool,
 }
 
 /// How much code a process has, in KiB (`VmExe`, proc(5)): everybody may know. `None` for what
@@ -170,25 +194,39 @@ pub(super) fn code_kib(pid: i32) -> Option<u64> {
 pub(super) fn running(
     is_meant: impl Fn(&Path) -> io::Result<bool>,
     may_be: impl Fn(i32) -> bool,
-) -> Result<Running> {
+) -> Running {
     let mut running = Running {
         closed: proc_mount::hides_processes(),
         ..Running::default()
     };
-    for process in procfs::process::all_processes()
-        .context("cannot list processes")?
-        .flatten()
-    {
+    let Ok(processes) = procfs::process::all_processes() else {
+        running.unlooked = true;
+        return running;
+    };
+    for process in processes {
+        let process = match process {
+            Ok(process) => process,
+            Err(why) => {
+                running.unlooked |= !matches!(why, ProcError::NotFound(_));
+                continue;
+            }
+        };
         match is_meant(Path::new(&format!("/proc/{}/exe", process.pid()))) {
-            Ok(true) => running.processes.extend(ProcessId::of(process.pid())),
+            Ok(true) => match ProcessId::find(process.pid()) {
+                Ok(found) => running.processes.extend(found),
+                Err(_) => running.unlooked = true,
+            },
+            // Another program.
+            Ok(false) => {}
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 running.closed |= may_be(process.pid());
             }
-            // Another program, a kernel thread, or it has just ended.
-            _ => {}
+            // A kernel thread, or it has just ended.
+            Err(error) if is_absent(&error) => {}
+            Err(_) => running.unlooked = true,
         }
     }
-    Ok(running)
+    running
 }
 
 /// The program that `name` stands for, as execvp(3) finds it.
@@ -217,15 +255,15 @@ mod tests {
         let me = ProcessId::of(std::process::id() as i32).unwrap();
         assert!(me.is_alive());
         let own = ProgramFile::open(&me.exe()).unwrap();
-        let running = running(|exe| own.is_at(exe), |_| false).unwrap();
+        let running = running(|exe| own.is_at(exe), |_| false);
         assert!(running.processes.contains(&me));
     }
 
     #[test]
     fn where_a_program_is_loaded_stays_the_same() {
         let me = ProcessId::of(std::process::id() as i32).unwrap();
-        let loaded = me.loaded().unwrap();
-        assert_eq!(me.loaded(), Some(loaded));
+        let loaded = me.loaded().unwrap().unwrap();
+        assert_eq!(me.loaded().unwrap(), Some(loaded));
         let function = where_a_program_is_loaded_stays_the_same as fn() as usize as u64;
         assert!(function < loaded.code_end && loaded.code_end < loaded.stack);
     }

@@ -25,6 +25,7 @@ use super::ProgramFile;
 use super::aside;
 use super::extent;
 use super::file_id::FileId;
+use super::limits;
 use super::look::Files;
 use super::look::Machine;
 use super::look::Seen;
@@ -96,6 +97,8 @@ pub struct Survey {
     pub closed: Vec<i32>,
     /// Further processes whose binary cannot be looked at: whoever has the file does not answer.
     pub silent: usize,
+    /// Further processes that could not be looked at, as for want of open files, and why.
+    pub failed: Vec<anyhow::Error>,
     /// Whether /proc hides still others.
     pub hidden: bool,
     files: Arc<Files>,
@@ -117,10 +120,12 @@ enum Reading {
     Useless,
     /// It is not to be read as a whole: see [`super::extent`].
     Refused,
+    /// It could not be read, for this reason: another time it may be.
+    Failed(String),
 }
 
 /// What became of a file that looked like a Go program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     /// It is this one of [`Survey::programs`].
     Program(usize),
@@ -128,6 +133,8 @@ enum Place {
     Useless,
     /// Reading it took too long, or would have.
     GivenUp,
+    /// It could not be read, for this reason.
+    Failed(String),
 }
 
 /// Looks at every process.
@@ -150,13 +157,21 @@ impl Survey {
         aside::prepare();
         let mut pids: Vec<i32> = fs::read_dir("/proc")
             .context("cannot list processes")?
-            .flatten()
+            .collect::<Result<Vec<_>, _>>()
+            .context("cannot list processes")?
+            .iter()
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
             .collect();
         pids.sort_unstable();
         self.closed.clear();
         self.silent = 0;
+        self.failed.clear();
         self.hidden = proc_mount::hides_processes();
+        // What could not be read may be read now.
+        let has_failed = |place: &Place| matches!(place, Place::Failed(_));
+        self.files
+            .keep(|file| !self.places.get(file).is_some_and(has_failed), &pids);
+        self.places.retain(|_, place| !has_failed(place));
         let (files, machine) = (Arc::clone(&self.files), Machine::now());
         let look = move |pid: &i32| files.look(*pid, &machine);
         let mut met = HashSet::new();
@@ -165,6 +180,7 @@ impl Survey {
         for (pid, seen) in pids.iter().zip(seen) {
             match seen {
                 Outcome::Done(Seen::Other(file)) => met.extend(file),
+                Outcome::Done(Seen::Failed(why)) => self.failed.push(why),
                 Outcome::Done(Seen::Closed) => self.closed.push(*pid),
                 Outcome::Done(Seen::Silent) | Outcome::GivenUp => self.silent += 1,
                 Outcome::Done(Seen::Go(found, file)) => {
@@ -183,6 +199,7 @@ impl Survey {
                     Place::Program(self.programs.len() - 1)
                 }
                 Outcome::Done(Reading::Useless) => Place::Useless,
+                Outcome::Done(Reading::Failed(why)) => Place::Failed(why),
                 Outcome::Done(Reading::Refused) | Outcome::GivenUp => Place::GivenUp,
             };
             self.places.insert(file, place);
@@ -193,6 +210,7 @@ impl Survey {
                 Some(file) => match self.places.get(&file)? {
                     Place::Program(place) => Ok(Some(*place)),
                     Place::Useless => return None,
+                    Place::Failed(why) => Err(why.clone()),
                     Place::GivenUp => {
                         let pid = found.process.pid;
                         Err(format!(
@@ -291,6 +309,9 @@ fn program(file: &ProgramFile, path: &Path) -> Reading {
                     checked: false,
                 }),
             }))
+        }
+        Err(why) if why.root_cause().is::<std::io::Error>() => {
+            Reading::Failed(format!("{why:#}{}", limits::advice(&why)))
         }
         Err(_) if extent::require_contents(file.file()).is_err() => Reading::Refused,
         Err(_) => Reading::Useless,

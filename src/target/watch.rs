@@ -1,6 +1,7 @@
 //! Which of the processes that showed themselves are still there, and still run the program.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::model::process;
 
@@ -54,9 +55,12 @@ impl Watch {
             }
             return;
         }
-        self.met
-            .entry(process)
-            .or_insert_with(|| ProcessId::of(process.cast_signed()).ok());
+        if let Entry::Vacant(place) = self.met.entry(process)
+            // What cannot be looked at may be there: the next time.
+            && let Ok(found) = ProcessId::find(process.cast_signed())
+        {
+            place.insert(found);
+        }
     }
 
     /// Whether the first process outside of grtmon's PID namespace has shown itself since the last call.

@@ -2,8 +2,9 @@
 // is this program, says nothing when it is asked for contents; or userfaultfd(2) is to fill it, and does not. It is no
 // memory that the other uses itself. Both end with this one's standard input, and the readers that wait are let go.
 //
-// Usage: silent memory|command|fault|program DIRECTORY. `memory` and `fault`: runtime.allgs says that it lies there.
-// `command`: the command line does. `program`: the file that is run does.
+// Usage: silent memory|command|fault|stack|program DIRECTORY. `memory` and `fault`: runtime.allgs says that it lies there.
+// `stack`: a part of one goroutine's stack, as by userfaultfd(2), and nothing else. `command`: the command line does.
+// `program`: the file that is run does.
 package main
 
 import (
@@ -166,6 +167,37 @@ func ofFault() uintptr {
 	return memory
 }
 
+// stack is memory of a goroutine that waits for ever, with frames of its own above and below. That is not to be filled
+// before it is silent.
+func stack() uintptr {
+	place := make(chan uintptr)
+	go deep(64, place)
+	return <-place
+}
+
+//go:noinline
+func deep(depth int, place chan uintptr) {
+	var room [4096]byte
+	if depth == 0 {
+		place <- uintptr(unsafe.Pointer(&room))
+		select {}
+	}
+	deep(depth-1, place)
+	runtime.KeepAlive(&room)
+}
+
+// isToBeFilled takes the contents away from memory, and has userfaultfd(2) fill it.
+func isToBeFilled(memory uintptr) {
+	fd := call(323, syscall.O_CLOEXEC) // userfaultfd
+	api := [3]uint64{0xaa}
+	call(syscall.SYS_IOCTL, fd, 0xc018aa3f, uintptr(unsafe.Pointer(&api)))
+	const part = 32 << 10
+	start := (memory + 4*4096) &^ 4095
+	register := [4]uint64{uint64(start), part, 1}
+	call(syscall.SYS_IOCTL, fd, 0xc020aa00, uintptr(unsafe.Pointer(&register)))
+	call(syscall.SYS_MADVISE, start, part, syscall.MADV_DONTNEED)
+}
+
 func listsGoroutinesAt(memory uintptr) {
 	file, err := elf.Open("/proc/self/exe")
 	check(err)
@@ -213,6 +245,8 @@ func other(mode, path string) {
 		memory = ofFile(path)
 	case "fault":
 		memory = ofFault()
+	case "stack":
+		memory = stack()
 	}
 	fmt.Println("begun")
 	wait.ReadString('\n')
@@ -221,6 +255,8 @@ func other(mode, path string) {
 		listsGoroutinesAt(memory)
 	case "command":
 		command(memory)
+	case "stack":
+		isToBeFilled(memory)
 	}
 	fmt.Println("done")
 	wait.ReadString('\n')

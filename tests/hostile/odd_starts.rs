@@ -109,6 +109,42 @@ fn few_files() {
     assert!(why.ends_with("raise the limit (ulimit -n)"), "{why}");
 }
 
+/// `ulimit -n 7` and the like: a process that runs is never said to have ended, and `ps` leaves none out without a word.
+#[test]
+fn too_few_files_are_no_sign_of_an_end() {
+    let target = Fixture::start(&fixture(newest(), Build::DEFAULT), &["dump"]);
+    let pid = target.pid_arg();
+    for files in 5..=20 {
+        for arguments in [
+            &["stat", "--count", "1", "--pid", &pid][..],
+            &["dump", "--pid", &pid],
+        ] {
+            let mut command = command();
+            command.args(arguments).stdout(Stdio::null());
+            limit(&mut command, Resource::RLIMIT_NOFILE, files);
+            let (code, said) = run(command);
+            let is_said = said.iter().any(|line| line.contains("ulimit -n"));
+            assert!(code == Some(0) || is_said, "{files}: {said:?}");
+            let ended = said.iter().find(|line| line.contains("ended"));
+            assert_eq!(ended, None, "{files}");
+        }
+        let mut command = command();
+        command.args(["ps", "--output", "json"]);
+        limit(&mut command, Resource::RLIMIT_NOFILE, files);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        let row = shown
+            .lines()
+            .find(|row| row.contains(&format!("\"pid\":{pid},")));
+        let is_read = row.is_some_and(|row| !row.contains("\"goroutines\":null"));
+        assert!(
+            is_read || said.contains("ulimit -n") || shown.contains("ulimit -n"),
+            "{files}: {said}{shown}"
+        );
+    }
+}
+
 /// What is wrong with the arguments is said in one line, and once.
 #[test]
 fn mistakes() {

@@ -66,6 +66,19 @@ fn memory_that_never_answers() {
     }
 }
 
+/// Of one goroutine's stack a part is to be filled by userfaultfd: the process runs on, and nothing else is said of it.
+#[test]
+fn a_stack_that_never_answers() {
+    let Some(target) = silent("stack") else {
+        return;
+    };
+    let pid = target.pid.to_string();
+    let output = grtmon_within(ROOM, &["dump", "--pid", &pid]);
+    refused(&output, &[&pid, "does not answer"]);
+    assert!(!output.stderr.contains("exec"), "{}", output.stderr);
+    grtmon_within(ROOM, &["stat", "--count", "1", "--pid", &pid]).success();
+}
+
 /// All of them at once, and one that is like others.
 #[test]
 fn processes_that_never_answer_do_not_keep_others_from_being_shown() {

@@ -40,7 +40,7 @@ impl List {
         self.cpu
             .retain(|pid, _| all.iter().any(|listed| listed.process.pid == *pid));
         let at = now.duration_since(opened).as_secs_f64();
-        let closed = self.survey.closed.len() + self.survey.silent;
+        let closed = self.survey.closed.len() + self.survey.silent + self.survey.failed.len();
         state.list.set(at, all, closed);
         state.list.hidden = self.survey.hidden;
         Ok(())
