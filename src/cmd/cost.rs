@@ -113,9 +113,8 @@ impl<'a> CostWatch<'a> {
     }
 
     fn look(&mut self) {
-        for target in self.targets {
-            self.cpu.look(&target.processes());
-        }
+        let all = self.targets.iter().flat_map(Target::processes);
+        self.cpu.look(&all.collect::<Vec<_>>());
     }
 
     /// To be called ten times a second, with what was spent since the beginning. What is found can be seen in
@@ -176,6 +175,7 @@ impl<'a> CostWatch<'a> {
             trap_ns: self.trap.known(),
             program_ns: timed.then(|| spent.timed_ns as f64 / spent.timed_runs as f64),
             cpu_ns: self.cpu.used_ns(),
+            used_more: self.cpu.used_more(),
         }
     }
 

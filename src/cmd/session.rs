@@ -26,6 +26,8 @@ use crate::target::Target;
 use crate::target::child;
 use crate::target::child::Waiting;
 use crate::target::process::ProcessId;
+use crate::target::signals;
+use crate::target::signals::Signal;
 
 use super::output;
 
@@ -163,7 +165,11 @@ pub(super) fn selection(args: &TargetArgs) -> Selection {
     Selection::Command(args.command.clone())
 }
 
-/// A message on Ctrl-C, SIGTERM or SIGHUP. The second one ends grtmon at once; the kernel then detaches the probes.
+/// The signals that `ctrlc` sets a handler of (its feature `termination`).
+const ENDING: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
+/// A message on Ctrl-C, SIGTERM or SIGHUP, but for those of them that grtmon was started to ignore. The second one ends
+/// grtmon at once; the kernel then detaches the probes.
 pub(super) fn stop_on_signals() -> Result<Receiver<()>> {
     stop_on_signals_or(|| {})
 }
@@ -174,7 +180,7 @@ pub(super) fn stop_on_signals_or(
 ) -> Result<Receiver<()>> {
     let (sender, stop) = bounded(1);
     let mut asked = false;
-    ctrlc::set_handler(move || {
+    let handler = move || {
         if asked {
             at_once();
             std::process::exit(130);
@@ -182,7 +188,9 @@ pub(super) fn stop_on_signals_or(
         asked = true;
         // Nobody listens any more when the run is ending by itself.
         let _ = sender.try_send(());
-    })
-    .context("cannot handle signals")?;
+    };
+    signals::keeping_ignored(&ENDING, || {
+        ctrlc::set_handler(handler).context("cannot handle signals")
+    })?;
     Ok(stop)
 }

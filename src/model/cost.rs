@@ -11,6 +11,8 @@ pub struct Cost {
     pub program_ns: Option<f64>,
     /// CPU time that the observed processes used meanwhile, in nanoseconds; 0 if that is not known.
     pub cpu_ns: u64,
+    /// Whether they used more than that: some came or went meanwhile, and not all of their time was seen.
+    pub used_more: bool,
 }
 
 impl Cost {
@@ -20,14 +22,23 @@ impl Cost {
     }
 
     /// The part of the observed processes' CPU time, that for probes included, that went into probes, from 0 to 1. An
-    /// estimate: a hit is measured where caches are warm, and takes longer in the midst of other work.
+    /// estimate: a hit is measured where caches are warm, and takes longer in the midst of other work. It is a bound, not
+    /// the part itself, if [`is_bound`](Self::is_bound).
     pub fn share(&self) -> Option<f64> {
         if self.hits == 0 {
             return Some(0.0);
         }
         let spent = self.per_hit_ns()? * self.hits as f64;
-        // A process that ended before it could be looked at again used more than is known.
         (self.cpu_ns > 0).then(|| (spent / self.cpu_ns as f64).min(1.0))
+    }
+}
+
+impl Cost {
+    /// Whether the share is at most what [`share`](Self::share) says: more CPU time was used than is known. So it is
+    /// where hits would have taken more than all of it.
+    pub fn is_bound(&self) -> bool {
+        let spent = self.per_hit_ns().unwrap_or(0.0) * self.hits as f64;
+        self.hits > 0 && (self.used_more || spent >= self.cpu_ns as f64)
     }
 }
 
@@ -40,6 +51,7 @@ mod tests {
         trap_ns: Some(700.0),
         program_ns: Some(300.0),
         cpu_ns: 10_000_000,
+        used_more: false,
     };
 
     #[test]
@@ -55,6 +67,17 @@ mod tests {
             .share(),
             Some(0.0)
         );
+        assert!(!COST.is_bound());
+        let more = Cost {
+            used_more: true,
+            ..COST
+        };
+        let clipped = Cost {
+            cpu_ns: 500_000,
+            ..COST
+        };
+        assert!(more.is_bound() && clipped.is_bound());
+        assert_eq!(clipped.share(), Some(1.0));
         let unknown = Cost {
             trap_ns: None,
             ..COST

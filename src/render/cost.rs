@@ -19,7 +19,7 @@ pub fn text(cost: &Cost) -> String {
         |share| {
             format!(
                 "{} of the CPU time of the observed, probes included",
-                percent(share)
+                percent(share, cost.is_bound())
             )
         },
     );
@@ -29,11 +29,13 @@ pub fn text(cost: &Cost) -> String {
     )
 }
 
-/// `about 5.1 %`; small shares as `less than 0.1 %`.
-fn percent(share: f64) -> String {
+/// `about 5.1 %`, or `at most 5.1 %`; small shares as `less than 0.1 %`.
+fn percent(share: f64, is_bound: bool) -> String {
     let percent = share * 100.0;
     if percent > 0.0 && percent < 0.1 {
         "less than 0.1 %".to_owned()
+    } else if is_bound {
+        format!("at most {:.1} %", (percent * 10.0).ceil() / 10.0)
     } else {
         format!("about {percent:.1} %")
     }
@@ -51,7 +53,12 @@ pub fn json(object: &mut Object<'_>, cost: &Cost) {
         };
         known("trap_ns", cost.trap_ns);
         known("program_ns", cost.program_ns);
-        known("cpu_share", cost.share());
+        let (bounds, shares) = match cost.is_bound() {
+            true => (cost.share(), None),
+            false => (None, cost.share()),
+        };
+        known("cpu_share", shares);
+        known("cpu_share_at_most", bounds);
     });
 }
 
@@ -66,11 +73,17 @@ mod tests {
             trap_ns: Some(700.0),
             program_ns: Some(210.0),
             cpu_ns: 20_000_000,
+            used_more: false,
         };
         assert_eq!(
             text(&cost),
             "cost: 2000 hits of about 0.91 µs (0.70 µs the trap): about 9.1 % of the CPU time of the observed, probes included"
         );
+        let more = Cost {
+            used_more: true,
+            ..cost
+        };
+        assert!(text(&more).contains(": at most 9.1 % of the CPU time"));
         let alone = Cost {
             program_ns: None,
             cpu_ns: 20_000_000_000,

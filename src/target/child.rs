@@ -41,6 +41,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::follow::Follow;
+use super::signals;
 
 /// Name of the hidden subcommand the stub runs as.
 pub const STUB: &str = "__start";
@@ -263,15 +264,17 @@ const PASSED_ON: [Signal; 8] = [
 ];
 
 fn pass_on_signals(pid: Pid, told: Arc<Told>) -> Result<()> {
-    let set: SigSet = PASSED_ON.into_iter().collect();
+    // What is ignored stays so, for grtmon and for the command, which has inherited it: blocked, it would arrive.
+    let heard = PASSED_ON.into_iter().filter(|it| !signals::is_ignored(*it));
+    let set: SigSet = heard.collect();
     // Threads made later inherit the mask, so the signals arrive nowhere but in the descriptor.
     set.thread_block().context("cannot block signals")?;
-    let signals = SignalFd::new(&set).context("cannot receive signals")?;
+    let descriptor = SignalFd::new(&set).context("cannot receive signals")?;
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             let mut is_stopping = false;
-            while let Ok(Some(info)) = signals.read_signal() {
+            while let Ok(Some(info)) = descriptor.read_signal() {
                 // What the terminal sends goes to the whole foreground group: the command has it already.
                 let from_terminal = info.ssi_code == SI_KERNEL;
                 let ends = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];

@@ -1,7 +1,16 @@
-//! Signals, and which threads they are for.
+//! Signals: which threads they are for, and which of them are for nobody.
 
+#![allow(unsafe_code)]
+
+use std::ptr;
+
+use anyhow::Context;
+use anyhow::Result;
+use nix::sys::signal::SigHandler;
 use nix::sys::signal::SigSet;
-use nix::sys::signal::Signal;
+use nix::sys::signal::SigmaskHow;
+pub use nix::sys::signal::Signal;
+use nix::sys::signal::signal;
 
 /// From now on this thread gets no signals that are meant for the process.
 pub fn leave_to_others() {
@@ -10,4 +19,39 @@ pub fn leave_to_others() {
     all.remove(Signal::SIGTTOU);
     // Where that is refused, signals are handled on this thread as on any other.
     let _ = all.thread_block();
+}
+
+/// Whether this signal is ignored. Whoever started grtmon has decided that: nohup(1), or a shell that is not interactive
+/// for a job in its background.
+pub fn is_ignored(signal: Signal) -> bool {
+    // SAFETY: all bytes zero are a valid `sigaction`.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: nothing is set; what is asked for is written to a `sigaction` of ours.
+    let asked = unsafe { libc::sigaction(signal as libc::c_int, ptr::null(), &raw mut action) };
+    asked == 0 && action.sa_sigaction == libc::SIG_IGN
+}
+
+/// Does what sets handlers of these signals, but those that are ignored stay so, without a moment in between.
+///
+/// # Errors
+/// It fails, or signals cannot be ignored.
+pub fn keeping_ignored(signals: &[Signal], set: impl FnOnce() -> Result<()>) -> Result<()> {
+    let ignored: Vec<Signal> = signals
+        .iter()
+        .copied()
+        .filter(|it| is_ignored(*it))
+        .collect();
+    let blocked: SigSet = ignored.iter().copied().collect();
+    let before = blocked
+        .thread_swap_mask(SigmaskHow::SIG_BLOCK)
+        .context("cannot block signals")?;
+    let done = set();
+    for one in ignored {
+        // SAFETY: no function is called for a signal that is ignored. Those that came meanwhile are dropped by this.
+        unsafe { signal(one, SigHandler::SigIgn) }.context("cannot ignore a signal")?;
+    }
+    before
+        .thread_set_mask()
+        .context("cannot let signals through")?;
+    done
 }

@@ -27,6 +27,26 @@ fn every_hit_is_in_the_account() {
 }
 
 #[test]
+fn of_a_process_that_ended_the_share_is_a_bound() {
+    once(|subject| {
+        let mut target = Fixture::start(&subject.program, &["churn", "-n", "10007"]);
+        let pid = target.pid_arg();
+        let tool = Grtmon::start(&["gr", "seq", "--output", "json", "--pid", &pid]);
+        target.work();
+        target.finish();
+        // It ends after the process: what that used last was not seen.
+        let output = tool.end(PATIENCE).success();
+        let lines = output.json();
+        let cost = &lines.last().unwrap()["cost"];
+        assert!(cost["cpu_share"].is_null(), "{cost}");
+        assert!(!output.stderr.contains(": about"), "{}", output.stderr);
+        if let Some(bound) = cost["cpu_share_at_most"].as_f64() {
+            assert!(bound > 0.0 && bound <= 1.0, "{cost}");
+        }
+    });
+}
+
+#[test]
 fn it_ends_when_it_costs_more_than_allowed() {
     once(|subject| {
         let mut target = Fixture::start(&subject.program, &["bench-spawn", "-n", "1000000000"]);

@@ -322,6 +322,69 @@ fn signals_go_on_to_a_command() {
 }
 
 #[test]
+fn a_signal_that_was_ignored_stays_so() {
+    once(|subject| {
+        let mut target = Fixture::start(&subject.program, &["stacks"]);
+        let pid = target.pid_arg();
+        target.process.go();
+        let commands: [&[&str]; 6] = [
+            &["gr"],
+            &["gr", "seq"],
+            &["gm", "--source", "counters"],
+            &["gc"],
+            &["sched"],
+            &["sched", "--source", "counters"],
+        ];
+        // What nohup, a shell with a job in its background, and a supervisor do.
+        let ways = [
+            ("HUP", "INT,TERM", Signal::SIGHUP, Signal::SIGTERM),
+            ("INT", "HUP,TERM", Signal::SIGINT, Signal::SIGTERM),
+            ("TERM", "HUP,INT", Signal::SIGTERM, Signal::SIGINT),
+        ];
+        for command in commands {
+            for (ignored, others, deaf_to, ends_by) in ways {
+                let mut started = Command::new("env");
+                started.arg(format!("--ignore-signal={ignored}"));
+                started.arg(format!("--default-signal={others}"));
+                started.arg(env!("CARGO_BIN_EXE_grtmon")).args(command);
+                started.args(
+                    ["--max-overhead", "none"]
+                        .iter()
+                        .filter(|_| command.len() < 3),
+                );
+                started.args(["--duration", "60s", "--output", "json", "--pid", &pid]);
+                let mut process = Process::start(started);
+                process.expect_stderr("Ctrl-C to end.");
+                for _ in 0..3 {
+                    process.signal(deaf_to);
+                }
+                std::thread::sleep(Duration::from_millis(300));
+                assert!(process.is_running(), "{command:?} ended by SIG{ignored}");
+                // The others end it.
+                process.signal(ends_by);
+                let output = Grtmon::of(process).end(PATIENCE).success();
+                assert_eq!(output.json().last().unwrap()["event"], "end");
+            }
+        }
+        target.work();
+        target.finish();
+        // It is not passed on to a command either, which inherits it.
+        let mut started = Command::new("env");
+        started.args(["--ignore-signal=TERM", env!("CARGO_BIN_EXE_grtmon")]);
+        started.args(["gc", "--max-overhead", "none", "--"]);
+        started.arg(&subject.program).arg("churn");
+        started.env("TESTGO_TALK", "stderr");
+        let mut process = Process::start(started);
+        process.expect_stderr("ready");
+        process.signal(Signal::SIGTERM);
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(process.is_running(), "{}", process.stderr());
+        process.close_stdin();
+        end_command(process).success();
+    });
+}
+
+#[test]
 fn a_closed_pipe_is_a_normal_end() {
     once(|subject| {
         let mut target = Fixture::start(&subject.program, &["stacks"]);

@@ -41,9 +41,8 @@ pub(super) fn measure(observed: &mut [Observed<'_>], method: Method) -> Result<O
     }
     let mut cpu = CpuTime::default();
     let mut look = |observed: &[Observed<'_>]| {
-        for one in observed {
-            cpu.look(&one.target.processes());
-        }
+        let all = observed.iter().flat_map(|one| one.target.processes());
+        cpu.look(&all.collect::<Vec<_>>());
     };
     look(observed);
     let begun = Instant::now();
@@ -62,6 +61,7 @@ pub(super) fn measure(observed: &mut [Observed<'_>], method: Method) -> Result<O
         program_ns: Some(PROGRAM_NS),
         // What the programs will add is not in it yet.
         cpu_ns: used_ns + (hits as f64 * PROGRAM_NS) as u64,
+        used_more: false,
     };
     let per_second = hits as f64 / seconds;
     Ok(Some(Forecast {

@@ -49,6 +49,7 @@ fn running(hits: u64) -> Running {
         trap_ns: Some(1150.0),
         program_ns: Some(780.0),
         cpu_ns: 1_370_000_000,
+        used_more: false,
     };
     Running {
         whole: Cost {
