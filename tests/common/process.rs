@@ -4,13 +4,13 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex, Once, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{SigHandler, Signal, kill, signal},
     unistd::Pid,
 };
 use serde_json::Value;
@@ -28,9 +28,20 @@ pub(crate) struct Process {
     errors_end: thread::JoinHandle<()>,
 }
 
+/// A shell that runs the tests in its background has them ignore SIGINT, which whoever is started here would inherit.
+#[allow(unsafe_code, reason = "signal(2)")]
+fn heed_interrupts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: it sets no handler.
+        unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }.unwrap();
+    });
+}
+
 impl Process {
     /// Starts it with pipes for stdin, stdout and stderr.
     pub(crate) fn start(mut command: Command) -> Self {
+        heed_interrupts();
         let name = format!("{command:?}");
         let mut child = command
             .stdin(Stdio::piped())
