@@ -20,9 +20,12 @@ use crate::go::binary::size_classes;
 use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::process::heap_counters::Allocated;
 use crate::go::process::heap_counters::HeapCounters;
+use crate::model::account::Account;
+use crate::model::account::Remark;
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
 use crate::model::loss::Loss;
+use crate::render::account;
 use crate::render::allocation;
 use crate::render::json::Object;
 use crate::target::Target;
@@ -216,7 +219,7 @@ impl Observer for GmCounters {
 
     fn report(&mut self) -> Result<Flow> {
         self.refresh()?;
-        self.print("allocations", &[])?;
+        self.print("allocations", None)?;
         Ok(Flow::Continue)
     }
 
@@ -249,25 +252,38 @@ impl GmCounters {
             events: kept.fold(0, u64::saturating_add),
         };
         let finished = self.output.finish();
-        let mut losses = vec![kept];
-        losses.extend(self.output.lost());
-        let printed = self.print("end", &losses);
+        let mut account = Account::default();
+        let lost = [kept].into_iter().chain(self.output.lost());
+        account.losses = lost.filter(|loss| loss.events > 0).collect();
+        for counted in &self.processes {
+            let pid = counted.live.process.pid;
+            let mut note = |cause, text| {
+                account.notes.add(Remark {
+                    cause,
+                    process: Some(pid.cast_unsigned()),
+                    text,
+                });
+            };
+            if let Some(text) = counted.live.copy_note() {
+                note("fork_copy", text);
+            }
+            if let Some(unseen) = counted.unseen {
+                let text = format!(
+                    "process {pid} ended, or became another program by exec: what it allocated in its last {} ms at most is not counted (--source probes counts all)",
+                    unseen.as_millis() + 1
+                );
+                output::warn(&text);
+                note("unseen", text);
+            }
+        }
+        let printed = self.print("end", Some(&account));
         if kept.events > 0 {
             output::warn(&format!("{} {}", kept.events, kept.meaning));
-        }
-        for counted in &self.processes {
-            if let Some(unseen) = counted.unseen {
-                output::warn(&format!(
-                    "process {} ended, or became another program by exec: what it allocated in its last {} ms at most is not counted (--source probes counts all)",
-                    counted.live.process.pid,
-                    unseen.as_millis() + 1
-                ));
-            }
         }
         read.and(finished).and(printed)
     }
 
-    fn print(&mut self, event: &str, losses: &[Loss]) -> Result<()> {
+    fn print(&mut self, event: &str, account: Option<&Account>) -> Result<()> {
         let elapsed = self.began.elapsed();
         let mut since_now = Allocations::default();
         let mut in_all = Allocations::default();
@@ -287,12 +303,7 @@ impl GmCounters {
             object.text("source", "counters");
             allocation::json(&mut object, &since_now);
             object.object("since_start", |inner| allocation::json(inner, &in_all));
-            let lost = losses.iter().filter(|loss| loss.events > 0);
-            object.list("lost", lost, |inner, loss| {
-                inner
-                    .text("cause", loss.cause)
-                    .number("events", loss.events);
-            });
+            account::of_report(&mut object, account);
             let unseen = self.processes.iter().filter_map(|counted| counted.unseen);
             let unseen = unseen.max().unwrap_or_default();
             object.number(

@@ -51,6 +51,7 @@ use crate::target::limits;
 /// Everything the `grtmon` command does.
 pub fn main() -> ExitCode {
     last_words::remember_terminal();
+    last_words::hear_of_threads();
     limits::survive_full_files();
     if limits::has_large_stack() {
         return work();

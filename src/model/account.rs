@@ -44,7 +44,7 @@ impl Remarks {
 pub struct Account {
     /// What was not seen or not written.
     pub losses: Vec<Loss>,
-    /// What it has cost the observed; `None` where that could not be read.
+    /// What it has cost the observed; `None` where nothing was attached, and where it could not be read.
     pub cost: Option<Cost>,
     /// Why the observation, or that of one process, ended by itself.
     pub endings: Remarks,

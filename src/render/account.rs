@@ -7,13 +7,14 @@ use crate::model::loss::Loss;
 use super::cost;
 use super::json::Object;
 
-/// `lost`, `ended`, `notes` and `cost`.
+/// `lost`, `ended`, `notes` and `cost`, which is `null` where nothing was attached, or it is not known.
 pub fn json(object: &mut Object<'_>, account: &Account) {
     losses(object, &account.losses);
     remarks(object, "ended", &account.endings);
     remarks(object, "notes", &account.notes);
-    if let Some(cost) = &account.cost {
-        cost::json(object, cost);
+    match &account.cost {
+        Some(cost) => cost::json(object, cost),
+        None => drop(object.null("cost")),
     }
 }
 
@@ -73,7 +74,7 @@ mod tests {
         object.end();
         let expected = concat!(
             r#"{"lost":[{"cause":"ring_full","events":3}],"#,
-            r#""ended":[{"cause":"exec","pid":7,"text":"gone"}],"notes":[],"notes_more":2}"#,
+            r#""ended":[{"cause":"exec","pid":7,"text":"gone"}],"notes":[],"notes_more":2,"cost":null}"#,
             "\n"
         );
         assert_eq!(String::from_utf8(out).unwrap(), expected);

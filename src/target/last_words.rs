@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code)]
 
+use std::panic;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -30,8 +31,29 @@ fn modes() -> Option<libc::termios> {
     (unsafe { libc::tcgetattr(0, &raw mut modes) } == 0).then_some(modes)
 }
 
+/// Where there is no memory for a new thread, the standard library panics in it: that, too, is said in one line. To be called
+/// before there are threads.
+pub fn hear_of_threads() {
+    /// How the panic begins (std/src/sys/pal/unix/stack_overflow.rs).
+    const NO_ROOM: &str = "failed to allocate an alternative stack";
+    let told = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let text = info.payload().downcast_ref::<String>();
+        if text.is_some_and(|text| text.starts_with(NO_ROOM)) {
+            end(&[b"a thread cannot be had"]);
+        }
+        told(info);
+    }));
+}
+
 /// Says in one line that `wanted` bytes cannot be had, and ends grtmon with status 1. The kernel takes probes away.
 pub fn out_of_memory(wanted: usize) -> ! {
+    let mut digits = [0; 20];
+    end(&[decimal(wanted, &mut digits), b" bytes more cannot be had"])
+}
+
+/// Says what is missing, and ends grtmon.
+fn end(what: &[&[u8]]) -> ! {
     static ENDING: AtomicBool = AtomicBool::new(false);
     if ENDING.swap(true, Ordering::SeqCst) {
         // Another thread says so: to end now would cut it short. It may be held by whoever does not read that.
@@ -40,10 +62,12 @@ pub fn out_of_memory(wanted: usize) -> ! {
     } else {
         restore_terminal();
         write(2, b"grtmon: out of memory: ");
-        write_number(wanted);
+        for part in what {
+            write(2, part);
+        }
         write(
             2,
-            b" bytes more cannot be had; raise the limit (ulimit -v), or ask for less\n",
+            b"; raise the limit (ulimit -v, ulimit -d), or ask for less\n",
         );
     }
     // SAFETY: runs nothing of this program any more.
@@ -62,8 +86,8 @@ fn restore_terminal() {
     }
 }
 
-fn write_number(number: usize) {
-    let mut digits = [0; 20];
+/// A number in digits, without allocating.
+fn decimal(number: usize, digits: &mut [u8; 20]) -> &[u8] {
     let mut rest = number;
     let mut first = digits.len();
     for (at, digit) in digits.iter_mut().enumerate().rev() {
@@ -74,7 +98,7 @@ fn write_number(number: usize) {
             break;
         }
     }
-    write(2, digits.get(first..).unwrap_or_default());
+    digits.get(first..).unwrap_or_default()
 }
 
 /// Nothing better can be done where that fails.

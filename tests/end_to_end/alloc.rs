@@ -145,7 +145,13 @@ fn counters_equal_the_runtime_s_own() {
     each(|subject| {
         for mode in [&["alloc"][..], &["alloc", "-gc"]] {
             let command = ["gm", "--source", "counters", "--output", "json"];
-            compare(&observe(&subject.program, mode, &command));
+            let observed = observe(&subject.program, mode, &command);
+            compare(&observed);
+            let end = observed.output.json().pop().unwrap();
+            for list in ["lost", "ended", "notes"] {
+                assert!(end[list].is_array(), "{list}: {end}");
+            }
+            assert_eq!(end.get("cost"), Some(&Value::Null), "{end}");
         }
     });
 }

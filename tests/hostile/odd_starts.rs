@@ -93,6 +93,37 @@ fn a_small_stack() {
     }
 }
 
+/// `ulimit -d`: whatever cannot be had any more, one line says so.
+#[test]
+fn little_memory() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let target = Fixture::start(&fixture(newest(), Build::DEFAULT), &["dump"]);
+    let pid = target.pid_arg();
+    for mib in [2, 4, 6, 8, 9, 10, 12, 16, 20, 24] {
+        let mut command = command();
+        command.args([
+            "gm",
+            "--source",
+            "probes",
+            "--duration",
+            "100ms",
+            "--pid",
+            &pid,
+        ]);
+        limit(&mut command, Resource::RLIMIT_DATA, mib << 20);
+        let (code, said) = run(command);
+        let complaints = said.iter().filter(|line| line.starts_with("grtmon: "));
+        let panicked = said.iter().any(|line| line.contains("panicked"));
+        assert!(!panicked, "{mib} MiB: {said:?}");
+        assert!(
+            code == Some(0) || complaints.count() == 1,
+            "{mib} MiB: {code:?} {said:?}"
+        );
+    }
+}
+
 /// `ulimit -n 16`
 #[test]
 fn few_files() {

@@ -26,6 +26,9 @@ fn counters_are_those_of_the_runtime() {
         target.finish();
         assert_eq!(end["event"], "end", "{what}");
         assert_eq!(end["source"], "counters", "{what}");
+        for list in ["lost", "ended", "notes"] {
+            assert!(end[list].is_array(), "{what}: {list}: {end}");
+        }
         // The runtime notes about one transition in eight; the fixture makes well over a thousand.
         assert!(number(&end["latency"]["count"]) > 20, "{what}: {end}");
         assert!(number(&end["queue"]["looks"]) > 0, "{what}: {end}");

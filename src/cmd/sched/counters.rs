@@ -17,6 +17,8 @@ use crate::go::Anatomy;
 use crate::go::ReadError;
 use crate::go::process::metrics;
 use crate::go::process::runtime_stats::Vitals;
+use crate::model::account::Account;
+use crate::model::account::Remark;
 use crate::model::metric::Value;
 use crate::model::run_queue::Queue;
 use crate::model::run_queue::Scheduling;
@@ -75,7 +77,20 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     };
     let stop = session::stop_on_signals()?;
     let observed = event_loop::run(timing, &stop, &mut command);
-    let ended = command.refresh().and_then(|()| command.print("end"));
+    let read = command.refresh();
+    let finished = command.output.finish();
+    let mut account = Account {
+        losses: command.output.lost().into_iter().collect(),
+        ..Account::default()
+    };
+    if let Some(text) = command.live.copy_note() {
+        account.notes.add(Remark {
+            cause: "fork_copy",
+            process: Some(pid.cast_unsigned()),
+            text,
+        });
+    }
+    let ended = read.and(finished).and(command.print("end", Some(&account)));
     command.output.end()?;
     observed.and(ended)?;
     Ok(ExitCode::SUCCESS)
@@ -147,7 +162,7 @@ impl Observer for Counters {
 
     fn report(&mut self) -> Result<Flow> {
         self.refresh()?;
-        self.print("sched")?;
+        self.print("sched", None)?;
         Ok(Flow::Continue)
     }
 
@@ -175,14 +190,14 @@ impl Counters {
         Ok(())
     }
 
-    fn print(&mut self, event: &str) -> Result<()> {
+    fn print(&mut self, event: &str, account: Option<&Account>) -> Result<()> {
         let mut came = self.now.since(&self.before);
         came.elapsed_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         came.queue = self.queue;
         let text = &mut self.output.text;
         if self.json {
             let now = i128::from(clock::monotonic_ns()?) + clock::unix_offset_ns()?;
-            render::json(text, &came, event, u64::try_from(now).ok());
+            render::json(text, &came, event, u64::try_from(now).ok(), account);
         } else {
             render::text(text, &came, output::style(true));
         }

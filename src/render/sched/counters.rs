@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use crate::model::account::Account;
 use crate::model::metric::Distribution;
 use crate::model::run_queue::Scheduling;
+use crate::render::account;
 use crate::render::json::Object;
 use crate::render::style::Style;
 
@@ -116,7 +118,13 @@ fn bars(out: &mut Vec<u8>, distribution: &Distribution, style: Style) {
 }
 
 /// One line.
-pub fn json(out: &mut Vec<u8>, scheduling: &Scheduling, event: &str, time_unix_ns: Option<u64>) {
+pub fn json(
+    out: &mut Vec<u8>,
+    scheduling: &Scheduling,
+    event: &str,
+    time_unix_ns: Option<u64>,
+    account: Option<&Account>,
+) {
     let mut object = Object::begin(out);
     object
         .text("event", event)
@@ -144,6 +152,7 @@ pub fn json(out: &mut Vec<u8>, scheduling: &Scheduling, event: &str, time_unix_n
                 .number("sum", queue.sum)
                 .number("most", queue.most);
         });
+    account::of_report(&mut object, account);
     object.end();
 }
 
