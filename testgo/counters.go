@@ -190,6 +190,7 @@ func runLoad(n int) {
 				}
 				allocateOne(32760) // the last class, of which the malloc header takes 8 bytes
 				allocateOne(40000)
+				allocatePointer() // the first class: what has no pointers and is as small is tiny
 			}
 		}()
 	}
@@ -205,4 +206,9 @@ func runLoad(n int) {
 func allocateOne(size int) *byte {
 	b := make([]byte, size)
 	return &b[0]
+}
+
+//go:noinline
+func allocatePointer() **byte {
+	return new(*byte)
 }
