@@ -196,7 +196,7 @@ func runDump([]string) {
 	for quietFor := 0; quietFor < 5; {
 		time.Sleep(10 * time.Millisecond)
 		now := others()
-		if now == before && !strings.Contains(now, "[run") && strings.Contains(now, "finalized.func1") {
+		if now == before && !strings.Contains(now, "[run") && strings.Contains(now, "finalized.func") {
 			quietFor++
 		} else {
 			quietFor = 0
