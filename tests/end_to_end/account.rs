@@ -342,5 +342,8 @@ fn probes_are_not_set_where_counters_were_meant() {
     let said = output.stderr;
     assert!(said.contains("may not read process"), "{said}");
     // Its program may not be opened either: probes are no way out.
-    assert!(!said.contains("probes") && !said.contains("Tracing"), "{said}");
+    assert!(
+        !said.contains("probes") && !said.contains("Tracing"),
+        "{said}"
+    );
 }
