@@ -51,6 +51,13 @@ impl Lacks {
         }
     }
 
+    /// It does nothing with this option.
+    fn without(&mut self, option: &str, why: &anyhow::Error) {
+        if !self.refused {
+            self.lines.push(format!("{option} is refused: {why:#}"));
+        }
+    }
+
     /// What a plan of probes says.
     fn plan<P: Plan>(&mut self, plan: Result<P>) {
         match plan {
@@ -97,8 +104,28 @@ fn probing(checked: &Checked<'_>, section: &mut Section) {
     match plugin {
         Some(plugin) => lacks.refuse_but("--source counters", plugin),
         None => {
-            let options = sched::options_for_memory(cli::MAX_GOROUTINES);
-            lacks.plan(probe::sched::Plan::of(checked, &options));
+            let everything = sched::options_for_memory(cli::MAX_GOROUTINES);
+            let plain = probe::sched::Options {
+                by_fn: false,
+                stacks: false,
+                ..everything
+            };
+            lacks.plan(probe::sched::Plan::of(checked, &plain));
+            let with = |what| match what {
+                "--stacks" => probe::sched::Options {
+                    stacks: true,
+                    ..plain
+                },
+                _ => probe::sched::Options {
+                    by_fn: true,
+                    ..plain
+                },
+            };
+            for what in ["--by fn", "--stacks"] {
+                if let Err(why) = probe::sched::Plan::of(checked, &with(what)) {
+                    lacks.without(what, &why);
+                }
+            }
         }
     }
     add("sched", lacks);
