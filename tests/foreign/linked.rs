@@ -24,11 +24,11 @@ fn linked_by_gcc() {
         cgo: true,
         ..Build::STRIPPED
     };
-    for build in [external, Build::STATIC_PIE] {
-        for toolchain in toolchains() {
-            Still::start(toolchain, build, "rest").check(true);
-        }
+    for toolchain in toolchains() {
+        Still::start(toolchain, external, "rest").check(true);
     }
+    // Programs of Go 1.19 do not run when they are linked so.
+    Still::start(newest(), Build::STATIC_PIE, "rest").check(true);
 }
 
 /// Go in a library is refused by every command, with the library's name.
@@ -63,7 +63,7 @@ fn a_library() {
         );
         let said = &output.stderr;
         assert!(
-            said.contains(".lib: Go in shared libraries is not supported"),
+            said.contains("has loaded the Go library"),
             "{command}: {said}"
         );
     }
