@@ -25,7 +25,7 @@ use grtmon::{
 use nix::sys::signal::Signal;
 
 /// What grtmon may have resident on a large program, in KiB.
-const MEMORY_KIB: u64 = 30 << 10;
+const MEMORY_KIB: u64 = 33 << 10;
 
 fn target(pid: u32) -> Target {
     let pids = Selection::Pids(vec![pid.cast_signed()]);
