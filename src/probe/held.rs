@@ -84,10 +84,10 @@ impl Held {
     }
 
     /// From now on the code of these sites must stay in the file as it was decoded.
-    pub(super) fn expect(&self, sites: &[Site]) {
+    pub(super) fn must_keep(&self, sites: &[Site]) {
         for site in sites {
             if let Some(guard) = &self.guard {
-                guard.expect(site.file_offset.saturating_sub(site.offset), &site.code);
+                guard.must_keep(site.file_offset.saturating_sub(site.offset), &site.code);
             }
         }
     }

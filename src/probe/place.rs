@@ -170,7 +170,7 @@ impl Place {
             // Before the first hit.
             tell_sites(object, &step.sites)?;
         }
-        self.held.expect(&step.sites);
+        self.held.must_keep(&step.sites);
         self.held.attach(|links| {
             let Some(processes) = &self.confined_to else {
                 return self.attach_for(&program, None, &step.sites, links);

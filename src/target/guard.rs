@@ -138,7 +138,7 @@ impl Guard {
     }
 
     /// From now on the file must have this there, as it was when it was read.
-    pub fn expect(&self, at: u64, bytes: &[u8]) {
+    pub fn must_keep(&self, at: u64, bytes: &[u8]) {
         let mut contents = lock(&self.shared.contents);
         let known = contents.read.entry(at).or_default();
         if known.len() < bytes.len() {
