@@ -19,9 +19,9 @@ use crate::probe::gm::GmProbes;
 use crate::probe::gm::Plan;
 use crate::probe::place::Place;
 use crate::probe::trap;
-use crate::render::account;
+use crate::render::account::About;
 use crate::render::allocation;
-use crate::render::json::Object;
+use crate::render::allocation::json;
 use crate::target;
 use crate::target::Target;
 use crate::target::clock;
@@ -170,18 +170,12 @@ impl Gm {
             all.merge(&one.probes.allocations()?);
         }
         if self.json {
-            let now = i128::from(clock::monotonic_ns()?) + clock::unix_offset_ns()?;
-            let mut object = Object::begin(&mut self.output.text);
-            object.text("event", event);
-            object.number_or_null("time_unix_ns", u64::try_from(now).ok());
-            object.number(
-                "elapsed_ns",
-                u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
-            );
-            object.text("source", "probes");
-            allocation::json(&mut object, &all);
-            account::of_report(&mut object, account);
-            object.end();
+            let about = About {
+                event,
+                time_unix_ns: clock::unix_ns()?,
+                account,
+            };
+            json::report(&mut self.output.text, &all, elapsed, None, &about);
         } else {
             allocation::text(&mut self.output.text, &all, elapsed, self.all);
             self.output.text.push(b'\n');

@@ -31,6 +31,7 @@ use crate::probe::place::Place;
 use crate::probe::sched::Options;
 use crate::probe::sched::Plan;
 use crate::probe::sched::SchedProbes;
+use crate::render::account::About;
 use crate::render::sched;
 use crate::render::style::Style;
 use crate::target::Target;
@@ -279,10 +280,9 @@ impl Sched {
         let report = self.result(all, now_ns)?;
         if self.json {
             let unix = i128::from(now_ns) + clock::unix_offset_ns()?;
-            let time_unix_ns = u64::try_from(unix).ok();
-            let about = sched::json::About {
+            let about = About {
                 event,
-                time_unix_ns,
+                time_unix_ns: u64::try_from(unix).ok(),
                 account,
             };
             sched::json::report(&mut self.output.text, &report, &about);
