@@ -25,9 +25,9 @@ use crate::render::dump_end;
 use crate::render::dump_json;
 use crate::render::dump_json::Totals;
 use crate::render::pprof::Profile;
-use crate::target::live;
 use crate::target::live::Live;
 use crate::target::process::Loaded;
+use crate::target::refusal;
 
 use super::dump_core;
 use super::dump_filter::Filter;
@@ -58,7 +58,7 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
     }
     let program = Program::of(&live)?;
     let explain = |error: ReadError| match error {
-        ReadError::Memory(why) => live::explain(pid, &why),
+        ReadError::Memory(why) => refusal::explain(pid, &why),
         // What was read may be of a process that was just replacing or ending itself.
         _ if target.has_ended() => anyhow!("process {pid} has ended"),
         other => anyhow!("cannot read the goroutines of process {pid}: {other}"),

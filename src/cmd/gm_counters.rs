@@ -32,8 +32,8 @@ use crate::render::allocation;
 use crate::render::allocation::json;
 use crate::target::Target;
 use crate::target::clock;
-use crate::target::live;
 use crate::target::live::Live;
+use crate::target::refusal;
 
 use super::output;
 use super::output::Output;
@@ -175,7 +175,7 @@ impl Counted {
 fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
     let pid = live.process.pid;
     match why {
-        ReadError::Memory(why) => live::explain(pid, &why),
+        ReadError::Memory(why) => refusal::explain(pid, &why),
         why => anyhow!("cannot read the allocation counters of process {pid}: {why}"),
     }
 }

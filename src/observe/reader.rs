@@ -8,9 +8,9 @@ use crate::go::ReadError;
 use crate::target;
 use crate::target::Selection;
 use crate::target::Target;
-use crate::target::live;
 use crate::target::live::Live;
 use crate::target::process::ProcessId;
+use crate::target::refusal;
 
 /// The process with this number, and the program it runs.
 ///
@@ -47,7 +47,7 @@ pub fn open_process(target: &Target, process: &ProcessId) -> Result<Live> {
 pub fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
     let pid = live.process.pid;
     match why {
-        ReadError::Memory(why) => live::explain(pid, &why),
+        ReadError::Memory(why) => refusal::explain(pid, &why),
         why => anyhow!("cannot read process {pid}: {why}"),
     }
 }

@@ -37,6 +37,7 @@ pub mod proc_mount;
 pub mod process;
 mod program;
 mod program_file;
+pub mod refusal;
 mod resolve;
 mod same_pages;
 pub mod signals;

@@ -17,8 +17,8 @@ use procfs::process::Process;
 use procfs::process::Stat;
 
 use super::absence::is_absent;
-use super::live;
 use super::proc_mount;
+use super::refusal;
 use super::texts;
 
 /// A process, told apart from a later one with the same number by its start time.
@@ -130,7 +130,7 @@ impl Loaded {
         match stat.endcode {
             0 => Ok(None),
             // Instead of the address (fs/proc/array.c).
-            1 => Err(live::refusal(pid)),
+            1 => Err(refusal::refusal(pid)),
             code_end => Ok(Some(Self {
                 code_end,
                 stack: stat.startstack,

@@ -18,10 +18,10 @@ use super::Target;
 use super::aside;
 use super::child::Waiting;
 use super::closed;
-use super::live;
 use super::namespace;
 use super::process;
 use super::process::ProcessId;
+use super::refusal;
 use super::survey;
 use super::within;
 
@@ -103,7 +103,7 @@ fn follow(path: &Path, command: &[OsString], tell: &dyn Fn(&str)) -> Result<(Tar
             program.display()
         );
     }
-    if !live::may_trace() {
+    if !refusal::may_trace() {
         anyhow::bail!(
             "{shown} is not a Go program: to follow it to the one it starts takes CAP_SYS_PTRACE; start it elsewhere, and use --pid or --binpath"
         );

@@ -26,8 +26,8 @@ use crate::observe::stop;
 use crate::render::account::About;
 use crate::render::sched::counters as render;
 use crate::target::clock;
-use crate::target::live;
 use crate::target::live::Live;
+use crate::target::refusal;
 
 use super::DURATION;
 use crate::cmd::output;
@@ -130,7 +130,7 @@ fn read(live: &Live) -> Result<Scheduling, ReadError> {
 fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
     let pid = live.process.pid;
     match why {
-        ReadError::Memory(why) => live::explain(pid, &why),
+        ReadError::Memory(why) => refusal::explain(pid, &why),
         why => anyhow!("cannot read the scheduler's counters of process {pid}: {why}"),
     }
 }

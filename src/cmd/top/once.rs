@@ -12,9 +12,9 @@ use crate::cli;
 use crate::cmd::output;
 use crate::cmd::output::Output;
 use crate::observe::reader;
+use crate::tui::choices::End;
 use crate::tui::draw;
 use crate::tui::look::Look;
-use crate::tui::process::End;
 use crate::tui::state::State;
 
 use super::list::List;

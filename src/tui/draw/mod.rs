@@ -17,8 +17,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
+use super::choices::Tab;
 use super::process::ProcessView;
-use super::process::Tab;
 use super::state::State;
 
 pub use self::text::plain;
