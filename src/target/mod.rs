@@ -10,6 +10,7 @@ pub mod clock;
 pub mod closed;
 pub mod closed_output;
 pub mod code_in_memory;
+mod contents;
 pub mod core_dump;
 pub mod cpu;
 mod extent;

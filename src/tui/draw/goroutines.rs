@@ -18,7 +18,7 @@ use crate::tui::table::Cell;
 use crate::tui::table::Column;
 use crate::tui::table::Set;
 
-use super::plots::change;
+use super::figures::change;
 
 /// Columns of everything but the names, spaces included.
 const FIXED: usize = 41;
