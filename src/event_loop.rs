@@ -21,6 +21,8 @@ const LIVENESS: Duration = Duration::from_millis(100);
 pub struct Timing {
     /// Time between reports; none for commands that only print events.
     pub interval: Option<Duration>,
+    /// Time until a report that comes before the first of those, for whoever sits and waits.
+    pub first: Option<Duration>,
     /// End after this time.
     pub duration: Option<Duration>,
 }
@@ -52,11 +54,13 @@ pub fn run(timing: Timing, stop: &Receiver<()>, observer: &mut impl Observer) ->
     let poll = polling(observer);
     let liveness = tick(LIVENESS);
     let interval = timing.interval.map_or_else(never, tick);
+    let first = timing.first.map_or_else(never, after);
     let deadline = timing.duration.map_or_else(never, after);
     loop {
         let flow = select! {
             recv(poll) -> _ => observer.poll()?,
             recv(interval) -> _ => observer.report()?,
+            recv(first) -> _ => observer.report()?,
             recv(liveness) -> _ => observer.check_targets()?,
             recv(deadline) -> _ => Flow::End,
             recv(stop) -> _ => Flow::End,
@@ -105,7 +109,19 @@ mod tests {
         let mut observer = Counting::default();
         let timing = Timing {
             interval: Some(Duration::from_millis(20)),
-            duration: None,
+            ..Timing::default()
+        };
+        run(timing, &never(), &mut observer).unwrap();
+        assert_eq!(observer.reports, 1);
+    }
+
+    #[test]
+    fn the_first_report_need_not_wait_for_the_interval() {
+        let mut observer = Counting::default();
+        let timing = Timing {
+            interval: Some(Duration::from_secs(1000)),
+            first: Some(Duration::from_millis(20)),
+            ..Timing::default()
         };
         run(timing, &never(), &mut observer).unwrap();
         assert_eq!(observer.reports, 1);
@@ -114,8 +130,8 @@ mod tests {
     #[test]
     fn ends_at_the_deadline_and_on_stop() {
         let timing = Timing {
-            interval: None,
             duration: Some(Duration::from_millis(20)),
+            ..Timing::default()
         };
         run(timing, &never(), &mut Counting::default()).unwrap();
         let (stop, stopped) = crossbeam_channel::bounded(1);

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use regex::Regex;
 
 use super::target::Common;
+use super::target::Rows;
 use super::target::TargetArgs;
 use super::value::duration;
 use super::value::regex;
@@ -68,6 +69,9 @@ pub struct GrRows {
     /// FN with its address
     #[arg(long)]
     pub addresses: bool,
+    /// How they look
+    #[command(flatten)]
+    pub look: Rows,
     /// Ring buffer between kernel and grtmon, in KiB (a power of two)
     #[arg(long, value_name = "KIB", default_value_t = BUFFER_KIB, value_parser = ring_size)]
     pub buffer: u32,
@@ -101,6 +105,9 @@ pub struct GrSeq {
     /// Time between reports
     #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "5s")]
     pub interval: Duration,
+    /// When each report was made, as the time of day (UTC)
+    #[arg(short = 'T', long)]
+    pub timestamps: bool,
     /// How long
     #[command(flatten)]
     pub common: Common,
@@ -125,6 +132,9 @@ pub struct Gc {
     /// Times as 1.2ms instead of ns
     #[arg(long)]
     pub human: bool,
+    /// How rows look
+    #[command(flatten)]
+    pub look: Rows,
     /// How long
     #[command(flatten)]
     pub common: Common,
@@ -140,6 +150,9 @@ pub struct Gm {
     /// Time between reports
     #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "5s")]
     pub interval: Duration,
+    /// When each report was made, as the time of day (UTC)
+    #[arg(short = 'T', long)]
+    pub timestamps: bool,
     /// Where counts come from: the runtime's own counters, or probes
     #[arg(long, value_name = "auto|counters|probes", value_enum, default_value_t = Source::Auto, hide_possible_values = true)]
     pub source: Source,
@@ -200,6 +213,9 @@ pub struct Sched {
     /// Time between reports; one at the end if not given
     #[arg(short, long, value_name = "TIME", value_parser = duration)]
     pub interval: Option<Duration>,
+    /// How tables look
+    #[command(flatten)]
+    pub look: Rows,
     /// How long; 10s if not given
     #[command(flatten)]
     pub common: Common,

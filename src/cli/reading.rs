@@ -11,6 +11,7 @@ use regex::Regex;
 use super::target::Attach;
 use super::target::Output;
 use super::target::Overhead;
+use super::target::Rows;
 use super::value::duration;
 use super::value::overhead;
 use super::value::regex;
@@ -45,6 +46,9 @@ pub struct Stat {
     /// Stop after this time
     #[arg(short, long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
+    /// How rows look
+    #[command(flatten)]
+    pub look: Rows,
     /// Every metric of Go's package runtime/metrics, once
     #[arg(long, conflicts_with_all = ["interval", "count", "duration"])]
     pub metrics: bool,
@@ -84,6 +88,9 @@ pub struct Top {
 /// `ps`
 #[derive(Debug, Args)]
 pub struct Ps {
+    /// Every column, and nothing cut, however narrow the terminal is
+    #[arg(long)]
+    pub wide: bool,
     /// Form of the output
     #[arg(short, long, value_name = "text|json", value_enum, default_value_t = Output::Text, hide_possible_values = true)]
     pub output: Output,
@@ -136,6 +143,9 @@ pub struct Dump {
     /// What became more within this time: the leaks
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["core", "all"])]
     pub diff: Option<Duration>,
+    /// Only this goroutine, with its whole stack (repeatable)
+    #[arg(long, value_name = "N", conflicts_with_all = ["diff", "stuck", "state", "fn", "created_by"])]
+    pub goid: Vec<u64>,
     /// Only goroutines that have been waiting for about this time or longer
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "core")]
     pub stuck: Option<Duration>,

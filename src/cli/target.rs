@@ -44,6 +44,17 @@ pub struct Common {
     pub attach: Attach,
 }
 
+/// How rows look.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Rows {
+    /// Every column, and nothing cut, however narrow the terminal is
+    #[arg(long)]
+    pub wide: bool,
+    /// The time of day (UTC) first
+    #[arg(short = 'T', long)]
+    pub timestamps: bool,
+}
+
 /// What probes may cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Overhead {

@@ -2,7 +2,6 @@
 //! each cycle.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -15,7 +14,7 @@ use crate::model::gc::CycleRecord;
 use crate::model::gc::GcEvent;
 use crate::model::gc::Trigger;
 use crate::model::gc::durations::Durations;
-use crate::model::gc::gctrace::GcTrace;
+use crate::model::human::counted;
 use crate::observe;
 use crate::observe::Observation;
 use crate::observe::run::Rows;
@@ -46,8 +45,8 @@ pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
         printer: Printer::new(args)?,
     };
     let timing = Timing {
-        interval: None,
         duration: args.common.duration,
+        ..Timing::default()
     };
     observe::run::run(
         session,
@@ -107,9 +106,12 @@ impl Observation for Gc {
     }
 
     fn look(&mut self, _all: &mut [Observed<'_>]) -> Result<()> {
-        if let Some(json) = &mut self.printer.json {
+        let printer = &mut self.printer;
+        let in_json = printer.json.as_mut().map(|json| &mut json.unix_offset_ns);
+        let in_rows = printer.table.unix_offset_ns.as_mut();
+        for offset in in_json.into_iter().chain(in_rows) {
             // It changes when the clock is set, and when the machine was suspended.
-            json.unix_offset_ns = clock::renewed_unix_offset_ns(json.unix_offset_ns)?;
+            *offset = clock::renewed_unix_offset_ns(*offset)?;
         }
         Ok(())
     }
@@ -164,9 +166,14 @@ impl Printer {
             }),
             cli::Output::Text => None,
         };
+        let style = output::style(args.human).wide(args.look.wide);
+        let times_of_day = match args.look.timestamps {
+            true => Some(clock::unix_offset_ns()?),
+            false => None,
+        };
         Ok(Self {
             output: Output::observing()?,
-            table: Table::new(output::style(args.human)),
+            table: Table::new(style, times_of_day),
             json,
             cycles_only: args.cycles,
             limit: args.count,
@@ -181,7 +188,8 @@ impl Printer {
 
     fn heading(&mut self) -> Result<()> {
         if self.json.is_none() && !self.cycles_only {
-            self.table.heading(&mut self.output.text);
+            output::tell_left_out(self.table.fit());
+            self.table.fit().heading(&mut self.output.text);
         }
         self.output.flush()
     }
@@ -230,10 +238,7 @@ impl Printer {
             (Some(json), true) => json.cycle(out, cycle),
             (Some(json), false) => json.mark(out, cycle),
             (None, false) => self.table.mark(out, cycle),
-            (None, true) => {
-                // Into memory: cannot fail.
-                let _ = writeln!(out, "{}", GcTrace(cycle));
-            }
+            (None, true) => self.table.cycle(out, cycle),
         }
     }
 
@@ -266,7 +271,7 @@ impl Printer {
         }
         self.output.flush()?;
         if self.json.is_none() && self.cycles_only {
-            output::note(&format!("{} cycles", self.shown));
+            output::note(&counted(self.shown, "cycle"));
         }
         Ok(())
     }

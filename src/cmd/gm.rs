@@ -9,7 +9,6 @@ use anyhow::bail;
 
 use crate::cli;
 use crate::event_loop::Flow;
-use crate::event_loop::Timing;
 use crate::model::account::Account;
 use crate::model::allocation::Allocations;
 use crate::observe;
@@ -22,12 +21,14 @@ use crate::probe::trap;
 use crate::render::account::About;
 use crate::render::allocation;
 use crate::render::allocation::json;
+use crate::render::within::Within;
 use crate::target;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::witness::Counted;
 
 use super::gm_counters;
+use super::output;
 use super::output::Output;
 use super::session;
 
@@ -78,14 +79,12 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
     let command = Gm {
         json: args.common.output == cli::Output::Json,
         all: args.all,
+        timestamps: args.timestamps,
         began: Instant::now(),
         ended: None,
         output: Output::observing()?,
     };
-    let timing = Timing {
-        interval: Some(args.interval),
-        duration: args.common.duration,
-    };
+    let timing = session::reports(Some(args.interval), &args.common);
     observe::run::run(
         session,
         &targets,
@@ -99,6 +98,8 @@ struct Gm {
     json: bool,
     /// Size classes in which nothing was allocated are shown too.
     all: bool,
+    /// Times of day are shown.
+    timestamps: bool,
     began: Instant,
     /// When the probes were taken away.
     ended: Option<Instant>,
@@ -177,7 +178,11 @@ impl Gm {
             };
             json::report(&mut self.output.text, &all, elapsed, None, &about);
         } else {
-            allocation::text(&mut self.output.text, &all, elapsed, self.all);
+            let within = Within {
+                elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+                unix_ns: output::stamp(self.timestamps)?,
+            };
+            allocation::text(&mut self.output.text, &all, &within, self.all);
             self.output.text.push(b'\n');
         }
         self.output.counts();

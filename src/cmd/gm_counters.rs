@@ -12,7 +12,6 @@ use crate::cli;
 use crate::event_loop;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
-use crate::event_loop::Timing;
 use crate::go::Binary;
 use crate::go::ReadError;
 use crate::go::binary::size_classes;
@@ -30,6 +29,7 @@ use crate::observe::stop;
 use crate::render::account::About;
 use crate::render::allocation;
 use crate::render::allocation::json;
+use crate::render::within::Within;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::live::Live;
@@ -37,6 +37,7 @@ use crate::target::refusal;
 
 use super::output;
 use super::output::Output;
+use super::session;
 use crate::observe::allocated;
 
 /// First readings that are tried before giving up: the counters of a busy process do not always hold still.
@@ -111,13 +112,11 @@ pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
         processes: opened.processes,
         json: args.common.output == cli::Output::Json,
         all: args.all,
+        timestamps: args.timestamps,
         began: Instant::now(),
         output: Output::observing()?,
     };
-    let timing = Timing {
-        interval: Some(args.interval),
-        duration: args.common.duration,
-    };
+    let timing = session::reports(Some(args.interval), &args.common);
     let stop = stop::on_signals()?;
     let observed = event_loop::run(timing, &stop, &mut command);
     let ended = command.finish();
@@ -204,6 +203,8 @@ struct GmCounters {
     processes: Vec<Counted>,
     json: bool,
     all: bool,
+    /// Times of day are shown.
+    timestamps: bool,
     began: Instant,
     output: Output,
 }
@@ -303,7 +304,11 @@ impl GmCounters {
             let out = &mut self.output.text;
             json::report(out, &since_now, elapsed, Some(counters), &about);
         } else {
-            allocation::text(&mut self.output.text, &since_now, elapsed, self.all);
+            let within = Within {
+                elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+                unix_ns: output::stamp(self.timestamps)?,
+            };
+            allocation::text(&mut self.output.text, &since_now, &within, self.all);
             allocation::since_start(&mut self.output.text, in_all.total());
             self.output.text.push(b'\n');
         }

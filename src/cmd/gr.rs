@@ -25,7 +25,6 @@ use crate::probe::method::Method;
 use crate::probe::place::Place;
 use crate::target::Target;
 use crate::target::checked::Checked;
-use crate::target::clock;
 use crate::target::witness::Counted;
 
 use super::gr_printer::Printer;
@@ -56,8 +55,8 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         printer: Printer::new(&args.rows, args.common.output)?,
     };
     let timing = Timing {
-        interval: None,
         duration: args.common.duration,
+        ..Timing::default()
     };
     observe::run::run(
         session,
@@ -255,9 +254,7 @@ impl Observation for Gr {
     }
 
     fn look(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
-        // It changes when the clock is set, and when the machine was suspended.
-        let before = self.printer.unix_offset_ns;
-        self.printer.unix_offset_ns = clock::renewed_unix_offset_ns(before)?;
+        self.printer.renew_clock()?;
         for one in all {
             one.probes.drop_hot()?.iter().for_each(|entry| {
                 let name = one.own.names.function(&one.target.program.binary, *entry);

@@ -35,7 +35,7 @@ pub(super) struct Printer {
     table: Table,
     json: bool,
     /// What makes a time of the kernel's one of the calendar's, as it was a moment ago.
-    pub(super) unix_offset_ns: i128,
+    unix_offset_ns: i128,
     function: Option<NameFilter>,
     /// What the filter said of each start function.
     matches: HashMap<u64, bool>,
@@ -51,11 +51,14 @@ pub(super) struct Printer {
 
 impl Printer {
     pub(super) fn new(rows: &cli::GrRows, form: cli::Output) -> Result<Self> {
+        let unix_offset_ns = clock::unix_offset_ns()?;
+        let style = output::style(rows.human).wide(rows.look.wide);
+        let times_of_day = rows.look.timestamps.then_some(unix_offset_ns);
         Ok(Self {
             output: Output::observing()?,
-            table: Table::new(output::style(rows.human), rows.queue),
+            table: Table::new(style, rows.queue, times_of_day),
             json: form == cli::Output::Json,
-            unix_offset_ns: clock::unix_offset_ns()?,
+            unix_offset_ns,
             function: rows.r#fn.as_ref().map(NameFilter::new),
             matches: HashMap::new(),
             min_time_ns: rows
@@ -72,9 +75,18 @@ impl Printer {
 
     pub(super) fn heading(&mut self) -> Result<()> {
         if !self.json {
-            self.table.heading(&mut self.output.text);
+            output::tell_left_out(self.table.fit());
+            self.table.fit().heading(&mut self.output.text);
         }
         self.output.flush()
+    }
+
+    /// The clock is looked at again: it changes when it is set, and when the machine was suspended.
+    pub(super) fn renew_clock(&mut self) -> Result<()> {
+        self.unix_offset_ns = clock::renewed_unix_offset_ns(self.unix_offset_ns)?;
+        let shown = &mut self.table.unix_offset_ns;
+        *shown = shown.map(|_| self.unix_offset_ns);
+        Ok(())
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -162,13 +174,23 @@ impl Printer {
     fn tell_untimed(&self, untimed: &[Untimed]) {
         let mut rest = self.untimed;
         for one in untimed.iter().take(REASONS) {
-            output::note(&format!("{} exits have ? for TIME: {}", one.count, one.why));
+            let exits = exits(one.count);
+            output::note(&format!("{exits} ? for TIME: {}", one.why));
             rest = rest.saturating_sub(one.count);
         }
         if rest > 0 {
             output::note(&format!(
-                "{rest} exits have ? for TIME: their first execution was not seen, as their start function was not watched yet, or they were there already and the process's memory cannot be read",
+                "{} ? for TIME: the first execution was not seen, as the start function was not watched yet, or it was before grtmon came and the process's memory cannot be read",
+                exits(rest)
             ));
         }
+    }
+}
+
+/// `1 exit has`, `2 exits have`.
+fn exits(count: u64) -> String {
+    match count {
+        1 => "1 exit has".to_owned(),
+        many => format!("{many} exits have"),
     }
 }

@@ -8,7 +8,6 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::event_loop::Flow;
-use crate::event_loop::Timing;
 use crate::model::account::Account;
 use crate::model::histogram::Histogram;
 use crate::model::histogram::LifeTimes;
@@ -24,6 +23,7 @@ use crate::render::account::About;
 use crate::render::histogram;
 use crate::render::histogram::json;
 use crate::render::style::Style;
+use crate::render::within::Within;
 use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
@@ -39,14 +39,14 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
     let command = GrSeq {
         options: Options::histograms(by_fn, args.memory.max_goroutines),
         by_fn,
+        begun_ns: 0,
+        ended_ns: None,
+        timestamps: args.timestamps,
         json: args.common.output == cli::Output::Json,
         style: output::style(true),
         output: Output::observing()?,
     };
-    let timing = Timing {
-        interval: Some(args.interval),
-        duration: args.common.duration,
-    };
+    let timing = session::reports(Some(args.interval), &args.common);
     observe::run::run(
         session,
         &targets,
@@ -68,6 +68,11 @@ type Observed<'a> = observe::Observed<'a, GrSeq>;
 struct GrSeq {
     options: Options,
     by_fn: bool,
+    begun_ns: u64,
+    /// When the gates were closed.
+    ended_ns: Option<u64>,
+    /// Times of day are shown.
+    timestamps: bool,
     json: bool,
     style: Style,
     output: Output,
@@ -93,6 +98,11 @@ impl Observation for GrSeq {
         GrProbes::attach(target, plan, &self.options, place)
     }
 
+    fn opened(&mut self, _all: &mut [Observed<'_>], begun_ns: u64) -> Result<()> {
+        self.begun_ns = begun_ns;
+        Ok(())
+    }
+
     fn take(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
         for one in all {
             let watch = &mut one.watch;
@@ -115,6 +125,10 @@ impl Observation for GrSeq {
             one.probes.drop_hot()?;
         }
         Ok(())
+    }
+
+    fn closing(&mut self) {
+        self.ended_ns = clock::monotonic_ns().ok();
     }
 
     fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
@@ -183,7 +197,15 @@ impl GrSeq {
             };
             json::report(&mut self.output.text, &times, &about);
         } else {
-            histogram::report(&mut self.output.text, &times, self.style);
+            let now_ns = match self.ended_ns {
+                Some(ended_ns) => ended_ns,
+                None => clock::monotonic_ns()?,
+            };
+            let within = Within {
+                elapsed_ns: now_ns.saturating_sub(self.begun_ns),
+                unix_ns: output::stamp(self.timestamps)?,
+            };
+            histogram::report(&mut self.output.text, &times, &within, self.style);
         }
         self.output.counts();
         self.output.flush()

@@ -27,6 +27,10 @@ use crate::render;
 use crate::render::style::Colour;
 use crate::render::style::RESET;
 use crate::render::style::Style;
+use crate::render::table::Fit;
+use crate::render::wrap::wrap;
+
+use crate::target::clock;
 
 use super::writer::Chunk;
 use super::writer::Writer;
@@ -292,8 +296,24 @@ pub(super) fn style(human: bool) -> Style {
     let width = terminal.then_some(width);
     Style {
         width,
+        wide: false,
         colour: terminal && !plain,
         human,
+    }
+}
+
+/// What time it is, in ns since 1970, if that is to be shown.
+pub(super) fn stamp(is_shown: bool) -> Result<Option<u64>> {
+    match is_shown {
+        true => clock::unix_ns(),
+        false => Ok(None),
+    }
+}
+
+/// Says which columns the terminal is too narrow for.
+pub(super) fn tell_left_out(fit: &Fit) {
+    if let Some(line) = fit.left_out() {
+        note(&line);
     }
 }
 
@@ -308,10 +328,28 @@ static NOTES: OnceLock<Option<Writer>> = OnceLock::new();
 /// It was waited for in vain.
 static NOTES_STALL: AtomicBool = AtomicBool::new(false);
 
+/// Spaces before what follows of a line that a terminal is too narrow for,
+const MARGIN: &str = "  ";
+/// and how narrow it may be.
+const NARROWEST: usize = 20;
+
+/// One line; on a terminal as many as it takes, broken at words.
+fn as_lines(line: &str) -> String {
+    let size = match std::io::stderr().is_terminal() {
+        true => terminal_size::terminal_size_of(std::io::stderr()),
+        false => None,
+    };
+    let room = size.map(|(width, _)| usize::from(width.0));
+    let room = room.map_or(usize::MAX, |width| width.max(NARROWEST) - MARGIN.len());
+    let mut text = wrap(line, room).join(&format!("\n{MARGIN}"));
+    text.push('\n');
+    text
+}
+
 /// A line for people, on standard error.
 pub(super) fn note(line: &str) {
     let writer = NOTES.get_or_init(|| Writer::to(&std::io::stderr()).ok());
-    let text = format!("{}\n", foreign::line(line)).into_bytes();
+    let text = as_lines(&foreign::line(line)).into_bytes();
     let Some(writer) = writer else {
         // Nothing better can be done when standard error is closed.
         let _ = std::io::stderr().write_all(&text);

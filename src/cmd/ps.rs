@@ -20,7 +20,11 @@ pub(super) fn run(args: &cli::Ps) -> Result<ExitCode> {
     let rows: Vec<_> = listed.map(|listed| listed.process).collect();
     let mut output = Output::new();
     match args.output {
-        cli::Output::Text => ps::text(&mut output.text, &rows, output::style(true)),
+        cli::Output::Text => {
+            let fit = ps::fit(output::style(true).wide(args.wide));
+            output::tell_left_out(&fit);
+            ps::text(&mut output.text, &rows, &fit);
+        }
         cli::Output::Json => ps::json(&mut output.text, &rows),
     }
     output.flush()?;

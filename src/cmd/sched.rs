@@ -34,6 +34,7 @@ use crate::probe::sched::SchedProbes;
 use crate::render::account::About;
 use crate::render::sched;
 use crate::render::style::Style;
+use crate::render::within::Within;
 use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
@@ -68,13 +69,11 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         sample: args.sample,
         system: args.system,
         json: args.common.output == cli::Output::Json,
-        style: output::style(true),
+        timestamps: args.look.timestamps,
+        style: output::style(true).wide(args.look.wide),
         output: Output::observing()?,
     };
-    let timing = Timing {
-        interval: args.interval,
-        duration: Some(args.common.duration.unwrap_or(DURATION)),
-    };
+    let timing = reports(args);
     observe::run::run(
         session,
         &targets,
@@ -82,6 +81,14 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         timing,
         command,
     )
+}
+
+fn reports(args: &cli::Sched) -> Timing {
+    let common = cli::Common {
+        duration: Some(args.common.duration.unwrap_or(DURATION)),
+        ..args.common.clone()
+    };
+    session::reports(args.interval, &common)
 }
 
 /// The probes that these arguments need.
@@ -124,6 +131,8 @@ struct Sched {
     sample: u32,
     system: bool,
     json: bool,
+    /// Times of day are shown.
+    timestamps: bool,
     style: Style,
     output: Output,
 }
@@ -176,6 +185,13 @@ impl Observation for Sched {
                     "goroutines that do not change their state are not shown: {why:#}"
                 ));
             }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, _all: &mut [Observed<'_>]) -> Result<()> {
+        if !self.json {
+            output::tell_left_out(&sched::fit(self.style));
         }
         Ok(())
     }
@@ -287,7 +303,12 @@ impl Sched {
             };
             sched::json::report(&mut self.output.text, &report, &about);
         } else {
-            sched::report(&mut self.output.text, &report, self.system, self.style);
+            let within = Within {
+                elapsed_ns: report.elapsed_ns,
+                unix_ns: output::stamp(self.timestamps)?,
+            };
+            let out = &mut self.output.text;
+            sched::report(out, &report, self.system, &within, self.style);
         }
         self.output.counts();
         self.output.flush()

@@ -16,6 +16,7 @@ use crate::model::stat::Interval;
 use crate::observe::stop;
 use crate::render::metric;
 use crate::render::stat;
+use crate::render::table::Fit;
 use crate::target::live::Live;
 
 use super::output;
@@ -28,8 +29,8 @@ use crate::observe::sampler::Sampler;
 /// Readings that may fail one after the other.
 const PATIENCE: u32 = 10;
 
-/// Whose latencies they are: said where a person looks.
-const LATENCIES: &str = "LAT99 is of all goroutines, the runtime's own included (after a collection its sweeper is most of them): grtmon sched tells those of the program.";
+/// What the lines are about, and whose latencies: said where a person looks.
+const MEANING: &str = "Each line is about the time since the line before, the first about all since the process began. LAT99 is of all goroutines, the runtime's own included (after a collection its sweeper is most of them): grtmon sched tells those of the program.";
 
 pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
     let target = reader::find(args.pid)?;
@@ -45,6 +46,7 @@ pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
         lines: 0,
         on_page: 0,
         count: args.count,
+        fit: stat::fit(output::style(true).wide(args.look.wide), args.look.timestamps),
         json: args.output == cli::Output::Json,
         output: Output::observing()?,
     };
@@ -72,6 +74,7 @@ struct Stat {
     /// Lines since the last heading.
     on_page: u64,
     count: Option<u64>,
+    fit: Fit,
     json: bool,
     output: Output,
 }
@@ -120,31 +123,32 @@ impl Stat {
         let timing = Timing {
             interval: Some(args.interval),
             duration: args.duration,
+            ..Timing::default()
         };
         event_loop::run(timing, &stop::on_signals()?, self)
     }
 
     fn print(&mut self, interval: &Interval) -> Result<()> {
+        let offset = self.sampler.live().unix_offset_ns()?;
+        let time = u64::try_from(i128::from(interval.now.time_ns) + offset).ok();
         if self.json {
-            let offset = self.sampler.live().unix_offset_ns()?;
-            let time = u64::try_from(i128::from(interval.now.time_ns) + offset).ok();
             stat::json(&mut self.output.text, interval, time);
             self.output.counts();
             return self.output.flush();
         }
-        let style = output::style(true);
         // On a terminal the heading is always in sight, and its own line is one of the page.
         let page = output::height().map(|height| height.saturating_sub(2).max(1));
         let begins = page.is_some_and(|page| self.on_page >= page);
         if self.lines == 0 && output::is_terminal() {
-            output::note(LATENCIES);
+            output::tell_left_out(&self.fit);
+            output::note(MEANING);
         }
         if self.lines == 0 || begins {
-            stat::heading(&mut self.output.text, style);
+            self.fit.heading(&mut self.output.text);
             self.on_page = 0;
         }
         self.on_page += 1;
-        stat::text(&mut self.output.text, interval, style);
+        stat::text(&mut self.output.text, interval, &self.fit, time);
         self.output.counts();
         self.output.flush()
     }

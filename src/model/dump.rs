@@ -77,7 +77,7 @@ pub struct Goroutine {
     pub system: bool,
     /// Its stack.
     pub stack: StackState,
-    /// The function it began with.
+    /// The function it began with, as the `go` statement names it; at the address of what the compiler made of that.
     pub start: Option<Arc<Place>>,
     /// The `go` statement that created it.
     pub created: Option<Arc<Place>>,

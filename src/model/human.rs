@@ -85,6 +85,14 @@ pub fn scaled(value: Option<f64>, step: f64) -> String {
     format!("{value:.digits$}{unit}")
 }
 
+/// `1 goroutine`, `2 goroutines`: `what` takes an s.
+pub fn counted(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
 /// `42s`, `12m`, `3h`, `45d`.
 pub fn uptime(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -114,6 +122,12 @@ mod tests {
         ] {
             assert_eq!(human_duration(ns, &mut text), expected);
         }
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let said = [0, 1, 2, 21].map(|count| counted(count, "row"));
+        assert_eq!(said, ["0 rows", "1 row", "2 rows", "21 rows"]);
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl Run<'_> {
     fn timing(&self) -> Timing {
         Timing {
             interval: Some(self.settings.interval),
-            duration: None,
+            ..Timing::default()
         }
     }
 

@@ -1,14 +1,15 @@
 //! What an observation has cost, for people and for programs.
 
 use crate::model::cost::Cost;
+use crate::model::human::counted;
 
 use super::json::Object;
 
 /// `cost: 200006 hits of about 0.91 µs (0.70 µs the trap): about 5.1 % of the CPU time of the observed, probes included`.
 pub fn text(cost: &Cost) -> String {
-    let hits = cost.hits;
+    let hits = counted(cost.hits, "hit");
     let Some(per_hit) = cost.per_hit_ns() else {
-        return format!("cost: {hits} hits; what one takes could not be measured here");
+        return format!("cost: {hits}; what one takes could not be measured here");
     };
     let part = match (cost.trap_ns, cost.program_ns) {
         (Some(trap), Some(_)) => format!(" ({:.2} µs the trap)", trap / 1e3),
@@ -24,7 +25,7 @@ pub fn text(cost: &Cost) -> String {
         },
     );
     format!(
-        "cost: {hits} hits of about {:.2} µs{part}: {share}",
+        "cost: {hits} of about {:.2} µs{part}: {share}",
         per_hit / 1e3
     )
 }

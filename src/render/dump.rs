@@ -8,6 +8,7 @@ use std::io::Write;
 use crate::model::dump::{Dump, Goroutine, Missing};
 use crate::model::foreign::shown;
 use crate::model::groups::{Group, SiteGrowth};
+use crate::model::human::counted;
 
 use super::dump_stack::{created, frames, no_stack, printed};
 
@@ -55,7 +56,7 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine, all_fram
 /// One group, and an empty line.
 pub fn group(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>, all_frames: bool) {
     let count = group.goroutines.len();
-    let _ = write!(out, "{count} goroutine{} [", plural(count));
+    let _ = write!(out, "{} [", counted(count as u64, "goroutine"));
     activities(out, group);
     waits(out, group, at_ns);
     let locked = group
@@ -91,8 +92,8 @@ pub fn growth(out: &mut Vec<u8>, site: &SiteGrowth<'_>, at_ns: Option<u64>, all_
     let change = after.abs_diff(before);
     let _ = write!(
         out,
-        "{sign}{change} goroutine{} of {name} ({before} → {after})",
-        plural(change)
+        "{sign}{} of {name} ({before} → {after})",
+        counted(change as u64, "goroutine")
     );
     match site.example.created.as_deref() {
         Some(created) => {
@@ -120,26 +121,20 @@ pub fn growth(out: &mut Vec<u8>, site: &SiteGrowth<'_>, at_ns: Option<u64>, all_
 /// What a dump lacks, one line each, for people.
 pub fn missing(missing: &Missing) -> Vec<String> {
     let lines = [
-        (
-            missing.goroutines,
-            "could not be read and are not shown: they kept changing",
-        ),
-        (
-            missing.moving,
-            "kept moving while their stacks were read: shown without",
-        ),
+        (missing.goroutines, "changing too fast to be read, and not shown"),
+        (missing.moving, "moving too fast for a stack, and shown without"),
         (
             missing.unwalkable,
-            "have stacks that cannot be followed to their first function: shown without",
+            "shown without the stack, which does not lead to the first function",
         ),
         (
             missing.cut_off,
-            "lie in the part of the core dump that is cut off: not shown",
+            "in the part of the core dump that is cut off, and not shown",
         ),
     ];
     let lines = lines.into_iter().filter(|(count, _)| *count > 0);
     lines
-        .map(|(count, what)| format!("{count} goroutines {what}"))
+        .map(|(count, what)| format!("{what}: {}", counted(count, "goroutine")))
         .collect()
 }
 
@@ -211,10 +206,6 @@ fn rough(ns: u64) -> String {
         3_600..172_800 => format!("{}h", seconds / 3_600),
         _ => format!("{}d", seconds / 86_400),
     }
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 #[cfg(test)]

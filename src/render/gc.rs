@@ -2,105 +2,95 @@
 
 pub mod json;
 
+use std::io::Write;
+
 use crate::model::gc::CycleRecord;
 use crate::model::gc::Stw;
 use crate::model::gc::Sweep;
 use crate::model::gc::Trigger;
 use crate::model::gc::durations::Summary;
+use crate::model::gc::gctrace::GcTrace;
 
 use super::style::Colour;
 use super::style::Style;
-use super::table;
 use super::table::Column;
+use super::table::Fit;
 use super::table::Row;
+use super::table::TIME_OF_DAY;
+use super::time_of_day;
 
 /// The original's two columns, then ours; up to GOAL they fit into 80 characters.
 const COLUMNS: [Column; 9] = [
-    Column {
-        heading: "EVENT",
-        width: 13,
-    },
-    Column {
-        heading: "TIME(ns)",
-        width: 11,
-    },
-    Column {
-        heading: "PID",
-        width: 7,
-    },
-    Column {
-        heading: "CYCLE",
-        width: 5,
-    },
-    Column {
-        heading: "TRIGGER/REASON",
-        width: 20,
-    },
-    Column {
-        heading: "HEAP",
-        width: 10,
-    },
-    Column {
-        heading: "GOAL",
-        width: 4,
-    },
-    Column {
-        heading: "STOPPING(ns)",
-        width: 12,
-    },
-    Column {
-        heading: "STOPPED(ns)",
-        width: 11,
-    },
+    Column::new("EVENT", 13).least(5),
+    Column::new("TIME(ns)", 11),
+    Column::new("PID", 7),
+    Column::new("CYCLE", 5),
+    Column::new("TRIGGER/REASON", 26).least(20),
+    Column::new("HEAP", 10).rank(1),
+    Column::new("GOAL", 4).rank(2),
+    Column::new("STOPPING(ns)", 12).rank(3),
+    Column::new("STOPPED(ns)", 11).rank(4),
 ];
 
 const SUMMARY_COLUMNS: [Column; 6] = [
-    Column {
-        heading: "EVENT",
-        width: 13,
-    },
-    Column {
-        heading: "COUNT",
-        width: 8,
-    },
-    Column {
-        heading: "TOTAL(ns)",
-        width: 13,
-    },
-    Column {
-        heading: "P50(ns)",
-        width: 11,
-    },
-    Column {
-        heading: "P99(ns)",
-        width: 11,
-    },
-    Column {
-        heading: "MAX(ns)",
-        width: 11,
-    },
+    Column::new("EVENT", 13).least(5),
+    Column::new("COUNT", 8),
+    Column::new("TOTAL(ns)", 13),
+    Column::new("P50(ns)", 11),
+    Column::new("P99(ns)", 11),
+    Column::new("MAX(ns)", 11),
 ];
 
 /// Writes events as rows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Table {
     style: Style,
+    fit: Fit,
+    /// What makes a time of the runtime's one of the calendar's; `None`: times of day are not shown.
+    pub unix_offset_ns: Option<i128>,
 }
 
 impl Table {
-    /// A table in this style.
-    pub fn new(style: Style) -> Self {
-        Self { style }
+    /// A table in this style; `unix_offset_ns` adds the time of day at which things began.
+    pub fn new(style: Style, unix_offset_ns: Option<i128>) -> Self {
+        let first = unix_offset_ns.map(|_| TIME_OF_DAY);
+        Self {
+            style,
+            fit: Fit::of(first.into_iter().chain(COLUMNS), style),
+            unix_offset_ns,
+        }
     }
 
-    /// The line of headings.
-    pub fn heading(&self, out: &mut Vec<u8>) {
-        table::heading(out, &COLUMNS, self.style);
+    /// Its columns.
+    pub fn fit(&self) -> &Fit {
+        &self.fit
+    }
+
+    /// Begins the row of what began then.
+    fn row<'a>(&'a self, out: &'a mut Vec<u8>, begin_ns: u64) -> Row<'a> {
+        let mut row = Row::begin(out, &self.fit);
+        if let Some(offset) = self.unix_offset_ns {
+            row.time_of_day(u64::try_from(i128::from(begin_ns) + offset).ok());
+        }
+        row
+    }
+
+    /// A line of `gctrace`, with the time of day at which the cycle began.
+    pub fn cycle(&self, out: &mut Vec<u8>, cycle: &CycleRecord) {
+        if let Some(offset) = self.unix_offset_ns {
+            let unix_ns = u64::try_from(i128::from(cycle.sweep_term_ns) + offset);
+            let mut text = [0; time_of_day::WIDTH];
+            let text = unix_ns.map_or("?", |ns| time_of_day::time_of_day(ns, &mut text));
+            out.extend_from_slice(text.as_bytes());
+            out.push(b' ');
+        }
+        // Into memory: cannot fail.
+        let _ = writeln!(out, "{}", GcTrace(cycle));
     }
 
     /// A stop of the world.
     pub fn stw(&self, out: &mut Vec<u8>, stw: &Stw) {
-        let mut row = Row::begin(out, &COLUMNS, self.style);
+        let mut row = self.row(out, stw.begin_ns);
         row.cell("stw")
             .duration(Some(stw.duration_ns()))
             .process(stw.process);
@@ -118,7 +108,7 @@ impl Table {
 
     /// The concurrent mark of a cycle.
     pub fn mark(&self, out: &mut Vec<u8>, cycle: &CycleRecord) {
-        let mut row = Row::begin(out, &COLUMNS, self.style);
+        let mut row = self.row(out, cycle.mark_ns);
         row.cell("mark")
             .duration(Some(cycle.mark_duration_ns()))
             .process(cycle.process);
@@ -127,18 +117,18 @@ impl Table {
             Some(trigger) => row.cell(trigger.name()),
             None => row.coloured("?", Colour::Yellow),
         };
-        row.cell(&format!(
+        row.figure(&format!(
             "{}->{}",
             size(cycle.heap_before),
             size(cycle.heap_after)
         ));
-        row.cell(&size(cycle.heap_goal)).cell("-").cell("-");
+        row.figure(&size(cycle.heap_goal)).cell("-").cell("-");
         row.end();
     }
 
     /// The concurrent sweep of a cycle, begun for `trigger`.
     pub fn sweep(&self, out: &mut Vec<u8>, sweep: &Sweep, trigger: Option<Trigger>) {
-        let mut row = Row::begin(out, &COLUMNS, self.style);
+        let mut row = self.row(out, sweep.begin_ns);
         row.cell("sweep")
             .duration(Some(sweep.duration_ns()))
             .process(sweep.process);
@@ -156,9 +146,10 @@ impl Table {
 
     /// The figures of each kind of event.
     pub fn summary(&self, out: &mut Vec<u8>, kinds: &[(&str, Summary)]) {
-        table::heading(out, &SUMMARY_COLUMNS, self.style);
+        let fit = Fit::of(SUMMARY_COLUMNS, self.style);
+        fit.heading(out);
         for (kind, summary) in kinds {
-            let mut row = Row::begin(out, &SUMMARY_COLUMNS, self.style);
+            let mut row = Row::begin(out, &fit);
             row.cell(kind).number(Some(summary.count));
             let any = |ns| (summary.count > 0).then_some(ns);
             for ns in [
@@ -232,9 +223,9 @@ mod tests {
     };
 
     fn text(style: Style) -> String {
-        let table = Table::new(style);
+        let table = Table::new(style, None);
         let mut out = Vec::new();
-        table.heading(&mut out);
+        table.fit().heading(&mut out);
         table.stw(&mut out, &stw());
         table.mark(&mut out, &cycle());
         table.sweep(&mut out, &SWEEP, Some(Trigger::Heap));
@@ -323,7 +314,7 @@ EVENT         TIME(ns)    PID     CYCLE TRIGGER/REASON       HEAP       GOAL STO
             max_ns: 30,
         };
         let mut out = Vec::new();
-        Table::new(Style::PLAIN).summary(&mut out, &[("stw", some), ("mark", Summary::default())]);
+        Table::new(Style::PLAIN, None).summary(&mut out, &[("stw", some), ("mark", Summary::default())]);
         let expected = "   \
 EVENT         COUNT    TOTAL(ns)     P50(ns)     P99(ns)     MAX(ns)
    stw           3        60            20          30          30

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::model::human::counted;
 use crate::model::metric::{Distribution, Metric, Value};
 
 use super::json::Object;
@@ -14,7 +15,7 @@ pub fn text(out: &mut Vec<u8>, metrics: &[Metric]) {
             Ok(Value::Count(count)) => writeln!(out, "{name} {count}"),
             Ok(Value::Fraction(fraction)) => writeln!(out, "{name} {fraction}"),
             Ok(Value::Distribution(distribution)) => {
-                let _ = writeln!(out, "{name} {} values", distribution.total());
+                let _ = writeln!(out, "{name} {}", counted(distribution.total(), "value"));
                 buckets(out, distribution)
             }
             Err(why) => writeln!(out, "{name} not read: {why}"),

@@ -20,3 +20,6 @@ pub mod sched;
 pub mod stat;
 pub mod style;
 pub mod table;
+pub mod time_of_day;
+pub mod within;
+pub mod wrap;

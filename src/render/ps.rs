@@ -8,61 +8,50 @@ use crate::model::ps::GoProcess;
 
 use super::json::Object;
 use super::style::Style;
-use super::table::{self, Column, Row, columns};
+use super::table::{Column, Fit, Row, columns};
 
+/// COMMAND comes last: it is as long as it is. Which module a program was built from is left out first.
 const COLUMNS: [Column; 9] = [
-    column("PID", 7),
-    column("USER", 8),
-    column("GO", 8),
-    column("GOROS", 6),
-    column("HEAP", 8),
-    column("GC", 5),
-    column("UP", 5),
-    column("COMMAND", COMMAND),
-    column("MODULE", 20),
+    Column::new("PID", 7),
+    Column::new("USER", 16).least(8),
+    Column::new("GO", 8),
+    Column::new("GOROS", 6),
+    Column::new("HEAP", 8),
+    Column::new("GC", 5),
+    Column::new("UP", 5),
+    Column::new("MODULE", 30).least(20).rank(1),
+    Column::new("COMMAND", 22),
 ];
 
-/// Characters of the command on a terminal of 80 columns.
-const COMMAND: usize = 22;
-
-/// Columns of a terminal that the table takes with those and some of the module.
-const WIDTH: usize = 100;
-
-const fn column(heading: &'static str, width: usize) -> Column {
-    Column { heading, width }
+/// The columns as they are drawn.
+pub fn fit(style: Style) -> Fit {
+    Fit::of(COLUMNS, style)
 }
 
 /// The table.
-pub fn text(out: &mut Vec<u8>, processes: &[GoProcess], style: Style) {
-    // What a wide terminal has to spare, most of it for the command.
-    let spare = style.width.unwrap_or(0).saturating_sub(WIDTH);
-    let room = COMMAND + spare * 2 / 3;
-    let shown = COLUMNS.map(|known| match known.heading {
-        "COMMAND" => column("COMMAND", room),
-        _ => known,
-    });
-    table::heading(out, &shown, style);
+pub fn text(out: &mut Vec<u8>, processes: &[GoProcess], fit: &Fit) {
+    fit.heading(out);
     for process in processes {
         let version = process.go_version.as_deref().unwrap_or("?");
         let heap = process.heap_bytes.map(human_bytes);
         let known = |text: Option<String>| text.unwrap_or_else(|| "?".to_owned());
-        let command = command(process, style.width.map(|_| room));
+        let command = command(process, fit.last_room());
         let module = match (&process.module, &process.module_version) {
             (Some(module), Some(version)) => format!("{module} {version}"),
             (Some(module), None) => module.clone(),
             (None, _) if process.go_version.is_none() => "?".to_owned(),
             (None, _) => "-".to_owned(),
         };
-        Row::begin(out, &shown, style)
+        Row::begin(out, fit)
             .number(u64::try_from(process.pid).ok())
             .cell(&process.user)
             .cell(version.trim_start_matches("go"))
-            .cell(&compact(process.goroutines, 6))
-            .cell(&known(heap))
-            .cell(&compact(process.gc_cycles, 5))
-            .cell(&known(process.uptime.map(uptime)))
-            .cell(&command)
+            .figure(&compact(process.goroutines, 6))
+            .figure(&known(heap))
+            .figure(&compact(process.gc_cycles, 5))
+            .figure(&known(process.uptime.map(uptime)))
             .cell(&module)
+            .cell(&command)
             .end();
     }
 }
@@ -161,7 +150,7 @@ mod tests {
             ..Style::PLAIN
         };
         let mut out = Vec::new();
-        text(&mut out, &[sample()], style);
+        text(&mut out, &[sample()], &fit(style));
         let text = String::from_utf8(out).unwrap();
         assert!(text.lines().all(|line| line.chars().count() <= 80));
         assert!(text.contains("4242") && text.contains("48.0 MiB") && text.contains("2h"));
@@ -177,10 +166,10 @@ mod tests {
             ..GoProcess::default()
         };
         let mut out = Vec::new();
-        text(&mut out, &[process], Style::PLAIN);
+        text(&mut out, &[process], &fit(Style::PLAIN));
         let text = String::from_utf8(out).unwrap();
         let words: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
-        let expected = ["1", "root", "?", "?", "?", "?", "?", "/sbin/agent", "?"];
+        let expected = ["1", "root", "?", "?", "?", "?", "?", "?", "/sbin/agent"];
         assert_eq!(words, expected);
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::model::foreign::shown;
 use crate::model::histogram::Histogram;
+use crate::model::human::counted;
 use crate::model::sched::Blocking;
 use crate::model::sched::Report;
 use crate::model::sched::Row as Times;
@@ -19,30 +20,33 @@ use super::histogram;
 use super::style::Colour;
 use super::style::Style;
 use super::table::Column;
+use super::table::Fit;
 use super::table::Row;
-use super::table::heading;
 use super::table::human_duration;
+use super::within::Within;
 
 /// Start functions, and stacks, that are shown.
 const SHOWN: usize = 10;
 
 const COLUMNS: [Column; 8] = [
-    column("STATE", 22),
-    column("SHARE", 6),
-    column("TOTAL", 7),
-    column("COUNT", 8),
-    column("P50", 7),
-    column("P99", 7),
-    column("MAX", 8),
-    column("NOW", 5),
+    Column::new("STATE", 26).least(22),
+    Column::new("SHARE", 6),
+    Column::new("TOTAL", 7),
+    Column::new("COUNT", 8),
+    Column::new("P50", 7).rank(2),
+    Column::new("P99", 7).rank(1),
+    Column::new("MAX", 8).rank(3),
+    Column::new("NOW", 5).rank(4),
 ];
 
-const fn column(heading: &'static str, width: usize) -> Column {
-    Column { heading, width }
+/// The columns as they are drawn.
+pub fn fit(style: Style) -> Fit {
+    Fit::of(COLUMNS, style)
 }
 
-/// The whole report, and an empty line.
-pub fn report(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
+/// The whole report, of this time, and an empty line.
+pub fn report(out: &mut Vec<u8>, report: &Report, system: bool, within: &Within, style: Style) {
+    within.heading(out);
     let totals = report.totals(false);
     let latency = latency(&totals);
     let _ = writeln!(out, "   from runnable to running:");
@@ -79,7 +83,8 @@ fn functions(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
         let more = functions.len() - SHOWN;
         let _ = writeln!(
             out,
-            "   and {more} more start functions (--fn REGEX, --output json)\n"
+            "   and {} (--fn REGEX, --output json)\n",
+            counted(more as u64, "more start function")
         );
     }
 }
@@ -87,23 +92,24 @@ fn functions(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
 /// The times of some goroutines, state by state.
 fn table(out: &mut Vec<u8>, rows: &[Times], style: Style) {
     let all = total_ns(rows);
-    heading(out, &COLUMNS, style);
+    let fit = fit(style);
+    fit.heading(out);
     for row in rows {
         let times = &row.times;
-        let mut cells = Row::begin(out, &COLUMNS, style);
+        let mut cells = Row::begin(out, &fit);
         match row.waits {
             true => cells.cell(&row.state),
             false => cells.coloured(&row.state, Colour::Green),
         };
-        cells.cell(&percent(times.total_ns(), all));
-        cells.cell(&duration(Some(times.total_ns())));
+        cells.figure(&percent(times.total_ns(), all));
+        cells.figure(&duration(Some(times.total_ns())));
         cells.number(Some(times.ended()));
-        cells.cell(&quantile(&times.whole, 50));
-        cells.cell(&quantile(&times.whole, 99));
+        cells.figure(&quantile(&times.whole, 50));
+        cells.figure(&quantile(&times.whole, 99));
         match times.longest() {
-            None => cells.cell("-"),
-            Some((ns, false)) => cells.cell(&duration(Some(ns))),
-            Some((ns, true)) => cells.cell(&format!(">{}", duration(Some(ns)))),
+            None => cells.figure("-"),
+            Some((ns, false)) => cells.figure(&duration(Some(ns))),
+            Some((ns, true)) => cells.figure(&format!(">{}", duration(Some(ns)))),
         };
         let now = Some(times.open.count).filter(|count| *count > 0);
         cells.number(now).end();
@@ -147,11 +153,10 @@ fn places(out: &mut Vec<u8>, blocking: &[Blocking], system: bool) {
         let (ended, open) = (place.ended, place.open);
         let _ = write!(
             out,
-            "\n{} in {}: {} wait{}",
+            "\n{} in {}: {}",
             duration(Some(place.total_ns())),
             shown(&place.reason),
-            ended.count,
-            if ended.count == 1 { "" } else { "s" }
+            counted(ended.count, "wait")
         );
         if ended.count > 0 {
             let _ = write!(out, " of at most {}", duration(Some(ended.max_ns)));
@@ -172,12 +177,13 @@ fn places(out: &mut Vec<u8>, blocking: &[Blocking], system: bool) {
     }
     if places.len() > SHOWN {
         let more = places.len() - SHOWN;
-        let _ = writeln!(out, "\nand {more} more places (--output json)");
+        let _ = writeln!(out, "\nand {} (--output json)", counted(more as u64, "more place"));
     }
     if idle > 0 {
         let _ = writeln!(
             out,
-            "\nin {idle} more places goroutines waited all the time (--output json)"
+            "\nin {} goroutines waited all the time (--output json)",
+            counted(idle as u64, "more place")
         );
     }
     out.push(b'\n');
@@ -252,7 +258,8 @@ mod tests {
             ..Style::PLAIN
         };
         let mut out = Vec::new();
-        report(&mut out, report_, system, style);
+        let within = Within::default();
+        report(&mut out, report_, system, &within, style);
         String::from_utf8(out).unwrap()
     }
 

@@ -7,57 +7,58 @@ use crate::model::stat::NO_GOAL;
 
 use super::json::Object;
 use super::style::Style;
-use super::table::{self, Column, Row, human_duration};
+use super::table::{Column, Fit, Row, TIME_OF_DAY, human_duration};
 
 /// All fit into 80 columns.
 const COLUMNS: [Column; 13] = [
-    column("GOROS", 6),
-    column("RUN", 4),
-    column("THR", 4),
-    column("OBJ/S", 5),
-    column("B/S", 5),
-    column("LIVE", 5),
-    column("GOAL", 5),
-    column("GC", 4),
-    column("STW99", 6),
-    column("GC%", 4),
-    column("LAT99", 6),
-    column("MUTEX", 6),
-    column("LIMIT", 5),
+    Column::new("GOROS", 6),
+    Column::new("RUN", 4),
+    Column::new("THR", 4).rank(3),
+    Column::new("OBJ/S", 5),
+    Column::new("B/S", 5),
+    Column::new("LIVE", 5),
+    Column::new("GOAL", 5),
+    Column::new("GC", 4),
+    Column::new("STW99", 6),
+    Column::new("GC%", 4).rank(1),
+    Column::new("LAT99", 6),
+    Column::new("MUTEX", 6).rank(2),
+    Column::new("LIMIT", 5).rank(4),
 ];
 
-const fn column(heading: &'static str, width: usize) -> Column {
-    Column { heading, width }
-}
-
-/// The heading.
-pub fn heading(out: &mut Vec<u8>, style: Style) {
-    table::heading(out, &COLUMNS, style);
+/// The columns as they are drawn; `timestamps` adds the time of day.
+pub fn fit(style: Style, timestamps: bool) -> Fit {
+    let first = timestamps.then_some(TIME_OF_DAY);
+    Fit::of(first.into_iter().chain(COLUMNS), style)
 }
 
 /// One line. What is not known is `?`; what there is none of (no collection, no limit) is `-`.
-pub fn text(out: &mut Vec<u8>, interval: &Interval, style: Style) {
+/// `unix_ns` is when, for whom that is to be said.
+pub fn text(out: &mut Vec<u8>, interval: &Interval, fit: &Fit, unix_ns: Option<u64>) {
     let now = &interval.now;
     let bytes = |bytes: Option<u64>| scaled(bytes.map(|bytes| bytes as f64), 1024.0);
     let collected = interval.gc_cycles != Some(0);
     let share = interval.gc_cpu.map(percent);
-    Row::begin(out, &COLUMNS, style)
-        .cell(&compact(now.goroutines, 6))
-        .cell(&compact(now.runnable, 4))
-        .cell(&compact(now.threads, 4))
-        .cell(&scaled(interval.objects_per_second, 1000.0))
-        .cell(&scaled(interval.bytes_per_second, 1024.0))
-        .cell(&bytes(now.heap_live))
-        .cell(&match now.heap_goal {
+    let mut row = Row::begin(out, fit);
+    if fit.is_timed() {
+        row.time_of_day(unix_ns);
+    }
+    row.figure(&compact(now.goroutines, 6))
+        .figure(&compact(now.runnable, 4))
+        .figure(&compact(now.threads, 4))
+        .figure(&scaled(interval.objects_per_second, 1000.0))
+        .figure(&scaled(interval.bytes_per_second, 1024.0))
+        .figure(&bytes(now.heap_live))
+        .figure(&match now.heap_goal {
             Some(NO_GOAL..) => "-".to_owned(),
             goal => bytes(goal),
         })
-        .cell(&compact(interval.gc_cycles, 4))
-        .cell(&time(interval.pause_p99_ns, now.pauses.is_some()))
-        .cell(&known(share, !collected))
-        .cell(&time(interval.latency_p99_ns, now.latencies.is_some()))
-        .cell(&time(interval.mutex_wait_ns, false))
-        .cell(&known(
+        .figure(&compact(interval.gc_cycles, 4))
+        .figure(&time(interval.pause_p99_ns, now.pauses.is_some()))
+        .figure(&known(share, !collected))
+        .figure(&time(interval.latency_p99_ns, now.latencies.is_some()))
+        .figure(&time(interval.mutex_wait_ns, false))
+        .figure(&known(
             now.memory_limit
                 .map(|limit| scaled(Some(limit as f64), 1024.0)),
             true,
@@ -167,8 +168,9 @@ mod tests {
             ..Style::PLAIN
         };
         let mut out = Vec::new();
-        heading(&mut out, style);
-        text(&mut out, &sample(), style);
+        let fit = fit(style, false);
+        fit.heading(&mut out);
+        text(&mut out, &sample(), &fit, None);
         let expected = "   \
 GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
    100003 12   9    1.2M  1.5G  45M   90M   7    ?      ?    -      1.23ms -
@@ -182,7 +184,7 @@ GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
         interval.now.heap_goal = Some(8_946_670_875_749_132_656);
         interval.now.memory_limit = Some(0);
         let mut out = Vec::new();
-        text(&mut out, &interval, Style::PLAIN);
+        text(&mut out, &interval, &fit(Style::PLAIN, false), None);
         let text = String::from_utf8(out).unwrap();
         let words: Vec<&str> = text.split_whitespace().collect();
         assert_eq!((words[6], words[12]), ("-", "0"), "{text}");

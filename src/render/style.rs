@@ -3,8 +3,10 @@
 /// How text output may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Columns of the terminal; `None` when the output is not a terminal and nothing must be cut.
+    /// Columns of the terminal; `None` when the output is none, or need not fit into it.
     pub width: Option<usize>,
+    /// Whether nothing may be cut, whatever becomes of the columns.
+    pub wide: bool,
     /// Whether colour is wanted.
     pub colour: bool,
     /// Times as `1.2ms` instead of plain nanoseconds.
@@ -12,12 +14,22 @@ pub struct Style {
 }
 
 impl Style {
-    /// For a file, a pipe, a test: nothing cut, no colour.
+    /// For a file, a pipe, a test: every column, no colour.
     pub const PLAIN: Self = Self {
         width: None,
+        wide: false,
         colour: false,
         human: false,
     };
+
+    /// The same; if `wide`, with everything, whatever the terminal has room for.
+    pub fn wide(self, wide: bool) -> Self {
+        Self {
+            width: self.width.filter(|_| !wide),
+            wide,
+            ..self
+        }
+    }
 }
 
 /// The few colours in use, as SGR parameters.

@@ -1,6 +1,10 @@
 //! Rows of left-aligned columns, written without allocating: the same buffer serves every row. Whatever a cell is
 //! given, it stays within its cell (see `model::foreign`), and its width is the one that a terminal gives it.
 
+mod fit;
+
+pub use self::fit::Column;
+pub use self::fit::Fit;
 pub use crate::model::human::human_duration;
 
 use unicode_width::UnicodeWidthChar;
@@ -11,56 +15,69 @@ use crate::model::process;
 
 use super::style::Colour;
 use super::style::RESET;
-use super::style::Style;
-
-/// A column: its heading and its width. The last column of a table has no width to keep.
-#[derive(Debug, Clone, Copy)]
-pub struct Column {
-    /// Heading, units included.
-    pub heading: &'static str,
-    /// Columns of the terminal kept for it, without the space that follows.
-    pub width: usize,
-}
+use super::time_of_day;
+use super::time_of_day::time_of_day;
 
 /// Spaces before the first column, as in the original.
 pub const INDENT: usize = 3;
+
+/// The column of [`Row::time_of_day`].
+pub const TIME_OF_DAY: Column = Column::new("TIME(UTC)", time_of_day::WIDTH);
 
 /// Builds one row in a buffer that the caller owns.
 #[derive(Debug)]
 pub struct Row<'a> {
     out: &'a mut Vec<u8>,
-    columns: &'a [Column],
-    style: Style,
+    fit: &'a Fit,
     next: usize,
     /// Where on the line we are, and where the next column begins.
     at: usize,
     begins: usize,
-    full: bool,
+}
+
+/// What is in a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// What it ends with says enough.
+    Words,
+    /// Nothing of it may be missing: it takes the room of what follows where it has to.
+    Figure,
 }
 
 impl<'a> Row<'a> {
     /// Begins a row.
-    pub fn begin(out: &'a mut Vec<u8>, columns: &'a [Column], style: Style) -> Self {
+    pub fn begin(out: &'a mut Vec<u8>, fit: &'a Fit) -> Self {
         out.resize(out.len() + INDENT, b' ');
         Self {
             out,
-            columns,
-            style,
+            fit,
             next: 0,
             at: INDENT,
             begins: INDENT,
-            full: false,
         }
     }
 
     /// The next cell.
     pub fn cell(&mut self, text: &str) -> &mut Self {
-        self.write(text, None)
+        self.write(text, None, Kind::Words)
+    }
+
+    /// The next cell: a number in whatever form, which is never cut.
+    pub fn figure(&mut self, text: &str) -> &mut Self {
+        self.write(text, None, Kind::Figure)
+    }
+
+    /// The next cell: a time of day (UTC) from nanoseconds since 1970, or `?` when it is not known.
+    pub fn time_of_day(&mut self, unix_ns: Option<u64>) -> &mut Self {
+        match unix_ns {
+            Some(unix_ns) => self.figure(time_of_day(unix_ns, &mut [0; time_of_day::WIDTH])),
+            None => self.coloured("?", Colour::Yellow),
+        }
     }
 
     /// The next cell, in colour where that is wanted.
     pub fn coloured(&mut self, text: &str, colour: Colour) -> &mut Self {
-        self.write(text, Some(colour))
+        self.write(text, Some(colour), Kind::Words)
     }
 
     /// The next cell: a number, or `-` where it does not apply.
@@ -68,9 +85,9 @@ impl<'a> Row<'a> {
         match value {
             Some(value) => {
                 let mut digits = itoa::Buffer::new();
-                self.write(digits.format(value), None)
+                self.figure(digits.format(value))
             }
-            None => self.write("-", None),
+            None => self.figure("-"),
         }
     }
 
@@ -85,11 +102,11 @@ impl<'a> Row<'a> {
     /// The next cell: a duration in ns, or `?` when it cannot be known.
     pub fn duration(&mut self, ns: Option<u64>) -> &mut Self {
         match ns {
-            None => self.write("?", Some(Colour::Yellow)),
-            Some(ns) if self.style.human => {
+            None => self.coloured("?", Colour::Yellow),
+            Some(ns) if self.fit.style.human => {
                 let mut text = [0; 16];
                 let text = human_duration(ns, &mut text);
-                self.write(text, None)
+                self.figure(text)
             }
             Some(_) => self.number(ns),
         }
@@ -99,7 +116,7 @@ impl<'a> Row<'a> {
     pub fn duration_above(&mut self, ns: u64) -> &mut Self {
         let mut text = [0; 16];
         let mut digits = itoa::Buffer::new();
-        let shown = match self.style.human {
+        let shown = match self.fit.style.human {
             true => human_duration(ns, &mut text),
             false => digits.format(ns),
         };
@@ -113,6 +130,7 @@ impl<'a> Row<'a> {
         self.write(
             std::str::from_utf8(cell).unwrap_or("?"),
             Some(Colour::Yellow),
+            Kind::Figure,
         )
     }
 
@@ -124,40 +142,31 @@ impl<'a> Row<'a> {
         self.out.push(b'\n');
     }
 
-    fn write(&mut self, text: &str, colour: Option<Colour>) -> &mut Self {
-        let Some(column) = self.columns.get(self.next) else {
+    fn write(&mut self, text: &str, colour: Option<Colour>, kind: Kind) -> &mut Self {
+        let Some(place) = self.fit.places.get(self.next) else {
             return self;
         };
-        let first = self.next == 0;
-        let last = self.next + 1 == self.columns.len();
         self.next += 1;
-        // On a terminal a cell is never longer than its column, and a column that does not fit is left out with all
-        // that follow. In a file nothing is cut.
-        let room = match self.style.width {
-            None => usize::MAX,
-            Some(width) => {
-                let left = width.saturating_sub(self.begins);
-                let needed = if last {
-                    column.heading.len()
-                } else {
-                    column.width
-                };
-                self.full |= left < needed && !first;
-                if self.full {
-                    return self;
-                }
-                if last { left } else { column.width.min(left) }
-            }
-        };
-        if self.at < self.begins {
-            self.out
-                .resize(self.out.len() + self.begins - self.at, b' ');
-            self.at = self.begins;
-        } else if self.at > INDENT {
-            self.out.push(b' ');
-            self.at += 1;
+        if !place.is_shown {
+            return self;
         }
-        let colour = colour.filter(|_| self.style.colour);
+        let start = match self.at < self.begins {
+            true => self.begins,
+            false => self.at + usize::from(self.at > INDENT),
+        };
+        self.begins += place.width + 1;
+        // Nothing goes beyond the end of the line.
+        let left = self.fit.end.saturating_sub(start);
+        if left == 0 {
+            return self;
+        }
+        let room = match kind {
+            Kind::Words if !place.is_last && !self.fit.style.wide => place.width.min(left),
+            _ => left,
+        };
+        self.out.resize(self.out.len() + start - self.at, b' ');
+        self.at = start;
+        let colour = colour.filter(|_| self.fit.style.colour);
         if let Some(colour) = colour {
             self.out.extend_from_slice(colour.sequence().as_bytes());
         }
@@ -165,7 +174,6 @@ impl<'a> Row<'a> {
         if colour.is_some() {
             self.out.extend_from_slice(RESET.as_bytes());
         }
-        self.begins += column.width + 1;
         self
     }
 }
@@ -205,47 +213,35 @@ pub fn columns(text: &str) -> usize {
     }
 }
 
-/// The heading of a table.
-pub fn heading(out: &mut Vec<u8>, columns: &[Column], style: Style) {
-    let mut row = Row::begin(out, columns, style);
-    for column in columns {
-        // Durations for people carry their units themselves.
-        let heading = match style.human {
-            true => column.heading.trim_end_matches("(ns)"),
-            false => column.heading,
-        };
-        row.cell(heading);
-    }
-    row.end();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::style::Style;
 
     const COLUMNS: [Column; 3] = [
-        Column {
-            heading: "FN",
-            width: 10,
-        },
-        Column {
-            heading: "GOID",
-            width: 4,
-        },
-        Column {
-            heading: "CREATED AT",
-            width: 10,
-        },
+        Column::new("FN", 10),
+        Column::new("GOID", 4),
+        Column::new("CREATED AT", 10),
     ];
+
+    const LONG: &str = "example.com/some/package.(*Type).Method.func1";
 
     fn row(style: Style, cells: [&str; 3]) -> String {
         let mut out = Vec::new();
-        let mut row = Row::begin(&mut out, &COLUMNS, style);
+        let fit = Fit::of(COLUMNS, style);
+        let mut row = Row::begin(&mut out, &fit);
         for cell in cells {
             row.cell(cell);
         }
         row.end();
         String::from_utf8(out).unwrap()
+    }
+
+    fn terminal(width: usize) -> Style {
+        Style {
+            width: Some(width),
+            ..Style::PLAIN
+        }
     }
 
     #[test]
@@ -257,66 +253,68 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_cut_in_a_file() {
-        let long = "example.com/some/package.(*Type).Method.func1";
-        let text = row(Style::PLAIN, [long, "7", "a.go:1"]);
-        assert_eq!(text, format!("   {long} 7 a.go:1\n"));
+    fn in_a_file_a_long_name_keeps_to_its_column() {
+        let text = row(Style::PLAIN, [LONG, "7", LONG]);
+        assert_eq!(text, format!("   …hod.func1 7    {LONG}\n"));
+    }
+
+    #[test]
+    fn who_wants_all_gets_all() {
+        for style in [Style::PLAIN, terminal(20)] {
+            let text = row(style.wide(true), [LONG, "7", "a.go:1"]);
+            assert_eq!(text, format!("   {LONG} 7 a.go:1\n"));
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole() {
+        let written = |style| {
+            let fit = Fit::of(COLUMNS, style);
+            let mut out = Vec::new();
+            let mut row = Row::begin(&mut out, &fit);
+            row.cell("main.f").number(Some(1_234_567)).cell("main.go:7");
+            row.end();
+            String::from_utf8(out).unwrap()
+        };
+        let whole = "   main.f     1234567 main.go:7\n";
+        assert_eq!(written(Style::PLAIN), whole);
+        assert_eq!(written(terminal(40)), whole);
+        // It takes the room of what follows, not that of another line.
+        assert_eq!(written(terminal(29)), "   main.f     1234567 …ain.go:7\n".replace("…ain.go:7", "….go:7"));
     }
 
     #[test]
     fn a_narrow_terminal_gets_whole_columns_within_its_width() {
-        let cells = [
-            "example.com/some/package.(*Type).Method.func1",
-            "123",
-            "long/path/file.go:123",
-        ];
+        let cells = [LONG, "123", "long/path/file.go:123"];
         for width in INDENT + 1..60 {
-            let style = Style {
-                width: Some(width),
-                ..Style::PLAIN
-            };
-            let text = row(style, cells);
+            let text = row(terminal(width), cells);
             assert!(
                 text.trim_end().chars().count() <= width,
                 "{width}: {text:?}"
             );
         }
-        let style = Style {
-            width: Some(20),
-            ..Style::PLAIN
-        };
-        assert_eq!(row(style, cells), "   …hod.func1 123\n");
+        assert_eq!(row(terminal(20), cells), "   …hod.func1 123\n");
     }
 
     #[test]
     fn wide_characters_take_two_columns() {
         for name in ["世界世界世界", "main.世界.func1", "main.🙂🙂🙂🙂", "é世"] {
-            for width in [None, Some(60)] {
-                let style = Style {
-                    width,
-                    ..Style::PLAIN
-                };
+            for style in [Style::PLAIN, terminal(60)] {
                 let text = row(style, [name, "7", "a.go:1"]);
                 let (before, _) = text.split_once(" 7 ").unwrap();
-                let fits = name.width() <= 10;
-                if fits || width.is_some() {
-                    assert_eq!(before.width(), INDENT + 10, "{text}");
-                    assert!(text.trim_end().ends_with("7    a.go:1"), "{text}");
-                }
+                assert_eq!(before.width(), INDENT + 10, "{text}");
+                assert!(text.trim_end().ends_with("7    a.go:1"), "{text}");
             }
         }
     }
 
     #[test]
     fn a_cell_stays_in_its_cell() {
-        let style = Style {
-            width: Some(60),
-            ..Style::PLAIN
-        };
-        let text = row(style, ["a\nb\x1b[2J\u{202e}", "\r\u{9b}", "b\\c"]);
+        let text = row(terminal(60), ["a\nb\x1b[2J\u{202e}", "\r\u{9b}", "b\\c"]);
         // What is shown for a character is cut as a whole.
         assert_eq!(text, "   …J\\u{202e} …    b\\\\c\n");
-        let text = row(Style::PLAIN, ["a\nb\x1b[2J\u{202e}", "\r", "b"]);
+        let style = Style::PLAIN.wide(true);
+        let text = row(style, ["a\nb\x1b[2J\u{202e}", "\r", "b"]);
         assert_eq!(text, "   a\\nb\\x1b[2J\\u{202e} \\r b\n");
     }
 }

@@ -11,7 +11,6 @@ use crate::cli;
 use crate::event_loop;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
-use crate::event_loop::Timing;
 use crate::go::ReadError;
 use crate::go::process::metrics;
 use crate::go::process::runtime_stats::Vitals;
@@ -25,11 +24,12 @@ use crate::observe::run::Rows;
 use crate::observe::stop;
 use crate::render::account::About;
 use crate::render::sched::counters as render;
+use crate::render::within::Within;
 use crate::target::clock;
 use crate::target::live::Live;
 use crate::target::refusal;
 
-use super::DURATION;
+use super::reports;
 use crate::cmd::output;
 use crate::cmd::output::Output;
 
@@ -63,13 +63,11 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         before,
         queue: Queue::default(),
         began: Instant::now(),
+        timestamps: args.look.timestamps,
         json: args.common.output == cli::Output::Json,
         output: Output::observing()?,
     };
-    let timing = Timing {
-        interval: args.interval,
-        duration: Some(args.common.duration.unwrap_or(DURATION)),
-    };
+    let timing = reports(args);
     let stop = stop::on_signals()?;
     let observed = event_loop::run(timing, &stop, &mut command);
     let read = command.refresh();
@@ -141,6 +139,8 @@ struct Counters {
     now: Scheduling,
     queue: Queue,
     began: Instant,
+    /// Times of day are shown.
+    timestamps: bool,
     json: bool,
     output: Output,
 }
@@ -198,7 +198,11 @@ impl Counters {
             };
             render::json(text, &came, &about);
         } else {
-            render::text(text, &came, output::style(true));
+            let within = Within {
+                elapsed_ns: came.elapsed_ns,
+                unix_ns: output::stamp(self.timestamps)?,
+            };
+            render::text(text, &came, &within, output::style(true));
         }
         self.output.counts();
         self.output.flush()

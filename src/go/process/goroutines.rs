@@ -474,7 +474,8 @@ impl<'b> GoroutineReader<'b> {
         };
         let (start, created) = (link_time(g.startpc), link_time(g.gopc));
         let at = |pc, is_return| CodeAddress { pc, is_return };
-        let start = start.and_then(|pc| self.traces.function(at(pc, false)));
+        let own_start = start.and_then(|pc| self.traces.function(at(pc, false)));
+        let start = start.and_then(|pc| self.traces.start(pc));
         let created = created.and_then(|pc| self.traces.function(at(pc, true)));
         let calls_out = match stack {
             StackState::Read(number) => self.traces.stack(number).is_some_and(|stack| {
@@ -485,7 +486,9 @@ impl<'b> GoroutineReader<'b> {
             }),
             _ => false,
         };
-        let name = start.as_ref().map_or("", |start| start.function.as_str());
+        let name = own_start
+            .as_ref()
+            .map_or("", |start| start.function.as_str());
         let shown_creator = |name: &str| self.traces.rules().shows_creator(name);
         Goroutine {
             goid: g.goid,

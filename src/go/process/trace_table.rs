@@ -12,6 +12,8 @@ use crate::go::process::unwind::Trace;
 use crate::go::symbolize::code_address::CodeAddress;
 use crate::go::symbolize::display_name::for_print;
 use crate::go::symbolize::shown::Rules;
+use crate::go::symbolize::wrapper::is_wrapper;
+use crate::go::symbolize::wrapper::wrapped;
 use crate::model::dump::{Place, Stack, StackFrame};
 
 /// A place, and what the rules of showing it need.
@@ -23,6 +25,9 @@ pub struct TraceTable<'b> {
     tables: Tables<'b>,
     rules: Rules,
     places: HashMap<CodeAddress, Vec<Known<'b>>>,
+    binary: &'b Binary,
+    /// What wrappers that goroutines began with stand for, by their entries.
+    starts: HashMap<u64, Arc<Place>>,
     numbers: HashMap<Trace, usize>,
     stacks: Vec<Stack>,
     /// Frames in `stacks`.
@@ -49,6 +54,8 @@ impl<'b> TraceTable<'b> {
             tables,
             rules: Rules::of(binary.version_range()).marked(binary.wrapper_id()),
             places: HashMap::new(),
+            binary,
+            starts: HashMap::new(),
             numbers: HashMap::new(),
             stacks: Vec::new(),
             frames: 0,
@@ -100,6 +107,31 @@ impl<'b> TraceTable<'b> {
     /// The place of a function's code, whatever is inlined there.
     pub fn function(&mut self, address: CodeAddress) -> Option<Arc<Place>> {
         self.known(address).last().map(|(place, _)| place.clone())
+    }
+
+    /// A start function as the `go` statement names it: `go s.handle(id)` begins with a wrapper that calls it.
+    pub fn start(&mut self, entry: u64) -> Option<Arc<Place>> {
+        if let Some(known) = self.starts.get(&entry) {
+            return Some(known.clone());
+        }
+        let own = self.function(CodeAddress {
+            pc: entry,
+            is_return: false,
+        })?;
+        let function = self.binary.functions().at(entry);
+        let function = function.filter(|it| it.entry == entry && is_wrapper(self.binary, it));
+        let Some(function) = function else {
+            return Some(own);
+        };
+        let place = match wrapped(self.binary, &function) {
+            Some(name) => Arc::new(Place {
+                function: for_print(name).into_owned(),
+                ..Place::clone(&own)
+            }),
+            None => own,
+        };
+        self.starts.insert(entry, place.clone());
+        Some(place)
     }
 
     fn describe(&mut self, trace: &Trace) -> Stack {

@@ -3,18 +3,20 @@
 pub mod json;
 
 use std::io::Write;
-use std::time::Duration;
 
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
+use crate::model::human::counted;
 use crate::model::human::human_bytes;
+use crate::render::within::Within;
 
 /// Stars of the longest bar.
 const BAR: usize = 30;
 
-/// Draws one bar per class in which anything was allocated (with `all`: per class), then the totals with their rates over
-/// `elapsed`.
-pub fn text(out: &mut Vec<u8>, allocations: &Allocations, elapsed: Duration, all: bool) {
+/// Draws one bar per class in which anything was allocated (with `all`: per class), then the totals with their rates, all
+/// of them within this time.
+pub fn text(out: &mut Vec<u8>, allocations: &Allocations, within: &Within, all: bool) {
+    within.heading(out);
     let _ = writeln!(
         out,
         "   malloc     : count      distribution{}bytes",
@@ -36,11 +38,11 @@ pub fn text(out: &mut Vec<u8>, allocations: &Allocations, elapsed: Duration, all
         );
     }
     let total = allocations.total();
-    let seconds = elapsed.as_secs_f64().max(1e-9);
+    let seconds = (within.elapsed_ns as f64 / 1e9).max(1e-9);
     let _ = writeln!(
         out,
-        "   total {} objects, {}: {:.0} objects/s, {}/s",
-        total.objects,
+        "   total {}, {}: {:.0} objects/s, {}/s",
+        counted(total.objects, "object"),
         human_bytes(total.bytes),
         total.objects as f64 / seconds,
         human_bytes((total.bytes as f64 / seconds) as u64),
@@ -51,8 +53,8 @@ pub fn text(out: &mut Vec<u8>, allocations: &Allocations, elapsed: Duration, all
 pub fn since_start(out: &mut Vec<u8>, total: Count) {
     let _ = writeln!(
         out,
-        "   since the process began {} objects, {}",
-        total.objects,
+        "   since the process began {}, {}",
+        counted(total.objects, "object"),
         human_bytes(total.bytes)
     );
 }
@@ -86,6 +88,11 @@ pub(super) fn own_bytes(count: Count) -> Option<u64> {
 mod tests {
     use super::*;
 
+    const TWO_SECONDS: Within = Within {
+        elapsed_ns: 2_000_000_000,
+        unix_ns: None,
+    };
+
     fn sample() -> Allocations {
         let count = |objects, bytes| Count { objects, bytes };
         Allocations {
@@ -98,9 +105,10 @@ mod tests {
     #[test]
     fn classes_are_told_apart() {
         let mut out = Vec::new();
-        text(&mut out, &sample(), Duration::from_secs(2), false);
+        text(&mut out, &sample(), &TWO_SECONDS, false);
         let expected = "   \
-malloc     : count      distribution                     bytes
+in the 2.0 s since the observation began:
+   malloc     : count      distribution                     bytes
    tiny <16B  : 60         |******************************| 300 B
    8B         : 2          |*                             | 16 B
    24B        : 30         |***************               | 720 B
@@ -115,7 +123,7 @@ malloc     : count      distribution                     bytes
         let mut shared = sample();
         shared.tiny.bytes = 0;
         let mut out = Vec::new();
-        text(&mut out, &shared, Duration::from_secs(2), false);
+        text(&mut out, &shared, &TWO_SECONDS, false);
         assert!(String::from_utf8(out).unwrap().contains("***| in 16B\n"));
     }
 
@@ -131,7 +139,7 @@ malloc     : count      distribution                     bytes
             large: count,
         };
         let mut out = Vec::new();
-        text(&mut out, &huge, Duration::from_secs(1), true);
+        text(&mut out, &huge, &TWO_SECONDS, true);
         for line in String::from_utf8(out).unwrap().lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }

@@ -12,6 +12,7 @@ use crate::model::histogram::Unseen;
 
 use crate::render::style::Style;
 use crate::render::table::human_duration;
+use crate::render::within::Within;
 
 /// Stars of the longest bar where the terminal has room: the original's.
 const BAR: usize = 60;
@@ -57,8 +58,9 @@ pub fn text(out: &mut Vec<u8>, histogram: &Histogram, style: Style, whole: bool)
     );
 }
 
-/// What `gr seq` prints: a histogram for each start function if they are told apart, and that of all.
-pub fn report(out: &mut Vec<u8>, times: &LifeTimes, style: Style) {
+/// What `gr seq` prints: of which time it is, a histogram for each start function if they are told apart, and that of all.
+pub fn report(out: &mut Vec<u8>, times: &LifeTimes, within: &Within, style: Style) {
+    within.heading(out);
     if let Some(by_fn) = &times.by_fn {
         for (name, histogram) in by_fn {
             let _ = writeln!(out, "   {}", foreign::shown(name));

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use crate::model::human::counted;
 use crate::model::metric::Distribution;
 use crate::model::run_queue::Scheduling;
 use crate::render::account::About;
 use crate::render::json::Object;
 use crate::render::style::Style;
+use crate::render::within::Within;
 
 use super::duration;
 
@@ -23,8 +25,9 @@ const POPULATION: &str =
    runtime's own included: after a collection its sweeper, which yields to itself
    all the time, is most of them (--source probes tells those of the program)";
 
-/// All of it, and an empty line.
-pub fn text(out: &mut Vec<u8>, scheduling: &Scheduling, style: Style) {
+/// All of it, within this time, and an empty line.
+pub fn text(out: &mut Vec<u8>, scheduling: &Scheduling, within: &Within, style: Style) {
+    within.heading(out);
     match &scheduling.latencies {
         Some(latencies) => {
             let _ = writeln!(out, "{POPULATION}");
@@ -33,8 +36,9 @@ pub fn text(out: &mut Vec<u8>, scheduling: &Scheduling, style: Style) {
             if let Some(zeros @ 1..) = latencies.zeros {
                 let _ = writeln!(
                     out,
-                    "   without {zeros} zeros: up to Go 1.25 the runtime counts one at about every eighth\n   \
-                     return from a system call"
+                    "   without {}: up to Go 1.25 the runtime counts one at about every eighth\n   \
+                     return from a system call",
+                    counted(zeros, "zero")
                 );
             }
         }
@@ -62,8 +66,10 @@ pub fn text(out: &mut Vec<u8>, scheduling: &Scheduling, style: Style) {
     let _ = match queue.mean() {
         Some(mean) => writeln!(
             out,
-            "   {:<25} {mean:.1} goroutines on average, {} at most ({} looks)",
-            "in run queues", queue.most, queue.looks
+            "   {:<25} {mean:.1} goroutines on average, {} at most ({})",
+            "in run queues",
+            queue.most,
+            counted(queue.looks, "look")
         ),
         None => writeln!(out, "   {:<25} ?", "in run queues"),
     };
