@@ -20,6 +20,7 @@ use crate::model::dump::End;
 use crate::model::dump::Goroutine;
 use crate::model::groups;
 use crate::model::groups::Grouper;
+use crate::model::human::counted;
 use crate::render;
 use crate::render::dump_end;
 use crate::render::dump_json;
@@ -31,6 +32,7 @@ use crate::target::refusal;
 
 use super::dump_core;
 use super::dump_filter::Filter;
+use super::dump_filter::require_states;
 use super::output;
 use super::output::Output;
 use crate::observe::reader;
@@ -65,6 +67,7 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
     };
     let mut reader =
         GoroutineReader::new(&target.program.binary, &live.subject()).map_err(explain)?;
+    require_states(&args.state, reader.wait_reasons())?;
     warn_of_unknown(&live.anatomy.layout);
     let mut take = || -> Result<Dump> {
         let dump = reader.read(&live.memory);
@@ -173,13 +176,15 @@ impl<'a> Show<'a> {
             (DumpOutput::Json, Some(end)) => dump_end::json(&mut output.text, end),
             _ => {}
         }
-        match (self.args.output, self.args.all) {
+        let by_number = self.filter.is_by_number();
+        let all_frames = self.args.system || by_number;
+        match (self.args.output, self.args.all || by_number) {
             (DumpOutput::Pprof, _) => self.profile(&mut output, dump, &chosen.wanted)?,
             (form, true) => {
                 for one in chosen.of(dump) {
                     match form {
                         DumpOutput::Json => dump_json::goroutine(&mut output.text, dump, one),
-                        _ => render::dump::goroutine(&mut output.text, dump, one, self.args.system),
+                        _ => render::dump::goroutine(&mut output.text, dump, one, all_frames),
                     }
                     output.relieve()?;
                 }
@@ -209,19 +214,31 @@ impl<'a> Show<'a> {
             }
         }
         self.end(output, &chosen.totals)?;
+        self.require_all(dump)?;
         if chosen.unknown_times > 0 {
             output::note(&format!(
-                "{} waiting goroutines are left out: since when is not known, as fewer than two garbage collections have seen them waiting",
-                chosen.unknown_times
+                "left out, as since when is not known: {} that fewer than two garbage collections have seen waiting",
+                counted(chosen.unknown_times, "goroutine")
             ));
         }
         if chosen.possible > 0 {
             output::note(&format!(
-                "{} waiting goroutines are left out that may have been waiting that long: they began between two garbage collections, one before and one after that time",
-                chosen.possible
+                "left out, as possibly not waiting that long: {} whose wait began between two garbage collections, one before and one after that time",
+                counted(chosen.possible, "goroutine")
             ));
         }
         Ok(())
+    }
+
+    /// Fails if somebody asked for a goroutine that is not there.
+    fn require_all(&self, dump: &Dump) -> Result<()> {
+        let absent = self.filter.absent(dump);
+        let numbers: Vec<String> = absent.iter().map(u64::to_string).collect();
+        match numbers.as_slice() {
+            [] => Ok(()),
+            [one] => bail!("there is no goroutine {one} in {}", self.name),
+            many => bail!("there are no goroutines {} in {}", many.join(", "), self.name),
+        }
     }
 
     /// What became more of the goroutines that pass the filter.
@@ -235,10 +252,12 @@ impl<'a> Show<'a> {
         match self.args.output {
             DumpOutput::Text => {
                 let (from, to) = (first.totals.shown, second.totals.shown);
+                let grown = sites.iter().filter(|site| site.grown() > 0).count();
                 writeln!(
                     output.text,
-                    "{from} → {to} goroutines in {time:?}; more of them at {} creation sites\n",
-                    sites.iter().filter(|site| site.grown() > 0).count()
+                    "{from} → {} in {time:?}; more of them at {}\n",
+                    counted(to, "goroutine"),
+                    counted(grown as u64, "creation site")
                 )?;
                 for site in &sites {
                     render::dump::growth(&mut output.text, site, after.at_ns, self.args.system);
@@ -287,7 +306,8 @@ impl<'a> Show<'a> {
             .at_ns
             .zip(self.unix_offset_ns)
             .and_then(|(ns, offset)| u64::try_from(i128::from(ns) + offset).ok());
-        Profile::new(self.name, self.binary.text(), unix_ns)
+        let build_id = self.binary.build_id();
+        Profile::new(self.name, build_id.as_deref(), self.binary.text(), unix_ns)
     }
 
     /// Writes what is left, and says what is not there.
@@ -304,8 +324,8 @@ impl<'a> Show<'a> {
         }
         if self.args.all && totals.system > 0 && self.args.output == DumpOutput::Text {
             output::note(&format!(
-                "{} goroutines of the runtime are not shown (--system shows them)",
-                totals.system
+                "not shown: {} of the runtime (--system shows all)",
+                counted(totals.system, "goroutine")
             ));
         }
         if let Some(line) = self.end.and_then(dump_end::cut_off) {

@@ -16,6 +16,7 @@ use crate::target::core_dump;
 use crate::target::core_dump::CoreDump;
 
 use super::dump::Show;
+use super::dump_filter::require_states;
 use super::output;
 
 pub(super) fn run(args: &cli::Dump, path: &Path) -> Result<()> {
@@ -40,6 +41,7 @@ fn show(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
     let halted = core.halted(&memory);
     let handled = halted.threads.first().and_then(|it| it.interrupted);
     let mut reader = GoroutineReader::new(&dump.program.binary, &subject)?.halted(halted);
+    require_states(&args.state, reader.wait_reasons())?;
     let name = dump.program.path.file_name();
     let name = name.unwrap_or(dump.program.path.as_os_str());
     let mut end = End {

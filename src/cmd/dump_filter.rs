@@ -1,9 +1,14 @@
 //! Which goroutines `grtmon dump` shows.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+
+use anyhow::Result;
+use anyhow::bail;
 
 use crate::cli;
 use crate::model::dump::{Dump, Goroutine, StackState, State};
+use crate::model::human::counted;
 use crate::render::dump_json::Totals;
 
 use crate::observe::names::NameFilter;
@@ -18,6 +23,34 @@ pub(super) struct Filter<'a> {
     creator: Option<NameFilter>,
 }
 
+/// Whether there are such states at all: running and the like, or a part of what goroutines of a program can wait for,
+/// as far as that is known.
+///
+/// # Errors
+/// There are not; it lists those that there are.
+pub(super) fn require_states(wanted: &[String], reasons: &[Arc<str>]) -> Result<()> {
+    let reasons = || reasons.iter().filter(|reason| !reason.is_empty());
+    let is_one = |wanted: &str| {
+        State::ALL.iter().any(|state| state.word() == wanted)
+            || reasons().any(|reason| reason.to_lowercase().contains(wanted))
+    };
+    if reasons().next().is_none() {
+        return Ok(());
+    }
+    match wanted.iter().find(|state| !is_one(&state.to_lowercase())) {
+        None => Ok(()),
+        Some(unknown) => {
+            let words: Vec<&str> = State::ALL.iter().map(|state| state.word()).collect();
+            let reasons: Vec<&str> = reasons().map(|reason| &**reason).collect();
+            bail!(
+                "goroutines have no state {unknown:?}; they have {}, or a part of what they wait for: {}",
+                words.join(", "),
+                reasons.join(", ")
+            )
+        }
+    }
+}
+
 /// Which goroutines of a dump these are.
 #[derive(Debug)]
 pub(super) struct Chosen<W> {
@@ -29,6 +62,20 @@ pub(super) struct Chosen<W> {
     pub(super) unknown_times: u64,
     /// Goroutines left out because they may have been waiting that long, or not.
     pub(super) possible: u64,
+}
+
+impl Filter<'_> {
+    /// Whether goroutines are asked for by their numbers: then all of them is of interest.
+    pub(super) fn is_by_number(&self) -> bool {
+        !self.args.goid.is_empty()
+    }
+
+    /// Which of those numbers no goroutine has.
+    pub(super) fn absent(&self, dump: &Dump) -> Vec<u64> {
+        let is_there = |goid: &&u64| dump.goroutines.iter().any(|one| one.goid == **goid);
+        let wanted = self.args.goid.iter();
+        wanted.filter(|goid| !is_there(goid)).copied().collect()
+    }
 }
 
 impl<'a> Filter<'a> {
@@ -59,6 +106,14 @@ impl<'a> Filter<'a> {
         let (mut unknown_times, mut possible) = (0, 0);
         let mut chosen = HashSet::new();
         for one in &dump.goroutines {
+            if !self.args.goid.is_empty() {
+                totals.goroutines += 1;
+                if self.args.goid.contains(&one.goid) {
+                    chosen.insert(one.goid);
+                    totals.shown += 1;
+                }
+                continue;
+            }
             if one.system && !self.args.system {
                 totals.system += 1;
                 continue;
@@ -142,10 +197,18 @@ impl<W: Fn(&Goroutine) -> bool> Chosen<W> {
             format!(" of {goroutines}")
         };
         let hidden = if system > 0 {
-            format!("; {system} of the runtime are hidden (--system shows them)")
+            let (are, them) = if system == 1 { ("is", "it") } else { ("are", "them") };
+            format!("; {system} of the runtime {are} hidden (--system shows {them})")
         } else {
             String::new()
         };
-        format!("{shown}{of} goroutines in {groups} groups{hidden}")
+        let goroutines = match of.is_empty() {
+            true => counted(shown, "goroutine"),
+            false => format!("{shown}{of} goroutines"),
+        };
+        format!(
+            "{goroutines} in {}{hidden}",
+            counted(groups as u64, "group")
+        )
     }
 }

@@ -105,6 +105,17 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Running,
+        Self::Runnable,
+        Self::Syscall,
+        Self::Waiting,
+        Self::Copystack,
+        Self::Preempted,
+        Self::Leaked,
+    ];
+
     /// The runtime's word for it (`gStatusStrings` in runtime/traceback.go).
     pub fn word(self) -> &'static str {
         match self {

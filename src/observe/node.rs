@@ -76,11 +76,13 @@ impl Node {
         } = &self.survey;
         let mut said = Vec::new();
         if let Some(first) = closed.first() {
-            let why = refusal::refusal(*first);
             said.push(match closed.len() {
-                1 => format!("whether one more process is of Go is not known: {why:#}"),
+                1 => format!(
+                    "whether one more process is of Go is not known (grtmon doctor --pid {first} says why)"
+                ),
                 many => format!(
-                    "whether {many} more processes are of Go is not known: {why:#}, for one"
+                    "whether {many} more processes are of Go is not known: {:#}, for one",
+                    refusal::refusal(*first)
                 ),
             });
         }

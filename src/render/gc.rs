@@ -260,13 +260,13 @@ mod tests {
     #[test]
     fn the_original_columns_come_first() {
         let expected = "   \
-EVENT         TIME(ns)    PID     CYCLE TRIGGER/REASON       HEAP       GOAL STOPPING(ns) STOPPED(ns)
-   stw           14230       4242    7     GC sweep termination -          -    9120         5110
-   mark          2531123     4242    7     heap                 3.0M->1.3M 4.0M -            -
-   sweep         812311      4242    7     heap                 -          -    -            -
-   sweep         812311      4242    7     periodic, unfinished -          -    -            -
-   sweep         812311      4242    7     ?, at most           -          -    -            -
-   stw           14230       4242    -     ?                    -          -    ?            ?
+EVENT         TIME(ns)    PID     CYCLE TRIGGER/REASON             HEAP       GOAL STOPPING(ns) STOPPED(ns)
+   stw           14230       4242    7     GC sweep termination       -          -    9120         5110
+   mark          2531123     4242    7     heap                       3.0M->1.3M 4.0M -            -
+   sweep         812311      4242    7     heap                       -          -    -            -
+   sweep         812311      4242    7     periodic, unfinished       -          -    -            -
+   sweep         812311      4242    7     ?, at most                 -          -    -            -
+   stw           14230       4242    -     ?                          -          -    ?            ?
 ";
         assert_eq!(text(Style::PLAIN), expected);
     }

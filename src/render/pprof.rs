@@ -41,9 +41,14 @@ pub struct Profile {
 type Line = (u64, u64, u32);
 
 impl Profile {
-    /// Of the program `binary`, whose code lies at the link-time addresses `text`; taken so many nanoseconds after the
+    /// Of the program `binary`, which has that build id, and whose code lies at the link-time addresses `text`; taken so many nanoseconds after the
     /// beginning of 1970, if that is known.
-    pub fn new(binary: &str, text: std::ops::Range<u64>, unix_ns: Option<u64>) -> Self {
+    pub fn new(
+        binary: &str,
+        build_id: Option<&str>,
+        text: std::ops::Range<u64>,
+        unix_ns: Option<u64>,
+    ) -> Self {
         let mut profile = Self {
             message: Message::default(),
             strings: HashMap::new(),
@@ -60,13 +65,14 @@ impl Profile {
             .message
             .number(profile::TIME_NANOS, unix_ns.unwrap_or(0));
 
-        // id, memory_start, memory_limit, filename, has_functions, has_filenames, has_line_numbers, has_inline_frames
+        // id, memory_start, memory_limit, filename, build_id, has_functions, has_filenames, has_line_numbers, has_inline_frames
         let mut mapping = Message::default();
         mapping
             .number(1, 1)
             .number(2, text.start)
             .number(3, text.end);
         mapping.number(5, profile.string(binary));
+        mapping.number(6, profile.string(build_id.unwrap_or_default()));
         (7..=10).for_each(|has| {
             mapping.number(has, 1);
         });

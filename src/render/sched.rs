@@ -268,10 +268,10 @@ mod tests {
         let text = text(&sample(), false, None);
         let all = text.split("   all\n").nth(1).unwrap();
         let expected = "   \
-STATE                  SHARE  TOTAL   COUNT    P50     P99     MAX      NOW
-   select                 100.0% 20.0s   0        -       -       >10.0s   2
-   running                <0.1%  16.1µs  2        8.10µs  8.10µs  8.10µs   -
-   runnable               <0.1%  8.20µs  1        8.20µs  8.20µs  8.20µs   -
+STATE                      SHARE  TOTAL   COUNT    P50     P99     MAX      NOW
+   select                     100.0% 20.0s   0        -       -       >10.0s   2
+   running                    <0.1%  16.1µs  2        8.10µs  8.10µs  8.10µs   -
+   runnable                   <0.1%  8.20µs  1        8.20µs  8.20µs  8.20µs   -
    of a sample: about one in 16 goroutines
    without the runtime's own goroutines (--system shows them)
    without goroutines that did not change their state

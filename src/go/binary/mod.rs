@@ -1,5 +1,6 @@
 //! A Go binary: the image and the few facts that everything else starts from.
 
+mod build_id;
 pub mod buildinfo;
 pub mod implied;
 pub mod moduledata;

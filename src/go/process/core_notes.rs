@@ -151,6 +151,12 @@ pub(in crate::go) fn build_ids(file: &[u8]) -> [Option<&[u8]>; 2] {
     found
 }
 
+/// GNU's build id among these notes.
+pub(in crate::go) fn gnu_build_id(found: &[u8]) -> Option<&[u8]> {
+    let mut all = notes(found).into_iter();
+    all.find_map(|note| ((note.name, note.kind) == GNU_BUILD_ID).then_some(note.content))
+}
+
 /// The notes in a segment.
 fn notes(mut rest: &[u8]) -> Vec<Note<'_>> {
     let mut found = Vec::new();

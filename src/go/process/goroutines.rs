@@ -110,6 +110,11 @@ impl<'b> GoroutineReader<'b> {
         })
     }
 
+    /// What goroutines of this program can wait for, in the runtime's words; none if they are not known.
+    pub fn wait_reasons(&self) -> &[Arc<str>] {
+        &self.wait_reasons
+    }
+
     /// The same for a process that is no more: what its threads were at tells where the goroutines were that ran.
     #[must_use]
     pub fn halted(self, threads: Halted) -> Self {

@@ -4,7 +4,7 @@ mod block;
 mod bubbles;
 mod copies;
 pub mod core_file;
-mod core_notes;
+pub(in crate::go) mod core_notes;
 pub mod g;
 pub mod gc_record;
 pub mod goroutines;

@@ -198,7 +198,7 @@ mod tests {
             ..Scheduling::default()
         };
         let mut out = Vec::new();
-        text(&mut out, &scheduling, Style::PLAIN);
+        text(&mut out, &scheduling, &Within::default(), Style::PLAIN);
         let text = String::from_utf8(out).unwrap();
         assert!(
             text.contains("       0ns -> 1.02µs     : 3        |***"),

@@ -195,7 +195,7 @@ mod tests {
             [Some(10), Some(4), Some(8), Some(10)]
         );
         assert_eq!(widths(&fit(37)), [Some(18), Some(4), None, Some(10)]);
-        assert_eq!(widths(&fit(28)), [Some(12), Some(4), Some(8), None]);
+        assert_eq!(widths(&fit(28)), [Some(11), Some(4), Some(8), None]);
         assert_eq!(widths(&fit(26)), [Some(18), Some(4), None, None]);
         assert_eq!(widths(&fit(8)), [Some(5), None, None, None]);
         assert_eq!(
