@@ -237,7 +237,11 @@ impl<'a> Show<'a> {
         match numbers.as_slice() {
             [] => Ok(()),
             [one] => bail!("there is no goroutine {one} in {}", self.name),
-            many => bail!("there are no goroutines {} in {}", many.join(", "), self.name),
+            many => bail!(
+                "there are no goroutines {} in {}",
+                many.join(", "),
+                self.name
+            ),
         }
     }
 

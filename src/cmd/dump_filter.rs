@@ -197,7 +197,11 @@ impl<W: Fn(&Goroutine) -> bool> Chosen<W> {
             format!(" of {goroutines}")
         };
         let hidden = if system > 0 {
-            let (are, them) = if system == 1 { ("is", "it") } else { ("are", "them") };
+            let (are, them) = if system == 1 {
+                ("is", "it")
+            } else {
+                ("are", "them")
+            };
             format!("; {system} of the runtime {are} hidden (--system shows {them})")
         } else {
             String::new()

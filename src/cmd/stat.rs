@@ -46,7 +46,10 @@ pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
         lines: 0,
         on_page: 0,
         count: args.count,
-        fit: stat::fit(output::style(true).wide(args.look.wide), args.look.timestamps),
+        fit: stat::fit(
+            output::style(true).wide(args.look.wide),
+            args.look.timestamps,
+        ),
         json: args.output == cli::Output::Json,
         output: Output::observing()?,
     };

@@ -121,8 +121,14 @@ pub fn growth(out: &mut Vec<u8>, site: &SiteGrowth<'_>, at_ns: Option<u64>, all_
 /// What a dump lacks, one line each, for people.
 pub fn missing(missing: &Missing) -> Vec<String> {
     let lines = [
-        (missing.goroutines, "changing too fast to be read, and not shown"),
-        (missing.moving, "moving too fast for a stack, and shown without"),
+        (
+            missing.goroutines,
+            "changing too fast to be read, and not shown",
+        ),
+        (
+            missing.moving,
+            "moving too fast for a stack, and shown without",
+        ),
         (
             missing.unwalkable,
             "shown without the stack, which does not lead to the first function",

@@ -21,10 +21,10 @@ use super::time_of_day;
 
 /// The original's two columns, then ours; up to GOAL they fit into 80 characters.
 const COLUMNS: [Column; 9] = [
-    Column::new("EVENT", 13).least(5),
-    Column::new("TIME(ns)", 11),
+    Column::new("EVENT", 6).least(5),
+    Column::new("TIME(ns)", 13).least(11),
     Column::new("PID", 7),
-    Column::new("CYCLE", 5),
+    Column::new("CYCLE", 8).least(5),
     Column::new("TRIGGER/REASON", 26).least(20),
     Column::new("HEAP", 10).rank(1),
     Column::new("GOAL", 4).rank(2),
@@ -33,7 +33,7 @@ const COLUMNS: [Column; 9] = [
 ];
 
 const SUMMARY_COLUMNS: [Column; 6] = [
-    Column::new("EVENT", 13).least(5),
+    Column::new("EVENT", 6),
     Column::new("COUNT", 8),
     Column::new("TOTAL(ns)", 13),
     Column::new("P50(ns)", 11),
@@ -260,13 +260,13 @@ mod tests {
     #[test]
     fn the_original_columns_come_first() {
         let expected = "   \
-EVENT         TIME(ns)    PID     CYCLE TRIGGER/REASON             HEAP       GOAL STOPPING(ns) STOPPED(ns)
-   stw           14230       4242    7     GC sweep termination       -          -    9120         5110
-   mark          2531123     4242    7     heap                       3.0M->1.3M 4.0M -            -
-   sweep         812311      4242    7     heap                       -          -    -            -
-   sweep         812311      4242    7     periodic, unfinished       -          -    -            -
-   sweep         812311      4242    7     ?, at most                 -          -    -            -
-   stw           14230       4242    -     ?                          -          -    ?            ?
+EVENT  TIME(ns)      PID     CYCLE    TRIGGER/REASON             HEAP       GOAL STOPPING(ns) STOPPED(ns)
+   stw    14230         4242    7        GC sweep termination       -          -    9120         5110
+   mark   2531123       4242    7        heap                       3.0M->1.3M 4.0M -            -
+   sweep  812311        4242    7        heap                       -          -    -            -
+   sweep  812311        4242    7        periodic, unfinished       -          -    -            -
+   sweep  812311        4242    7        ?, at most                 -          -    -            -
+   stw    14230         4242    -        ?                          -          -    ?            ?
 ";
         assert_eq!(text(Style::PLAIN), expected);
     }
@@ -314,11 +314,12 @@ EVENT         TIME(ns)    PID     CYCLE TRIGGER/REASON             HEAP       GO
             max_ns: 30,
         };
         let mut out = Vec::new();
-        Table::new(Style::PLAIN, None).summary(&mut out, &[("stw", some), ("mark", Summary::default())]);
+        Table::new(Style::PLAIN, None)
+            .summary(&mut out, &[("stw", some), ("mark", Summary::default())]);
         let expected = "   \
-EVENT         COUNT    TOTAL(ns)     P50(ns)     P99(ns)     MAX(ns)
-   stw           3        60            20          30          30
-   mark          0        -             -           -           -
+EVENT  COUNT    TOTAL(ns)     P50(ns)     P99(ns)     MAX(ns)
+   stw    3        60            20          30          30
+   mark   0        -             -           -           -
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -21,20 +21,22 @@ use super::style::Colour;
 use super::style::Style;
 use super::table::Column;
 use super::table::Fit;
+use super::table::INDENT;
 use super::table::Row;
 use super::table::human_duration;
+use super::table::push_within;
 use super::within::Within;
 
 /// Start functions, and stacks, that are shown.
 const SHOWN: usize = 10;
 
 const COLUMNS: [Column; 8] = [
-    Column::new("STATE", 26).least(22),
+    Column::new("STATE", 26).least(24),
     Column::new("SHARE", 6),
     Column::new("TOTAL", 7),
     Column::new("COUNT", 8),
-    Column::new("P50", 7).rank(2),
-    Column::new("P99", 7).rank(1),
+    Column::new("P50", 7).least(6).rank(2),
+    Column::new("P99", 7).least(6).rank(1),
     Column::new("MAX", 8).rank(3),
     Column::new("NOW", 5).rank(4),
 ];
@@ -73,9 +75,14 @@ fn functions(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
     let functions = report.by_function(system);
     let all = total_ns(functions.iter().flat_map(|(_, rows)| rows));
     for (name, rows) in functions.iter().take(SHOWN) {
-        let name = shown(name.as_deref().unwrap_or("?"));
         let share = percent(total_ns(rows), all);
-        let _ = writeln!(out, "   {name}: {share} of the time of goroutines");
+        let share = format!(": {share} of the time of goroutines\n");
+        let room = style.width.map_or(usize::MAX, |width| {
+            width.saturating_sub(INDENT + share.len() - 1)
+        });
+        out.resize(out.len() + INDENT, b' ');
+        push_within(out, name.as_deref().unwrap_or("?"), room);
+        out.extend_from_slice(share.as_bytes());
         table(out, rows, style);
         out.push(b'\n');
     }
@@ -177,7 +184,11 @@ fn places(out: &mut Vec<u8>, blocking: &[Blocking], system: bool) {
     }
     if places.len() > SHOWN {
         let more = places.len() - SHOWN;
-        let _ = writeln!(out, "\nand {} (--output json)", counted(more as u64, "more place"));
+        let _ = writeln!(
+            out,
+            "\nand {} (--output json)",
+            counted(more as u64, "more place")
+        );
     }
     if idle > 0 {
         let _ = writeln!(

@@ -180,7 +180,7 @@ impl<'a> Row<'a> {
 
 /// Appends a text as it is shown, cut to `room` columns of the terminal; what is cut is its beginning, because the end
 /// of a function's name or of a path says more. Returns the columns taken.
-fn push_within(out: &mut Vec<u8>, text: &str, room: usize) -> usize {
+pub(super) fn push_within(out: &mut Vec<u8>, text: &str, room: usize) -> usize {
     let shown = foreign::shown(text);
     let width = columns(&shown);
     if width <= room {

@@ -9,12 +9,7 @@ pub fn time_of_day(unix_ns: u64, text: &mut [u8; WIDTH]) -> &str {
     let (seconds, ms) = (ms / 1_000 % 86_400, ms % 1_000);
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     *text = *b"00:00:00.000Z";
-    for (at, digits, value) in [
-        (0, 2, hours),
-        (3, 2, minutes),
-        (6, 2, seconds),
-        (9, 3, ms),
-    ] {
+    for (at, digits, value) in [(0, 2, hours), (3, 2, minutes), (6, 2, seconds), (9, 3, ms)] {
         let mut rest = value;
         for digit in text.iter_mut().skip(at).take(digits).rev() {
             *digit = b'0' + (rest % 10) as u8;

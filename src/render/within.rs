@@ -40,7 +40,11 @@ mod tests {
     fn the_time_is_said() {
         let said = |elapsed_ns, unix_ns| {
             let mut out = Vec::new();
-            Within { elapsed_ns, unix_ns }.heading(&mut out);
+            Within {
+                elapsed_ns,
+                unix_ns,
+            }
+            .heading(&mut out);
             String::from_utf8(out).unwrap()
         };
         let of = "since the observation began:\n";

@@ -4,14 +4,15 @@ pub mod json;
 
 use std::io::Write;
 
-use crate::model::foreign;
 use crate::model::histogram::Bar;
 use crate::model::histogram::Histogram;
 use crate::model::histogram::LifeTimes;
 use crate::model::histogram::Unseen;
 
 use crate::render::style::Style;
+use crate::render::table::INDENT;
 use crate::render::table::human_duration;
+use crate::render::table::push_within;
 use crate::render::within::Within;
 
 /// Stars of the longest bar where the terminal has room: the original's.
@@ -63,7 +64,15 @@ pub fn report(out: &mut Vec<u8>, times: &LifeTimes, within: &Within, style: Styl
     within.heading(out);
     if let Some(by_fn) = &times.by_fn {
         for (name, histogram) in by_fn {
-            let _ = writeln!(out, "   {}", foreign::shown(name));
+            out.resize(out.len() + INDENT, b' ');
+            push_within(
+                out,
+                name,
+                style
+                    .width
+                    .map_or(usize::MAX, |width| width.saturating_sub(INDENT)),
+            );
+            out.push(b'\n');
             text(out, histogram, style, false);
             out.push(b'\n');
         }
@@ -85,7 +94,7 @@ fn describe_unseen(text: &mut Vec<u8>, unseen: Unseen) {
     if unseen.unwatched > 0 {
         let _ = writeln!(
             text,
-            "   not counted: {} whose start function was found only by their exit, or is not watched",
+            "   not counted: {} whose start function is not watched, or was not yet",
             unseen.unwatched
         );
     }

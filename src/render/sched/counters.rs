@@ -21,9 +21,10 @@ const BAR: usize = 40;
 
 /// Whose times they are.
 const POPULATION: &str =
-    "   from runnable to running, of about one transition in eight of all goroutines, the
-   runtime's own included: after a collection its sweeper, which yields to itself
-   all the time, is most of them (--source probes tells those of the program)";
+    "   from runnable to running, of about one transition in eight of all goroutines,
+   the runtime's own included: after a collection its sweeper, which yields to
+   itself all the time, is most of them (--source probes tells those of the
+   program)";
 
 /// All of it, within this time, and an empty line.
 pub fn text(out: &mut Vec<u8>, scheduling: &Scheduling, within: &Within, style: Style) {

@@ -84,7 +84,9 @@ impl Fit {
         Self {
             places,
             style,
-            end: style.width.map_or(usize::MAX, |width| width.max(INDENT + 1)),
+            end: style
+                .width
+                .map_or(usize::MAX, |width| width.max(INDENT + 1)),
         }
     }
 
@@ -190,18 +192,12 @@ mod tests {
 
     #[test]
     fn the_highest_rank_goes_first() {
-        assert_eq!(
-            widths(&fit(38)),
-            [Some(10), Some(4), Some(8), Some(10)]
-        );
+        assert_eq!(widths(&fit(38)), [Some(10), Some(4), Some(8), Some(10)]);
         assert_eq!(widths(&fit(37)), [Some(18), Some(4), None, Some(10)]);
         assert_eq!(widths(&fit(28)), [Some(11), Some(4), Some(8), None]);
         assert_eq!(widths(&fit(26)), [Some(18), Some(4), None, None]);
         assert_eq!(widths(&fit(8)), [Some(5), None, None, None]);
-        assert_eq!(
-            widths(&fit(200)),
-            [Some(20), Some(4), Some(8), Some(12)]
-        );
+        assert_eq!(widths(&fit(200)), [Some(20), Some(4), Some(8), Some(12)]);
     }
 
     #[test]
