@@ -183,3 +183,24 @@ fn open(found: &Found, program: &Program) -> Result<Live> {
     }
     Ok(live)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_may_not_look_at_takes_one_short_line() {
+        let node = Node {
+            survey: Survey {
+                closed: vec![1],
+                ..Survey::default()
+            },
+            ..Node::default()
+        };
+        let said = node.shortcomings();
+        assert_eq!(
+            said,
+            ["whether one more process is of Go is not known (grtmon doctor --pid 1 says why)"]
+        );
+    }
+}

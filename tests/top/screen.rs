@@ -113,6 +113,24 @@ impl Screen {
         }
     }
 
+    /// Waits until this was written, wherever it has scrolled to.
+    pub(crate) fn wrote(&self, words: &str) {
+        let start = Instant::now();
+        loop {
+            let written = self.seen.lock().unwrap().written.clone();
+            if written.contains(words) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "no {words:?} in\n{written}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// As it looks.
+    pub(crate) fn text(&self) -> String {
+        self.seen.lock().unwrap().emulator.text()
+    }
+
     /// Presses keys, and waits for what they bring about.
     pub(crate) fn press(&mut self, keys: &str, words: &[&str]) {
         self.type_in(keys);

@@ -1,0 +1,123 @@
+//! What a dump says, and to whom it says no.
+
+use std::{io::Read, process::Command};
+
+use crate::{
+    busy,
+    common::{Build, command, fixture, grtmon, require_root_or_skip, toolchains},
+};
+
+#[test]
+fn a_state_that_there_is_not_is_refused_with_those_that_there_are() {
+    if !require_root_or_skip() {
+        return;
+    }
+    let target = busy();
+    let pid = target.pid_arg();
+    let seen = grtmon(&["dump", "--state", "foo", "--pid", &pid]);
+    assert_eq!(seen.status.code(), Some(1));
+    assert_eq!((seen.stdout.as_str(), seen.stderr.lines().count()), ("", 1));
+    for word in ["\"foo\"", "runnable", "leaked", "chan receive", "select"] {
+        assert!(seen.stderr.contains(word), "{}", seen.stderr);
+    }
+    // A part of what somebody could wait for, be there nobody who does.
+    for known in ["running", "Chan Rec", "select"] {
+        grtmon(&["dump", "--state", known, "--pid", &pid]).success();
+    }
+}
+
+#[test]
+fn goroutines_by_number() {
+    if !require_root_or_skip() {
+        return;
+    }
+    let target = busy();
+    let pid = target.pid_arg();
+    let of = |goids: &[&str]| {
+        let mut all = vec!["dump", "--pid", &pid];
+        goids.iter().for_each(|goid| all.extend(["--goid", goid]));
+        grtmon(&all)
+    };
+    // The first is the program's, the second one of the runtime's own.
+    let seen = of(&["1", "2"]).success().stdout;
+    let heads: Vec<&str> = seen
+        .lines()
+        .filter(|it| it.starts_with("goroutine "))
+        .collect();
+    assert!(
+        heads.len() == 2
+            && heads[0].starts_with("goroutine 1 ")
+            && heads[1].starts_with("goroutine 2 "),
+        "{seen}"
+    );
+    // All of its stack.
+    let second = seen.split("goroutine 2 ").nth(1).unwrap();
+    assert!(second.contains("runtime.gopark(...)"), "{seen}");
+
+    let seen = of(&["1", "999999999"]);
+    assert_eq!(seen.status.code(), Some(1));
+    assert!(seen.stdout.starts_with("goroutine 1 "), "{}", seen.stdout);
+    let said = "grtmon: there is no goroutine 999999999 in busy\n";
+    assert_eq!(seen.stderr, said);
+}
+
+/// `main.stays`, not what the compiler made of `go stays(never, n)`.
+#[test]
+fn start_functions_are_those_of_the_go_statement() {
+    if !require_root_or_skip() {
+        return;
+    }
+    let target = busy();
+    let pid = target.pid_arg();
+    let frame = grtmon(&["top", "--once", "--interval", "200ms", "--pid", &pid]).success();
+    assert!(frame.stdout.contains("main.stays"), "{}", frame.stdout);
+    assert!(!frame.stdout.contains("gowrap"), "{}", frame.stdout);
+    let dump = ["dump", "--all", "--output", "json", "--fn", "main.stays"];
+    let seen = grtmon(&[&dump[..], &["--pid", &pid]].concat())
+        .success()
+        .json();
+    let stay: Vec<&serde_json::Value> = seen
+        .iter()
+        .filter(|it| it["start"] == "main.stays")
+        .collect();
+    assert_eq!(stay.len(), 3, "{seen:?}");
+}
+
+/// The one by which `pprof` finds the program again.
+#[test]
+fn profiles_have_the_build_id() {
+    for toolchain in toolchains() {
+        let program = fixture(toolchain, Build::STRIPPED);
+        let target = crate::common::Fixture::start(&program, &["dump"]);
+        let output = command()
+            .args(["dump", "--output", "pprof", "--pid", &target.pid_arg()])
+            .output()
+            .unwrap();
+        let mut profile = Vec::new();
+        flate2::read::GzDecoder::new(&*output.stdout)
+            .read_to_end(&mut profile)
+            .unwrap();
+        let of_go = toolchain
+            .command()
+            .args(["tool", "buildid"])
+            .arg(&program)
+            .output();
+        let of_go = String::from_utf8(of_go.unwrap().stdout).unwrap();
+        let notes = Command::new("readelf")
+            .arg("-n")
+            .arg(&program)
+            .output()
+            .unwrap();
+        let notes = String::from_utf8(notes.stdout).unwrap();
+        let of_gnu = notes
+            .split("Build ID: ")
+            .nth(1)
+            .map(|it| it.lines().next().unwrap());
+        let expected = of_gnu.unwrap_or(of_go.trim());
+        assert!(!expected.is_empty());
+        let has = profile
+            .windows(expected.len())
+            .any(|it| it == expected.as_bytes());
+        assert!(has, "Go {}: no {expected}", toolchain.version);
+    }
+}
