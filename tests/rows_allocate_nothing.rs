@@ -115,11 +115,13 @@ fn rows_allocate_nothing() {
         colour: true,
         human: true,
         width: Some(80),
+        wide: false,
     };
     let tables = [
-        Table::new(Style::PLAIN, false),
-        Table::new(coloured, false),
-        Table::new(coloured, true),
+        Table::new(Style::PLAIN, false, None),
+        Table::new(Style::PLAIN.wide(true), true, None),
+        Table::new(coloured, false, None),
+        Table::new(coloured, true, Some(1_700_000_000_000_000_000)),
     ];
     let mut out = Vec::new();
     let mut place = String::new();
@@ -127,7 +129,7 @@ fn rows_allocate_nothing() {
         out.clear();
         for (event, names) in &events {
             goroutine::json::event(&mut out, event, *names, 1_700_000_000_000_000_000);
-            for table in tables {
+            for table in &tables {
                 table.row(&mut out, event, *names, &mut place);
             }
         }

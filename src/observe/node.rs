@@ -190,13 +190,8 @@ mod tests {
 
     #[test]
     fn what_one_may_not_look_at_takes_one_short_line() {
-        let node = Node {
-            survey: Survey {
-                closed: vec![1],
-                ..Survey::default()
-            },
-            ..Node::default()
-        };
+        let mut node = Node::default();
+        node.survey.closed = vec![1];
         let said = node.shortcomings();
         assert_eq!(
             said,
