@@ -5,6 +5,7 @@ use crate::go::needs;
 use crate::go::process::verify::Report;
 use crate::go::provenance::Provenance;
 use crate::go::provenance::Witness;
+use crate::model::human::counted;
 use crate::model::report::Detail;
 use crate::model::report::Section;
 use crate::model::report::Verdict;
@@ -23,8 +24,8 @@ pub(super) fn add_command(
     let fields = provenances(needs::fields(needs::of(name)), checked);
     let confirmed = fields.iter().filter(|it| it.is_confirmed()).count();
     let count = match fields.len() {
-        all if all == confirmed => format!("{all} fields, all confirmed"),
-        all => format!("{all} fields, {confirmed} confirmed"),
+        all if all == confirmed => format!("{}, all confirmed", counted(all as u64, "field")),
+        all => format!("{}, {confirmed} confirmed", counted(all as u64, "field")),
     };
     let verdict = match lacks.is_empty() {
         true => Verdict::Fine,

@@ -13,6 +13,7 @@ use crate::cli::DumpOutput;
 use crate::go::Binary;
 use crate::go::ReadError;
 use crate::go::layout::Layout;
+use crate::go::process::build_id::build_id;
 use crate::go::process::g;
 use crate::go::process::goroutines::GoroutineReader;
 use crate::model::dump::Dump;
@@ -217,13 +218,13 @@ impl<'a> Show<'a> {
         self.require_all(dump)?;
         if chosen.unknown_times > 0 {
             output::note(&format!(
-                "left out, as since when is not known: {} that fewer than two garbage collections have seen waiting",
+                "left out: {} waiting, not known since when, as fewer than two garbage collections have seen that",
                 counted(chosen.unknown_times, "goroutine")
             ));
         }
         if chosen.possible > 0 {
             output::note(&format!(
-                "left out, as possibly not waiting that long: {} whose wait began between two garbage collections, one before and one after that time",
+                "left out: {} that may have been waiting that long, or not: since some time between two garbage collections, one before and one after that time",
                 counted(chosen.possible, "goroutine")
             ));
         }
@@ -310,7 +311,7 @@ impl<'a> Show<'a> {
             .at_ns
             .zip(self.unix_offset_ns)
             .and_then(|(ns, offset)| u64::try_from(i128::from(ns) + offset).ok());
-        let build_id = self.binary.build_id();
+        let build_id = build_id(self.binary);
         Profile::new(self.name, build_id.as_deref(), self.binary.text(), unix_ns)
     }
 

@@ -14,7 +14,6 @@ mod common;
 #[allow(dead_code, reason = "top's tests use the rest")]
 mod emulator;
 #[path = "../top/screen.rs"]
-#[allow(dead_code, reason = "top's tests use the rest")]
 mod screen;
 
 mod dumps;

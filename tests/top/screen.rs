@@ -1,4 +1,5 @@
 //! A pseudo-terminal with grtmon on it.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::{
     fs::File,

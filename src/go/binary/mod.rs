@@ -1,6 +1,5 @@
 //! A Go binary: the image and the few facts that everything else starts from.
 
-mod build_id;
 pub mod buildinfo;
 pub mod implied;
 pub mod moduledata;

@@ -152,7 +152,7 @@ pub(in crate::go) fn build_ids(file: &[u8]) -> [Option<&[u8]>; 2] {
 }
 
 /// GNU's build id among these notes.
-pub(in crate::go) fn gnu_build_id(found: &[u8]) -> Option<&[u8]> {
+pub(super) fn gnu_build_id(found: &[u8]) -> Option<&[u8]> {
     let mut all = notes(found).into_iter();
     all.find_map(|note| ((note.name, note.kind) == GNU_BUILD_ID).then_some(note.content))
 }

@@ -2,9 +2,10 @@
 
 mod block;
 mod bubbles;
+pub mod build_id;
 mod copies;
 pub mod core_file;
-pub(in crate::go) mod core_notes;
+mod core_notes;
 pub mod g;
 pub mod gc_record;
 pub mod goroutines;

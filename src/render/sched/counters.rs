@@ -214,7 +214,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("without 7 zeros"), "{text}");
-        assert!(text.contains("the\n   runtime's own included"), "{text}");
+        assert!(text.contains("\n   the runtime's own included"), "{text}");
         assert!(text.contains("pauses for the collector  ?"), "{text}");
         assert!(text.contains("1.50µs in all"), "{text}");
         assert!(

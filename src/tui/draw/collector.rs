@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::model::gc::GcEvent;
+use crate::model::human::counted;
 use crate::model::human::duration;
 use crate::model::human::human_bytes;
 use crate::model::top::Probes;
@@ -35,7 +36,7 @@ pub(super) fn draw(look: Look, view: &ProcessView, area: Rect, buffer: &mut Buff
     let mut facts = vec![
         state(panel, 'g'),
         since_set(panel),
-        format!("{} events", seen.events_in_all),
+        counted(seen.events_in_all, "event"),
     ];
     if seen.events_lost > 0 {
         facts.push(format!("{} lost", seen.events_lost));

@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::model::foreign;
 use crate::model::human::compact;
+use crate::model::human::counted;
 use crate::model::human::uptime;
 use crate::tui::choices::End;
 use crate::tui::look::Look;
@@ -43,7 +44,10 @@ pub(super) fn draw(
     if let Some(point) = point {
         facts.push(format!("CPU {}", cpu(point.cpu)));
         facts.push(format!("{} P", point.processors));
-        facts.push(format!("{} threads", known(point.threads)));
+        facts.push(match point.threads {
+            Some(threads) => counted(threads, "thread"),
+            None => "? threads".to_owned(),
+        });
         facts.push(format!("{} runnable", known(point.runnable)));
     }
     // The last ones are left out where there is no room for them, and before that the end of the name.

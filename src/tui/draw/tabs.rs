@@ -10,6 +10,7 @@ use ratatui::widgets::Widget;
 
 use crate::model::cost::Cost;
 use crate::model::human::compact;
+use crate::model::human::counted;
 use crate::model::human::duration;
 use crate::model::top::Probes;
 use crate::model::top::Running;
@@ -99,7 +100,7 @@ pub(super) fn since_set(panel: &Panel) -> String {
     let whole = cost.whole;
     let each = whole.per_hit_ns();
     let each = each.map_or("?".to_owned(), |ns| duration(ns as u64));
-    format!("{} hits of about {each}", whole.hits)
+    format!("{} of about {each}", counted(whole.hits, "hit"))
 }
 
 /// `2m`: how long.
