@@ -18,7 +18,6 @@ use std::fs::File;
 use std::io::PipeReader;
 use std::io::PipeWriter;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -44,6 +43,7 @@ use super::descriptor_path;
 use super::file_id::FileId;
 use super::lease::Asked;
 use super::lease::Lease;
+use super::opened::Opened;
 use super::signals;
 
 /// How often the file is looked at, in ms. For what is not told: a change below an overlay, or on another machine.
@@ -80,7 +80,7 @@ pub struct Guard {
 }
 
 struct Shared {
-    file: Arc<File>,
+    file: Opened,
     as_read: FileId,
     contents: Mutex<Contents>,
     happened: Happened,
@@ -110,7 +110,7 @@ impl Guard {
     ///
     /// # Errors
     /// It is not, or somebody writes to it now.
-    pub(super) fn set(file: &Arc<File>, as_read: FileId, happened: &Happened) -> Result<Self> {
+    pub(super) fn set(file: &Opened, as_read: FileId, happened: &Happened) -> Result<Self> {
         let shared = Arc::new(Shared::new(file, as_read, happened)?);
         let (until, end) = std::io::pipe().context("cannot make a pipe")?;
         let (ready, is_ready) = bounded(1);
@@ -180,16 +180,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    fn new(file: &Arc<File>, as_read: FileId, happened: &Happened) -> Result<Self> {
-        let mut head = vec![0; HEAD];
-        let size = file.read_at(&mut head, 0).context("cannot read a file")?;
-        head.truncate(size);
+    fn new(file: &Opened, as_read: FileId, happened: &Happened) -> Result<Self> {
+        let size = usize::try_from(as_read.size()).unwrap_or(HEAD);
+        let mut head = vec![0; HEAD.min(size)];
+        file.read_exact_at(&mut head, 0)
+            .context("cannot read a file")?;
         let contents = Contents {
             held: as_read,
             read: BTreeMap::from([(0, head.into())]),
         };
         Ok(Self {
-            file: Arc::clone(file),
+            file: file.clone(),
             as_read,
             contents: Mutex::new(contents),
             happened: Arc::clone(happened),
@@ -239,14 +240,21 @@ impl Shared {
 
     /// Takes a lease, or else watches; nobody writes to the file then, and it is as it was read.
     fn begin(&self) -> Result<(Option<Lease<'_>>, Option<Inotify>)> {
-        let (lease, watch) = match Lease::ask(&self.file).context("cannot guard a file")? {
+        let file = self.file.file();
+        // Of one that is far neither is to be had but from its server.
+        let asked = match self.file.is_far() {
+            true => Asked::Refused,
+            false => Lease::ask(file).context("cannot guard a file")?,
+        };
+        let (lease, watch) = match asked {
             Asked::Held(lease) => (Some(lease), None),
-            Asked::Refused => (None, watch(&self.file)),
+            Asked::Refused if self.file.is_far() => (None, None),
+            Asked::Refused => (None, watch(file)),
             Asked::Written => bail!(
                 "somebody has the file open to write to it: probes would be in the way of what it becomes; start again when it is complete"
             ),
         };
-        let now = FileId::of(&self.file).context("cannot look at a file")?;
+        let now = self.file.now().context("cannot look at a file")?;
         if !now.has_same_contents_for_sure(&self.as_read) {
             bail!("the file changed while it was read; start again");
         }
@@ -254,7 +262,7 @@ impl Shared {
     }
 
     fn has_changed(&self) -> bool {
-        let Ok(now) = FileId::of(&self.file) else {
+        let Ok(now) = self.file.now() else {
             return false;
         };
         let mut contents = lock(&self.contents);
@@ -313,6 +321,7 @@ mod tests {
     use super::*;
 
     use std::fs;
+    use std::os::unix::fs::FileExt;
     use std::path::PathBuf;
     use std::sync::atomic::AtomicBool;
     use std::sync::atomic::Ordering;
@@ -328,8 +337,8 @@ mod tests {
         }
 
         fn guard(&self, happened: &Happened) -> Guard {
-            let file = Arc::new(File::open(&self.0).unwrap());
-            set(&file, FileId::of(&file).unwrap(), happened).unwrap()
+            let file = Opened::near(File::open(&self.0).unwrap());
+            set(&file, file.now().unwrap(), happened).unwrap()
         }
     }
 
@@ -340,7 +349,7 @@ mod tests {
     }
 
     /// What was open for writing in this process still is, for a moment, in a process that another test has just started.
-    fn set(file: &Arc<File>, as_read: FileId, happened: &Happened) -> Result<Guard> {
+    fn set(file: &Opened, as_read: FileId, happened: &Happened) -> Result<Guard> {
         for _ in 0..1000 {
             match Guard::set(file, as_read, happened) {
                 Err(why) if why.to_string().contains("open to write") => {
@@ -393,8 +402,8 @@ mod tests {
     fn who_comes_too_late_is_refused() {
         let scratch = Scratch::new("late");
         let writer = File::options().append(true).open(&scratch.0).unwrap();
-        let file = Arc::new(File::open(&scratch.0).unwrap());
-        let as_read = FileId::of(&file).unwrap();
+        let file = Opened::near(File::open(&scratch.0).unwrap());
+        let as_read = file.now().unwrap();
         let happened = Happened::default();
         let said = format!("{:#}", Guard::set(&file, as_read, &happened).unwrap_err());
         assert!(said.contains("open to write"), "{said}");
@@ -409,12 +418,12 @@ mod tests {
     fn contents_decide_not_times() {
         let scratch = Scratch::new("times");
         fs::write(&scratch.0, [7; 9000]).unwrap();
-        let file = Arc::new(File::open(&scratch.0).unwrap());
-        let as_read = FileId::of(&file).unwrap();
+        let file = Opened::near(File::open(&scratch.0).unwrap());
+        let as_read = file.now().unwrap();
         let shared = Shared::new(&file, as_read, &Happened::default()).unwrap();
         let code: Box<[u8]> = Box::new([7; 16]);
         lock(&shared.contents).read.insert(8000, code);
-        let modified = file.metadata().unwrap().modified().unwrap();
+        let modified = file.file().metadata().unwrap().modified().unwrap();
         let writer = File::options().write(true).open(&scratch.0).unwrap();
         // touch
         writer

@@ -3,6 +3,7 @@
 mod absence;
 mod aside;
 mod aside_process;
+mod attributes;
 mod budget;
 pub mod checked;
 pub mod child;
@@ -13,6 +14,7 @@ pub mod code_in_memory;
 pub mod core_dump;
 pub mod cpu;
 mod extent;
+mod far;
 mod fault;
 mod file_id;
 mod follow;
@@ -30,6 +32,7 @@ pub mod memory;
 mod memory_file;
 pub mod namespace;
 mod open;
+mod opened;
 pub mod own_code;
 mod patience;
 mod plugins;
@@ -48,7 +51,6 @@ mod within;
 pub mod witness;
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,6 +73,7 @@ use self::process::Running;
 
 pub use self::open::descriptor_path;
 pub use self::open::open_regular;
+use self::opened::Opened;
 pub use self::program_file::ProgramFile;
 
 /// What the user asked to observe.
@@ -243,10 +246,7 @@ fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
         .filter_map(|(file, processes)| Some((file, processes.first()?.clone(), processes)))
         .map(|(file, first, processes)| {
             let target = Target::read(file, &first.exe(), Scope::Only(processes.clone()));
-            let mut target = target.map_err(|why| match within::find(first.pid) {
-                Some(within) if is_no_go(&why) => anyhow::anyhow!(within.advice(first.pid)),
-                _ => why.context(format!("cannot observe process {}", first.pid)),
-            })?;
+            let mut target = target.map_err(|why| cannot_use(first.pid, why))?;
             target.name = first.shown_name();
             // What a process runs now may not be what was opened.
             match processes.iter().find(|process| !target.is_run_by(process)) {
@@ -266,8 +266,22 @@ fn is_no_go(why: &anyhow::Error) -> bool {
     why.is_some_and(|why| matches!(why, GoError::NotGo(None) | GoError::NotElf(_)))
 }
 
+fn cannot_use(pid: i32, why: anyhow::Error) -> anyhow::Error {
+    if far::is_silence(&why) {
+        return closed::silence(pid);
+    }
+    let within = is_no_go(&why).then(|| within::find(pid)).flatten();
+    match within {
+        Some(within) => anyhow::anyhow!(within.advice(pid)),
+        None => why.context(format!("cannot observe process {pid}")),
+    }
+}
+
 fn cannot_open(pid: i32, error: anyhow::Error) -> anyhow::Error {
     let system = error.root_cause().downcast_ref::<std::io::Error>();
+    if far::is_silence(&error) {
+        return closed::silence(pid);
+    }
     match system.map(std::io::Error::kind) {
         Some(std::io::ErrorKind::PermissionDenied) => closed::reason(pid),
         Some(std::io::ErrorKind::NotFound) => anyhow::anyhow!(
@@ -279,22 +293,16 @@ fn cannot_open(pid: i32, error: anyhow::Error) -> anyhow::Error {
 
 /// Maps the file of a program into memory: one that can be looked through.
 fn map_program(path: &Path) -> Result<MappedFile> {
-    let bytes = map(path)?;
-    bytes
-        .require_contents()
-        .with_context(|| format!("cannot use {}", path.display()))?;
-    Ok(bytes)
-}
-
-/// Maps a file into memory.
-fn map(path: &Path) -> Result<MappedFile> {
     let file = open_file(path)?;
-    MappedFile::new(&file).with_context(|| format!("cannot map {}", path.display()))
+    let shown = path.display();
+    file.require_contents()
+        .with_context(|| format!("cannot use {shown}"))?;
+    file.map().with_context(|| format!("cannot map {shown}"))
 }
 
 /// Opens a file; says so if it lies where only another user may read.
-fn open_file(path: &Path) -> Result<File> {
-    open_regular(path).map_err(|why| {
+fn open_file(path: &Path) -> Result<Opened> {
+    Opened::open(path).map_err(|why| {
         let denied = why.downcast_ref::<std::io::Error>();
         let denied = denied.is_some_and(|it| it.kind() == std::io::ErrorKind::PermissionDenied);
         let obstacle = if denied {
@@ -312,10 +320,9 @@ fn open_file(path: &Path) -> Result<File> {
 /// Reads a program, which was found at `path`.
 fn read(file: &ProgramFile, path: &Path) -> Result<Binary> {
     let shown = path.display();
+    let contents = file.file().require_contents();
+    contents.with_context(|| format!("cannot use {shown}"))?;
     let bytes = file.map().with_context(|| format!("cannot map {shown}"))?;
-    bytes
-        .require_contents()
-        .with_context(|| format!("cannot use {shown}"))?;
     Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))
 }
 
