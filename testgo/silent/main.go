@@ -2,10 +2,10 @@
 // is this program, says nothing when it is asked for contents; or userfaultfd(2) is to fill it, and does not. It is no
 // memory that the other uses itself. Both end with this one's standard input, and the readers that wait are let go.
 //
-// Usage: silent memory|command|fault|stack|program|half|served DIRECTORY. `memory` and `fault`: runtime.allgs says that it lies there.
-// `stack`: a part of one goroutine's stack, as by userfaultfd(2), and nothing else. `command`: the command line does.
-// `program`: the file that is run does. `half`: of that file the second half does. `served`:
-// nothing does, that file is answered for to the end.
+// Usage: silent memory|command|fault|stack|program|half|served DIRECTORY. `memory` and `fault`: runtime.allgs says that it
+// lies there. `stack`: a part of one goroutine's stack, as by userfaultfd(2), and nothing else. `command`: the command line
+// does. `program`: the file that is run does. `half`: of that file the second half does. `served`: nothing does, that file is
+// answered for to the end.
 package main
 
 import (
