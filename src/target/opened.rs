@@ -16,6 +16,7 @@ use nix::sys::statfs::fstatfs;
 use super::extent;
 use super::far;
 use super::file_id::FileId;
+use super::fuse;
 use super::mapped::MappedFile;
 use super::open;
 
@@ -26,6 +27,25 @@ pub struct Opened {
     file: Arc<File>,
     /// What is in one that is far, once it has been read.
     far: Option<Arc<OnceLock<Arc<Mmap>>>>,
+}
+
+/// Opens the file of a program; says so if it lies where only another user may read.
+///
+/// # Errors
+/// As [`Opened::open`].
+pub(super) fn open_program(path: &Path) -> Result<Opened> {
+    Opened::open(path).map_err(|why| {
+        let denied = why.downcast_ref::<io::Error>();
+        let denied = denied.is_some_and(|it| it.kind() == io::ErrorKind::PermissionDenied);
+        let obstacle = match denied {
+            true => fuse::obstacle_of_file(path),
+            false => None,
+        };
+        match obstacle {
+            Some(obstacle) => why.context(obstacle),
+            None => why,
+        }
+    })
 }
 
 impl Opened {
