@@ -66,6 +66,38 @@ fn memory_that_never_answers() {
     }
 }
 
+/// Where there are no counters to be had, nothing is probed unasked: `gm` says what that would cost, and how it is asked for.
+#[test]
+fn probes_are_offered_where_counters_are_silent() {
+    let Some(target) = silent("memory") else {
+        return;
+    };
+    let pid = target.pid.to_string();
+    let run = |source: &[&str]| {
+        grtmon_within(
+            ROOM,
+            &[&["gm", "--duration", "100ms", "--pid", &pid][..], source].concat(),
+        )
+    };
+    let output = run(&[]);
+    let offer = "--source probes counts without them, which takes the process about ";
+    refused(
+        &output,
+        &[&pid, "does not answer", offer, " µs of CPU time"],
+    );
+    assert!(!output.stderr.contains("Tracing"), "{}", output.stderr);
+    // Who wants counters is not told of anything else.
+    let output = run(&["--source", "counters"]);
+    refused(&output, &[&pid, "does not answer"]);
+    assert!(!output.stderr.contains("probes"), "{}", output.stderr);
+    let output = run(&["--source", "probes"]).success();
+    assert!(
+        output.stderr.starts_with("Tracing allocations"),
+        "{}",
+        output.stderr
+    );
+}
+
 /// Of one goroutine's stack a part is to be filled by userfaultfd: the process runs on, and nothing else is said of it.
 #[test]
 fn a_stack_that_never_answers() {
