@@ -18,12 +18,26 @@ pub struct TargetArgs {
     /// A running process (repeatable)
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub pid: Vec<i32>,
+    /// With --pid: also what that process has started, as the server below `sh -c`; Go programs only
+    #[arg(long, requires = "pid")]
+    pub children: bool,
     /// Every process that runs this file, now and later
     #[arg(short, long, value_name = "FILE")]
     pub binpath: Option<PathBuf>,
     /// Start this command and observe it from its first instruction
     #[arg(last = true, value_name = "COMMAND", hide = true)]
     pub command: Vec<OsString>,
+}
+
+/// Processes that are read.
+#[derive(Debug, Clone, Args)]
+pub struct Processes {
+    /// A running process (repeatable)
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Vec<i32>,
+    /// Also what that process has started, as the server below `sh -c`; Go programs only
+    #[arg(long, requires = "pid")]
+    pub children: bool,
 }
 
 /// How long, and in what form.

@@ -14,6 +14,7 @@ mod contents;
 pub mod core_dump;
 pub mod cpu;
 mod extent;
+pub mod family;
 mod fault;
 mod file_id;
 mod follow;

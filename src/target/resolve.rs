@@ -18,6 +18,7 @@ use super::Target;
 use super::aside;
 use super::child::Waiting;
 use super::closed;
+use super::family;
 use super::namespace;
 use super::process;
 use super::process::ProcessId;
@@ -32,6 +33,8 @@ pub enum Selection {
     File(PathBuf),
     /// These processes.
     Pids(Vec<i32>),
+    /// Those among these processes, and all that they have started, that run a Go program now.
+    Families(Vec<i32>),
     /// A command, from its first instruction to its end.
     Command(Vec<OsString>),
 }
@@ -64,6 +67,10 @@ pub fn resolve_telling(selection: &Selection, tell: &dyn Fn(&str)) -> Result<Res
         }
         Selection::Pids(pids) => Ok(Resolved {
             targets: by_binary(pids)?,
+            command: None,
+        }),
+        Selection::Families(pids) => Ok(Resolved {
+            targets: by_binary(&family::go_processes(pids)?)?,
             command: None,
         }),
         Selection::Command(command) => {

@@ -86,6 +86,16 @@ impl Target {
         }
     }
 
+    /// The same program, of which this process only is meant.
+    pub fn with_only(&self, process: &ProcessId) -> Self {
+        Self {
+            program: Arc::clone(&self.program),
+            name: process.shown_name(),
+            scope: Scope::Only(vec![process.clone()]),
+            begun: self.begun,
+        }
+    }
+
     /// Its process has not begun to run: it was followed to its first instruction.
     pub(super) fn not_begun(&mut self) {
         self.begun = false;
