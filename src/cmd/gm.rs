@@ -78,7 +78,7 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
     let command = Gm {
         json: args.common.output == cli::Output::Json,
         all: args.all,
-        began: Instant::now(),
+        began: None,
         ended: None,
         output: Output::observing()?,
     };
@@ -88,7 +88,7 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
     };
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,
@@ -99,7 +99,7 @@ struct Gm {
     json: bool,
     /// Size classes in which nothing was allocated are shown too.
     all: bool,
-    began: Instant,
+    began: Option<Instant>,
     /// When the probes were taken away.
     ended: Option<Instant>,
     output: Output,
@@ -124,7 +124,7 @@ impl Observation for Gm {
     }
 
     fn opened(&mut self, _all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {
-        self.began = Instant::now();
+        self.began.get_or_insert_with(Instant::now);
         Ok(())
     }
 
@@ -161,10 +161,8 @@ impl Gm {
         event: &str,
         account: Option<&Account>,
     ) -> Result<()> {
-        let elapsed = match self.ended {
-            Some(ended) => ended.saturating_duration_since(self.began),
-            None => self.began.elapsed(),
-        };
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        let elapsed = ended.saturating_duration_since(self.began.unwrap_or(ended));
         let mut all = Allocations::default();
         for one in observed {
             all.merge(&one.probes.allocations()?);

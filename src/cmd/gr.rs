@@ -21,7 +21,6 @@ use crate::probe::Probes;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
-use crate::probe::method::Method;
 use crate::probe::place::Place;
 use crate::target::Target;
 use crate::target::checked::Checked;
@@ -61,7 +60,7 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     };
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,
@@ -205,11 +204,9 @@ impl Observation for Gr {
         GrProbes::attach(target, plan, &self.options, place)
     }
 
-    fn ready(&mut self, all: &mut [Observed<'_>], _method: Method) -> Result<()> {
-        for one in all {
-            one.probes
-                .learn(one.target, one.own.elders.starts.iter().copied())?;
-        }
+    fn prepare(&mut self, one: &mut Observed<'_>) -> Result<()> {
+        let starts = one.own.elders.starts.iter().copied();
+        one.probes.learn(one.target, starts)?;
         Ok(())
     }
 
