@@ -9,9 +9,9 @@
 
 mod common;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
 
-use common::{Build, Fixture, Toolchain, fixture, toolchains};
+use common::{Build, Fixture, Toolchain, binary, fixture, toolchains};
 use grtmon::go::{
     Anatomy, Binary,
     elf::image::Machine,
@@ -27,10 +27,6 @@ use grtmon::target::{
     Selection, resolve,
     witness::{Counted, Witness},
 };
-
-fn binary(path: &Path) -> Binary {
-    Binary::parse(fs::read(path).unwrap()).unwrap()
-}
 
 /// The builds in which much is inlined, of the toolchains that can.
 fn with_profile(check: impl Fn(&Toolchain, Build, &Binary)) {
