@@ -16,14 +16,8 @@ fn one_goroutine_that_is_listed_16_million_times() {
     let output = grtmon_within(ROOM, &["dump", "--pid", &target.pid_arg()]);
     // Of so many equal ones not even the numbers are believed.
     refused(&output, &["cannot read the goroutines"]);
-    // Others are none the worse: `ps` gives each only so much.
-    let output = grtmon_within(ROOM, &["ps", "--output", "json"]).success();
-    ended_in_words(&output);
-    let rows = output.json();
-    let row = rows.iter().find(|row| row["pid"] == target.pid()).unwrap();
-    assert!(row["goroutines"].is_null(), "{row}");
-    let why = row["unread"].as_str().unwrap();
-    assert!(why.contains("takes more"), "{why}");
+    // Others are none the worse.
+    ended_in_words(&grtmon_within(ROOM, &["ps"]).success());
     let output = grtmon_within(ROOM, &["stat", "--count", "1", "--pid", &target.pid_arg()]);
     ended_in_words(&output);
 }
