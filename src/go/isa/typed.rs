@@ -46,11 +46,11 @@ pub struct Access {
 #[derive(Debug)]
 pub struct Known<'k> {
     /// The structures that its arguments point to, by register.
-    pub arguments: Vec<Option<&'static str>>,
+    pub arguments: &'k [Option<&'static str>],
     /// Variables that are structures, by address, each with its end.
-    pub(in crate::go) globals: Vec<(Range<u64>, &'static str)>,
+    pub(in crate::go) globals: &'k [(Range<u64>, &'static str)],
     /// What the members point to that are pointers, by structure and offset.
-    pub(in crate::go) pointees: HashMap<(&'static str, u32), &'static str>,
+    pub(in crate::go) pointees: &'k HashMap<(&'static str, u32), &'static str>,
     /// What functions return, by entry.
     pub(in crate::go) results: &'k HashMap<u64, &'static str>,
     /// Code of functions that keep registers.

@@ -29,7 +29,7 @@ pub struct FuncTable<'i> {
     pub(in crate::go) quantum: u8,
     text: u64,
     pub(in crate::go) funcdata: Option<u64>,
-    names: &'i [u8],
+    pub(in crate::go) names: &'i [u8],
     units: &'i [u8],
     files: &'i [u8],
     pub(in crate::go) pcs: &'i [u8],

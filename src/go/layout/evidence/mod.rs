@@ -19,15 +19,17 @@ use std::ops::Range;
 use super::globals::Globals;
 use crate::go::elf::image::Machine;
 use crate::go::isa::typed::Known;
-use crate::go::isa::{amd64, arm64};
+use crate::go::isa::{amd64, arm64, code::Code, walk};
 use crate::go::layout::{Fact, Field, Layout};
+use crate::go::site::body::Body;
 use crate::go::site::go_statements;
 use crate::go::site::runtime_functions::Runtime;
 
 pub use pointers::{STRUCTURES, structure};
-pub use shapes::{Shape, Shapes, Signature, labels};
+pub use shapes::{Shape, Shapes, Signature, Touch, labels};
 
 use pointers::pointee;
+use shapes::members;
 
 /// How often is begun anew because a pointer turned out to lie elsewhere.
 const ROUNDS: usize = 3;
@@ -86,25 +88,23 @@ impl<'r, 'b> Witnesses<'r, 'b> {
 
     /// What a function does to each structure, if it has code of its own.
     pub fn shapes(&self, function: &str, signature: &Signature) -> Vec<(Shape, Vec<u32>)> {
-        let Ok(body) = self.runtime.body(function) else {
-            return Vec::new();
-        };
+        let body = self.runtime.find(function);
+        body.map(|body| self.shapes_in(body.code(), signature))
+            .unwrap_or_default()
+    }
+
+    /// The same of code that is decoded.
+    fn shapes_in(&self, code: &Code<'_>, signature: &Signature) -> Vec<(Shape, Vec<u32>)> {
         let known = Known {
-            arguments: signature.arguments.clone(),
-            globals: self.globals.clone(),
-            pointees: self.pointees.clone(),
+            arguments: &signature.arguments,
+            globals: &self.globals,
+            pointees: &self.pointees,
             results: &self.results,
             keeping: &self.keeping,
         };
         shapes::of(&match self.machine() {
-            Machine::X86_64 => crate::go::isa::walk::accesses(
-                amd64::typing::Typing::default(),
-                body.code(),
-                &known,
-            ),
-            Machine::Aarch64 => {
-                crate::go::isa::walk::accesses(arm64::typing::Typing, body.code(), &known)
-            }
+            Machine::X86_64 => walk::accesses(amd64::typing::Typing::default(), code, &known),
+            Machine::Aarch64 => walk::accesses(arm64::typing::Typing, code, &known),
         })
     }
 }
@@ -155,14 +155,23 @@ pub fn derive_by(
     let (mut found, mut doubts) = (BTreeMap::new(), BTreeMap::new());
     for _ in 0..ROUNDS {
         let mut votes: BTreeMap<Field, BTreeMap<u32, Votes<'_>>> = BTreeMap::new();
-        for (function, signature) in shapes.telling() {
-            for (shape, offsets) in witnesses.shapes(function, signature) {
-                for (field, offset) in shapes.members(function, signature, &shape, &offsets) {
+        // A function that is known by several signatures is decoded once.
+        let mut last: Option<(&str, Option<Body<'_>>)> = None;
+        for (function, signature, known) in shapes.known() {
+            let body = match last.take() {
+                Some((name, body)) if name == function => body,
+                _ => runtime.find(function),
+            };
+            let code = body.as_ref().map(Body::code);
+            let seen = code.map(|code| witnesses.shapes_in(code, signature));
+            for (shape, offsets) in seen.into_iter().flatten() {
+                for (field, offset) in members(known, &shape, &offsets) {
                     let votes = votes.entry(field).or_default().entry(offset).or_default();
                     votes.functions.push(function);
                     votes.touches += shape.touches.len();
                 }
             }
+            last = Some((function, body));
         }
         found = BTreeMap::new();
         doubts = BTreeMap::new();

@@ -42,8 +42,31 @@ impl fmt::Display for Signature {
 pub struct Shape {
     /// The structure.
     pub structure: &'static str,
-    /// `8r`, `4w`, `0a`.
-    pub touches: Vec<String>,
+    /// Each member, in order.
+    pub touches: Vec<Touch>,
+}
+
+/// How a member is touched first: `8r`, `4w`, `0a`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Touch {
+    /// Bytes read or written.
+    pub width: u8,
+    /// As [`Access::how`].
+    pub how: char,
+}
+
+impl Touch {
+    fn parse(word: &str) -> Option<Self> {
+        let (at, how) = word.char_indices().next_back()?;
+        let width = word.get(..at)?.parse().ok()?;
+        Some(Self { width, how })
+    }
+}
+
+impl fmt::Display for Touch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.width, self.how)
+    }
 }
 
 /// The shapes in a list of accesses, and the offsets of their members.
@@ -59,7 +82,8 @@ pub(super) fn of(accesses: &[Access]) -> Vec<(Shape, Vec<u32>)> {
             for access in of_it.filter(is_member) {
                 if !offsets.contains(&access.at.offset) {
                     offsets.push(access.at.offset);
-                    touches.push(format!("{}{}", access.width, access.how));
+                    let Access { width, how, .. } = *access;
+                    touches.push(Touch { width, how });
                 }
             }
             let shape = Shape { structure, touches };
@@ -68,7 +92,8 @@ pub(super) fn of(accesses: &[Access]) -> Vec<(Shape, Vec<u32>)> {
         .collect()
 }
 
-type Known = BTreeMap<Shape, Vec<Option<Field>>>;
+/// The shapes of one function, each with its members.
+pub(super) type Known = BTreeMap<Shape, Vec<Option<Field>>>;
 
 /// All shapes that are known.
 #[derive(Debug, Default, Clone)]
@@ -103,11 +128,10 @@ impl Shapes {
             let wrong = || format!("not a line of the list of shapes: {line}");
             if let Some((head, members)) = line.split_once(": ") {
                 let mut words = head.split(' ');
-                let name = words.next().and_then(named).ok_or_else(wrong)?;
-                let shape = Shape {
-                    structure: name,
-                    touches: words.map(str::to_owned).collect(),
-                };
+                let structure = words.next().and_then(named).ok_or_else(wrong)?;
+                let touches = words.map(Touch::parse).collect::<Option<_>>();
+                let touches = touches.ok_or_else(wrong)?;
+                let shape = Shape { structure, touches };
                 let members = members.split(' ').map(|name| fields.get(name).copied());
                 let known: &mut Known = shapes
                     .functions
@@ -184,8 +208,14 @@ impl Shapes {
 
     /// The functions that have a shape.
     pub fn telling(&self) -> impl Iterator<Item = (&str, &Signature)> {
+        let all = self.known();
+        all.map(|(name, signature, _)| (name, signature))
+    }
+
+    /// The same with their shapes.
+    pub(super) fn known(&self) -> impl Iterator<Item = (&str, &Signature, &Known)> {
         let all = self.functions.iter().filter(|(_, known)| !known.is_empty());
-        all.map(|((name, signature), _)| (name.as_str(), signature))
+        all.map(|((name, signature), known)| (name.as_str(), signature, known))
     }
 
     /// The functions, each with what it takes and returns.
@@ -206,13 +236,20 @@ impl Shapes {
         let known = self
             .functions
             .get(&(function.to_owned(), signature.clone()));
-        let members = known.and_then(|known| known.get(shape));
-        let members = members.map(Vec::as_slice).unwrap_or_default();
-        let found = members.iter().zip(offsets);
-        found
-            .filter_map(|(field, offset)| Some(((*field)?, *offset)))
-            .collect()
+        let found = known.map(|known| members(known, shape, offsets));
+        found.into_iter().flatten().collect()
     }
+}
+
+/// The members of a shape, with their offsets.
+pub(super) fn members(
+    known: &Known,
+    shape: &Shape,
+    offsets: &[u32],
+) -> impl Iterator<Item = (Field, u32)> {
+    let members = known.get(shape).map(Vec::as_slice).unwrap_or_default();
+    let found = members.iter().zip(offsets);
+    found.filter_map(|(field, offset)| Some(((*field)?, *offset)))
 }
 
 impl fmt::Display for Shapes {
@@ -220,7 +257,11 @@ impl fmt::Display for Shapes {
         for ((name, signature), known) in &self.functions {
             writeln!(f, "{name}{signature}")?;
             for (shape, members) in known {
-                write!(f, "{} {}:", shape.structure, shape.touches.join(" "))?;
+                f.write_str(shape.structure)?;
+                for touch in &shape.touches {
+                    write!(f, " {touch}")?;
+                }
+                f.write_str(":")?;
                 for member in members {
                     write!(f, " {}", member.map_or("_", Field::name))?;
                 }
