@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::runtime_functions::PACKAGE;
-use crate::go::pclntab::{FuncTable, Function};
 use crate::go::pclntab::inline::Copy;
+use crate::go::pclntab::{FuncTable, Function};
 use crate::go::site::NoSite;
 
 /// Functions that are looked at before what was read of the file is given back.

@@ -10,6 +10,7 @@
 //! What a structure is known by is the calling convention (which argument is a `*p`), the register that holds g, and the
 //! addresses of global variables; from there it goes on from pointer to pointer.
 
+mod list;
 mod pointers;
 mod shapes;
 
@@ -18,7 +19,7 @@ use std::ops::Range;
 
 use super::globals::Globals;
 use crate::go::elf::image::Machine;
-use crate::go::isa::typed::Known;
+use crate::go::isa::typed::{Known, Pointer};
 use crate::go::isa::{amd64, arm64, code::Code, walk};
 use crate::go::layout::{Fact, Field, Layout};
 use crate::go::site::body::Body;
@@ -28,8 +29,8 @@ use crate::go::site::runtime_functions::Runtime;
 pub use pointers::{STRUCTURES, structure};
 pub use shapes::{Shape, Shapes, Signature, Touch, labels};
 
+use list::List;
 use pointers::pointee;
-use shapes::members;
 
 /// How often is begun anew because a pointer turned out to lie elsewhere.
 const ROUNDS: usize = 3;
@@ -41,7 +42,7 @@ pub struct Witnesses<'r, 'b> {
     globals: Vec<(Range<u64>, &'static str)>,
     results: HashMap<u64, &'static str>,
     keeping: Vec<Range<u64>>,
-    pointees: HashMap<(&'static str, u32), &'static str>,
+    pointees: Vec<(Pointer, &'static str)>,
 }
 
 impl<'r, 'b> Witnesses<'r, 'b> {
@@ -52,7 +53,7 @@ impl<'r, 'b> Witnesses<'r, 'b> {
             globals: variables(globals, layout),
             results: HashMap::new(),
             keeping: go_statements::keeping(runtime),
-            pointees: HashMap::new(),
+            pointees: Vec::new(),
         };
         for field in Field::ALL {
             if let Some(offset) = layout.hint(*field) {
@@ -71,11 +72,14 @@ impl<'r, 'b> Witnesses<'r, 'b> {
         let Some(to) = pointee(field) else {
             return false;
         };
-        let known = (structure(field), offset);
-        if self.pointees.get(&known) == Some(&to) {
-            return false;
+        let structure = structure(field);
+        let member = Pointer { offset, structure };
+        let known = self.pointees.iter_mut().find(|(known, _)| *known == member);
+        match known {
+            Some((_, known)) if *known == to => return false,
+            Some((_, known)) => *known = to,
+            None => self.pointees.push((member, to)),
         }
-        self.pointees.insert(known, to);
         true
     }
 
@@ -125,8 +129,7 @@ pub type Doubts = BTreeMap<Field, Vec<u32>>;
 
 /// What the code of a binary says of offsets.
 pub fn derive(runtime: &Runtime<'_>, globals: &Globals, layout: &Layout) -> BTreeMap<Field, Said> {
-    let shapes = Shapes::embedded(runtime.binary().image().machine());
-    derive_by(shapes, runtime, globals, layout).0
+    derive_with_doubts(runtime, globals, layout).0
 }
 
 /// The same, and what little code says that is not believed.
@@ -135,8 +138,8 @@ pub fn derive_with_doubts(
     globals: &Globals,
     layout: &Layout,
 ) -> (BTreeMap<Field, Said>, Doubts) {
-    let shapes = Shapes::embedded(runtime.binary().image().machine());
-    derive_by(shapes, runtime, globals, layout)
+    let list = List::carried(runtime.binary().image().machine());
+    derive_from(&list, runtime, globals, layout)
 }
 
 /// The same by other shapes than those that grtmon carries.
@@ -146,10 +149,20 @@ pub fn derive_by(
     globals: &Globals,
     layout: &Layout,
 ) -> (BTreeMap<Field, Said>, Doubts) {
+    let text = shapes.to_string();
+    derive_from(&List::of(&text), runtime, globals, layout)
+}
+
+fn derive_from(
+    list: &List<'_>,
+    runtime: &Runtime<'_>,
+    globals: &Globals,
+    layout: &Layout,
+) -> (BTreeMap<Field, Said>, Doubts) {
     let mut witnesses = Witnesses::new(runtime, globals, layout);
-    for (function, signature) in shapes.signatures() {
-        if let Some(result) = signature.result {
-            witnesses.returns(function, result);
+    for entry in list.functions() {
+        if let Some(result) = entry.signature.result {
+            witnesses.returns(entry.function, result);
         }
     }
     let (mut found, mut doubts) = (BTreeMap::new(), BTreeMap::new());
@@ -157,15 +170,16 @@ pub fn derive_by(
         let mut votes: BTreeMap<Field, BTreeMap<u32, Votes<'_>>> = BTreeMap::new();
         // A function that is known by several signatures is decoded once.
         let mut last: Option<(&str, Option<Body<'_>>)> = None;
-        for (function, signature, known) in shapes.known() {
+        for entry in list.functions().filter(|entry| entry.has_shapes()) {
+            let function = entry.function;
             let body = match last.take() {
                 Some((name, body)) if name == function => body,
                 _ => runtime.find(function),
             };
             let code = body.as_ref().map(Body::code);
-            let seen = code.map(|code| witnesses.shapes_in(code, signature));
+            let seen = code.map(|code| witnesses.shapes_in(code, &entry.signature));
             for (shape, offsets) in seen.into_iter().flatten() {
-                for (field, offset) in members(known, &shape, &offsets) {
+                for (field, offset) in list.members(&entry, &shape, &offsets) {
                     let votes = votes.entry(field).or_default().entry(offset).or_default();
                     votes.functions.push(function);
                     votes.touches += shape.touches.len();

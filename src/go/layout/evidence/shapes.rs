@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
+use super::list;
 use super::pointers::{STRUCTURES, structure};
 use crate::go::elf::image::Machine;
-use crate::go::isa::typed::Access;
+use crate::go::isa::typed::{Access, Pointer};
 use crate::go::layout::Field;
 
 /// What a function takes and returns, as far as it points to a structure.
@@ -23,6 +24,19 @@ pub struct Signature {
     pub arguments: Vec<Option<&'static str>>,
     /// The first result.
     pub result: Option<&'static str>,
+}
+
+impl Signature {
+    /// Reads the line of a function: its name, and what it takes and returns.
+    pub(super) fn parse(line: &str) -> (&str, Self) {
+        let (head, result) = match line.split_once(" > ") {
+            Some((head, result)) => (head, named(result)),
+            None => (line, None),
+        };
+        let (name, arguments) = head.split_once(' ').unwrap_or((head, ""));
+        let arguments = arguments.split_terminator(' ').map(named).collect();
+        (name, Self { arguments, result })
+    }
 }
 
 impl fmt::Display for Signature {
@@ -44,6 +58,14 @@ pub struct Shape {
     pub structure: &'static str,
     /// Each member, in order.
     pub touches: Vec<Touch>,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.structure)?;
+        let mut touches = self.touches.iter();
+        touches.try_for_each(|touch| write!(f, " {touch}"))
+    }
 }
 
 /// How a member is touched first: `8r`, `4w`, `0a`.
@@ -71,29 +93,30 @@ impl fmt::Display for Touch {
 
 /// The shapes in a list of accesses, and the offsets of their members.
 pub(super) fn of(accesses: &[Access]) -> Vec<(Shape, Vec<u32>)> {
-    STRUCTURES
-        .iter()
-        .filter_map(|structure| {
-            let mut offsets: Vec<u32> = Vec::new();
-            let mut touches = Vec::new();
-            // The address of the whole is that of no member.
-            let is_member = |it: &&Access| it.at.offset > 0 || !it.how.eq_ignore_ascii_case(&'a');
-            let of_it = accesses.iter().filter(|it| it.at.structure == *structure);
-            for access in of_it.filter(is_member) {
-                if !offsets.contains(&access.at.offset) {
-                    offsets.push(access.at.offset);
-                    let Access { width, how, .. } = *access;
-                    touches.push(Touch { width, how });
-                }
+    let mut all: Vec<(Shape, Vec<u32>)> = Vec::new();
+    // The address of the whole is that of no member.
+    let is_member = |it: &&Access| it.at.offset > 0 || !it.how.eq_ignore_ascii_case(&'a');
+    for access in accesses.iter().filter(is_member) {
+        let Pointer { structure, offset } = access.at;
+        let (width, how) = (access.width, access.how);
+        let touch = Touch { width, how };
+        match all.iter_mut().find(|(it, _)| it.structure == structure) {
+            Some((_, offsets)) if offsets.contains(&offset) => {}
+            Some((shape, offsets)) => {
+                offsets.push(offset);
+                shape.touches.push(touch);
             }
-            let shape = Shape { structure, touches };
-            (!offsets.is_empty()).then_some((shape, offsets))
-        })
-        .collect()
+            None => {
+                let touches = vec![touch];
+                all.push((Shape { structure, touches }, vec![offset]));
+            }
+        }
+    }
+    all
 }
 
 /// The shapes of one function, each with its members.
-pub(super) type Known = BTreeMap<Shape, Vec<Option<Field>>>;
+type Known = BTreeMap<Shape, Vec<Option<Field>>>;
 
 /// All shapes that are known.
 #[derive(Debug, Default, Clone)]
@@ -106,11 +129,11 @@ impl Shapes {
     pub fn embedded(machine: Machine) -> &'static Shapes {
         static AMD64: OnceLock<Shapes> = OnceLock::new();
         static ARM64: OnceLock<Shapes> = OnceLock::new();
-        let (shapes, text) = match machine {
-            Machine::X86_64 => (&AMD64, include_str!("shapes.txt")),
-            Machine::Aarch64 => (&ARM64, include_str!("shapes_arm64.txt")),
+        let shapes = match machine {
+            Machine::X86_64 => &AMD64,
+            Machine::Aarch64 => &ARM64,
         };
-        shapes.get_or_init(|| Shapes::parse(text).unwrap_or_default())
+        shapes.get_or_init(|| Shapes::parse(list::carried(machine)).unwrap_or_default())
     }
 
     /// Reads the text form.
@@ -140,14 +163,8 @@ impl Shapes {
                 known.insert(shape, members.collect());
                 continue;
             }
-            let (head, result) = match line.split_once(" > ") {
-                Some((head, result)) => (head, named(result)),
-                None => (line, None),
-            };
-            let mut words = head.split(' ');
-            let name = words.next().ok_or_else(wrong)?.to_owned();
-            let arguments = words.map(named).collect();
-            let key = (name, Signature { arguments, result });
+            let (name, signature) = Signature::parse(line);
+            let key = (name.to_owned(), signature);
             shapes.functions.entry(key.clone()).or_default();
             function = Some(key);
         }
@@ -208,14 +225,8 @@ impl Shapes {
 
     /// The functions that have a shape.
     pub fn telling(&self) -> impl Iterator<Item = (&str, &Signature)> {
-        let all = self.known();
-        all.map(|(name, signature, _)| (name, signature))
-    }
-
-    /// The same with their shapes.
-    pub(super) fn known(&self) -> impl Iterator<Item = (&str, &Signature, &Known)> {
         let all = self.functions.iter().filter(|(_, known)| !known.is_empty());
-        all.map(|((name, signature), known)| (name.as_str(), signature, known))
+        all.map(|((name, signature), _)| (name.as_str(), signature))
     }
 
     /// The functions, each with what it takes and returns.
@@ -236,20 +247,13 @@ impl Shapes {
         let known = self
             .functions
             .get(&(function.to_owned(), signature.clone()));
-        let found = known.map(|known| members(known, shape, offsets));
-        found.into_iter().flatten().collect()
+        let members = known.and_then(|known| known.get(shape));
+        let members = members.map(Vec::as_slice).unwrap_or_default();
+        let found = members.iter().zip(offsets);
+        found
+            .filter_map(|(field, offset)| Some(((*field)?, *offset)))
+            .collect()
     }
-}
-
-/// The members of a shape, with their offsets.
-pub(super) fn members(
-    known: &Known,
-    shape: &Shape,
-    offsets: &[u32],
-) -> impl Iterator<Item = (Field, u32)> {
-    let members = known.get(shape).map(Vec::as_slice).unwrap_or_default();
-    let found = members.iter().zip(offsets);
-    found.filter_map(|(field, offset)| Some(((*field)?, *offset)))
 }
 
 impl fmt::Display for Shapes {
@@ -257,11 +261,7 @@ impl fmt::Display for Shapes {
         for ((name, signature), known) in &self.functions {
             writeln!(f, "{name}{signature}")?;
             for (shape, members) in known {
-                f.write_str(shape.structure)?;
-                for touch in &shape.touches {
-                    write!(f, " {touch}")?;
-                }
-                f.write_str(":")?;
+                write!(f, "{shape}:")?;
                 for member in members {
                     write!(f, " {}", member.map_or("_", Field::name))?;
                 }
