@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::runtime_functions::PACKAGE;
 use crate::go::pclntab::inline::Copy;
 use crate::go::pclntab::{FuncTable, Function};
 use crate::go::site::NoSite;
+
+/// What the names of the runtime's functions begin with.
+pub(in crate::go) const PACKAGE: &str = "runtime.";
 
 /// Functions that are looked at before what was read of the file is given back.
 const AT_ONCE: usize = 4096;

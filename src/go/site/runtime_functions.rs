@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use super::body::Body;
 use super::copied::Copied;
-use super::inlined::Inlined;
+use super::inlined::{Inlined, PACKAGE};
 use crate::go::binary::Binary;
 use crate::go::isa::code::Code;
 use crate::go::pclntab::Function;
 use crate::go::site::NoSite;
-
-/// What the names of the runtime's functions begin with.
-pub(in crate::go) const PACKAGE: &str = "runtime.";
 
 /// Functions that every program has, and that are in the runtime's largest block of code.
 const LANDMARKS: [&str; 2] = ["runtime.mallocgc", "runtime.newproc1"];
