@@ -67,6 +67,15 @@ struct InlinedCall<'i> {
 }
 
 impl<'i> FuncTable<'i> {
+    /// The functions that the instruction at a link-time address belongs to, innermost first: those inlined there, and
+    /// at last the one whose code it is. Empty if no function is there. For a return address ask for the address
+    /// before it.
+    pub fn frames(&self, pc: u64) -> Vec<Frame<'i>> {
+        self.at(pc)
+            .and_then(|function| self.believed(self.expand(&function, pc)))
+            .unwrap_or_default()
+    }
+
     /// The frames of the instruction at `pc` in `function`, innermost first.
     pub(in crate::go) fn expand(&self, function: &Function<'i>, pc: u64) -> Vec<Frame<'i>> {
         let mut frames = Vec::new();

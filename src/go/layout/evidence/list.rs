@@ -3,17 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::shapes::{Shape, Signature};
+use super::shapes::{Shape, Signature, carried};
 use crate::go::elf::image::Machine;
 use crate::go::layout::Field;
-
-/// The list that grtmon carries for a machine; see [`Shapes`](super::Shapes) for its form.
-pub(super) fn carried(machine: Machine) -> &'static str {
-    match machine {
-        Machine::X86_64 => include_str!("shapes.txt"),
-        Machine::Aarch64 => include_str!("shapes_arm64.txt"),
-    }
-}
 
 /// A list of shapes.
 pub(super) struct List<'t> {

@@ -12,6 +12,7 @@
 
 mod list;
 mod pointers;
+mod said;
 mod shapes;
 
 use std::collections::{BTreeMap, HashMap};
@@ -27,6 +28,7 @@ use crate::go::site::go_statements;
 use crate::go::site::runtime_functions::Runtime;
 
 pub use pointers::{STRUCTURES, structure};
+pub use said::{Doubts, Said};
 pub use shapes::{Shape, Shapes, Signature, Touch, labels};
 
 use list::List;
@@ -112,20 +114,6 @@ impl<'r, 'b> Witnesses<'r, 'b> {
         })
     }
 }
-
-/// What the code of a binary says of a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// Where it is.
-    pub offset: u32,
-    /// How many functions say so.
-    pub functions: usize,
-    /// The one with the shortest name.
-    pub one: String,
-}
-
-/// Where too little code for it to be believed says that members are.
-pub type Doubts = BTreeMap<Field, Vec<u32>>;
 
 /// What the code of a binary says of offsets.
 pub fn derive(runtime: &Runtime<'_>, globals: &Globals, layout: &Layout) -> BTreeMap<Field, Said> {

@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
-use super::list;
 use super::pointers::{STRUCTURES, structure};
 use crate::go::elf::image::Machine;
 use crate::go::isa::typed::{Access, Pointer};
@@ -115,6 +114,14 @@ pub(super) fn of(accesses: &[Access]) -> Vec<(Shape, Vec<u32>)> {
     all
 }
 
+/// The list that grtmon carries for a machine; see the top for its form.
+pub(super) fn carried(machine: Machine) -> &'static str {
+    match machine {
+        Machine::X86_64 => include_str!("shapes.txt"),
+        Machine::Aarch64 => include_str!("shapes_arm64.txt"),
+    }
+}
+
 /// The shapes of one function, each with its members.
 type Known = BTreeMap<Shape, Vec<Option<Field>>>;
 
@@ -133,7 +140,7 @@ impl Shapes {
             Machine::X86_64 => &AMD64,
             Machine::Aarch64 => &ARM64,
         };
-        shapes.get_or_init(|| Shapes::parse(list::carried(machine)).unwrap_or_default())
+        shapes.get_or_init(|| Shapes::parse(carried(machine)).unwrap_or_default())
     }
 
     /// Reads the text form.
