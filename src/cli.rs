@@ -13,6 +13,7 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use regex::Regex;
 
+pub use self::value::Overhead;
 use self::value::duration;
 use self::value::overhead;
 use self::value::regex;
@@ -103,20 +104,6 @@ pub struct Common {
     /// How probes are attached
     #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf|tracefs")]
     pub attach: Attach,
-}
-
-/// What probes may cost.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Overhead {
-    /// The part of the CPU time of the observed, 0 to 1; `None`: any.
-    pub limit: Option<f64>,
-}
-
-/// What is allowed if nothing is said: nobody is to be slowed down much by somebody who did not think of it.
-impl Default for Overhead {
-    fn default() -> Self {
-        Self { limit: Some(0.25) }
-    }
 }
 
 /// Forms of output.

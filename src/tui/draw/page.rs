@@ -8,7 +8,7 @@ use crate::model::foreign;
 use crate::tui::look::Look;
 use crate::tui::process::Page;
 
-use super::split_top;
+use super::split::split_top;
 
 /// Draws them.
 pub(super) fn draw(look: Look, page: &Page, area: Rect, buffer: &mut Buffer) {
