@@ -177,8 +177,12 @@ impl<'i> FuncTable<'i> {
             most = most.saturating_add(MAX_DEPTH);
         }
         let count = usize::try_from(highest.saturating_add(1)).unwrap_or(0);
-        for at in 0..count.min(most) {
-            let name = self.inlined_name(tree, at);
+        let start = self.funcdata.and_then(|at| at.checked_add(tree.into()));
+        let entries = start.and_then(|start| self.image.slice_from(start));
+        let (size, name, ..) = layout(self.format);
+        let entries = entries.unwrap_or_default().chunks_exact(size);
+        for (at, entry) in entries.take(count.min(most)).enumerate() {
+            let name = number(entry, name).and_then(|name| usize::try_from(name).ok());
             let name = name.and_then(|name| self.names.get(name..));
             if name.is_some_and(|name| name.starts_with(beginning.as_bytes()))
                 && let Some(call) = self.inline_entry(function, tree, at)
@@ -228,30 +232,18 @@ impl<'i> FuncTable<'i> {
         (tree != u32::MAX && index != 0).then_some((index, tree))
     }
 
-    /// The bytes of an entry of the array of inlined calls at `tree`.
-    fn inline_bytes(&self, tree: u32, index: usize) -> Option<&'i [u8]> {
-        let (size, ..) = layout(self.format);
-        let entry = self
-            .funcdata?
-            .checked_add(u64::from(tree))?
-            .checked_add(index.checked_mul(size)? as u64)?;
-        self.image.slice(entry, size)
-    }
-
-    /// Where the name in that entry stands.
-    fn inlined_name(&self, tree: u32, index: usize) -> Option<usize> {
-        let (_, name, ..) = layout(self.format);
-        usize::try_from(number(self.inline_bytes(tree, index)?, name)?).ok()
-    }
-
     fn inline_entry(
         &self,
         function: &Function<'i>,
         tree: u32,
         index: usize,
     ) -> Option<InlinedCall<'i>> {
-        let (_, name, parent, id) = layout(self.format);
-        let entry = self.inline_bytes(tree, index)?;
+        let (size, name, parent, id) = layout(self.format);
+        let entry = self
+            .funcdata?
+            .checked_add(u64::from(tree))?
+            .checked_add(index.checked_mul(size)? as u64)?;
+        let entry = self.image.slice(entry, size)?;
         let name = self.name(usize::try_from(number(entry, name)?).ok()?)?;
         let call = function
             .entry

@@ -108,6 +108,12 @@ impl<'i> FuncTable<'i> {
         (0..table.count).filter_map(move |i| table.believed(table.nth(i)?))
     }
 
+    /// The same without their names, which takes less than half the time.
+    pub(in crate::go) fn unnamed(&self) -> impl Iterator<Item = Function<'i>> + use<'i> {
+        let table = *self;
+        (0..table.count).filter_map(move |i| table.believed(table.nth_unnamed(i)?))
+    }
+
     /// The functions of that name, by ascending address. There can be several: a Go function and the wrapper through
     /// which assembly code calls it (or the reverse) bear the same name.
     pub fn by_name(&self, name: &str) -> Vec<Function<'i>> {
@@ -218,6 +224,12 @@ impl<'i> FuncTable<'i> {
     }
 
     fn nth(&self, i: usize) -> Option<Function<'i>> {
+        let function = self.nth_unnamed(i)?;
+        let name = self.name(self.name_offset(function.record)?)?;
+        Some(Function { name, ..function })
+    }
+
+    fn nth_unnamed(&self, i: usize) -> Option<Function<'i>> {
         let record = self.record(i)?;
         let address = |i| self.text.checked_add(u64::from(self.entry_offset(i)?));
         let (entry, end) = (address(i)?, address(i + 1)?);
@@ -225,7 +237,7 @@ impl<'i> FuncTable<'i> {
             return None;
         }
         Some(Function {
-            name: self.name(self.name_offset(record)?)?,
+            name: "",
             entry,
             end,
             record,

@@ -36,7 +36,7 @@ pub struct TraceTable<'b> {
 const MAX_FRAMES: usize = 1 << 23;
 
 /// Addresses that are looked up before what was read of the file for them is given back: they lie all over it.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 8;
 
 /// Bytes of names that are kept: more than a large program has in its whole function table.
 const MAX_NAMES: usize = 1 << 28;

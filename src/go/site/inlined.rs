@@ -71,7 +71,7 @@ impl<'i> Inlined<'i> {
         }
         Ok(self.hosts.get_or_init(|| {
             let mut found = Hosts::new();
-            for (number, function) in self.table.iter().enumerate() {
+            for (number, function) in self.table.unnamed().enumerate() {
                 if number.is_multiple_of(AT_ONCE) {
                     self.table.image.release_all();
                 }
