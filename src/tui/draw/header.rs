@@ -12,12 +12,12 @@ use unicode_width::UnicodeWidthStr;
 use crate::model::foreign;
 use crate::model::human::compact;
 use crate::model::human::uptime;
+use crate::tui::choices::End;
 use crate::tui::look::Look;
-use crate::tui::process::End;
 use crate::tui::process::ProcessView;
 use crate::tui::table::beginning;
 
-use super::split::split_top;
+use super::split_top;
 
 /// Columns of the name at least.
 const NAME: usize = 10;

@@ -15,8 +15,8 @@ use crate::model::human::duration;
 use crate::model::human::scaled;
 use crate::model::top::FunctionTimes;
 use crate::model::top::Probes;
+use crate::tui::choices::Panel;
 use crate::tui::look::Look;
-use crate::tui::process::Panel;
 use crate::tui::process::ProcessView;
 use crate::tui::table;
 use crate::tui::table::Cell;
@@ -25,7 +25,7 @@ use crate::tui::table::Set;
 use crate::tui::table::beginning;
 
 use super::goroutines::without_path;
-use super::split::split_top;
+use super::split_top;
 use super::tabs::since_set;
 use super::tabs::time;
 

@@ -1,15 +1,16 @@
 //! How the state looks. Pure: the same state gives the same picture.
 
 mod collector;
+mod figures;
 mod footer;
 mod goroutines;
+mod grid;
 mod header;
 mod help;
 mod lifetimes;
 mod page;
 mod plots;
 mod processes;
-mod split;
 mod tabs;
 mod text;
 
@@ -18,9 +19,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-use self::split::{split_bottom, split_top};
+use super::choices::Tab;
 use super::process::ProcessView;
-use super::process::Tab;
 use super::state::State;
 
 pub use self::text::plain;
@@ -57,7 +57,7 @@ fn process(state: &State, view: &ProcessView, area: Rect, buffer: &mut Buffer) {
         page::draw(look, page, area, buffer);
         return;
     }
-    let grid = plots::Grid::of(area.width, area.height);
+    let grid = grid::Grid::of(area.width, area.height);
     let (above, below) = split_top(area, grid.height());
     plots::draw(look, view, &grid, above, buffer);
     let (line, below) = split_top(below, 1);
@@ -82,7 +82,7 @@ pub fn once(state: &State, width: u16) -> String {
         true => 4,
         false => 0,
     };
-    let grid = plots::Grid::with_lines(width, lines);
+    let grid = grid::Grid::with_lines(width, lines);
     // The picture has a header, perhaps a banner, an empty line, a heading, and at least one row.
     let height = text_lines(view.rows().len()) + grid.height() + 4;
     let area = Rect::new(0, 0, width, height);
@@ -115,4 +115,24 @@ fn too_small(area: Rect, buffer: &mut Buffer) {
         };
         Line::raw(line).centered().render(row, buffer);
     }
+}
+
+/// So many lines, and the rest.
+fn split_top(area: Rect, lines: u16) -> (Rect, Rect) {
+    let lines = lines.min(area.height);
+    let above = Rect {
+        height: lines,
+        ..area
+    };
+    let below = Rect {
+        y: area.y + lines,
+        height: area.height - lines,
+        ..area
+    };
+    (above, below)
+}
+
+/// The rest, and so many lines below it.
+fn split_bottom(area: Rect, lines: u16) -> (Rect, Rect) {
+    split_top(area, area.height.saturating_sub(lines))
 }

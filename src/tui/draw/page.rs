@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::model::foreign;
+use crate::tui::choices::Page;
 use crate::tui::look::Look;
-use crate::tui::process::Page;
 
-use super::split::split_top;
+use super::split_top;
 
 /// Draws them.
 pub(super) fn draw(look: Look, page: &Page, area: Rect, buffer: &mut Buffer) {
