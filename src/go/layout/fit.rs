@@ -35,9 +35,13 @@ impl Layout {
                 Some(Cell::Unmeasured) => true,
                 Some(Cell::Absent) | None => false,
             };
+            let lacks =
+                |field| matches!(table.cell(machine, experiment, at, field), Some(Cell::Absent));
             let mut said = found.iter();
             said.all(|(field, said)| agrees(*field, &[said.offset]))
-                && doubts.iter().all(|(field, said)| agrees(*field, said))
+                && doubts
+                    .iter()
+                    .all(|(field, said)| lacks(*field) || agrees(*field, said))
         };
         let fitting: Vec<(Option<&str>, Release)> = table
             .releases(machine)
