@@ -4,10 +4,10 @@
 //! followed, never reversed; everybody may use `model`, which uses nothing of ours):
 //!
 //! ```text
-//! main → cmd ─┬─ probe ── bpf        kernel side: load, attach, poll
-//!             ├─ target ── go        the process; what a Go binary says about itself (pure: bytes → facts)
-//!             ├─ render, tui         human side: text and JSON; the live view
-//!             └─ event_loop          poll, interval, deadline, signals
+//! main → cmd ─┬─ observe ─┬─ probe ── bpf   kernel side: load, attach, poll
+//!             │           ├─ target ── go   the process; what a Go binary says about itself (pure: bytes → facts)
+//!             │           └─ event_loop     poll, interval, deadline, signals
+//!             └─ render, tui                human side: text and JSON; the live view
 //! ```
 
 pub mod bpf;
@@ -16,6 +16,7 @@ pub mod cmd;
 pub mod event_loop;
 pub mod go;
 pub mod model;
+pub mod observe;
 pub mod probe;
 pub mod render;
 pub mod target;

@@ -272,7 +272,7 @@ fn counters_contradict_probes_that_miss_something() {
         let mut fixture = Fixture::start(&program, &["churn"]);
         let selection = Selection::Pids(vec![fixture.pid_arg().parse().unwrap()]);
         let targets = resolve(&selection).unwrap().targets;
-        let anatomy = Anatomy::of(&targets[0].binary);
+        let anatomy = Anatomy::clone(targets[0].program.anatomy());
         let begin = |counted| Witness::begin(&targets[0], &anatomy, counted);
         let mut created = begin(Counted::Created);
         let mut others = [Counted::Scheduled, Counted::Allocated].map(begin);

@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use grtmon::model::dump::State;
-use grtmon::model::goroutine::{GoroutineEvent, Identity, What};
-use grtmon::render::goroutine::{self, Names, Table};
+use grtmon::model::goroutine::{GoroutineEvent, Identity, Names, What};
+use grtmon::render::goroutine::{self, Table};
 use grtmon::render::style::Style;
 
 thread_local! {

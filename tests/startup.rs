@@ -85,7 +85,7 @@ fn checking_a_layout_takes_few_reads() {
     let mut process = Fixture::start(&program, &["counters"]);
     process.go_until("quiet");
     let target = target(process.pid());
-    let mut anatomy = Anatomy::of(&target.binary);
+    let mut anatomy = Anatomy::clone(target.program.anatomy());
     let live = Live::open(&target.running_process().unwrap(), &anatomy).unwrap();
     let counted = Counted {
         memory: &live.memory,
@@ -151,8 +151,8 @@ fn a_thousand_sites() {
 /// How many of these sites have another instruction in the process's memory than in its file: a breakpoint.
 fn changed(target: &Target, sites: &[Site]) -> usize {
     let process = target.running_process().unwrap();
-    let live = Live::open(&process, &Anatomy::of(&target.binary)).unwrap();
-    let file = target.binary.image().bytes();
+    let live = Live::open(&process, target.program.anatomy()).unwrap();
+    let file = target.program.binary.image().bytes();
     let is_changed = |site: &&Site| {
         let now = live.memory.u8(site.vaddr.wrapping_add(live.bias)).unwrap();
         now != file[usize::try_from(site.file_offset).unwrap()]

@@ -28,8 +28,6 @@ use crate::target::memory::Way;
 
 use super::doctor_commands::commands;
 use super::doctor_fields;
-use super::gr;
-use super::gr_seq;
 use super::output;
 use super::output::Output;
 use super::sched;
@@ -51,7 +49,7 @@ pub(super) fn run(args: &cli::Doctor) -> Result<ExitCode> {
             if args.fields {
                 sections.push(doctor_fields::fields(&mut checked));
             }
-            target.require_unchanged()?;
+            target.program.require_unchanged()?;
         }
     }
     let kernel = Kernel::current()?;
@@ -81,10 +79,10 @@ fn selection(args: &cli::Doctor) -> Option<Selection> {
 
 fn binary(checked: &Checked<'_>) -> Section {
     let target = checked.target;
-    let binary = &target.binary;
+    let binary = &target.program.binary;
     let image = binary.image();
     let mut section = Section::new("Binary");
-    section.fine("file", target.path.display().to_string());
+    section.fine("file", target.program.path.display().to_string());
     match (binary.version(), binary.version_source()) {
         (Some(version), VersionSource::Variable) => section.fine(
             "Go version",
@@ -269,13 +267,13 @@ fn memory() -> Section {
         }
         Err(why) => section.lacking(command, format!("not known: {why:#}")),
     };
-    let gr = gr::options(cli::BUFFER_KIB, cli::MAX_GOROUTINES);
+    let gr = probe::gr::Options::events(cli::BUFFER_KIB, cli::MAX_GOROUTINES);
     add(
         "gr",
         probe::gr::memory(&gr),
         " (set by --buffer and --max-goroutines)",
     );
-    let seq = |by_fn| gr_seq::options(by_fn, cli::MAX_GOROUTINES);
+    let seq = |by_fn| probe::gr::Options::histograms(by_fn, cli::MAX_GOROUTINES);
     add(
         "gr seq",
         probe::gr::memory(&seq(false)),

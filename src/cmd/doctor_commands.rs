@@ -20,8 +20,6 @@ use crate::target::live::Live;
 
 use super::doctor_fields::add_command;
 use super::gm_counters;
-use super::gr;
-use super::gr_seq;
 use super::sched;
 
 /// What a command will not do, or not show.
@@ -91,12 +89,12 @@ fn probing(checked: &Checked<'_>, section: &mut Section) {
         add_command(section, name, lacks.lines, checked);
     };
     let mut lacks = Lacks::default();
-    let options = gr::options(cli::BUFFER_KIB, cli::MAX_GOROUTINES);
+    let options = probe::gr::Options::events(cli::BUFFER_KIB, cli::MAX_GOROUTINES);
     lacks.plan(probe::gr::Plan::of(checked, &options));
     add("gr", lacks);
 
     let mut lacks = Lacks::default();
-    let options = gr_seq::options(false, cli::MAX_GOROUTINES);
+    let options = probe::gr::Options::histograms(false, cli::MAX_GOROUTINES);
     lacks.plan(probe::gr::Plan::of(checked, &options));
     add("gr seq", lacks);
 
@@ -193,11 +191,11 @@ fn open(checked: &Checked<'_>) -> Result<Option<Live>> {
 /// Reads once what the command reads.
 fn read(name: &str, checked: &Checked<'_>, live: &Live) -> Result<()> {
     if name == "gm" {
-        return gm_counters::try_on(&checked.target.binary, live);
+        return gm_counters::try_on(&checked.target.program.binary, live);
     }
     let subject = live.subject();
     if ["dump", "top"].contains(&name) {
-        GoroutineReader::new(&checked.target.binary, &subject)?;
+        GoroutineReader::new(&checked.target.program.binary, &subject)?;
     }
     if ["stat", "top", "ps"].contains(&name) {
         Vitals::read(subject)?;
@@ -223,7 +221,7 @@ fn not_told(name: &str, checked: &Checked<'_>) -> Result<()> {
         bail!("the variable runtime.allp was not found in the binary");
     }
     if name == "gm" {
-        gm_counters::require_known_classes(&checked.target.binary)?;
+        gm_counters::require_known_classes(&checked.target.program.binary)?;
     }
     Ok(())
 }

@@ -4,14 +4,12 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::anyhow;
 use anyhow::bail;
 
 use crate::cli;
 use crate::cli::DumpOutput;
-use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::ReadError;
 use crate::go::layout::Layout;
@@ -27,8 +25,6 @@ use crate::render::dump_end;
 use crate::render::dump_json;
 use crate::render::dump_json::Totals;
 use crate::render::pprof::Profile;
-use crate::target;
-use crate::target::Selection;
 use crate::target::live;
 use crate::target::live::Live;
 use crate::target::process::Loaded;
@@ -37,7 +33,8 @@ use super::dump_core;
 use super::dump_filter::Filter;
 use super::output;
 use super::output::Output;
-use super::sampler::unreadable;
+use crate::observe::reader;
+use crate::observe::reader::unreadable;
 
 pub(super) fn run(args: &cli::Dump) -> Result<ExitCode> {
     if args.output == DumpOutput::Pprof && output::is_terminal() {
@@ -54,17 +51,8 @@ pub(super) fn run(args: &cli::Dump) -> Result<ExitCode> {
 }
 
 fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
-    let resolved = target::resolve(&Selection::Pids(vec![pid]))?;
-    let target = resolved
-        .targets
-        .first()
-        .with_context(|| format!("there is no process {pid}"))?;
-    let process = target
-        .processes()
-        .pop()
-        .with_context(|| format!("process {pid} has ended"))?;
-    let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
-    live.require_begun()?;
+    let target = reader::find(pid)?;
+    let live = reader::open(&target)?;
     if let Some(note) = live.copy_note() {
         output::warn(&note);
     }
@@ -75,7 +63,8 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
         _ if target.has_ended() => anyhow!("process {pid} has ended"),
         other => anyhow!("cannot read the goroutines of process {pid}: {other}"),
     };
-    let mut reader = GoroutineReader::new(&target.binary, &live.subject()).map_err(explain)?;
+    let mut reader =
+        GoroutineReader::new(&target.program.binary, &live.subject()).map_err(explain)?;
     warn_of_unknown(&live.anatomy.layout);
     let mut take = || -> Result<Dump> {
         let dump = reader.read(&live.memory);
@@ -86,8 +75,8 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
         Ok(dump)
     };
     let first = take()?;
-    target.require_unchanged()?;
-    let mut show = Show::new(args, &target.binary, &target.name);
+    target.program.require_unchanged()?;
+    let mut show = Show::new(args, &target.program.binary, &target.name);
     show.unix_offset_ns = live.unix_offset_ns().ok();
     match args.diff {
         None => show.dump(&first),

@@ -28,9 +28,9 @@ pub(super) fn run(args: &cli::Dump, path: &Path) -> Result<()> {
 
 fn show(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
     let core = &dump.core;
-    let mut anatomy = Anatomy::of(&dump.binary);
+    let mut anatomy = Anatomy::clone(dump.program.anatomy());
     let bias = anatomy.bias(dump.entered_at);
-    let memory = core.memory(dump.binary.image(), bias);
+    let memory = core.memory(dump.program.binary.image(), bias);
     anatomy.settle(&memory, bias);
     let subject = Subject {
         memory: &memory,
@@ -39,8 +39,9 @@ fn show(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
     };
     let halted = core.halted(&memory);
     let handled = halted.threads.first().and_then(|it| it.interrupted);
-    let mut reader = GoroutineReader::new(&dump.binary, &subject)?.halted(halted);
-    let name = dump.path.file_name().unwrap_or(dump.path.as_os_str());
+    let mut reader = GoroutineReader::new(&dump.program.binary, &subject)?.halted(halted);
+    let name = dump.program.path.file_name();
+    let name = name.unwrap_or(dump.program.path.as_os_str());
     let mut end = End {
         name: name.to_string_lossy().into_owned(),
         pid: core.pid(),
@@ -67,7 +68,7 @@ fn show(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
         place(&mut end, &goroutines);
     }
     dump.require_unchanged()?;
-    Show::new(args, &dump.binary, &end.name)
+    Show::new(args, &dump.program.binary, &end.name)
         .with_end(&end)
         .dump(&goroutines)?;
     if may_lack_some {

@@ -6,7 +6,7 @@ use crate::cli;
 use crate::model::dump::{Dump, Goroutine, StackState, State};
 use crate::render::dump_json::Totals;
 
-use super::names::NameFilter;
+use crate::observe::names::NameFilter;
 
 /// What was asked for.
 #[derive(Debug)]

@@ -16,6 +16,9 @@ use crate::model::gc::GcEvent;
 use crate::model::gc::Trigger;
 use crate::model::gc::durations::Durations;
 use crate::model::gc::gctrace::GcTrace;
+use crate::observe;
+use crate::observe::Observation;
+use crate::observe::run::Rows;
 use crate::probe::Probes;
 use crate::probe::gc::GcProbes;
 use crate::probe::gc::Passed;
@@ -29,14 +32,12 @@ use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
 
-use super::observe;
-use super::observe::Observation;
 use super::output;
 use super::output::Output;
-use super::session::Session;
+use super::session;
 
 pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
-    let (session, targets) = Session::open(&args.target, args.common.attach)?;
+    let (session, targets) = session::open(&args.target, args.common.attach)?;
     let command = Gc {
         wanted: if args.cycles {
             Wanted::Cycles
@@ -49,7 +50,13 @@ pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
         interval: None,
         duration: args.common.duration,
     };
-    observe::run(session, &targets, &args.common, timing, command)
+    observe::run::run(
+        session,
+        &targets,
+        session::allowed(args.common.max_overhead),
+        timing,
+        command,
+    )
 }
 
 /// The command's state while it observes.
@@ -128,7 +135,7 @@ impl Observation for Gc {
         self.printer.end(passed, account)
     }
 
-    fn output(&mut self) -> &mut Output {
+    fn output(&mut self) -> &mut dyn Rows {
         &mut self.printer.output
     }
 }

@@ -12,6 +12,9 @@ use crate::event_loop::Flow;
 use crate::event_loop::Timing;
 use crate::model::account::Account;
 use crate::model::allocation::Allocations;
+use crate::observe;
+use crate::observe::Observation;
+use crate::observe::run::Rows;
 use crate::probe::gm::GmProbes;
 use crate::probe::gm::Plan;
 use crate::probe::place::Place;
@@ -25,11 +28,8 @@ use crate::target::clock;
 use crate::target::witness::Counted;
 
 use super::gm_counters;
-use super::observe;
-use super::observe::Observation;
 use super::output::Output;
 use super::session;
-use super::session::Session;
 
 /// What the programs take on a hit, in ns: about this much on the machine that they were made on.
 const PROGRAM_NS: f64 = 200.0;
@@ -62,7 +62,8 @@ pub(super) fn run(args: &cli::Gm) -> Result<ExitCode> {
 
 /// What it takes to count by probes, for one who may want to.
 fn price(args: &cli::Gm) -> String {
-    let each = session::method(args.common.attach).and_then(trap::cost_ns);
+    let each =
+        observe::session::method(session::wanted(args.common.attach)).and_then(trap::cost_ns);
     let each = match each {
         Ok(ns) => format!("{:.1} µs", (ns + PROGRAM_NS) / 1e3),
         Err(_) => "a microsecond or more".to_owned(),
@@ -73,7 +74,7 @@ fn price(args: &cli::Gm) -> String {
 }
 
 fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
-    let (session, targets) = Session::open(&args.target, args.common.attach)?;
+    let (session, targets) = session::open(&args.target, args.common.attach)?;
     let command = Gm {
         json: args.common.output == cli::Output::Json,
         all: args.all,
@@ -85,7 +86,13 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
         interval: Some(args.interval),
         duration: args.common.duration,
     };
-    observe::run(session, &targets, &args.common, timing, command)
+    observe::run::run(
+        session,
+        &targets,
+        session::allowed(args.common.max_overhead),
+        timing,
+        command,
+    )
 }
 
 struct Gm {
@@ -142,7 +149,7 @@ impl Observation for Gm {
         Ok(one.probes.allocations()?.total().objects)
     }
 
-    fn output(&mut self) -> &mut Output {
+    fn output(&mut self) -> &mut dyn Rows {
         &mut self.output
     }
 }

@@ -13,7 +13,6 @@ use crate::event_loop;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::ReadError;
 use crate::go::binary::size_classes;
@@ -25,6 +24,9 @@ use crate::model::account::Remark;
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
 use crate::model::loss::Loss;
+use crate::observe::reader;
+use crate::observe::run::Rows;
+use crate::observe::stop;
 use crate::render::account;
 use crate::render::allocation;
 use crate::render::json::Object;
@@ -33,10 +35,9 @@ use crate::target::clock;
 use crate::target::live;
 use crate::target::live::Live;
 
-use super::allocated;
 use super::output;
 use super::output::Output;
-use super::session;
+use crate::observe::allocated;
 
 /// First readings that are tried before giving up: the counters of a busy process do not always hold still.
 const FIRST_TRIES: u32 = 200;
@@ -71,12 +72,9 @@ struct Counted {
 pub(super) fn open(targets: Vec<Target>) -> Result<Opened> {
     let mut processes = Vec::new();
     for target in &targets {
-        require_known_classes(&target.binary)?;
-        let anatomy = Anatomy::of(&target.binary);
-        target.require_unchanged()?;
+        require_known_classes(&target.program.binary)?;
         for process in target.processes() {
-            let live = Live::checked(&process, &anatomy)?;
-            live.require_begun()?;
+            let live = reader::open_process(target, &process)?;
             if let Some(note) = live.copy_note() {
                 output::warn(&note);
             }
@@ -120,7 +118,7 @@ pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
         interval: Some(args.interval),
         duration: args.common.duration,
     };
-    let stop = session::stop_on_signals()?;
+    let stop = stop::on_signals()?;
     let observed = event_loop::run(timing, &stop, &mut command);
     let ended = command.finish();
     command.output.end()?;
@@ -253,7 +251,7 @@ impl GmCounters {
         };
         let finished = self.output.finish();
         let mut account = Account::default();
-        let lost = [kept].into_iter().chain(self.output.lost());
+        let lost = [kept].into_iter().chain(self.output.lost_after(None));
         account.losses = lost.filter(|loss| loss.events > 0).collect();
         for counted in &self.processes {
             let pid = counted.live.process.pid;

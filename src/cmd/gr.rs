@@ -13,7 +13,11 @@ use crate::event_loop::Flow;
 use crate::event_loop::Timing;
 use crate::model::account::Account;
 use crate::model::goroutine::GoroutineEvent;
+use crate::model::goroutine::Names;
 use crate::model::goroutine::What;
+use crate::observe;
+use crate::observe::Observation;
+use crate::observe::run::Rows;
 use crate::probe::Probes;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
@@ -22,7 +26,6 @@ use crate::probe::method::Method;
 use crate::probe::place::Place;
 use crate::render::account;
 use crate::render::goroutine;
-use crate::render::goroutine::Names;
 use crate::render::goroutine::Table;
 use crate::render::json::Object;
 use crate::target::Target;
@@ -30,14 +33,12 @@ use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::witness::Counted;
 
-use super::elders::Elders;
-use super::names::NameCache;
-use super::names::NameFilter;
-use super::observe;
-use super::observe::Observation;
 use super::output;
 use super::output::Output;
-use super::session::Session;
+use super::session;
+use crate::observe::names::NameCache;
+use crate::observe::names::NameFilter;
+use crate::observe::preexisting::Elders;
 
 /// Records taken at one go before rows are written.
 const BATCH: usize = 8192;
@@ -49,11 +50,11 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         .target
         .as_ref()
         .context("no target: give --pid, --binpath, or -- COMMAND")?;
-    let (session, targets) = Session::open(target, args.common.attach)?;
+    let (session, targets) = session::open(target, args.common.attach)?;
     let command = Gr {
         options: Options {
             queue: args.rows.queue,
-            ..options(args.rows.buffer, args.memory.max_goroutines)
+            ..Options::events(args.rows.buffer, args.memory.max_goroutines)
         },
         alive: args.rows.alive,
         addresses: args.rows.addresses,
@@ -63,7 +64,13 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
         interval: None,
         duration: args.common.duration,
     };
-    observe::run(session, &targets, &args.common, timing, command)
+    observe::run::run(
+        session,
+        &targets,
+        session::allowed(args.common.max_overhead),
+        timing,
+        command,
+    )
 }
 
 /// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without and says
@@ -77,18 +84,6 @@ fn elders(checked: &Checked<'_>, wanted: bool) -> Result<Option<Elders>> {
             Ok(None)
         }
         elders => elders.map(Some),
-    }
-}
-
-/// The probes that `gr` needs, with a ring buffer of so many KiB.
-pub(super) fn options(buffer_kib: u32, max_goroutines: u32) -> Options {
-    Options {
-        seq: false,
-        by_fn: false,
-        queue: false,
-        ring_bytes: buffer_kib << 10,
-        max_goroutines,
-        max_functions: 1,
     }
 }
 
@@ -170,7 +165,7 @@ impl Own<'_> {
         let goroutine = event.goroutine();
         let start = goroutine.and_then(|goroutine| goroutine.start_pc);
         let created = goroutine.and_then(|goroutine| goroutine.created_pc);
-        let words = self.names.of(&target.binary, start, created);
+        let words = self.names.of(&target.program.binary, start, created);
         if printer.event(event, start, words) {
             *self.untimed.entry(start).or_default() += 1;
         }
@@ -181,7 +176,7 @@ impl Own<'_> {
         let mut found = Vec::new();
         for (start, count) in &self.untimed {
             if let Some((start, why)) = start.and_then(|it| Some((it, probes.given_up(it)?))) {
-                let name = self.names.function(&target.binary, start);
+                let name = self.names.function(&target.program.binary, start);
                 let why = format!("{} {why}", name.unwrap_or("?"));
                 found.push(Untimed { count: *count, why });
             }
@@ -270,7 +265,7 @@ impl Observation for Gr {
         self.printer.unix_offset_ns = clock::renewed_unix_offset_ns(before)?;
         for one in all {
             one.probes.drop_hot()?.iter().for_each(|entry| {
-                let name = one.own.names.function(&one.target.binary, *entry);
+                let name = one.own.names.function(&one.target.program.binary, *entry);
                 output::warn(&format!(
                     "{} is called directly too often to be watched: running times of its goroutines are unknown from now on",
                     name.unwrap_or("?")
@@ -321,7 +316,7 @@ impl Observation for Gr {
         Ok(one.probes.passed()?.0)
     }
 
-    fn output(&mut self) -> &mut Output {
+    fn output(&mut self) -> &mut dyn Rows {
         &mut self.printer.output
     }
 }

@@ -13,6 +13,9 @@ use crate::event_loop::Timing;
 use crate::model::account::Account;
 use crate::model::foreign;
 use crate::model::histogram::Histogram;
+use crate::observe;
+use crate::observe::Observation;
+use crate::observe::run::Rows;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
@@ -25,23 +28,16 @@ use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
 
-use super::names::NameCache;
-use super::observe;
-use super::observe::Observation;
 use super::output;
 use super::output::Output;
-use super::session::Session;
-
-/// Start functions with a histogram of their own (2.7 KB of kernel memory each).
-const MAX_FUNCTIONS: u32 = 1024;
-/// Few records come here: only the starts of programs.
-const RING_BYTES: u32 = 64 << 10;
+use super::session;
+use crate::observe::names::NameCache;
 
 pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
-    let (session, targets) = Session::open(&args.target, args.common.attach)?;
+    let (session, targets) = session::open(&args.target, args.common.attach)?;
     let by_fn = args.by == Some(cli::By::Fn);
     let command = GrSeq {
-        options: options(by_fn, args.memory.max_goroutines),
+        options: Options::histograms(by_fn, args.memory.max_goroutines),
         by_fn,
         json: args.common.output == cli::Output::Json,
         style: output::style(true),
@@ -51,19 +47,13 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
         interval: Some(args.interval),
         duration: args.common.duration,
     };
-    observe::run(session, &targets, &args.common, timing, command)
-}
-
-/// The probes that `gr seq` needs.
-pub(super) fn options(by_fn: bool, max_goroutines: u32) -> Options {
-    Options {
-        seq: true,
-        by_fn,
-        queue: false,
-        ring_bytes: RING_BYTES,
-        max_goroutines,
-        max_functions: MAX_FUNCTIONS,
-    }
+    observe::run::run(
+        session,
+        &targets,
+        session::allowed(args.common.max_overhead),
+        timing,
+        command,
+    )
 }
 
 /// What is kept of one binary.
@@ -140,7 +130,7 @@ impl Observation for GrSeq {
         self.print(all, "end", Some(account))
     }
 
-    fn output(&mut self) -> &mut Output {
+    fn output(&mut self) -> &mut dyn Rows {
         &mut self.output
     }
 }
@@ -166,7 +156,7 @@ fn by_fn(all: &mut [Observed<'_>]) -> Result<Vec<(String, Histogram)>> {
     let mut sum: Vec<(String, Histogram)> = Vec::new();
     for one in all {
         for (entry, histogram) in one.probes.by_fn()? {
-            let name = one.own.names.function(&one.target.binary, entry);
+            let name = one.own.names.function(&one.target.program.binary, entry);
             let name = name.unwrap_or("?");
             match sum.iter_mut().find(|(known, _)| known == name) {
                 Some((_, known)) => known.merge(&histogram),

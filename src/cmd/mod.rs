@@ -3,26 +3,19 @@
 //! Exit codes: 0 done (Ctrl-C and a closed pipe are a normal end), 1 failed, 2 wrong usage; with `-- COMMAND` that
 //! command's own.
 
-mod allocated;
-mod changes;
-mod cost;
 mod doctor;
 mod doctor_commands;
 mod doctor_fields;
 mod dump;
 mod dump_core;
 mod dump_filter;
-mod elders;
 mod gc;
 mod gm;
 mod gm_counters;
 mod gr;
 mod gr_seq;
-mod names;
-mod observe;
 mod output;
 mod ps;
-mod sampler;
 mod sched;
 mod session;
 mod stat;
@@ -42,6 +35,7 @@ use clap::error::ErrorKind;
 use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::GrSub;
+use crate::observe::run::is_closed_pipe;
 use crate::target::child;
 use crate::target::closed_output;
 use crate::target::last_words;
@@ -81,7 +75,7 @@ fn work() -> ExitCode {
     crate::probe::set_libbpf_log(cli.verbose);
     let code = match run(cli.command) {
         Ok(code) => code,
-        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::warn(&format!("{error:#}{}", limits::advice(&error)));
             ExitCode::FAILURE
@@ -121,7 +115,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         let printed = error.print().context("cannot write to standard output");
         return match printed {
-            Err(why) if !output::is_closed_pipe(&why) => {
+            Err(why) if !is_closed_pipe(&why) => {
                 output::warn(&format!("{why:#}"));
                 ExitCode::FAILURE
             }

@@ -17,9 +17,12 @@ use std::time::Instant;
 use anyhow::Context;
 use anyhow::Result;
 
+use crate::model::account::Account;
 use crate::model::cost::Cost;
 use crate::model::foreign;
 use crate::model::loss::Loss;
+use crate::observe::Voice;
+use crate::observe::run::Rows;
 use crate::render;
 use crate::render::style::Colour;
 use crate::render::style::RESET;
@@ -224,8 +227,16 @@ impl Output {
         }
     }
 
-    /// At the end: waits for the reader, not for ever, and drops what is not written then.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    /// The end of what has no account of its own: says what was not written.
+    pub(super) fn end(&mut self) -> Result<()> {
+        let finished = self.finish();
+        report_losses(self.lost_after(None).as_slice());
+        finished
+    }
+}
+
+impl Rows for Output {
+    fn finish(&mut self) -> Result<()> {
         if !self.text.is_empty() {
             self.hand_over()?;
         }
@@ -237,13 +248,7 @@ impl Output {
         self.check()
     }
 
-    /// Rows that were not written because nobody read them. Whoever has gone does not want them.
-    pub(super) fn lost(&self) -> Option<Loss> {
-        self.lost_after(None)
-    }
-
-    /// The same since then.
-    pub(super) fn lost_after(&self, before: Option<Loss>) -> Option<Loss> {
+    fn lost_after(&self, before: Option<Loss>) -> Option<Loss> {
         const SLOW: &str =
             "rows or reports not written: whoever reads standard output did not keep up";
         const FAILED: &str = "rows or reports not written: standard output takes nothing more";
@@ -264,11 +269,11 @@ impl Output {
         (loss.events > 0).then_some(loss)
     }
 
-    /// The end of what has no account of its own: says what was not written.
-    pub(super) fn end(&mut self) -> Result<()> {
-        let finished = self.finish();
-        report_losses(self.lost().as_slice());
-        finished
+    fn close(&mut self, account: &Account) {
+        if let Some(cost) = &account.cost {
+            report_cost(cost);
+        }
+        report_losses(&account.losses);
     }
 }
 
@@ -343,7 +348,7 @@ pub(super) fn warn(line: &str) {
 }
 
 /// Says what the observation has cost the observed, if anything.
-pub(super) fn report_cost(cost: &Cost) {
+fn report_cost(cost: &Cost) {
     if cost.hits > 0 {
         note(&render::cost::text(cost));
     }
@@ -356,10 +361,19 @@ pub(super) fn report_losses(losses: &[Loss]) {
     }
 }
 
-/// Whether whoever read what is written has gone: a normal end.
-pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+/// Tells people on standard error.
+#[derive(Debug)]
+struct StandardError;
+
+/// Whoever reads standard error.
+pub(super) const VOICE: &dyn Voice = &StandardError;
+
+impl Voice for StandardError {
+    fn note(&self, line: &str) {
+        note(line);
+    }
+
+    fn warn(&self, line: &str) {
+        warn(line);
+    }
 }

@@ -1,11 +1,7 @@
 //! `grtmon sched`: where the time of goroutines goes.
 
 mod counters;
-mod forecast;
-mod stacks;
-mod still;
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +18,16 @@ use crate::model::sched as model;
 use crate::model::sched::Doing;
 use crate::model::sched::Report;
 use crate::model::sched::Row;
-use crate::model::sched::Times;
+use crate::observe;
+use crate::observe::Observation;
+use crate::observe::cost::TooDear;
+use crate::observe::names::NameFilter;
+use crate::observe::run::Rows;
+use crate::observe::sched::Followed;
+use crate::observe::sched::forecast;
 use crate::probe::Probes;
 use crate::probe::method::Method;
 use crate::probe::place::Place;
-use crate::probe::sched::Key;
 use crate::probe::sched::Options;
 use crate::probe::sched::Plan;
 use crate::probe::sched::SchedProbes;
@@ -37,18 +38,9 @@ use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::witness::Counted;
 
-use super::cost::TooDear;
-use super::names::NameCache;
-use super::names::NameFilter;
-use super::observe;
-use super::observe::Observation;
 use super::output;
 use super::output::Output;
-use super::session::Session;
-
-use self::stacks::Stacks;
-use self::still::OpenStates;
-use self::still::Still;
+use super::session;
 
 /// How long it runs if nothing is said.
 const DURATION: Duration = Duration::from_secs(10);
@@ -61,7 +53,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     if args.source == cli::Source::Counters {
         return counters::run(args);
     }
-    let (session, targets) = Session::open(&args.target, args.common.attach)?;
+    let (session, targets) = session::open(&args.target, args.common.attach)?;
     let command = Sched {
         options: options(args),
         limit: args.common.max_overhead.unwrap_or_default().limit,
@@ -82,7 +74,13 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         interval: args.interval,
         duration: Some(args.common.duration.unwrap_or(DURATION)),
     };
-    observe::run(session, &targets, &args.common, timing, command)
+    observe::run::run(
+        session,
+        &targets,
+        session::allowed(args.common.max_overhead),
+        timing,
+        command,
+    )
 }
 
 /// The probes that these arguments need.
@@ -107,53 +105,7 @@ pub(super) fn options_for_memory(max_goroutines: u32) -> Options {
     }
 }
 
-/// What is kept of one binary.
-struct Own<'a> {
-    checked: Checked<'a>,
-    /// What goroutines wait for, by number.
-    words: Vec<Arc<str>>,
-    names: NameCache,
-    stacks: Stacks<'a>,
-    /// What the runtime's own goroutines start with.
-    system: BTreeSet<u64>,
-    /// The goroutines that were there when it began; `None` if they could not be read.
-    still: Option<Still>,
-    /// What goroutines did when their process ended.
-    gone: OpenStates,
-}
-
 type Observed<'a> = observe::Observed<'a, Sched>;
-
-impl Observed<'_> {
-    /// What goroutines do, in words, and whether that is waiting.
-    fn word(&self, doing: Doing) -> (Arc<str>, bool) {
-        match doing {
-            Doing::Running => (Arc::from("running"), false),
-            Doing::Runnable => (Arc::from(model::RUNNABLE), false),
-            Doing::Syscall => (Arc::from("syscall"), false),
-            Doing::Waiting(number) => {
-                let word = self.own.words.get(usize::from(number));
-                let word = word.filter(|word| !word.is_empty());
-                (word.cloned().unwrap_or_else(|| Arc::from("?")), true)
-            }
-        }
-    }
-
-    fn row(&mut self, key: Key, times: Times) -> Row {
-        let (state, waits) = self.word(key.doing);
-        let function = key
-            .start
-            .and_then(|pc| self.own.names.function(&self.target.binary, pc))
-            .map(Arc::from);
-        Row {
-            state,
-            waits,
-            system: key.system,
-            function,
-            times,
-        }
-    }
-}
 
 struct Sched {
     options: Options,
@@ -180,9 +132,9 @@ impl Observation for Sched {
     const POLLS: bool = false;
     type Plan = Plan;
     type Probes = SchedProbes;
-    type Own<'a> = Own<'a>;
+    type Own<'a> = Followed<'a>;
 
-    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Own<'a>)> {
+    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Plan, Followed<'a>)> {
         if let Some((_, plugin)) = target.plugins().into_iter().next() {
             bail!(
                 "cannot observe {}: {plugin}, so that what its goroutines do would be taken for something else; sched --source counters works, and dump, stat and top",
@@ -192,16 +144,7 @@ impl Observation for Sched {
         let checked = Checked::of(target);
         let plan = Plan::of(&checked, &self.options)
             .with_context(|| format!("cannot observe {}", target.name))?;
-        let words = plan.wait_reasons.iter().map(|it| Arc::from(it.as_str()));
-        let own = Own {
-            checked,
-            words: words.collect(),
-            names: NameCache::new(false),
-            stacks: Stacks::of(target),
-            system: plan.system.clone(),
-            still: None,
-            gone: OpenStates::default(),
-        };
+        let own = Followed::new(checked, &plan);
         Ok((plan, own))
     }
 
@@ -227,14 +170,11 @@ impl Observation for Sched {
         self.looked_ns = begun_ns;
         self.looked_before_ns = begun_ns;
         for one in all {
-            let own = &mut one.own;
-            own.still = Still::of(&own.checked, &own.system, self.stacks, begun_ns)
-                .map_err(|why| {
-                    output::warn(&format!(
-                        "goroutines that do not change their state are not shown: {why:#}"
-                    ));
-                })
-                .ok();
+            if let Err(why) = one.own.begin(self.stacks, begun_ns) {
+                output::warn(&format!(
+                    "goroutines that do not change their state are not shown: {why:#}"
+                ));
+            }
         }
         Ok(())
     }
@@ -257,12 +197,8 @@ impl Observation for Sched {
     }
 
     fn forget(&mut self, one: &mut Observed<'_>, process: u32) -> Result<()> {
-        // So long at least they lasted.
-        let open = OpenStates::of(one, self.looked_before_ns, Some(process))?;
-        one.own.gone.extend(open);
-        if let Some(still) = &mut one.own.still {
-            still.forget(process);
-        }
+        one.own
+            .forget(&one.probes, self.looked_before_ns, process)?;
         one.probes.forget(process)
     }
 
@@ -288,7 +224,7 @@ impl Observation for Sched {
         Ok(ran.map(|(_, times)| times.ended()).sum())
     }
 
-    fn output(&mut self) -> &mut Output {
+    fn output(&mut self) -> &mut dyn Rows {
         &mut self.output
     }
 }
@@ -300,23 +236,18 @@ impl Sched {
             elapsed_ns: now_ns.saturating_sub(self.begun_ns),
             sample: self.sample,
             by_fn: self.by_fn,
-            has_unmoved: all.iter().all(|one| one.own.still.is_some()),
+            has_unmoved: all.iter().all(|one| one.own.has_unmoved()),
             blocking: self.stacks.then(Vec::new),
             ..Report::default()
         };
         let rows = &mut report.rows;
         for one in all {
-            for (key, times) in one.probes.times()? {
-                let row = one.row(key, times);
+            let found = one.own.look(&one.probes, now_ns, self.stacks)?;
+            for row in found.rows {
                 model::merge(rows, row);
             }
-            let mut open = OpenStates::of(one, now_ns, None)?;
-            open.extend(one.own.gone.clone());
-            for row in open.rows(one) {
-                model::merge(rows, row);
-            }
-            if let Some(blocking) = &mut report.blocking {
-                blocking.extend(stacks::blocking(one, &open)?);
+            if let (Some(all), Some(more)) = (&mut report.blocking, found.blocking) {
+                all.extend(more);
             }
         }
         if let Some(filter) = &self.filter {

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 
@@ -11,22 +10,20 @@ use crate::event_loop;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::go::Anatomy;
 use crate::go::process::metrics;
 use crate::go::process::runtime_stats::Vitals;
 use crate::model::stat::Interval;
+use crate::observe::stop;
 use crate::render::metric;
 use crate::render::stat;
-use crate::target;
-use crate::target::Selection;
 use crate::target::live::Live;
 
 use super::output;
 use super::output::Output;
-use super::sampler::Reading;
-use super::sampler::Sampler;
-use super::sampler::unreadable;
-use super::session;
+use crate::observe::reader;
+use crate::observe::reader::unreadable;
+use crate::observe::sampler::Reading;
+use crate::observe::sampler::Sampler;
 
 /// Readings that may fail one after the other.
 const PATIENCE: u32 = 10;
@@ -35,14 +32,8 @@ const PATIENCE: u32 = 10;
 const LATENCIES: &str = "LAT99 is of all goroutines, the runtime's own included (after a collection its sweeper is most of them): grtmon sched tells those of the program.";
 
 pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
-    let resolved = target::resolve(&Selection::Pids(vec![args.pid]))?;
-    let target = resolved.targets.first().context("there is no process")?;
-    let process = target.processes().into_iter().next();
-    let process = process.with_context(|| format!("process {} has ended", args.pid))?;
-    let anatomy = Anatomy::of(&target.binary);
-    target.require_unchanged()?;
-    let live = Live::checked(&process, &anatomy)?;
-    live.require_begun()?;
+    let target = reader::find(args.pid)?;
+    let live = reader::open(&target)?;
     if args.metrics {
         return every_metric(&live, args.output);
     }
@@ -93,7 +84,7 @@ impl Observer for Stat {
     }
 
     fn report(&mut self) -> Result<Flow> {
-        let interval = match self.sampler.next()? {
+        let interval = match self.sampler.read()? {
             Reading::Interval(interval) => interval,
             // The next line is about both intervals.
             Reading::Moved => return Ok(Flow::Continue),
@@ -130,7 +121,7 @@ impl Stat {
             interval: Some(args.interval),
             duration: args.duration,
         };
-        event_loop::run(timing, &session::stop_on_signals()?, self)
+        event_loop::run(timing, &stop::on_signals()?, self)
     }
 
     fn print(&mut self, interval: &Interval) -> Result<()> {

@@ -15,6 +15,17 @@ pub struct GoroutineEvent {
     pub what: What,
 }
 
+/// The words of an event's code addresses.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Names<'a> {
+    /// The function in the `go` statement; `None` when it is unknown.
+    pub function: Option<&'a str>,
+    /// What runs first: the same, or the compiler's wrapper for it.
+    pub start: Option<&'a str>,
+    /// File and line of the `go` statement.
+    pub created_at: Option<(&'a str, u32)>,
+}
+
 /// Who a goroutine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {

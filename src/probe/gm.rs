@@ -90,7 +90,7 @@ pub struct Plan {
 impl Plan {
     /// The sites that every allocation of the target passes exactly one of.
     pub fn of(target: &Target) -> Result<Self> {
-        let binary = &target.binary;
+        let binary = &target.program.binary;
         if !size_classes::has_known_classes(binary) {
             bail!(
                 "cannot count allocations: this binary's size classes are not those grtmon knows"

@@ -63,6 +63,37 @@ pub struct Options {
     pub max_functions: u32,
 }
 
+/// Start functions with a histogram of their own (2.7 KB of kernel memory each).
+const MAX_FUNCTIONS: u32 = 1024;
+/// Few records come where only histograms are wanted: the starts of programs.
+const FEW_RECORDS_BYTES: u32 = 64 << 10;
+
+impl Options {
+    /// Only histograms.
+    pub fn histograms(by_fn: bool, max_goroutines: u32) -> Self {
+        Self {
+            seq: true,
+            by_fn,
+            queue: false,
+            ring_bytes: FEW_RECORDS_BYTES,
+            max_goroutines,
+            max_functions: MAX_FUNCTIONS,
+        }
+    }
+
+    /// Events, and no histograms, with a ring buffer of so many KiB.
+    pub fn events(buffer_kib: u32, max_goroutines: u32) -> Self {
+        Self {
+            seq: false,
+            by_fn: false,
+            queue: false,
+            ring_bytes: buffer_kib << 10,
+            max_goroutines,
+            max_functions: 1,
+        }
+    }
+}
+
 // Why a start function is not watched.
 const CHANGED: &str = "has other code in the process than in its file, or a breakpoint";
 const NO_PLACE: &str = "has no place for a probe";
@@ -263,7 +294,7 @@ impl GrProbes {
             if self.starts.sites.contains_key(&entry) || self.starts.given_up.contains_key(&entry) {
                 continue;
             }
-            match site_of(&target.binary, entry) {
+            match site_of(&target.program.binary, entry) {
                 Some(site) => {
                     learned.insert(entry, site);
                 }

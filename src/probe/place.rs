@@ -78,14 +78,14 @@ impl Place {
         let by_address = if has_cookies {
             None
         } else {
-            Some(ByAddress::of(target.binary.image())?)
+            Some(ByAddress::of(target.program.binary.image())?)
         };
         let check = SiteCheck::of(target, confined_to.is_some());
         // The sites are known: of the file little more is needed.
-        target.binary.image().release_all();
+        target.program.binary.image().release_all();
         Ok(Self {
-            file: Arc::clone(target.file.file()),
-            held: Held::guarded(&target.file)?,
+            file: Arc::clone(target.program.file.file()),
+            held: Held::guarded(&target.program.file)?,
             confined_to,
             method,
             by_address,

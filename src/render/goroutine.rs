@@ -1,6 +1,7 @@
 //! Rows of `gr`.
 
 use crate::model::goroutine::GoroutineEvent;
+use crate::model::goroutine::Names;
 use crate::model::goroutine::What;
 use crate::model::process;
 
@@ -67,17 +68,6 @@ const QUEUE_COLUMNS: [Column; 10] = [
     COLUMNS[7],
     COLUMNS[8],
 ];
-
-/// The words of an event's code addresses.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Names<'a> {
-    /// The function in the `go` statement; `None` when it is unknown.
-    pub function: Option<&'a str>,
-    /// What runs first: the same, or the compiler's wrapper for it.
-    pub start: Option<&'a str>,
-    /// File and line of the `go` statement.
-    pub created_at: Option<(&'a str, u32)>,
-}
 
 /// Writes events as rows.
 #[derive(Debug, Clone, Copy)]

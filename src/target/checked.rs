@@ -35,10 +35,10 @@ impl<'t> Checked<'t> {
     /// Reads the target's binary and checks that on one of its processes. One that has only just begun, or is not begun
     /// yet, cannot be asked.
     pub fn of(target: &'t Target) -> Self {
-        let runtime = Runtime::of(&target.binary);
+        let runtime = Runtime::of(&target.program.binary);
         let mut checked = Self {
             target,
-            anatomy: Anatomy::of_runtime(&runtime),
+            anatomy: Anatomy::clone(target.program.anatomy_by(&runtime)),
             runtime,
             check: Err("no process runs this program now".to_owned()),
             process: target.running_process(),

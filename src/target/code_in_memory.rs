@@ -56,9 +56,9 @@ pub enum At {
 impl CodeFile {
     /// That of a target.
     pub fn of(target: &Target) -> Self {
-        let image = target.binary.image();
+        let image = target.program.binary.image();
         Self {
-            file: Arc::clone(&target.file),
+            file: Arc::clone(&target.program.file),
             machine: image.machine(),
             is_pie: image.is_pie(),
             code_end: image.code_end(),

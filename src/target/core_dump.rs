@@ -8,9 +8,9 @@ use anyhow::Result;
 use anyhow::bail;
 use nix::sys::signal::Signal;
 
-use crate::go::Binary;
 use crate::go::process::core_file::Core;
 
+use super::Program;
 use super::mapped::MappedFile;
 use super::unpacked;
 
@@ -20,9 +20,7 @@ pub struct CoreDump {
     /// The dump.
     pub core: Core,
     /// The program.
-    pub binary: Binary,
-    /// The program's path.
-    pub path: PathBuf,
+    pub program: Program,
     /// Where the program was entered.
     pub entered_at: u64,
     /// Why the dump is not whole, if it was not unpacked to its end.
@@ -61,17 +59,15 @@ impl CoreDump {
                 bail!("{shown} does not say which program it is of: name it with --binpath")
             }
         };
-        let bytes = super::map_program(&program)
+        let program = Program::open(&program)
             .context("cannot find the program that dumped core: name it with --binpath")?;
-        let name = program.display();
-        let binary = Binary::parse(bytes).with_context(|| format!("cannot use {name}"))?;
-        if core.contradicts(binary.image()) {
+        if core.contradicts(program.binary.image()) {
+            let name = program.path.display();
             bail!("{name} is not the program that {shown} is of: name that one with --binpath");
         }
         Ok(Self {
             core,
-            binary,
-            path: program,
+            program,
             entered_at,
             incomplete,
         })
@@ -83,9 +79,6 @@ impl CoreDump {
     /// [`GoError::Changed`](crate::go::GoError::Changed).
     pub fn require_unchanged(&self) -> Result<()> {
         self.core.require_unchanged()?;
-        let image = self.binary.image();
-        image
-            .require_unchanged()
-            .with_context(|| format!("cannot use {}", self.path.display()))
+        self.program.require_unchanged()
     }
 }

@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -105,7 +106,7 @@ struct Known {
     /// Whether they look like Go programs.
     files: HashMap<FileId, bool>,
     /// Those that do and were not read yet, open, with a path for people.
-    unread: Vec<(ProgramFile, PathBuf)>,
+    unread: Vec<(Arc<ProgramFile>, PathBuf)>,
     /// Processes whose files' servers have answered.
     answered: Vec<i32>,
 }
@@ -195,13 +196,13 @@ impl Files {
         let mut known = self.known();
         // Another thread may have looked at it meanwhile.
         if known.files.insert(file, is_go).is_none() && is_go {
-            known.unread.push((open, path.to_owned()));
+            known.unread.push((Arc::new(open), path.to_owned()));
         }
         Ok(Some((file, is_go)))
     }
 
     /// The files that have not been read yet. They will be.
-    pub(super) fn take_unread(&self) -> Vec<(ProgramFile, PathBuf)> {
+    pub(super) fn take_unread(&self) -> Vec<(Arc<ProgramFile>, PathBuf)> {
         std::mem::take(&mut self.known().unread)
     }
 

@@ -30,6 +30,8 @@ use nix::sys::stat::Mode;
 use nix::sys::statfs::PROC_SUPER_MAGIC;
 use nix::sys::statfs::statfs;
 
+use super::fuse;
+
 /// Opens a regular file for reading; never blocks on what is none.
 ///
 /// # Errors
@@ -44,6 +46,25 @@ pub fn open_regular(path: &Path) -> Result<File> {
         bail!("{shown} is {}, not a file", describe(metadata.file_type()));
     }
     reopen(&place).with_context(|| format!("cannot open {shown}"))
+}
+
+/// Opens the file of a program; says so if it lies where only another user may read.
+///
+/// # Errors
+/// As [`open_regular`].
+pub(super) fn open_program(path: &Path) -> Result<File> {
+    open_regular(path).map_err(|why| {
+        let denied = why.downcast_ref::<io::Error>();
+        let denied = denied.is_some_and(|it| it.kind() == io::ErrorKind::PermissionDenied);
+        let obstacle = match denied {
+            true => fuse::obstacle_of_file(path),
+            false => None,
+        };
+        match obstacle {
+            Some(obstacle) => why.context(obstacle),
+            None => why,
+        }
+    })
 }
 
 /// Opens for reading what a descriptor stands for, which cannot have become anything else.

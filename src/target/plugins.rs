@@ -46,7 +46,7 @@ pub(super) fn find(pid: i32, anatomy: &Anatomy, bias: u64) -> Found {
                 file.id().key(),
                 bias,
                 |binary| mapping.bias(binary),
-                || super::read(&file, &path).ok(),
+                || super::program::binary(&file, &path).ok(),
             )
         });
         match plugin {

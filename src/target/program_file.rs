@@ -42,7 +42,7 @@ pub struct ProgramFile {
 impl ProgramFile {
     /// Opens a file. Nothing of it has been read.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = super::open_file(path)?;
+        let file = super::open::open_program(path)?;
         let as_read =
             FileId::of(&file).with_context(|| format!("cannot look at {}", path.display()))?;
         Ok(Self {

@@ -10,17 +10,12 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::Result;
 
-use crate::go::Anatomy;
-use crate::go::Binary;
-
+use super::Program;
 use super::ProgramFile;
 use super::aside;
 use super::extent;
@@ -34,7 +29,6 @@ use super::patience;
 use super::patience::Limit;
 use super::patience::Outcome;
 use super::proc_mount;
-use super::read;
 
 pub use super::look::Found;
 pub(super) use super::look::is_go_program;
@@ -49,42 +43,6 @@ const WORK_PER_MIB: Duration = Duration::from_millis(50);
 
 /// How long any of this may wait, for a disk or for whoever has the file.
 const WAIT: Duration = Duration::from_secs(5);
-
-/// A Go program that processes run.
-#[derive(Debug)]
-pub struct Program {
-    /// What it says about itself.
-    pub binary: Binary,
-    known: Mutex<Checked>,
-}
-
-/// What reading the processes of a program takes.
-#[derive(Debug, Clone)]
-pub struct Checked {
-    /// Where things are.
-    pub anatomy: Anatomy,
-    /// Whether that was held against one of them, and held.
-    pub checked: bool,
-}
-
-impl Program {
-    fn known(&self) -> MutexGuard<'_, Checked> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is known by now.
-    pub fn checked(&self) -> Checked {
-        self.known().clone()
-    }
-
-    /// This was held against one of its processes, and held.
-    pub fn holds(&self, anatomy: Anatomy) {
-        *self.known() = Checked {
-            anatomy,
-            checked: true,
-        };
-    }
-}
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -280,10 +238,10 @@ impl Survey {
 
 /// Reads programs, on all processors.
 fn read_programs(
-    files: Vec<(ProgramFile, PathBuf)>,
+    files: Vec<(Arc<ProgramFile>, PathBuf)>,
 ) -> impl Iterator<Item = (FileId, Outcome<Reading>)> {
     let ids: Vec<FileId> = files.iter().map(|(file, _)| file.id()).collect();
-    let limit = |(file, _): &(ProgramFile, PathBuf)| {
+    let limit = |(file, _): &(Arc<ProgramFile>, PathBuf)| {
         let size = file.file().metadata().map_or(0, |it| it.len());
         let mib = u32::try_from(extent::contents(file.file(), size) >> 20).unwrap_or(u32::MAX);
         Limit {
@@ -295,20 +253,14 @@ fn read_programs(
     ids.into_iter().zip(read)
 }
 
-fn program(file: &ProgramFile, path: &Path) -> Reading {
-    match read(file, path) {
-        Ok(binary) => {
-            let anatomy = Anatomy::of(&binary);
-            if binary.image().require_unchanged().is_err() {
-                return Reading::Useless;
+fn program(file: &Arc<ProgramFile>, path: &Path) -> Reading {
+    match Program::read(Arc::clone(file), path) {
+        Ok(program) => {
+            program.anatomy();
+            match program.require_unchanged() {
+                Ok(()) => Reading::Program(Box::new(program)),
+                Err(_) => Reading::Useless,
             }
-            Reading::Program(Box::new(Program {
-                binary,
-                known: Mutex::new(Checked {
-                    anatomy,
-                    checked: false,
-                }),
-            }))
         }
         Err(why) if why.root_cause().is::<std::io::Error>() => {
             Reading::Failed(format!("{why:#}{}", limits::advice(&why)))

@@ -78,7 +78,7 @@ impl Witness {
     /// out: then there is no second opinion.
     pub fn begin(target: &Target, anatomy: &Anatomy, counted: Counted) -> Self {
         // What threads of C bring along takes ids as well, and is not created by a `go` statement.
-        let ids_count = target.binary.uses_cgo() == Some(false);
+        let ids_count = target.program.binary.uses_cgo() == Some(false);
         let open = |process| {
             let live = Live::checked(process, anatomy).ok()?;
             let began = live.began().ok()?;

@@ -23,7 +23,7 @@ impl Subjected {
             .unwrap()
             .targets
             .remove(0);
-        let anatomy = Anatomy::of(&target.binary);
+        let anatomy = Anatomy::clone(target.program.anatomy());
         let process = target.processes().remove(0);
         let Live { memory, bias, .. } = Live::open(&process, &anatomy).unwrap();
         Self {
@@ -41,7 +41,7 @@ impl Subjected {
             anatomy: &self.anatomy,
             bias: self.bias,
         };
-        GoroutineReader::new(&self.target.binary, &subject).unwrap()
+        GoroutineReader::new(&self.target.program.binary, &subject).unwrap()
     }
 }
 

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::anyhow;
 use anyhow::bail;
@@ -13,7 +12,6 @@ use crate::event_loop;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::go::Anatomy;
 use crate::go::ReadError;
 use crate::go::process::metrics;
 use crate::go::process::runtime_stats::Vitals;
@@ -22,8 +20,10 @@ use crate::model::account::Remark;
 use crate::model::metric::Value;
 use crate::model::run_queue::Queue;
 use crate::model::run_queue::Scheduling;
+use crate::observe::reader;
+use crate::observe::run::Rows;
+use crate::observe::stop;
 use crate::render::sched::counters as render;
-use crate::target;
 use crate::target::clock;
 use crate::target::live;
 use crate::target::live::Live;
@@ -31,7 +31,6 @@ use crate::target::live::Live;
 use super::DURATION;
 use crate::cmd::output;
 use crate::cmd::output::Output;
-use crate::cmd::session;
 
 /// First readings that are tried before giving up: a busy process does not always hold still.
 const FIRST_TRIES: u32 = 50;
@@ -47,13 +46,8 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         ),
         [..] => bail!("--source counters reads one process: give one --pid"),
     };
-    let targets = target::resolve(&session::selection(&args.target))?.targets;
-    let target = targets.first().context("there is no process")?;
-    let process = target.processes().into_iter().next();
-    let process = process.with_context(|| format!("process {pid} has ended"))?;
-    let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
-    target.require_unchanged()?;
-    live.require_begun()?;
+    let target = reader::find(pid)?;
+    let live = reader::open(&target)?;
     if let Some(note) = live.copy_note() {
         output::warn(&note);
     }
@@ -75,12 +69,12 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         interval: args.interval,
         duration: Some(args.common.duration.unwrap_or(DURATION)),
     };
-    let stop = session::stop_on_signals()?;
+    let stop = stop::on_signals()?;
     let observed = event_loop::run(timing, &stop, &mut command);
     let read = command.refresh();
     let finished = command.output.finish();
     let mut account = Account {
-        losses: command.output.lost().into_iter().collect(),
+        losses: command.output.lost_after(None).into_iter().collect(),
         ..Account::default()
     };
     if let Some(text) = command.live.copy_note() {

@@ -4,7 +4,6 @@ mod frames;
 mod keys;
 mod list;
 mod once;
-mod probes;
 mod ui;
 mod watched;
 
@@ -21,6 +20,10 @@ use crossbeam_channel::select;
 use crossbeam_channel::tick;
 
 use crate::cli;
+use crate::observe::panels::Runner;
+use crate::observe::panels::Settings;
+use crate::observe::reader;
+use crate::observe::stop;
 use crate::target::Target;
 use crate::tui::look::Look;
 use crate::tui::process::End;
@@ -36,7 +39,6 @@ use super::session;
 use self::frames::Frames;
 use self::keys::Happened;
 use self::list::List;
-use self::probes::Runner;
 use self::ui::Ui;
 use self::watched::Watched;
 
@@ -65,13 +67,13 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
     }
     // What is wrong with the arguments is said before the terminal is taken.
     let first = match args.pid {
-        Some(pid) => Some(watched::find(pid)?),
+        Some(pid) => Some(reader::find(pid)?),
         None => None,
     };
     if let Some(target) = &first {
         Watched::open(target)?;
     }
-    let stop = session::stop_on_signals_or(terminal::restore)?;
+    let stop = stop::on_signals_or(terminal::restore)?;
     let frames = Frames::new()?;
     let mut ui = Ui {
         state,
@@ -112,7 +114,7 @@ fn look(args: &cli::Top, ui: &mut Ui, mut first: Option<Target>) -> Result<()> {
             Next::Process(pid) => {
                 let target = match first.take() {
                     Some(target) => Ok(target),
-                    None => watched::find(pid),
+                    None => reader::find(pid),
                 };
                 match target {
                     Ok(target) => look_at_one(args, ui, &target)?,
@@ -167,7 +169,16 @@ fn look_at_one(args: &cli::Top, ui: &mut Ui, target: &Target) -> Result<Next> {
     };
     ui.state.open(watched.who());
     thread::scope(|scope| {
-        let mut runner = Runner::new(scope, target, args);
+        let mut runner = Runner::new(
+            scope,
+            target,
+            Settings {
+                wanted: session::wanted(args.attach),
+                allowed: session::allowed(args.max_overhead),
+                interval: args.interval,
+                max_goroutines: cli::MAX_GOROUTINES,
+            },
+        );
         let next = look_on(ui, &mut watched, &mut runner);
         if !matches!(next, Ok(Next::List | Next::Process(_))) {
             // It can take a while until probes are gone.

@@ -11,13 +11,13 @@ use anyhow::bail;
 use crate::cli;
 use crate::cmd::output;
 use crate::cmd::output::Output;
+use crate::observe::reader;
 use crate::tui::draw;
 use crate::tui::look::Look;
 use crate::tui::process::End;
 use crate::tui::state::State;
 
 use super::list::List;
-use super::watched;
 use super::watched::Watched;
 
 /// Columns where there is no terminal.
@@ -34,7 +34,7 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
     let duration = args.duration.unwrap_or(args.interval);
     match args.pid {
         Some(pid) => {
-            let target = watched::find(pid)?;
+            let target = reader::find(pid)?;
             let mut watched = Watched::open(&target)?;
             if let Some(note) = watched.note() {
                 output::warn(&note);

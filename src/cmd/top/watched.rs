@@ -3,14 +3,9 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::anyhow;
 
-use crate::cmd::sampler::Reading;
-use crate::cmd::sampler::Sampler;
-use crate::cmd::sampler::unreadable;
-use crate::go::Anatomy;
 use crate::go::process::goroutines::GoroutineReader;
 use crate::model::census::Counter;
 use crate::model::dump::Goroutine;
@@ -19,20 +14,20 @@ use crate::model::groups::Grouper;
 use crate::model::package_path::unescaped;
 use crate::model::top::Point;
 use crate::model::top::Who;
+use crate::observe::cpu_rate::CpuRate;
+use crate::observe::reader;
+use crate::observe::reader::unreadable;
+use crate::observe::sampler::Reading;
+use crate::observe::sampler::Sampler;
 use crate::render;
-use crate::target;
-use crate::target::Selection;
 use crate::target::Target;
 use crate::target::clock;
-use crate::target::live::Live;
 use crate::target::process::ProcessId;
 use crate::tui::process::Chosen;
 use crate::tui::process::End;
 use crate::tui::process::Page;
 use crate::tui::process::ProcessView;
 use crate::tui::state::State;
-
-use super::list::CpuRate;
 
 /// Listing goroutines takes at most one part in so many of the time of one processor: with very many of them they are
 /// listed less often than the rest is read.
@@ -53,29 +48,18 @@ pub(super) struct Watched<'t> {
     list_at: Instant,
 }
 
-/// The process with this number, and the binary it runs.
-pub(super) fn find(pid: i32) -> Result<Target> {
-    let resolved = target::resolve(&Selection::Pids(vec![pid]))?;
-    let target = resolved.targets.into_iter().next();
-    target.with_context(|| format!("there is no process {pid}"))
-}
-
 impl<'t> Watched<'t> {
     /// Opens the process of a target.
     ///
     /// # Errors
     /// It has ended, or may not be read, or its goroutines cannot be.
     pub(super) fn open(target: &'t Target) -> Result<Self> {
-        let process = target.processes().into_iter().next();
-        let process = process.with_context(|| format!("{} has ended", target.name))?;
-        let live = Live::checked(&process, &Anatomy::of(&target.binary))?;
-        live.require_begun()?;
-        let reader = GoroutineReader::new(&target.binary, &live.subject());
+        let live = reader::open(target)?;
+        let reader = GoroutineReader::new(&target.program.binary, &live.subject());
         let reader = reader.map_err(|why| unreadable(&live, why))?;
-        target.require_unchanged()?;
         Ok(Self {
             target,
-            process,
+            process: live.process.clone(),
             sampler: Sampler::new(live, None)?,
             reader,
             counter: Counter::default(),
@@ -95,7 +79,12 @@ impl<'t> Watched<'t> {
         Who {
             pid: self.process.pid,
             name: format!("{}{copy}", self.target.name),
-            go_version: self.target.binary.version().map(ToString::to_string),
+            go_version: self
+                .target
+                .program
+                .binary
+                .version()
+                .map(ToString::to_string),
         }
     }
 
@@ -121,7 +110,7 @@ impl<'t> Watched<'t> {
             view.pass(at);
             return;
         }
-        let point = match self.sampler.next() {
+        let point = match self.sampler.read() {
             Ok(Reading::Interval(interval)) => {
                 let point = match std::mem::take(&mut self.is_new) {
                     // What happened until now is no matter of one interval.

@@ -55,9 +55,9 @@ impl Plan {
     /// clock: what the runtime notes of stops and cycles is compared with the machine's.
     pub fn of(target: &Target, wanted: Wanted) -> Result<Self> {
         target.require_our_clock()?;
-        let binary = &target.binary;
+        let binary = &target.program.binary;
         let runtime = Runtime::of(binary);
-        let mut anatomy = Anatomy::of_runtime(&runtime);
+        let mut anatomy = Anatomy::clone(target.program.anatomy_by(&runtime));
         if gc_record::is_uncertain(&anatomy.layout) {
             settle(target, &mut anatomy);
         }

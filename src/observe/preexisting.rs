@@ -24,18 +24,18 @@ use crate::target::process::ProcessId;
 
 /// The elders of one binary's processes.
 #[derive(Debug, Default)]
-pub(super) struct Elders {
+pub struct Elders {
     /// All of them, as events of the moment at which they were read.
-    pub(super) alive: Vec<GoroutineEvent>,
+    pub alive: Vec<GoroutineEvent>,
     /// Entries of the functions they started with.
-    pub(super) starts: BTreeSet<u64>,
+    pub starts: BTreeSet<u64>,
     /// Process and id of those that had begun to run.
     begun: HashSet<(u32, u64)>,
     /// Process and id of all: a goroutine of which the creation is seen after all is none of them. Ids are never used
     /// again.
     known: HashSet<(u32, u64)>,
     /// How many they are by what is known so far; `None` if not of every process that runs the binary.
-    pub(super) count: Option<u64>,
+    pub count: Option<u64>,
     /// When reading began and ended.
     read_ns: u64,
     read_until_ns: u64,
@@ -46,7 +46,7 @@ impl Elders {
     ///
     /// # Errors
     /// A process may not be read, or what was read makes no sense.
-    pub(super) fn of(checked: &Checked<'_>) -> Result<Self> {
+    pub fn of(checked: &Checked<'_>) -> Result<Self> {
         let target = checked.target;
         let mut elders = Self {
             read_ns: clock::monotonic_ns()?,
@@ -69,7 +69,7 @@ impl Elders {
     }
 
     /// Leaves out those that these events show to have been created since the gate was opened.
-    pub(super) fn leave_out_created(&mut self, events: &[GoroutineEvent]) {
+    pub fn leave_out_created(&mut self, events: &[GoroutineEvent]) {
         let created: HashSet<(u32, u64)> = events.iter().filter_map(created).collect();
         self.alive.retain(|elder| {
             let name = elder.goroutine().map(|it| (elder.process, it.goid));
@@ -84,7 +84,7 @@ impl Elders {
             other => anyhow::anyhow!("cannot read the goroutines of process {pid}: {other}"),
         };
         let live = checked.open(process)?;
-        let binary = &checked.target.binary;
+        let binary = &checked.target.program.binary;
         let mut reader = GoroutineReader::new(binary, &live.subject()).map_err(explain)?;
         let list = reader.list(&live.memory).map_err(explain)?;
         let process = u32::try_from(pid).context("a process has a negative number")?;
@@ -120,7 +120,7 @@ impl Elders {
     }
 
     /// Adds to an exit what is known of the goroutine from before; forgets the goroutine.
-    pub(super) fn complete(&mut self, event: &GoroutineEvent) -> GoroutineEvent {
+    pub fn complete(&mut self, event: &GoroutineEvent) -> GoroutineEvent {
         self.count(event);
         let mut event = *event;
         if let What::Exit {
@@ -161,7 +161,7 @@ impl Elders {
     }
 
     /// Forgets the goroutines of a process, which has ended or runs another program.
-    pub(super) fn forget(&mut self, process: u32) {
+    pub fn forget(&mut self, process: u32) {
         self.begun.retain(|(of, _)| *of != process);
         self.known.retain(|(of, _)| *of != process);
     }

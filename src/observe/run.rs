@@ -8,152 +8,82 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::cli::Common;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::go::Anatomy;
 use crate::model::account::Account;
 use crate::model::account::Remark;
 use crate::model::loss;
+use crate::model::loss::Loss;
 use crate::probe::Plan;
 use crate::probe::Probes;
-use crate::probe::method::Method;
-use crate::probe::place::Place;
 use crate::probe::spent::Spent;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::watch::Watch;
-use crate::target::witness::Counted;
 use crate::target::witness::Witness;
 
+use super::Observation;
+use super::Observed;
+use super::Session;
+use super::Voice;
 use super::changes::Change;
 use super::changes::Changes;
+use super::cost::Allowed;
 use super::cost::CostWatch;
-use super::output;
-use super::output::Output;
-use super::session;
 use super::session::Ending;
-use super::session::Session;
 
-/// What one command that sets probes does differently from the others.
-pub(super) trait Observation {
-    /// What is traced, for the start line.
-    const WHAT: &'static str;
-    /// Whether there are records to be taken all the time.
-    const POLLS: bool = true;
-    /// Where the probes go.
-    type Plan: Plan;
-    /// The probes.
-    type Probes: Probes;
-    /// What the command keeps of each binary.
-    type Own<'a>;
+/// Where the rows of an observation go, as far as its way out must know.
+pub trait Rows {
+    /// At the end: waits for the reader, not for ever, and drops what is not written then.
+    ///
+    /// # Errors
+    /// It cannot be written to.
+    fn finish(&mut self) -> Result<()>;
 
-    /// Decides where the probes of a target go. Nothing of it is touched.
-    fn plan<'a>(&mut self, target: &'a Target) -> Result<(Self::Plan, Self::Own<'a>)>;
+    /// Rows that were not written because nobody read them, since the loss that was counted `before`.
+    fn lost_after(&self, before: Option<Loss>) -> Option<Loss>;
 
-    /// Sets them. The gate stays closed.
-    fn attach(&mut self, target: &Target, plan: &Self::Plan, place: &Place)
-    -> Result<Self::Probes>;
-
-    /// What is to be done when all probes are set, and before the gates are opened.
-    fn ready(&mut self, _all: &mut [Observed<'_, Self>], _method: Method) -> Result<()> {
-        Ok(())
-    }
-
-    /// The gates were opened at this time, ns of CLOCK_MONOTONIC.
-    fn opened(&mut self, _all: &mut [Observed<'_, Self>], _begun_ns: u64) -> Result<()> {
-        Ok(())
-    }
-
-    /// What comes first on standard output.
-    fn begin(&mut self, _all: &mut [Observed<'_, Self>]) -> Result<()> {
-        Ok(())
-    }
-
-    /// Takes what was recorded since the last time.
-    fn take(&mut self, _all: &mut [Observed<'_, Self>]) -> Result<Flow> {
-        Ok(Flow::Continue)
-    }
-
-    /// Reports, every interval.
-    fn report(&mut self, _all: &mut [Observed<'_, Self>]) -> Result<Flow> {
-        Ok(Flow::Continue)
-    }
-
-    /// What else is to be done ten times a second.
-    fn look(&mut self, _all: &mut [Observed<'_, Self>]) -> Result<()> {
-        Ok(())
-    }
-
-    /// A process has ended, or runs another program now: what is remembered of it is to be forgotten.
-    fn forget(&mut self, one: &mut Observed<'_, Self>, process: u32) -> Result<()> {
-        one.probes.forget(process)
-    }
-
-    /// The gates are about to be closed.
-    fn closing(&mut self) {}
-
-    /// Takes everything that is left: the probes are gone.
-    fn drain(&mut self, _all: &mut [Observed<'_, Self>]) -> Result<()> {
-        Ok(())
-    }
-
-    /// The last lines.
-    fn end(&mut self, all: &mut [Observed<'_, Self>], account: &Account) -> Result<()>;
-
-    /// What the runtime counts too, and can contradict the probes with.
-    fn counted(&self) -> Option<Counted> {
-        None
-    }
-
-    /// How much of it the probes saw. They are closed.
-    fn passed(&self, _one: &Observed<'_, Self>) -> Result<u64> {
-        Ok(0)
-    }
-
-    /// Where rows go.
-    fn output(&mut self) -> &mut Output;
+    /// What is said when all is over.
+    fn close(&mut self, account: &Account);
 }
 
-/// One binary under observation.
-pub(super) struct Observed<'a, O: Observation + ?Sized> {
-    pub(super) target: &'a Target,
-    pub(super) probes: O::Probes,
-    pub(super) watch: Watch,
-    /// What the command keeps of it.
-    pub(super) own: O::Own<'a>,
-    changes: Changes,
-    /// What is known of the binary, where its counters are to be asked.
-    anatomy: Option<Anatomy>,
-    /// What the runtime's own counters say.
-    witness: Option<Witness>,
-    /// Its observation has ended by itself.
-    is_over: bool,
+/// Whether whoever read what is written has gone: a normal end.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Observes until the end, which may be that of the command that was started for it.
-pub(super) fn run<O: Observation>(
+///
+/// # Errors
+/// The first thing that failed; the account has been given all the same.
+pub fn run<O: Observation>(
     mut session: Session,
     targets: &[Target],
-    common: &Common,
+    allowed: Allowed,
     timing: Timing,
     mut command: O,
 ) -> Result<ExitCode> {
+    let voice = session.voice;
     let mut all = Vec::new();
     for target in targets {
         let (plan, own) = command.plan(target)?;
         plan.shortcomings()
             .iter()
-            .for_each(|shortcoming| output::warn(shortcoming));
+            .for_each(|shortcoming| voice.warn(shortcoming));
         let place = session.place(target, plan.sites().len())?;
         let changes = Changes::of(target, &place);
         let probes = command.attach(target, &plan, &place)?;
-        let anatomy = command.counted().map(|_| Anatomy::of(&target.binary));
+        if command.counted().is_some() {
+            // Nothing is found out any more when the gate is open.
+            target.program.anatomy();
+        }
         all.push(Observed {
             target,
             probes,
-            anatomy,
             witness: None,
             watch: Watch::of(&target.processes()),
             own,
@@ -165,16 +95,17 @@ pub(super) fn run<O: Observation>(
     let mut run = Run {
         command,
         all,
-        cost: CostWatch::new(common, session.method, targets),
+        cost: CostWatch::new(allowed, session.method, targets),
         account: Account::default(),
+        voice,
     };
     let observed = run.observe(&mut session, targets, timing);
     let accounted = run.finish();
     let ending: Ending = match (observed, accounted) {
         (Err(why), Err(besides)) => {
             let is_said = format!("{besides:#}") == format!("{why:#}");
-            if !is_said && !output::is_closed_pipe(&besides) {
-                output::warn(&format!("{besides:#}"));
+            if !is_said && !is_closed_pipe(&besides) {
+                voice.warn(&format!("{besides:#}"));
             }
             return Err(why);
         }
@@ -193,10 +124,11 @@ struct Run<'a, O: Observation> {
     all: Vec<Observed<'a, O>>,
     cost: CostWatch<'a>,
     account: Account,
+    voice: &'static dyn Voice,
 }
 
 /// What all probes have cost together.
-pub(super) fn spent<O: Observation>(all: &[Observed<'_, O>]) -> Result<Spent> {
+pub fn spent<O: Observation>(all: &[Observed<'_, O>]) -> Result<Spent> {
     all.iter().try_fold(
         Spent::default(),
         |sum, one| Ok(sum.and(one.probes.spent()?)),
@@ -217,23 +149,34 @@ impl<O: Observation> Run<'_, O> {
         self.command.opened(&mut self.all, begun_ns)?;
         if let Some(counted) = self.command.counted() {
             for one in &mut self.all {
-                let anatomy = one.anatomy.take();
-                one.witness = anatomy.map(|it| Witness::begin(one.target, &it, counted));
+                let anatomy = one.target.program.anatomy();
+                one.witness = Some(Witness::begin(one.target, anatomy, counted));
             }
         }
         self.note_unseen();
         // Whoever reads this may rely on it that nothing is missed from now on.
-        session::announce(O::WHAT, targets);
+        self.announce(targets);
         self.command.begin(&mut self.all)?;
-        self.cost.begin();
+        if let Some(unseen) = self.cost.begin() {
+            self.voice.warn(&unseen);
+        }
         session.observe(timing, self)
+    }
+
+    /// The line that says what is being done to whom.
+    fn announce(&self, targets: &[Target]) {
+        let names: Vec<String> = targets.iter().map(Target::describe).collect();
+        let names = names.join(", ");
+        let what = O::WHAT;
+        self.voice
+            .note(&format!("Tracing {what} of {names}… Ctrl-C to end."));
     }
 
     /// Something has ended the observation, or a part of it: said now, and in the last line.
     fn ends(&mut self, remark: Remark) {
         let text = remark.text.clone();
         if self.account.endings.add(remark) {
-            output::warn(&text);
+            self.voice.warn(&text);
         }
     }
 
@@ -241,7 +184,7 @@ impl<O: Observation> Run<'_, O> {
     fn note(&mut self, remark: Remark) {
         let text = remark.text.clone();
         if self.account.notes.add(remark) {
-            output::warn(&text);
+            self.voice.warn(&text);
         }
     }
 
@@ -280,6 +223,7 @@ impl<O: Observation> Run<'_, O> {
             match change {
                 Change::Ends(remark) | Change::EndsAll(remark) => self.ends(remark),
                 Change::Note(remark) => self.note(remark),
+                Change::Said(line) => self.voice.note(&line),
             }
         }
         Ok(())
@@ -347,17 +291,14 @@ impl<O: Observation> Run<'_, O> {
         // What is not written by now goes into the account.
         let output = self.command.output();
         keep(output.finish());
-        let lost = output.lost();
+        let lost = output.lost_after(None);
         loss::merge(&mut self.account.losses, lost.as_slice());
         keep(self.command.end(&mut self.all, &self.account));
         let output = self.command.output();
         keep(output.finish());
         let more = output.lost_after(lost);
         loss::merge(&mut self.account.losses, more.as_slice());
-        if let Some(cost) = &self.account.cost {
-            output::report_cost(cost);
-        }
-        output::report_losses(&self.account.losses);
+        output.close(&self.account);
         first
     }
 }

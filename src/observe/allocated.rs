@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// As [`HeapCounters::read`], of the last attempt.
-pub(super) fn read(
+pub fn read(
     counters: &mut HeapCounters,
     subject: &Subject<'_>,
     tries: u32,

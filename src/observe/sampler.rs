@@ -1,7 +1,6 @@
 //! Reads a process again and again: what `stat` prints and `top` draws.
 
 use anyhow::Result;
-use anyhow::anyhow;
 
 use crate::go::ReadError;
 use crate::go::binary::size_classes::CLASS_BYTES;
@@ -12,10 +11,10 @@ use crate::go::process::runtime_stats::Vitals;
 use crate::model::allocation::Count;
 use crate::model::stat::Interval;
 use crate::model::stat::Sample;
-use crate::target::live;
 use crate::target::live::Live;
 
 use super::allocated;
+use super::reader::unreadable;
 
 /// Readings of the allocation counters that are tried before they count as unknown.
 const TRIES: u32 = 5;
@@ -24,7 +23,8 @@ const TRIES: u32 = 5;
 const NO_LIMIT: u64 = i64::MAX as u64;
 
 /// One process that is read.
-pub(super) struct Sampler {
+#[derive(Debug)]
+pub struct Sampler {
     live: Live,
     counters: HeapCounters,
     /// See [`Live::began`].
@@ -37,7 +37,8 @@ pub(super) struct Sampler {
 }
 
 /// What came of a reading.
-pub(super) enum Reading {
+#[derive(Debug)]
+pub enum Reading {
     /// What happened since the last reading that succeeded; the first is about all the time since the process began.
     Interval(Box<Interval>),
     /// It did not hold still: the next reading is about this interval too.
@@ -51,7 +52,7 @@ pub(super) enum Reading {
 impl Sampler {
     /// For a process whose layout was checked. After `patience` readings in a row that failed, or if the first one does,
     /// it is given up; with `None` it is tried for ever.
-    pub(super) fn new(live: Live, patience: Option<u32>) -> Result<Self> {
+    pub fn new(live: Live, patience: Option<u32>) -> Result<Self> {
         live.require_begun()?;
         Ok(Self {
             began: live.began().map_err(|why| unreadable(&live, why))?,
@@ -64,12 +65,12 @@ impl Sampler {
     }
 
     /// The process.
-    pub(super) fn live(&self) -> &Live {
+    pub fn live(&self) -> &Live {
         &self.live
     }
 
     /// When the process began, ns by its own clock.
-    pub(super) fn began(&self) -> u64 {
+    pub fn began(&self) -> u64 {
         self.began
     }
 
@@ -77,7 +78,7 @@ impl Sampler {
     ///
     /// # Errors
     /// It cannot be read, and will not be.
-    pub(super) fn next(&mut self) -> Result<Reading> {
+    pub fn read(&mut self) -> Result<Reading> {
         let now = self.sample();
         let now = match self.live.is_another(self.began) {
             Ok(true) => return Ok(Reading::Replaced),
@@ -150,15 +151,6 @@ impl Sampler {
             latencies: vitals.latencies().ok().map(|it| it.times),
             mutex_wait_ns: own(Field::SchedTotalMutexWaitTime),
         })
-    }
-}
-
-/// Why a process cannot be read, for people.
-pub(super) fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
-    let pid = live.process.pid;
-    match why {
-        ReadError::Memory(why) => live::explain(pid, &why),
-        why => anyhow!("cannot read process {pid}: {why}"),
     }
 }
 

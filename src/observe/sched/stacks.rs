@@ -15,12 +15,13 @@ use crate::model::sched::Doing;
 use crate::model::sched::Open;
 use crate::probe::sched::Key;
 use crate::probe::sched::Pcs;
+use crate::probe::sched::SchedProbes;
 use crate::target::Target;
 
-use super::Observed;
-use super::still::Moved;
-use super::still::OpenStates;
-use super::still::Unmoved;
+use super::Followed;
+use super::unmoved::Moved;
+use super::unmoved::OpenStates;
+use super::unmoved::Unmoved;
 
 /// Names the stacks of one binary.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(super) struct Stacks<'a> {
 impl<'a> Stacks<'a> {
     pub(super) fn of(target: &'a Target) -> Self {
         Self {
-            table: TraceTable::new(&target.binary),
+            table: TraceTable::new(&target.program.binary),
         }
     }
 
@@ -52,9 +53,13 @@ impl<'a> Stacks<'a> {
 /// Everything by which one place where goroutines block differs from another.
 type Place = (Arc<str>, bool, Option<Vec<(String, u32)>>);
 
-/// Where the goroutines of one binary blocked, and block in these states.
-pub(super) fn blocking(one: &mut Observed<'_>, open: &OpenStates) -> Result<Vec<Blocking>> {
-    let pcs = one.probes.stacks()?;
+/// Where the goroutines of one program blocked, and block in these states.
+pub(super) fn blocking(
+    followed: &mut Followed<'_>,
+    probes: &SchedProbes,
+    open: &OpenStates,
+) -> Result<Vec<Blocking>> {
+    let pcs = probes.stacks()?;
     let mut all: HashMap<Place, Blocking> = HashMap::new();
     let mut add = |found: Blocking| {
         let place = (
@@ -74,13 +79,13 @@ pub(super) fn blocking(one: &mut Observed<'_>, open: &OpenStates) -> Result<Vec<
             }
         }
     };
-    for (stack, key, ended) in one.probes.blocks()? {
-        let place = one.place(key, pcs.get(&stack));
+    for (stack, key, ended) in probes.blocks()? {
+        let place = followed.place(key, pcs.get(&stack));
         add(Blocking { ended, ..place });
     }
     for Moved { key, stack, ns } in &open.moved {
         if let Doing::Waiting(_) = key.doing {
-            let mut place = one.place(*key, stack.and_then(|stack| pcs.get(&stack)));
+            let mut place = followed.place(*key, stack.and_then(|stack| pcs.get(&stack)));
             place.open.add(*ns);
             add(place);
         }
@@ -103,14 +108,14 @@ pub(super) fn blocking(one: &mut Observed<'_>, open: &OpenStates) -> Result<Vec<
     Ok(all.into_values().collect())
 }
 
-impl Observed<'_> {
+impl Followed<'_> {
     /// A place where nobody has waited yet.
     fn place(&mut self, key: Key, pcs: Option<&Pcs>) -> Blocking {
         let (reason, _) = self.word(key.doing);
         Blocking {
             reason,
             system: key.system,
-            stack: pcs.and_then(|pcs| self.own.stacks.describe(pcs)),
+            stack: pcs.and_then(|pcs| self.stacks.describe(pcs)),
             deeper: pcs.is_some_and(|pcs| pcs.deeper),
             ended: Open::default(),
             open: Open::default(),

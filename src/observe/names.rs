@@ -7,20 +7,21 @@ use regex::Regex;
 use crate::go::Binary;
 use crate::go::symbolize::display_name;
 use crate::go::symbolize::wrapper;
+use crate::model::goroutine::Names;
 use crate::model::package_path::unescaped;
-use crate::render::goroutine::Names;
 
 /// An expression for names. It finds a package by its path as people write it (`yaml.v3`), and as the linker does
 /// (`yaml%2ev3`), whichever of the two a name has.
 #[derive(Debug)]
-pub(super) struct NameFilter {
+pub struct NameFilter {
     given: Regex,
     /// The same without the linker's escapes, if there are any in it.
     unescaped: Option<Regex>,
 }
 
 impl NameFilter {
-    pub(super) fn new(given: &Regex) -> Self {
+    /// For what somebody gave.
+    pub fn new(given: &Regex) -> Self {
         let text = unescaped(given.as_str());
         Self {
             given: given.clone(),
@@ -31,7 +32,7 @@ impl NameFilter {
     }
 
     /// Whether it finds a name.
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub fn matches(&self, name: &str) -> bool {
         if self.given.is_match(name) {
             return true;
         }
@@ -46,7 +47,7 @@ impl NameFilter {
 
 /// Names of one binary's functions and lines.
 #[derive(Debug)]
-pub(super) struct NameCache {
+pub struct NameCache {
     functions: HashMap<u64, Option<FunctionName>>,
     sites: HashMap<u64, Option<(String, u32)>>,
     with_addresses: bool,
@@ -80,7 +81,7 @@ impl FunctionName {
 
 impl NameCache {
     /// `with_addresses` appends each function's address to its name.
-    pub(super) fn new(with_addresses: bool) -> Self {
+    pub fn new(with_addresses: bool) -> Self {
         Self {
             functions: HashMap::new(),
             sites: HashMap::new(),
@@ -89,7 +90,7 @@ impl NameCache {
     }
 
     /// What the function that begins at a link-time address is called, for people.
-    pub(super) fn function(&mut self, binary: &Binary, pc: u64) -> Option<&str> {
+    pub fn function(&mut self, binary: &Binary, pc: u64) -> Option<&str> {
         let with_address = self.with_addresses;
         self.functions
             .entry(pc)
@@ -99,12 +100,7 @@ impl NameCache {
     }
 
     /// The words of an event.
-    pub(super) fn of(
-        &mut self,
-        binary: &Binary,
-        start: Option<u64>,
-        created: Option<u64>,
-    ) -> Names<'_> {
+    pub fn of(&mut self, binary: &Binary, start: Option<u64>, created: Option<u64>) -> Names<'_> {
         if let Some(pc) = start {
             self.function(binary, pc);
         }

@@ -15,12 +15,6 @@ use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
 use crossbeam_channel::unbounded;
 
-use crate::cli;
-use crate::cmd::cost::CostWatch;
-use crate::cmd::cost::TooDear;
-use crate::cmd::gr_seq;
-use crate::cmd::names::NameCache;
-use crate::cmd::session;
 use crate::event_loop;
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
@@ -45,32 +39,53 @@ use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
 
+use super::cost::Allowed;
+use super::cost::CostWatch;
+use super::cost::TooDear;
+use super::names::NameCache;
+use super::session;
+
 /// Records taken at once.
 const BATCH: usize = 1024;
 
+/// How panels are filled.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How probes are attached, if somebody has said so.
+    pub wanted: Option<Method>,
+    /// What they may cost.
+    pub allowed: Allowed,
+    /// How often there is news.
+    pub interval: Duration,
+    /// Goroutines that are remembered at once.
+    pub max_goroutines: u32,
+}
+
 /// Starts and stops probes on one target.
-pub(super) struct Runner<'scope, 'env> {
+#[derive(Debug)]
+pub struct Runner<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     target: &'env Target,
-    args: &'env cli::Top,
+    settings: Settings,
     sender: Sender<(Probes, News)>,
     /// What they have to say.
-    pub(super) news: Receiver<(Probes, News)>,
+    pub news: Receiver<(Probes, News)>,
     /// Dropping one ends the thread.
     running: HashMap<Probes, Sender<()>>,
 }
 
 impl<'scope, 'env> Runner<'scope, 'env> {
-    pub(super) fn new(
+    /// None are set.
+    pub fn new(
         scope: &'scope Scope<'scope, 'env>,
         target: &'env Target,
-        args: &'env cli::Top,
+        settings: Settings,
     ) -> Self {
         let (sender, news) = unbounded();
         Self {
             scope,
             target,
-            args,
+            settings,
             sender,
             news,
             running: HashMap::new(),
@@ -81,19 +96,13 @@ impl<'scope, 'env> Runner<'scope, 'env> {
     ///
     /// # Errors
     /// They cannot be used here.
-    pub(super) fn start(&mut self, probes: Probes) -> Result<()> {
+    pub fn start(&mut self, probes: Probes) -> Result<()> {
         self.target.require_this_machine()?;
         let (keep, stop) = bounded(0);
         let run = Run {
             target: self.target,
-            method: session::method(self.args.attach)?,
-            common: cli::Common {
-                duration: None,
-                output: cli::Output::Text,
-                max_overhead: self.args.max_overhead,
-                attach: self.args.attach,
-            },
-            interval: self.args.interval,
+            method: session::method(self.settings.wanted)?,
+            settings: self.settings,
             which: probes,
             news: self.sender.clone(),
             stop,
@@ -106,12 +115,12 @@ impl<'scope, 'env> Runner<'scope, 'env> {
     }
 
     /// Takes them away.
-    pub(super) fn stop(&mut self, probes: Probes) {
+    pub fn stop(&mut self, probes: Probes) {
         self.running.remove(&probes);
     }
 
     /// Takes all away.
-    pub(super) fn stop_all(&mut self) {
+    pub fn stop_all(&mut self) {
         self.running.clear();
     }
 }
@@ -120,8 +129,7 @@ impl<'scope, 'env> Runner<'scope, 'env> {
 struct Run<'env> {
     target: &'env Target,
     method: Method,
-    common: cli::Common,
-    interval: Duration,
+    settings: Settings,
     which: Probes,
     news: Sender<(Probes, News)>,
     stop: Receiver<()>,
@@ -148,25 +156,26 @@ impl Run<'_> {
 
     fn timing(&self) -> Timing {
         Timing {
-            interval: Some(self.interval),
+            interval: Some(self.settings.interval),
             duration: None,
         }
     }
 
     fn place(&self, sites: usize) -> Result<Place> {
-        let choose = self.common.attach == cli::Attach::Auto;
+        let choose = self.settings.wanted.is_none();
         session::place(self.target, sites, self.method, choose)
     }
 
     fn cost(&self) -> CostWatch<'_> {
         let targets = std::slice::from_ref(self.target);
-        let mut watch = CostWatch::new(&self.common, self.method, targets);
-        watch.begin();
+        let mut watch = CostWatch::new(self.settings.allowed, self.method, targets);
+        // What is said of a limit that was asked for is about processes of the future: here there is one, and it is there.
+        let _ = watch.begin();
         watch
     }
 
     fn lifetimes(&self) -> Result<Option<TooDear>> {
-        let options = gr_seq::options(true, cli::MAX_GOROUTINES);
+        let options = gr::Options::histograms(true, self.settings.max_goroutines);
         let plan = gr::Plan::of(&Checked::of(self.target), &options)
             .with_context(|| format!("cannot observe {}", self.target.name))?;
         let place = self.place(plan.sites().len())?;
@@ -239,7 +248,7 @@ impl Observer for LifetimePanel<'_> {
     fn report(&mut self) -> Result<Flow> {
         let mut functions: Vec<FunctionTimes> = Vec::new();
         for (entry, times) in self.probes.by_fn()? {
-            let name = self.names.function(&self.run.target.binary, entry);
+            let name = self.names.function(&self.run.target.program.binary, entry);
             functions.push(FunctionTimes {
                 name: name.unwrap_or("?").to_owned(),
                 ended: times.count,

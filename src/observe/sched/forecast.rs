@@ -8,12 +8,13 @@ use anyhow::Result;
 
 use crate::model::cost::Cost;
 use crate::probe::method::Method;
+use crate::probe::sched::SchedProbes;
 use crate::probe::trap;
 use crate::target::cpu::CpuTime;
 
-use crate::cmd::observe;
-
-use super::Observed;
+use crate::observe::Observation;
+use crate::observe::Observed;
+use crate::observe::run;
 
 /// How long hits are counted.
 const LOOK: Duration = Duration::from_millis(100);
@@ -24,23 +25,29 @@ const ENOUGH_NS: u64 = 30_000_000;
 
 /// What is to be expected.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Forecast {
+pub struct Forecast {
     /// Changes of state in a second.
     per_second: f64,
     /// CPU time for them: seconds in a second.
     cpus: Option<f64>,
     /// That as a part of the CPU time of the observed, 0 to 1; `None` if they used too little to tell.
-    pub(super) share: Option<f64>,
+    pub share: Option<f64>,
 }
 
 /// Counts hits for a moment, and nothing else; `None` if nobody runs yet.
-pub(super) fn measure(observed: &mut [Observed<'_>], method: Method) -> Result<Option<Forecast>> {
-    let runs = |one: &Observed<'_>| one.target.running_process().is_some();
+///
+/// # Errors
+/// The probes cannot be told to, or asked.
+pub fn measure<O: Observation<Probes = SchedProbes>>(
+    observed: &mut [Observed<'_, O>],
+    method: Method,
+) -> Result<Option<Forecast>> {
+    let runs = |one: &Observed<'_, O>| one.target.running_process().is_some();
     if !observed.iter().any(runs) {
         return Ok(None);
     }
     let mut cpu = CpuTime::default();
-    let mut look = |observed: &[Observed<'_>]| {
+    let mut look = |observed: &[Observed<'_, O>]| {
         let all = observed.iter().flat_map(|one| one.target.processes());
         cpu.look(&all.collect::<Vec<_>>());
     };
@@ -50,7 +57,7 @@ pub(super) fn measure(observed: &mut [Observed<'_>], method: Method) -> Result<O
         one.probes.count_hits()?;
     }
     thread::sleep(LOOK);
-    let hits = observe::spent(observed)?.hits;
+    let hits = run::spent(observed)?.hits;
     // It may have taken longer than was asked for.
     let seconds = begun.elapsed().as_secs_f64();
     look(observed);
@@ -73,7 +80,7 @@ pub(super) fn measure(observed: &mut [Observed<'_>], method: Method) -> Result<O
 
 impl Forecast {
     /// One line for people.
-    pub(super) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         let rate = self.per_second;
         let expected = match (self.cpus, self.share) {
             (None, _) => "what one costs could not be measured here".to_owned(),

@@ -18,14 +18,11 @@ use crate::model::dump::Stack;
 use crate::model::dump::StackState;
 use crate::model::dump::State;
 use crate::model::sched as model;
-use crate::model::sched::Row;
-use crate::model::sched::Times;
 use crate::probe::sched::Key;
+use crate::probe::sched::SchedProbes;
 use crate::target::checked::Checked;
 use crate::target::live;
 use crate::target::process::ProcessId;
-
-use super::Observed;
 
 /// The goroutines that were there when the observation began.
 #[derive(Debug)]
@@ -43,7 +40,7 @@ pub(super) struct Elder {
     pub(super) state: Arc<str>,
     pub(super) waits: bool,
     pub(super) system: bool,
-    start: Option<u64>,
+    pub(super) start: Option<u64>,
     pub(super) stack: Option<Arc<Stack>>,
 }
 
@@ -87,7 +84,7 @@ impl Still {
             other => anyhow::anyhow!("cannot read the goroutines of process {pid}: {other}"),
         };
         let live = checked.open(process)?;
-        let binary = &checked.target.binary;
+        let binary = &checked.target.program.binary;
         let mut reader = GoroutineReader::new(binary, &live.subject()).map_err(explain)?;
         let dump = match stacks {
             true => reader.read(&live.memory),
@@ -163,9 +160,14 @@ pub(super) struct Unmoved {
 
 impl OpenStates {
     /// Those of all processes, as they are at `until_ns`, or of one.
-    pub(super) fn of(one: &Observed<'_>, until_ns: u64, process: Option<u32>) -> Result<Self> {
+    pub(super) fn of(
+        probes: &SchedProbes,
+        still: Option<&Still>,
+        until_ns: u64,
+        process: Option<u32>,
+    ) -> Result<Self> {
         let is_meant = |of: u32| process.is_none_or(|process| process == of);
-        let known = one.probes.known()?;
+        let known = probes.known()?;
         let moved = known.iter().filter(|it| is_meant(it.process));
         let moved = moved.filter_map(|known| {
             let (key, since, stack) = known.now?;
@@ -173,17 +175,17 @@ impl OpenStates {
             Some(Moved { key, stack, ns })
         });
         let moved = moved.collect();
-        let Some(still) = &one.own.still else {
+        let Some(still) = still else {
             return Ok(Self {
                 moved,
                 unmoved: Vec::new(),
             });
         };
         let movers: HashSet<(u32, u64)> = known.iter().map(|it| (it.process, it.g)).collect();
-        let anew: HashSet<u32> = one.probes.begun_anew()?.into_keys().collect();
+        let anew: HashSet<u32> = probes.begun_anew()?.into_keys().collect();
         let unmoved = still.elders.iter().filter(|elder| {
             is_meant(elder.process)
-                && one.probes.samples(elder.g)
+                && probes.samples(elder.g)
                 && !movers.contains(&(elder.process, elder.g))
                 && !anew.contains(&elder.process)
         });
@@ -199,35 +201,5 @@ impl OpenStates {
     pub(super) fn extend(&mut self, others: Self) {
         self.moved.extend(others.moved);
         self.unmoved.extend(others.unmoved);
-    }
-
-    /// As rows.
-    pub(super) fn rows(&self, one: &mut Observed<'_>) -> Vec<Row> {
-        let open = |ns: u64| {
-            let mut times = Times::default();
-            times.open.add(ns);
-            times
-        };
-        let mut rows = Vec::new();
-        for moved in &self.moved {
-            let row = one.row(moved.key, open(moved.ns));
-            model::merge(&mut rows, row);
-        }
-        let by_fn = one.probes.by_fn();
-        for Unmoved { elder, ns } in &self.unmoved {
-            let start = elder.start.filter(|_| by_fn);
-            let function = start
-                .and_then(|pc| one.own.names.function(&one.target.binary, pc))
-                .map(Arc::from);
-            let row = Row {
-                state: elder.state.clone(),
-                waits: elder.waits,
-                system: elder.system,
-                function,
-                times: open(*ns),
-            };
-            model::merge(&mut rows, row);
-        }
-        rows
     }
 }

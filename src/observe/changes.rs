@@ -9,13 +9,13 @@ use crate::target::process::Loaded;
 use crate::target::process::ProcessId;
 use crate::target::watch::Watch;
 
-use super::output;
-
 /// Something that has happened.
 #[derive(Debug)]
 pub(super) enum Change {
     /// It is to be known, and the observation goes on.
     Note(Remark),
+    /// It is told, and nothing is the worse for it.
+    Said(String),
     /// It ends the observation of a process.
     Ends(Remark),
     /// It ends the observation of the binary and all its processes.
@@ -88,16 +88,17 @@ impl Changes {
                 process: None,
                 text: format!(
                     "{} was replaced on disk: processes started from now on run another binary and are not seen",
-                    target.path.display()
+                    target.program.path.display()
                 ),
             }));
         }
         let confined = self.confined.iter_mut();
         happened.extend(confined.filter_map(|one| one.look(target)));
         if watch.take_stranger() {
-            output::note(
-                "Processes outside of grtmon's PID namespace run this file too: they are observed, but have no number here (?).",
-            );
+            happened.push(Change::Said(
+                "Processes outside of grtmon's PID namespace run this file too: they are observed, but have no number here (?)."
+                    .to_owned(),
+            ));
         }
         let news = self.place.look();
         happened.extend(
@@ -156,9 +157,9 @@ fn code(text: String) -> Remark {
 /// What is said when a file is changed in place: the end of its observation.
 fn changed(target: &Target, change: guard::Change) -> String {
     // A path in /proc tells nobody anything.
-    let shown = match target.path.starts_with("/proc") {
+    let shown = match target.program.path.starts_with("/proc") {
         true => target.name.clone(),
-        false => target.path.display().to_string(),
+        false => target.program.path.display().to_string(),
     };
     match change {
         guard::Change::Coming => format!(

@@ -6,7 +6,6 @@ use std::thread::JoinHandle;
 
 use anyhow::Result;
 
-use crate::cli::Common;
 use crate::model::cost::Cost;
 use crate::model::top::Running;
 use crate::probe::method::Method;
@@ -15,15 +14,26 @@ use crate::probe::trap;
 use crate::target::Target;
 use crate::target::cpu::CpuTime;
 
-use super::output;
-
 /// Looks in one second.
 const LOOKS: u32 = 10;
 /// So many seconds in a row must be too dear.
 const PATIENCE: u32 = 2;
 
+/// What an observation may cost the observed.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed {
+    /// The part of their CPU time, 0 to 1; `None`: any.
+    pub limit: Option<f64>,
+    /// Whether somebody gave it.
+    pub was_asked: bool,
+}
+
 /// The account of one observation.
-pub(super) struct CostWatch<'a> {
+#[allow(
+    missing_debug_implementations,
+    reason = "a thread that measures has none"
+)]
+pub struct CostWatch<'a> {
     targets: &'a [Target],
     cpu: CpuTime,
     trap: Trap,
@@ -41,10 +51,11 @@ pub(super) struct CostWatch<'a> {
 
 /// Too much is spent, or will be: shares of the observed processes' CPU time, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct TooDear {
-    pub(super) share: f64,
+pub struct TooDear {
+    /// The part that is spent.
+    pub share: f64,
     /// What is allowed.
-    pub(super) limit: f64,
+    pub limit: f64,
 }
 
 /// What a hit costs: measured on a thread of its own, so that nothing waits for it. That thread must not be there before
@@ -80,14 +91,14 @@ impl Trap {
 
 impl<'a> CostWatch<'a> {
     /// For these targets. Nothing has begun.
-    pub(super) fn new(common: &Common, method: Method, targets: &'a [Target]) -> Self {
+    pub fn new(allowed: Allowed, method: Method, targets: &'a [Target]) -> Self {
         Self {
             targets,
             cpu: CpuTime::default(),
             trap: Trap::NotYet(method),
             looks: 0,
-            limit: common.max_overhead.unwrap_or_default().limit,
-            was_asked: common.max_overhead.is_some(),
+            limit: allowed.limit,
+            was_asked: allowed.was_asked,
             judged: (0, 0),
             seconds_over: 0,
             running: None,
@@ -95,16 +106,15 @@ impl<'a> CostWatch<'a> {
     }
 
     /// To be called when the gates have been opened.
-    pub(super) fn begin(&mut self) {
+    /// Returns what is to be said of a limit that was asked for.
+    pub fn begin(&mut self) -> Option<String> {
         self.look();
-        if self.limit.is_some()
-            && self.was_asked
-            && let Some(unseen) = self.unseen()
-        {
-            output::warn(&format!(
-                "--max-overhead goes by the CPU time of the processes that can be seen: {unseen}"
-            ));
-        }
+        let unseen = self
+            .unseen()
+            .filter(|_| self.limit.is_some() && self.was_asked)?;
+        Some(format!(
+            "--max-overhead goes by the CPU time of the processes that can be seen: {unseen}"
+        ))
     }
 
     /// Why the CPU time is not that of all the observed, if it is not.
@@ -119,10 +129,7 @@ impl<'a> CostWatch<'a> {
 
     /// To be called ten times a second, with what was spent since the beginning. What is found can be seen in
     /// [`running`](Self::running).
-    pub(super) fn judge(
-        &mut self,
-        spent: impl FnOnce() -> Result<Spent>,
-    ) -> Result<Option<TooDear>> {
+    pub fn judge(&mut self, spent: impl FnOnce() -> Result<Spent>) -> Result<Option<TooDear>> {
         if !self.time_passes() {
             return Ok(None);
         }
@@ -131,7 +138,7 @@ impl<'a> CostWatch<'a> {
     }
 
     /// What it costs, as of the last second that was judged.
-    pub(super) fn running(&self) -> Option<Running> {
+    pub fn running(&self) -> Option<Running> {
         self.running
     }
 
@@ -180,7 +187,7 @@ impl<'a> CostWatch<'a> {
     }
 
     /// The final account.
-    pub(super) fn end(&mut self, spent: Spent) -> Cost {
+    pub fn end(&mut self, spent: Spent) -> Cost {
         self.look();
         let known = self.cost(spent);
         match self.unseen() {

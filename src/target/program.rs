@@ -1,0 +1,98 @@
+//! One executable: read once for all who look at its processes, and gone with the last of them.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::go::Anatomy;
+use crate::go::Binary;
+use crate::go::site::runtime_functions::Runtime;
+
+use super::ProgramFile;
+
+/// A program.
+#[derive(Debug)]
+pub struct Program {
+    /// What it says about itself.
+    pub binary: Binary,
+    /// The path by which it was found, for people.
+    pub path: PathBuf,
+    /// The file that was read, and into which its probes go.
+    pub file: Arc<ProgramFile>,
+    anatomy: OnceLock<Arc<Anatomy>>,
+    /// What was held against one of its processes, and held.
+    held: Mutex<Option<Arc<Anatomy>>>,
+}
+
+impl Program {
+    /// The program at `path`.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        Self::read(Arc::new(ProgramFile::open(path)?), path)
+    }
+
+    /// The program in a file that was found at `path`.
+    pub(super) fn read(file: Arc<ProgramFile>, path: &Path) -> Result<Self> {
+        Ok(Self {
+            binary: binary(&file, path)?,
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+            file,
+            anatomy: OnceLock::new(),
+            held: Mutex::default(),
+        })
+    }
+
+    /// Refuses to go on when the file has changed since it was opened: nothing that was found in it can be relied on.
+    ///
+    /// # Errors
+    /// It has.
+    pub fn require_unchanged(&self) -> Result<()> {
+        let image = self.binary.image();
+        image
+            .require_unchanged()
+            .with_context(|| format!("cannot use {}", self.path.display()))
+    }
+
+    /// Where the runtime's variables lie and how they are built, as far as the file says: found out once, when somebody
+    /// first asks. That takes some tens of milliseconds.
+    pub fn anatomy(&self) -> &Arc<Anatomy> {
+        self.anatomy
+            .get_or_init(|| Arc::new(Anatomy::of(&self.binary)))
+    }
+
+    /// The same for who knows the functions of the runtime already.
+    pub fn anatomy_by(&self, runtime: &Runtime<'_>) -> &Arc<Anatomy> {
+        self.anatomy
+            .get_or_init(|| Arc::new(Anatomy::of_runtime(runtime)))
+    }
+
+    /// What was held against one of its processes, and held.
+    pub fn held(&self) -> Option<Arc<Anatomy>> {
+        self.held_or_not().clone()
+    }
+
+    /// This was held against one of its processes, and held.
+    pub fn holds(&self, anatomy: Anatomy) {
+        *self.held_or_not() = Some(Arc::new(anatomy));
+    }
+
+    fn held_or_not(&self) -> MutexGuard<'_, Option<Arc<Anatomy>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is in a file of Go that was found at `path`.
+pub(super) fn binary(file: &ProgramFile, path: &Path) -> Result<Binary> {
+    let shown = path.display();
+    let bytes = file.map().with_context(|| format!("cannot map {shown}"))?;
+    bytes
+        .require_contents()
+        .with_context(|| format!("cannot use {shown}"))?;
+    Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))
+}
