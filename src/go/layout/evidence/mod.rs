@@ -24,7 +24,6 @@ use crate::go::layout::{Fact, Field, Layout};
 use crate::go::site::go_statements;
 use crate::go::site::runtime_functions::Runtime;
 
-pub use pointers::{STRUCTURES, structure};
 pub use shapes::{Shape, Shapes, Signature, labels};
 
 use pointers::pointee;
@@ -69,7 +68,7 @@ impl<'r, 'b> Witnesses<'r, 'b> {
         let Some(to) = pointee(field) else {
             return false;
         };
-        let known = (structure(field), offset);
+        let known = (field.structure(), offset);
         if self.pointees.get(&known) == Some(&to) {
             return false;
         }
@@ -172,6 +171,7 @@ pub fn derive_by(
                 None => drop(doubts.insert(field, votes.into_keys().collect())),
             }
         }
+        doubt_neighbours(&mut found, &mut doubts);
         let mut news = false;
         for (field, said) in &found {
             news |= witnesses.point(*field, said.offset);
@@ -191,7 +191,52 @@ pub fn derive_by(
         };
         found.insert(Field::MstatsHeapStats, said);
     }
+    find_histogram(&mut found);
     (found, doubts)
+}
+
+/// Two members do not lie in one place: of those that are said to, the one that most functions speak of counts.
+fn doubt_neighbours(found: &mut BTreeMap<Field, Said>, doubts: &mut Doubts) {
+    let holds = |whole: Field, part: Field| {
+        let rest = part.name().strip_prefix(whole.name());
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    };
+    let loses = |(field, said): (&Field, &Said)| {
+        let rivals = found.iter().filter(|(other, rival)| {
+            *other != field
+                && other.structure() == field.structure()
+                && rival.offset == said.offset
+                && !holds(**other, *field)
+                && !holds(*field, **other)
+        });
+        let mut rivals = rivals.into_iter();
+        rivals.any(|(_, rival)| rival.functions >= said.functions)
+    };
+    let losers: Vec<Field> = found.iter().filter(|it| loses(*it)).map(|it| *it.0).collect();
+    for field in losers {
+        if let Some(said) = found.remove(&field) {
+            doubts.insert(field, vec![said.offset]);
+        }
+    }
+}
+
+/// Where `timeHistogram.record` has been inlined (always in Go 1.19), the code that counts names the members of the histogram
+/// as members of what that is in: its counts, which come first, and the count of times below zero.
+fn find_histogram(found: &mut BTreeMap<Field, Said>) {
+    let counts = found.get(&Field::MstatsGcPauseDist).cloned();
+    let underflow = found.get(&Field::MstatsGcPauseDistUnderflow).cloned();
+    let Some((counts, underflow)) = counts.zip(underflow) else {
+        return;
+    };
+    let Some(distance) = underflow.offset.checked_sub(counts.offset) else {
+        return;
+    };
+    for (field, said, offset) in [
+        (Field::TimeHistogramCounts, counts, 0),
+        (Field::TimeHistogramUnderflow, underflow, distance),
+    ] {
+        found.entry(field).or_insert(Said { offset, ..said });
+    }
 }
 
 /// Who says that a member is at an offset.
@@ -238,7 +283,7 @@ fn agreed(
 /// The variables that are structures, each up to the next one or as far as it is taken to reach.
 fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static str)> {
     let of = |address: Option<u64>, name, most: u32| {
-        let members = || Field::ALL.iter().filter(|field| structure(**field) == name);
+        let members = || Field::ALL.iter().filter(|field| field.structure() == name);
         let last = members().filter_map(|field| layout.hint(*field)).max();
         // Where a member may be anywhere, the last of the others is not the end.
         let lacks = |field: &Field| matches!(layout.fact(*field), Fact::Unknown(_));

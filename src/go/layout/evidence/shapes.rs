@@ -11,10 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
-use super::pointers::{STRUCTURES, structure};
 use crate::go::elf::image::Machine;
 use crate::go::isa::typed::Access;
-use crate::go::layout::Field;
+use crate::go::layout::{Field, structure_named, structures};
 
 /// What a function takes and returns, as far as it points to a structure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,14 +47,13 @@ pub struct Shape {
 
 /// The shapes in a list of accesses, and the offsets of their members.
 pub(super) fn of(accesses: &[Access]) -> Vec<(Shape, Vec<u32>)> {
-    STRUCTURES
-        .iter()
+    structures()
         .filter_map(|structure| {
             let mut offsets: Vec<u32> = Vec::new();
             let mut touches = Vec::new();
             // The address of the whole is that of no member.
             let is_member = |it: &&Access| it.at.offset > 0 || !it.how.eq_ignore_ascii_case(&'a');
-            let of_it = accesses.iter().filter(|it| it.at.structure == *structure);
+            let of_it = accesses.iter().filter(|it| it.at.structure == structure);
             for access in of_it.filter(is_member) {
                 if !offsets.contains(&access.at.offset) {
                     offsets.push(access.at.offset);
@@ -103,7 +101,7 @@ impl Shapes {
             let wrong = || format!("not a line of the list of shapes: {line}");
             if let Some((head, members)) = line.split_once(": ") {
                 let mut words = head.split(' ');
-                let name = words.next().and_then(named).ok_or_else(wrong)?;
+                let name = words.next().and_then(structure_named).ok_or_else(wrong)?;
                 let shape = Shape {
                     structure: name,
                     touches: words.map(str::to_owned).collect(),
@@ -117,12 +115,12 @@ impl Shapes {
                 continue;
             }
             let (head, result) = match line.split_once(" > ") {
-                Some((head, result)) => (head, named(result)),
+                Some((head, result)) => (head, structure_named(result)),
                 None => (line, None),
             };
             let mut words = head.split(' ');
             let name = words.next().ok_or_else(wrong)?.to_owned();
-            let arguments = words.map(named).collect();
+            let arguments = words.map(structure_named).collect();
             let key = (name, Signature { arguments, result });
             shapes.functions.entry(key.clone()).or_default();
             function = Some(key);
@@ -231,17 +229,12 @@ impl fmt::Display for Shapes {
     }
 }
 
-/// The structure of that name; `None` if it is none of those known.
-fn named(name: &str) -> Option<&'static str> {
-    STRUCTURES.iter().copied().find(|it| *it == name)
-}
-
 /// What all fields of a structure are called by their offsets.
 pub fn labels(layout: &crate::go::layout::Layout) -> HashMap<(&'static str, u32), Field> {
     let members = Field::ALL
         .iter()
         .filter(|field| !field.name().contains(' '));
     members
-        .filter_map(|field| Some(((structure(*field), layout.offset(*field)?), *field)))
+        .filter_map(|field| Some(((field.structure(), layout.offset(*field)?), *field)))
         .collect()
 }

@@ -192,7 +192,7 @@ fn doubt(layout: &mut Layout, report: &Report) {
         };
         let members: Vec<(Field, u32, bool)> = Field::ALL
             .iter()
-            .filter(|field| is_offset(**field) && structure(**field) == structure(*suspect))
+            .filter(|field| !field.is_size() && field.structure() == suspect.structure())
             .filter_map(|field| Some((*field, layout.hint(*field)?, proven(layout, *field))))
             .collect();
         let last = members.iter().filter(|it| it.2).map(|it| it.1).max();
@@ -214,7 +214,7 @@ fn confirm(layout: &mut Layout, report: &Report) {
     let failed: Vec<&str> = report
         .suspects()
         .iter()
-        .map(|(field, _)| structure(*field))
+        .map(|(field, _)| field.structure())
         .collect();
     for field in Field::ALL {
         let Fact::Known(value, Origin::Table(near)) = layout.fact(*field) else {
@@ -223,12 +223,12 @@ fn confirm(layout: &mut Layout, report: &Report) {
         if !near.is_assumed() {
             continue;
         }
-        let before_confirmed = is_offset(*field)
+        let before_confirmed = !field.is_size()
             && !near.is_loose()
-            && !failed.contains(&structure(*field))
+            && !failed.contains(&field.structure())
             && Field::ALL.iter().any(|other| {
-                structure(*other) == structure(*field)
-                    && is_offset(*other)
+                other.structure() == field.structure()
+                    && !other.is_size()
                     && layout.offset(*other).is_some_and(|offset| offset >= *value)
                     && report.confirms(*other)
             });
@@ -237,14 +237,4 @@ fn confirm(layout: &mut Layout, report: &Report) {
             layout.confirm(*field, value, near);
         }
     }
-}
-
-/// The structure that a field is in: `g` of `g.sched.sp`.
-fn structure(field: Field) -> &'static str {
-    field.name().split('.').next().unwrap_or_default()
-}
-
-/// Whether it is the offset of a member, not a size or length.
-fn is_offset(field: Field) -> bool {
-    !field.name().contains(' ')
 }
