@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::{
     STRIPPED, Still,
     common::{
-        Build, Fixture, Grtmon, Toolchain, fixture, program, require_capabilities_or_skip, toolchains,
+        Build, Fixture, Grtmon, Toolchain, fixture, program, require_capabilities_or_skip,
+        toolchains,
     },
 };
 

@@ -50,7 +50,9 @@ impl Still {
     /// The same with a grtmon that does not know the structures of some versions.
     fn withheld(mut self, versions: &str) -> Self {
         versions.clone_into(&mut self.withheld);
-        self.name.push_str(&format!(", not knowing {versions}"));
+        let first = versions.split(',').next().unwrap();
+        let more = if versions == first { "" } else { " and later" };
+        self.name.push_str(&format!(", not knowing {first}{more}"));
         self
     }
 
@@ -59,7 +61,9 @@ impl Still {
         let mut grtmon = command_of_grtmon();
         grtmon.args(command);
         grtmon.args(["--output", "json", "--pid", &self.process.pid_arg()]);
-        let output = grtmon.env("GRTMON_LAYOUT_WITHHELD", &self.withheld).output();
+        let output = grtmon
+            .env("GRTMON_LAYOUT_WITHHELD", &self.withheld)
+            .output();
         let output = output.unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         let what = format!("{}, {command:?}: {said}", self.name);

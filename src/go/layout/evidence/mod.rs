@@ -212,7 +212,11 @@ fn doubt_neighbours(found: &mut BTreeMap<Field, Said>, doubts: &mut Doubts) {
         let mut rivals = rivals.into_iter();
         rivals.any(|(_, rival)| rival.functions >= said.functions)
     };
-    let losers: Vec<Field> = found.iter().filter(|it| loses(*it)).map(|it| *it.0).collect();
+    let losers: Vec<Field> = found
+        .iter()
+        .filter(|it| loses(*it))
+        .map(|it| *it.0)
+        .collect();
     for field in losers {
         if let Some(said) = found.remove(&field) {
             doubts.insert(field, vec![said.offset]);

@@ -76,11 +76,16 @@ impl Report {
         self.claims.iter().filter(|claim| claim.has_failed())
     }
 
-    /// Whether at least one claim that depends on this field holds.
+    /// Whether at least one claim that depends on this field holds, and would not if the field were elsewhere.
     pub fn confirms(&self, field: Field) -> bool {
-        self.claims
-            .iter()
-            .any(|claim| claim.holds() && claim.fields.contains(&field))
+        self.proof(field).is_some()
+    }
+
+    /// The first such claim.
+    pub fn proof(&self, field: Field) -> Option<&Claim> {
+        let proves = |claim: &&Claim| claim.proves && claim.holds();
+        let mut proofs = self.claims.iter().filter(proves);
+        proofs.find(|claim| claim.fields.contains(&field))
     }
 
     /// The fields that are to blame for the failures: those of a failed claim that no other claim
