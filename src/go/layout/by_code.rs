@@ -112,3 +112,39 @@ impl Changes {
         Some((moved, near))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::go::elf::image::Machine;
+    use crate::go::version::GoVersion;
+
+    #[test]
+    fn what_a_changed_runtime_has_behind_all_that_its_code_speaks_of_is_to_be_proven() {
+        let version = GoVersion::parse("go1.27.3").unwrap();
+        let measured = Layout::of_version(Machine::X86_64, &version);
+        let said = |field, by| {
+            let offset = measured.offset(field).unwrap() + by;
+            let one = "runtime.f".to_owned();
+            let functions = 3;
+            let said = Said {
+                offset,
+                functions,
+                one,
+            };
+            (field, said)
+        };
+        let read = |found: BTreeMap<Field, Said>| {
+            let mut layout = measured.clone();
+            layout.read_in_code(found, &Doubts::new());
+            layout
+        };
+        let (before, last) = (Field::HchanElemsize, Field::HchanSendqFirst);
+        let as_it_was = read(BTreeMap::from([said(before, 0), said(Field::GGoid, 0)]));
+        assert!(as_it_was.require_checked(last).is_ok());
+        let changed = read(BTreeMap::from([said(before, 0), said(Field::GGoid, 8)]));
+        assert!(changed.require_checked(last).is_err());
+        // What lies between members that are where they were is where it was.
+        assert!(changed.require_checked(Field::HchanQcount).is_ok());
+    }
+}

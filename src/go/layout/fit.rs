@@ -131,3 +131,67 @@ fn is_gap(fact: &Fact) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::go::version::GoVersion;
+
+    /// What the code of a release says: all that was measured of it, or of one structure only.
+    fn said(at: Release, wanted: impl Fn(Field) -> bool) -> BTreeMap<Field, Said> {
+        let fields = Field::ALL.iter().filter(|it| !it.is_size() && wanted(**it));
+        let said = fields.filter_map(|field| {
+            let cell = Table::embedded().cell("amd64", None, at, *field)?;
+            let Cell::Number(offset) = cell else {
+                return None;
+            };
+            let one = "runtime.f".to_owned();
+            let functions = 1;
+            let said = Said {
+                offset,
+                functions,
+                one,
+            };
+            Some((*field, said))
+        });
+        said.collect()
+    }
+
+    fn newer() -> Layout {
+        Layout::of_version(Machine::X86_64, &GoVersion::parse("go1.99.0").unwrap())
+    }
+
+    fn fits(layout: &Layout, field: Field) -> bool {
+        matches!(
+            layout.fact(field),
+            Fact::Known(_, Origin::Table(Nearness::Fitting(_)))
+        )
+    }
+
+    #[test]
+    fn a_release_is_told_by_its_code_though_little_code_speaks_of_a_member_it_lacks() {
+        let at = (24, 11);
+        let doubts = Doubts::from([(Field::GBubble, vec![392])]);
+        let mut layout = newer();
+        let told = said(at, |field| field != Field::GGoid);
+        assert!(layout.fit(Machine::X86_64, &told, &doubts));
+        assert_eq!(layout.hint(Field::GGoid), Some(160));
+        assert_eq!(layout.exists(Field::GBubble), Some(false));
+        // But not by one that lies where no release has it.
+        let mut layout = newer();
+        let doubts = Doubts::from([(Field::GGoid, vec![8])]);
+        assert!(!layout.fit(Machine::X86_64, &told, &doubts) || !fits(&layout, Field::GGoid));
+    }
+
+    #[test]
+    fn a_structure_is_told_alone_where_another_has_changed() {
+        let mut told = said((24, 11), |field| field != Field::GGoid);
+        if let Some(moved) = told.get_mut(&Field::MCurg) {
+            moved.offset += 8;
+        }
+        let mut layout = newer();
+        assert!(layout.fit(Machine::X86_64, &told, &Doubts::new()));
+        assert_eq!(layout.hint(Field::GGoid), Some(160));
+        assert!(fits(&layout, Field::GGoid) && !fits(&layout, Field::MP));
+    }
+}

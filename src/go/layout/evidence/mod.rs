@@ -336,6 +336,30 @@ mod tests {
     }
 
     #[test]
+    fn two_members_do_not_lie_in_one_place() {
+        let said = |field, offset, functions| {
+            let one = "runtime.f".to_owned();
+            let said = Said {
+                offset,
+                functions,
+                one,
+            };
+            (field, said)
+        };
+        let mut found = BTreeMap::from([
+            said(Field::WorkPauseNs, 752, 3),
+            said(Field::WorkHeap0, 752, 1),
+            said(Field::GGoid, 752, 1),
+            said(Field::SchedGFree, 8, 1),
+            said(Field::SchedGFreeN, 8, 1),
+        ]);
+        let mut doubts = Doubts::new();
+        doubt_neighbours(&mut found, &mut doubts);
+        assert_eq!(doubts, Doubts::from([(Field::WorkHeap0, vec![752])]));
+        assert_eq!(found.len(), 4);
+    }
+
+    #[test]
     fn witnesses_that_disagree_prove_nothing() {
         let offset = |all: &[(u32, usize)], known, likely| {
             agreed(&votes(all), known, likely).map(|said| said.offset)

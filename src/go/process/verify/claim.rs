@@ -253,6 +253,22 @@ mod tests {
     }
 
     #[test]
+    fn what_would_be_true_of_other_places_proves_nothing() {
+        let mut report = super::super::Report::default();
+        for (fields, proves) in [(&[Field::GGoid], true), (&[Field::GWaitreason], false)] {
+            report.claims.push(Claim {
+                fields,
+                text: "it holds",
+                proves,
+                yes: 3,
+                no: 0,
+                now: (0, 0),
+            });
+        }
+        assert!(report.confirms(Field::GGoid) && !report.confirms(Field::GWaitreason));
+    }
+
+    #[test]
     fn of_what_never_stands_still_nothing_is_known() {
         let moving = |looks| after(looks, || Err(Skip::Moved));
         assert!(moving(LOOKS_AT_MOVING - 1).holds());
