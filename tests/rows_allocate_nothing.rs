@@ -126,7 +126,7 @@ fn rows_allocate_nothing() {
     let mut write = || {
         out.clear();
         for (event, names) in &events {
-            goroutine::json(&mut out, event, *names, 1_700_000_000_000_000_000);
+            goroutine::json::event(&mut out, event, *names, 1_700_000_000_000_000_000);
             for table in tables {
                 table.row(&mut out, event, *names, &mut place);
             }

@@ -25,10 +25,9 @@ use crate::probe::gc::Passed;
 use crate::probe::gc::Plan;
 use crate::probe::gc::Wanted;
 use crate::probe::place::Place;
-use crate::render::account;
 use crate::render::gc::Table;
+use crate::render::gc::json;
 use crate::render::gc::json::Json;
-use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::clock;
 
@@ -52,7 +51,7 @@ pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
     };
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,
@@ -253,19 +252,14 @@ impl Printer {
         let kinds = kinds.unwrap_or_default();
         let out = &mut self.output.text;
         if self.json.is_some() {
-            let mut object = Object::begin(out);
-            object.text("event", "end");
-            for (kind, summary) in kinds {
-                object.object(kind, |inner| Json::summary(inner, summary));
-            }
-            if !self.cycles_only {
-                object.number("sweeps_unfinished", self.unfinished);
-                object.number("stops_passed", passed.stops);
-            }
-            object.number("cycles_passed", passed.cycles);
-            object.number("shown", self.shown);
-            account::json(&mut object, account);
-            object.end();
+            let passed = json::End {
+                kinds,
+                sweeps_unfinished: (!self.cycles_only).then_some(self.unfinished),
+                stops_passed: (!self.cycles_only).then_some(passed.stops),
+                cycles_passed: passed.cycles,
+                shown: self.shown,
+            };
+            json::end(out, &passed, account);
         } else if !self.cycles_only {
             out.push(b'\n');
             self.table.summary(out, kinds);

@@ -19,9 +19,9 @@ use crate::probe::gm::GmProbes;
 use crate::probe::gm::Plan;
 use crate::probe::place::Place;
 use crate::probe::trap;
-use crate::render::account;
+use crate::render::account::About;
 use crate::render::allocation;
-use crate::render::json::Object;
+use crate::render::allocation::json;
 use crate::target;
 use crate::target::Target;
 use crate::target::clock;
@@ -78,7 +78,7 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
     let command = Gm {
         json: args.common.output == cli::Output::Json,
         all: args.all,
-        began: Instant::now(),
+        began: None,
         ended: None,
         output: Output::observing()?,
     };
@@ -88,7 +88,7 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
     };
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,
@@ -99,7 +99,7 @@ struct Gm {
     json: bool,
     /// Size classes in which nothing was allocated are shown too.
     all: bool,
-    began: Instant,
+    began: Option<Instant>,
     /// When the probes were taken away.
     ended: Option<Instant>,
     output: Output,
@@ -124,7 +124,7 @@ impl Observation for Gm {
     }
 
     fn opened(&mut self, _all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {
-        self.began = Instant::now();
+        self.began.get_or_insert_with(Instant::now);
         Ok(())
     }
 
@@ -161,27 +161,19 @@ impl Gm {
         event: &str,
         account: Option<&Account>,
     ) -> Result<()> {
-        let elapsed = match self.ended {
-            Some(ended) => ended.saturating_duration_since(self.began),
-            None => self.began.elapsed(),
-        };
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        let elapsed = ended.saturating_duration_since(self.began.unwrap_or(ended));
         let mut all = Allocations::default();
         for one in observed {
             all.merge(&one.probes.allocations()?);
         }
         if self.json {
-            let now = i128::from(clock::monotonic_ns()?) + clock::unix_offset_ns()?;
-            let mut object = Object::begin(&mut self.output.text);
-            object.text("event", event);
-            object.number_or_null("time_unix_ns", u64::try_from(now).ok());
-            object.number(
-                "elapsed_ns",
-                u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
-            );
-            object.text("source", "probes");
-            allocation::json(&mut object, &all);
-            account::of_report(&mut object, account);
-            object.end();
+            let about = About {
+                event,
+                time_unix_ns: clock::unix_ns()?,
+                account,
+            };
+            json::report(&mut self.output.text, &all, elapsed, None, &about);
         } else {
             allocation::text(&mut self.output.text, &all, elapsed, self.all);
             self.output.text.push(b'\n');

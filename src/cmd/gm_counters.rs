@@ -27,13 +27,13 @@ use crate::model::loss::Loss;
 use crate::observe::reader;
 use crate::observe::run::Rows;
 use crate::observe::stop;
-use crate::render::account;
+use crate::render::account::About;
 use crate::render::allocation;
-use crate::render::json::Object;
+use crate::render::allocation::json;
 use crate::target::Target;
 use crate::target::clock;
-use crate::target::live;
 use crate::target::live::Live;
+use crate::target::refusal;
 
 use super::output;
 use super::output::Output;
@@ -175,7 +175,7 @@ impl Counted {
 fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
     let pid = live.process.pid;
     match why {
-        ReadError::Memory(why) => live::explain(pid, &why),
+        ReadError::Memory(why) => refusal::explain(pid, &why),
         why => anyhow!("cannot read the allocation counters of process {pid}: {why}"),
     }
 }
@@ -290,25 +290,18 @@ impl GmCounters {
             in_all.merge(&counted.now);
         }
         if self.json {
-            let now = i128::from(clock::monotonic_ns()?) + clock::unix_offset_ns()?;
-            let mut object = Object::begin(&mut self.output.text);
-            object.text("event", event);
-            object.number_or_null("time_unix_ns", u64::try_from(now).ok());
-            object.number(
-                "elapsed_ns",
-                u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
-            );
-            object.text("source", "counters");
-            allocation::json(&mut object, &since_now);
-            object.object("since_start", |inner| allocation::json(inner, &in_all));
-            account::of_report(&mut object, account);
             let unseen = self.processes.iter().filter_map(|counted| counted.unseen);
-            let unseen = unseen.max().unwrap_or_default();
-            object.number(
-                "unseen_ns",
-                u64::try_from(unseen.as_nanos()).unwrap_or(u64::MAX),
-            );
-            object.end();
+            let counters = json::Counters {
+                since_start: &in_all,
+                unseen: unseen.max().unwrap_or_default(),
+            };
+            let about = About {
+                event,
+                time_unix_ns: clock::unix_ns()?,
+                account,
+            };
+            let out = &mut self.output.text;
+            json::report(out, &since_now, elapsed, Some(counters), &about);
         } else {
             allocation::text(&mut self.output.text, &since_now, elapsed, self.all);
             allocation::since_start(&mut self.output.text, in_all.total());

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -13,7 +12,7 @@ use crate::event_loop::Flow;
 use crate::event_loop::Timing;
 use crate::model::account::Account;
 use crate::model::goroutine::GoroutineEvent;
-use crate::model::goroutine::Names;
+use crate::model::goroutine::Summary;
 use crate::model::goroutine::What;
 use crate::observe;
 use crate::observe::Observation;
@@ -22,22 +21,17 @@ use crate::probe::Probes;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
-use crate::probe::method::Method;
 use crate::probe::place::Place;
-use crate::render::account;
-use crate::render::goroutine;
-use crate::render::goroutine::Table;
-use crate::render::json::Object;
 use crate::target::Target;
 use crate::target::checked::Checked;
 use crate::target::clock;
 use crate::target::witness::Counted;
 
+use super::gr_printer::Printer;
+use super::gr_printer::Untimed;
 use super::output;
-use super::output::Output;
 use super::session;
 use crate::observe::names::NameCache;
-use crate::observe::names::NameFilter;
 use crate::observe::preexisting::Elders;
 
 /// Records taken at one go before rows are written.
@@ -66,7 +60,7 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     };
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,
@@ -210,11 +204,9 @@ impl Observation for Gr {
         GrProbes::attach(target, plan, &self.options, place)
     }
 
-    fn ready(&mut self, all: &mut [Observed<'_>], _method: Method) -> Result<()> {
-        for one in all {
-            one.probes
-                .learn(one.target, one.own.elders.starts.iter().copied())?;
-        }
+    fn prepare(&mut self, one: &mut Observed<'_>) -> Result<()> {
+        let starts = one.own.elders.starts.iter().copied();
+        one.probes.learn(one.target, starts)?;
         Ok(())
     }
 
@@ -290,22 +282,21 @@ impl Observation for Gr {
     }
 
     fn end(&mut self, all: &mut [Observed<'_>], account: &Account) -> Result<()> {
-        let mut passed = Passed {
-            elders: Some(0),
-            ..Passed::default()
+        let mut passed = Summary {
+            alive_before: Some(0),
+            ..Summary::default()
         };
+        let mut untimed = Vec::new();
         for one in all {
-            let elders = passed.elders.zip(one.own.elders.count);
-            passed.elders = elders.map(|(sum, more)| sum + more);
+            let before = passed.alive_before.zip(one.own.elders.count);
+            passed.alive_before = before.map(|(sum, more)| sum + more);
             let (created, exited) = one.probes.passed()?;
-            passed.sites += one.probes.sites();
+            passed.sites += one.probes.sites() as u64;
             passed.created += created;
             passed.exited += exited;
-            passed
-                .untimed
-                .extend(one.own.untimed(one.target, &one.probes));
+            untimed.extend(one.own.untimed(one.target, &one.probes));
         }
-        self.printer.end(&passed, account)
+        self.printer.end(passed, &untimed, account)
     }
 
     fn counted(&self) -> Option<Counted> {
@@ -318,180 +309,5 @@ impl Observation for Gr {
 
     fn output(&mut self) -> &mut dyn Rows {
         &mut self.printer.output
-    }
-}
-
-/// What the probes saw, whether it could be recorded or not.
-#[derive(Debug, Default)]
-struct Passed {
-    /// At how many places they were.
-    sites: usize,
-    created: u64,
-    exited: u64,
-    /// Goroutines that were there before; `None`: not known.
-    elders: Option<u64>,
-    /// Exits without a time, by start functions that are not watched.
-    untimed: Vec<Untimed>,
-}
-
-/// Exits without a time, and why.
-#[derive(Debug)]
-struct Untimed {
-    count: u64,
-    why: String,
-}
-
-/// Reasons that are told at most; of the others there is a count.
-const REASONS: usize = 5;
-
-/// Decides which events are shown, and writes them.
-struct Printer {
-    output: Output,
-    table: Table,
-    json: bool,
-    /// What makes a time of the kernel's one of the calendar's, as it was a moment ago.
-    unix_offset_ns: i128,
-    function: Option<NameFilter>,
-    /// What the filter said of each start function.
-    matches: HashMap<u64, bool>,
-    min_time_ns: Option<u64>,
-    limit: Option<u64>,
-    shown: u64,
-    created: u64,
-    exited: u64,
-    /// Exits shown of which not even the least time is known.
-    untimed: u64,
-    place: String,
-}
-
-impl Printer {
-    fn new(rows: &cli::GrRows, form: cli::Output) -> Result<Self> {
-        Ok(Self {
-            output: Output::observing()?,
-            table: Table::new(output::style(rows.human), rows.queue),
-            json: form == cli::Output::Json,
-            unix_offset_ns: clock::unix_offset_ns()?,
-            function: rows.r#fn.as_ref().map(NameFilter::new),
-            matches: HashMap::new(),
-            min_time_ns: rows
-                .min_time
-                .map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
-            limit: rows.count,
-            shown: 0,
-            created: 0,
-            exited: 0,
-            untimed: 0,
-            place: String::new(),
-        })
-    }
-
-    fn heading(&mut self) -> Result<()> {
-        if !self.json {
-            self.table.heading(&mut self.output.text);
-        }
-        self.output.flush()
-    }
-
-    fn is_done(&self) -> bool {
-        self.limit.is_some_and(|limit| self.shown >= limit)
-    }
-
-    /// Whether it is an exit, and shown, of which no time is known.
-    fn event(&mut self, event: &GoroutineEvent, start: Option<u64>, names: Names<'_>) -> bool {
-        match event.what {
-            What::Create(_) => self.created += 1,
-            What::Exit { .. } => self.exited += 1,
-            What::Image => return false,
-            What::Alive { .. } | What::PutGlobal { .. } | What::GetGlobal | What::Steal { .. } => {}
-        }
-        if self.is_done() || !self.wants(event, start, names) {
-            return false;
-        }
-        self.shown += 1;
-        let times = (event.running_ns(), event.running_at_least_ns());
-        let is_exit = matches!(event.what, What::Exit { .. });
-        let is_untimed = is_exit && times == (None, None);
-        self.untimed += u64::from(is_untimed);
-        if self.json {
-            goroutine::json(&mut self.output.text, event, names, self.unix_offset_ns);
-        } else {
-            self.table
-                .row(&mut self.output.text, event, names, &mut self.place);
-        }
-        self.output.counts();
-        is_untimed
-    }
-
-    fn wants(&mut self, event: &GoroutineEvent, start: Option<u64>, names: Names<'_>) -> bool {
-        if let Some(min) = self.min_time_ns
-            && event
-                .running_ns()
-                .or(event.running_at_least_ns())
-                .is_none_or(|running| running < min)
-        {
-            return false;
-        }
-        let Some(filter) = &self.function else {
-            return true;
-        };
-        let (Some(start), Some(name)) = (start, names.function) else {
-            return false;
-        };
-        *self
-            .matches
-            .entry(start)
-            .or_insert_with(|| filter.matches(name))
-    }
-
-    /// The last lines: what passed, what was seen of it, what was lost.
-    fn end(&mut self, passed: &Passed, account: &Account) -> Result<()> {
-        let Passed {
-            sites,
-            created,
-            exited,
-            elders,
-            ref untimed,
-        } = *passed;
-        if self.json {
-            let mut object = Object::begin(&mut self.output.text);
-            object
-                .text("event", "end")
-                .number("sites", u64::try_from(sites).unwrap_or(u64::MAX))
-                .number_or_null("alive_before", elders)
-                .number("created", created)
-                .number("exited", exited);
-            object
-                .number("created_seen", self.created)
-                .number("exited_seen", self.exited);
-            object
-                .number("shown", self.shown)
-                .number("untimed", self.untimed);
-            account::json(&mut object, account);
-            object.end();
-        }
-        self.output.flush()?;
-        if !self.json {
-            let elders = elders.map_or("?".to_owned(), |elders| elders.to_string());
-            output::note(&format!(
-                "{elders} goroutines were there already, {created} created, {exited} exited; {} rows shown",
-                self.shown
-            ));
-            self.tell_untimed(untimed);
-        }
-        Ok(())
-    }
-
-    /// Says of which exits the time is not known, and why.
-    fn tell_untimed(&self, untimed: &[Untimed]) {
-        let mut rest = self.untimed;
-        for one in untimed.iter().take(REASONS) {
-            output::note(&format!("{} exits have ? for TIME: {}", one.count, one.why));
-            rest = rest.saturating_sub(one.count);
-        }
-        if rest > 0 {
-            output::note(&format!(
-                "{rest} exits have ? for TIME: their first execution was not seen, as their start function was not watched yet, or they were there already and the process's memory cannot be read",
-            ));
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! `grtmon gr seq`: histograms of how long goroutines run, from their first execution to their exit.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -11,8 +10,9 @@ use crate::cli;
 use crate::event_loop::Flow;
 use crate::event_loop::Timing;
 use crate::model::account::Account;
-use crate::model::foreign;
 use crate::model::histogram::Histogram;
+use crate::model::histogram::LifeTimes;
+use crate::model::histogram::Unseen;
 use crate::observe;
 use crate::observe::Observation;
 use crate::observe::run::Rows;
@@ -20,9 +20,9 @@ use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
 use crate::probe::place::Place;
-use crate::render::account;
+use crate::render::account::About;
 use crate::render::histogram;
-use crate::render::json::Object;
+use crate::render::histogram::json;
 use crate::render::style::Style;
 use crate::target::Target;
 use crate::target::checked::Checked;
@@ -49,7 +49,7 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
     };
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,
@@ -71,15 +71,6 @@ struct GrSeq {
     json: bool,
     style: Style,
     output: Output,
-}
-
-/// Exits that are in no histogram, because the first execution was not seen.
-#[derive(Debug, Clone, Copy, Default)]
-struct Unseen {
-    /// The goroutines were there before the probes.
-    older: u64,
-    /// Their start function was not watched: no `go` statement names it, or it is called directly too often.
-    unwatched: u64,
 }
 
 impl Observation for GrSeq {
@@ -179,58 +170,22 @@ impl GrSeq {
         for one in &*all {
             total.merge(&one.probes.total()?);
         }
-        let unseen = unseen(all)?;
-        let functions = if self.by_fn { by_fn(all)? } else { Vec::new() };
+        let times = LifeTimes {
+            total,
+            unseen: unseen(all)?,
+            by_fn: self.by_fn.then(|| by_fn(all)).transpose()?,
+        };
         if self.json {
-            let now = i128::from(clock::monotonic_ns()?) + clock::unix_offset_ns()?;
-            let mut object = Object::begin(&mut self.output.text);
-            object
-                .text("event", event)
-                .number_or_null("time_unix_ns", u64::try_from(now).ok());
-            histogram::json(&mut object, &total);
-            object
-                .number("unseen_older", unseen.older)
-                .number("unseen_unwatched", unseen.unwatched);
-            if self.by_fn {
-                object.list("by_fn", &functions, |inner, (name, histogram)| {
-                    inner.text("fn", name);
-                    histogram::json(inner, histogram);
-                });
-            }
-            account::of_report(&mut object, account);
-            object.end();
+            let about = About {
+                event,
+                time_unix_ns: clock::unix_ns()?,
+                account,
+            };
+            json::report(&mut self.output.text, &times, &about);
         } else {
-            let text = &mut self.output.text;
-            if self.by_fn {
-                for (name, histogram) in &functions {
-                    let _ = writeln!(text, "   {}", foreign::shown(name));
-                    histogram::text(text, histogram, self.style, false);
-                    text.push(b'\n');
-                }
-                let _ = writeln!(text, "   all");
-            }
-            histogram::text(text, &total, self.style, true);
-            describe_unseen(text, unseen);
-            text.push(b'\n');
+            histogram::report(&mut self.output.text, &times, self.style);
         }
         self.output.counts();
         self.output.flush()
-    }
-}
-
-fn describe_unseen(text: &mut Vec<u8>, unseen: Unseen) {
-    if unseen.older > 0 {
-        let _ = writeln!(
-            text,
-            "   not counted: {} that ran before grtmon attached",
-            unseen.older
-        );
-    }
-    if unseen.unwatched > 0 {
-        let _ = writeln!(
-            text,
-            "   not counted: {} whose start function was found only by their exit, or is not watched",
-            unseen.unwatched
-        );
     }
 }

@@ -13,6 +13,7 @@ mod gc;
 mod gm;
 mod gm_counters;
 mod gr;
+mod gr_printer;
 mod gr_seq;
 mod output;
 mod ps;

@@ -31,6 +31,7 @@ use crate::probe::place::Place;
 use crate::probe::sched::Options;
 use crate::probe::sched::Plan;
 use crate::probe::sched::SchedProbes;
+use crate::render::account::About;
 use crate::render::sched;
 use crate::render::style::Style;
 use crate::target::Target;
@@ -76,7 +77,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     };
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,
@@ -166,9 +167,11 @@ impl Observation for Sched {
     }
 
     fn opened(&mut self, all: &mut [Observed<'_>], begun_ns: u64) -> Result<()> {
-        self.begun_ns = begun_ns;
-        self.looked_ns = begun_ns;
-        self.looked_before_ns = begun_ns;
+        if self.begun_ns == 0 {
+            self.begun_ns = begun_ns;
+            self.looked_ns = begun_ns;
+            self.looked_before_ns = begun_ns;
+        }
         for one in all {
             if let Err(why) = one.own.begin(self.stacks, begun_ns) {
                 output::warn(&format!(
@@ -279,10 +282,9 @@ impl Sched {
         let report = self.result(all, now_ns)?;
         if self.json {
             let unix = i128::from(now_ns) + clock::unix_offset_ns()?;
-            let time_unix_ns = u64::try_from(unix).ok();
-            let about = sched::json::About {
+            let about = About {
                 event,
-                time_unix_ns,
+                time_unix_ns: u64::try_from(unix).ok(),
                 account,
             };
             sched::json::report(&mut self.output.text, &report, &about);

@@ -15,6 +15,27 @@ pub struct GoroutineEvent {
     pub what: What,
 }
 
+/// What an observation of goroutines came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// At how many places there were probes.
+    pub sites: u64,
+    /// Goroutines that were there before; `None`: not known.
+    pub alive_before: Option<u64>,
+    /// Created, whether it could be recorded or not.
+    pub created: u64,
+    /// Ended, whether it could be recorded or not.
+    pub exited: u64,
+    /// Creations of which there is a record.
+    pub created_seen: u64,
+    /// Ends of which there is a record.
+    pub exited_seen: u64,
+    /// Rows shown.
+    pub shown: u64,
+    /// Ends shown of which not even the least time is known.
+    pub untimed: u64,
+}
+
 /// The words of an event's code addresses.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Names<'a> {

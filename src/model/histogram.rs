@@ -115,6 +115,26 @@ pub(super) fn slot_end_ns(slot: usize) -> u64 {
         .saturating_sub(1)
 }
 
+/// How long goroutines ran.
+#[derive(Debug, Clone, Default)]
+pub struct LifeTimes {
+    /// All of them.
+    pub total: Histogram,
+    /// Exits that are in no histogram.
+    pub unseen: Unseen,
+    /// By start function, if they are told apart.
+    pub by_fn: Option<Vec<(String, Histogram)>>,
+}
+
+/// Exits that are in no histogram, because the first execution was not seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unseen {
+    /// The goroutines were there before the probes.
+    pub older: u64,
+    /// Their start function was not watched: no `go` statement names it, or it is called directly too often.
+    pub unwatched: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

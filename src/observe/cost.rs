@@ -34,7 +34,7 @@ pub struct Allowed {
     reason = "a thread that measures has none"
 )]
 pub struct CostWatch<'a> {
-    targets: &'a [Target],
+    targets: Vec<&'a Target>,
     cpu: CpuTime,
     trap: Trap,
     looks: u32,
@@ -93,7 +93,7 @@ impl<'a> CostWatch<'a> {
     /// For these targets. Nothing has begun.
     pub fn new(allowed: Allowed, method: Method, targets: &'a [Target]) -> Self {
         Self {
-            targets,
+            targets: targets.iter().collect(),
             cpu: CpuTime::default(),
             trap: Trap::NotYet(method),
             looks: 0,
@@ -117,13 +117,19 @@ impl<'a> CostWatch<'a> {
         ))
     }
 
+    /// Another target has joined them.
+    pub fn add(&mut self, target: &'a Target) {
+        self.targets.push(target);
+    }
+
     /// Why the CPU time is not that of all the observed, if it is not.
     fn unseen(&self) -> Option<&'static str> {
-        self.targets.iter().find_map(Target::unseen_processes)
+        let mut targets = self.targets.iter();
+        targets.find_map(|target| target.unseen_processes())
     }
 
     fn look(&mut self) {
-        let all = self.targets.iter().flat_map(Target::processes);
+        let all = self.targets.iter().flat_map(|target| target.processes());
         self.cpu.look(&all.collect::<Vec<_>>());
     }
 

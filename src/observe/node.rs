@@ -8,9 +8,9 @@ use crate::model::ps::GoProcess;
 use crate::model::top::Listed;
 use crate::target::Program;
 use crate::target::limits;
-use crate::target::live;
 use crate::target::live::Live;
 use crate::target::process::ProcessId;
+use crate::target::refusal;
 use crate::target::survey::Found;
 use crate::target::survey::Survey;
 
@@ -76,7 +76,7 @@ impl Node {
         } = &self.survey;
         let mut said = Vec::new();
         if let Some(first) = closed.first() {
-            let why = live::refusal(*first);
+            let why = refusal::refusal(*first);
             said.push(match closed.len() {
                 1 => format!("whether one more process is of Go is not known: {why:#}"),
                 many => format!(
@@ -172,7 +172,7 @@ fn open(found: &Found, program: &Program) -> Result<Live> {
     let mut live = Live::open_one_of_many(&found.process, program.anatomy())?;
     let report = live.settle();
     if let Some(why) = &report.ended {
-        return Err(live::explain(found.process.pid, why));
+        return Err(refusal::explain(found.process.pid, why));
     }
     let layout = &live.anatomy.layout;
     let is_certain = !Field::ALL.iter().any(|field| layout.is_assumed(*field));

@@ -19,8 +19,8 @@ use crate::model::goroutine::Identity;
 use crate::model::goroutine::What;
 use crate::target::checked::Checked;
 use crate::target::clock;
-use crate::target::live;
 use crate::target::process::ProcessId;
+use crate::target::refusal;
 
 /// The elders of one binary's processes.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ impl Elders {
     fn read(&mut self, checked: &Checked<'_>, process: &ProcessId) -> Result<()> {
         let pid = process.pid;
         let explain = |error: ReadError| match error {
-            ReadError::Memory(why) => live::explain(pid, &why),
+            ReadError::Memory(why) => refusal::explain(pid, &why),
             other => anyhow::anyhow!("cannot read the goroutines of process {pid}: {other}"),
         };
         let live = checked.open(process)?;

@@ -8,9 +8,9 @@ use crate::go::ReadError;
 use crate::target;
 use crate::target::Selection;
 use crate::target::Target;
-use crate::target::live;
 use crate::target::live::Live;
 use crate::target::process::ProcessId;
+use crate::target::refusal;
 
 /// The process with this number, and the program it runs.
 ///
@@ -20,6 +20,21 @@ pub fn find(pid: i32) -> Result<Target> {
     let resolved = target::resolve(&Selection::Pids(vec![pid]))?;
     let target = resolved.targets.into_iter().next();
     target.with_context(|| format!("there is no process {pid}"))
+}
+
+/// Processes that are read, each with the program that it runs.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_all(selection: &Selection) -> Result<Vec<(Target, ProcessId)>> {
+    let mut found = Vec::new();
+    for target in target::resolve(selection)?.targets {
+        for process in target.processes() {
+            found.push((target.with_only(&process), process));
+        }
+    }
+    found.sort_by_key(|(_, process)| process.pid);
+    Ok(found)
 }
 
 /// Opens the process of a target; the layout has been held against it.
@@ -47,7 +62,7 @@ pub fn open_process(target: &Target, process: &ProcessId) -> Result<Live> {
 pub fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
     let pid = live.process.pid;
     match why {
-        ReadError::Memory(why) => live::explain(pid, &why),
+        ReadError::Memory(why) => refusal::explain(pid, &why),
         why => anyhow!("cannot read process {pid}: {why}"),
     }
 }

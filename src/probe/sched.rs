@@ -16,7 +16,6 @@ use crate::bpf::sched::types::sched_block_key;
 use crate::bpf::sched::types::sched_counter;
 use crate::bpf::sched::types::sched_flag;
 use crate::bpf::sched::types::sched_fn_key;
-use crate::bpf::sched::types::sched_slot;
 use crate::bpf::sched::types::sched_stack;
 use crate::bpf::sched::types::sched_state;
 use crate::model::sched::Doing;
@@ -37,9 +36,16 @@ use super::session::Running;
 use super::session::Session;
 use super::session::Wiring;
 
+mod found;
 mod plan;
 
+pub use found::Key;
+pub use found::Known;
+pub use found::Pcs;
 pub use plan::Plan;
+
+use found::key;
+use found::times;
 
 /// What is wanted of the probes.
 #[derive(Debug, Clone, Copy)]
@@ -91,38 +97,6 @@ pub fn memory(options: &Options) -> Result<u64> {
 pub struct SchedProbes {
     session: Session<Sched>,
     options: Options,
-}
-
-/// Whose times, and in which state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    /// Link-time entry of the start function; `None` for all, or if it is not known.
-    pub start: Option<u64>,
-    /// The state.
-    pub doing: Doing,
-    /// Whether the goroutines are the runtime's own.
-    pub system: bool,
-}
-
-/// A goroutine that has changed its state since the gate was opened.
-#[derive(Debug, Clone, Copy)]
-pub struct Known {
-    /// Its process.
-    pub process: u32,
-    /// The address of its g.
-    pub g: u64,
-    /// What it does, since when (ns of CLOCK_MONOTONIC), and the key of the stack on which it waits; `None` if it has
-    /// ended.
-    pub now: Option<(Key, u64, Option<u64>)>,
-}
-
-/// A stack as it was found: link-time addresses, innermost first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pcs {
-    /// The first is where the goroutine stands, the others return addresses.
-    pub pcs: Vec<u64>,
-    /// It goes on.
-    pub deeper: bool,
 }
 
 impl SchedProbes {
@@ -345,45 +319,6 @@ fn is_sampled(g: u64, sample: u32) -> bool {
     sample <= 1 || (spread * u64::from(sample)) >> 32 == 0
 }
 
-/// What a slot of `sched_totals` stands for (`slot_of` in `sched.bpf.c`).
-fn key(start_pc: u64, slot: u32) -> Key {
-    let doing = match slot % sched_slot::SCHED_SLOTS.0 {
-        0 => Doing::Running,
-        1 => Doing::Runnable,
-        2 => Doing::Syscall,
-        slot => {
-            let reason = slot - sched_slot::SCHED_SLOT_WAITING.0;
-            Doing::Waiting(u8::try_from(reason).unwrap_or(u8::MAX))
-        }
-    };
-    Key {
-        start: (start_pc != 0).then_some(start_pc),
-        doing,
-        system: slot >= sched_slot::SCHED_SLOTS.0,
-    }
-}
-
-/// `struct sched_times`: a histogram and three words.
-fn times(bytes: &[u8]) -> Result<Times> {
-    let size = bytes.len().saturating_sub(3 * size_of::<u64>());
-    let (whole, cut) = bytes.split_at(size);
-    let whole = counters::histogram(whole)?;
-    let mut words = [0; 3];
-    for (word, bytes) in words.iter_mut().zip(cut.as_chunks().0) {
-        *word = u64::from_ne_bytes(*bytes);
-    }
-    let [count, sum_ns, max_ns] = words;
-    Ok(Times {
-        whole,
-        cut: Open {
-            count,
-            sum_ns,
-            max_ns,
-        },
-        open: Open::default(),
-    })
-}
-
 /// Gives the maps the sizes that `options` ask for.
 fn size_maps(open: &mut OpenSchedSkel<'_>, options: &Options) -> Result<()> {
     let maps = &mut open.maps;
@@ -473,14 +408,5 @@ mod tests {
             let wanted = 1.0 / f64::from(sample);
             assert!((share - wanted).abs() < 0.25 * wanted, "{sample}: {share}");
         }
-    }
-
-    #[test]
-    fn slots_are_states() {
-        assert_eq!(key(0, 0).doing, Doing::Running);
-        assert_eq!(key(0, 2).doing, Doing::Syscall);
-        let waiting = key(0x1000, 64 + 3 + 9);
-        assert_eq!(waiting.doing, Doing::Waiting(9));
-        assert!(waiting.system && waiting.start == Some(0x1000));
     }
 }

@@ -7,6 +7,36 @@ use crate::model::loss::Loss;
 use super::cost;
 use super::json::Object;
 
+/// What a report is besides what is in it.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// What `event` says: `end` for the last one.
+    pub event: &'a str,
+    /// When it was made, ns since 1970.
+    pub time_unix_ns: Option<u64>,
+    /// The account, if it is the last one.
+    pub account: Option<&'a Account>,
+}
+
+impl About<'_> {
+    /// Begins a line: `event` and `time_unix_ns`.
+    pub fn begin<'o>(&self, out: &'o mut Vec<u8>) -> Object<'o> {
+        let mut object = Object::begin(out);
+        object
+            .text("event", self.event)
+            .number_or_null("time_unix_ns", self.time_unix_ns);
+        object
+    }
+
+    /// What is in the account of the last one; of another only `lost` is there, and empty: there is no account yet.
+    pub fn account(&self, object: &mut Object<'_>) {
+        match self.account {
+            Some(account) => json(object, account),
+            None => losses(object, &[]),
+        }
+    }
+}
+
 /// `lost`, `ended`, `notes` and `cost`, which is `null` where nothing was attached, or it is not known.
 pub fn json(object: &mut Object<'_>, account: &Account) {
     losses(object, &account.losses);
@@ -15,14 +45,6 @@ pub fn json(object: &mut Object<'_>, account: &Account) {
     match &account.cost {
         Some(cost) => cost::json(object, cost),
         None => drop(object.null("cost")),
-    }
-}
-
-/// The same of a report that may be the last one; of another only `lost` is there, and empty: there is no account yet.
-pub fn of_report(object: &mut Object<'_>, account: Option<&Account>) {
-    match account {
-        Some(account) => json(object, account),
-        None => losses(object, &[]),
     }
 }
 

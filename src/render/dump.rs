@@ -3,17 +3,23 @@
 //! One by one, the text is what `runtime.Stack` and `/debug/pprof/goroutine?debug=2` give, so that what reads those
 //! reads this; only the arguments of functions are not there, and what a terminal would obey is escaped.
 
-use std::borrow::Cow;
 use std::io::Write;
 
-use crate::model::dump::{Dump, Goroutine, Missing, Place, Stack, StackState};
+use crate::model::dump::{Dump, Goroutine, Missing};
 use crate::model::foreign::shown;
 use crate::model::groups::{Group, SiteGrowth};
+
+use super::dump_stack::{created, frames, no_stack, printed};
 
 /// Goroutine numbers shown of a group.
 const NUMBERS: usize = 5;
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
+
+/// The process that what follows is of, where there are several.
+pub fn process(out: &mut Vec<u8>, pid: i32, name: &str) {
+    let _ = writeln!(out, "== process {pid} ({})", shown(name));
+}
 
 /// One goroutine with its stack, and an empty line. `all_frames`: those of the runtime too.
 pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine, all_frames: bool) {
@@ -212,66 +218,6 @@ fn rough(ns: u64) -> String {
     }
 }
 
-pub(super) fn frames(out: &mut Vec<u8>, stack: &Stack, all: bool) {
-    let (gap, elided) = stack.elided.unwrap_or((usize::MAX, 0));
-    for (index, frame) in stack.frames.iter().enumerate() {
-        if index == gap {
-            let _ = writeln!(out, "...{elided} frames elided...");
-        }
-        if all || !frame.hidden {
-            let _ = writeln!(out, "{}(...)", printed(&frame.place.function));
-            place(out, &frame.place);
-        }
-    }
-}
-
-fn no_stack(out: &mut Vec<u8>, state: StackState) {
-    let line = match state {
-        StackState::Read(_) => return,
-        // The runtime's own words.
-        StackState::Running => "goroutine running on other thread; stack unavailable",
-        StackState::Moving => "goroutine kept moving; stack unavailable",
-        StackState::Unwalkable => {
-            "goroutine in a state without a readable stack; stack unavailable"
-        }
-        StackState::NotInCore => "stack not in the core dump",
-    };
-    let _ = writeln!(out, "\t{line}");
-}
-
-fn created(out: &mut Vec<u8>, by: Option<&Place>, creator: Option<u64>) {
-    let Some(by) = by else {
-        return;
-    };
-    let _ = match creator {
-        Some(goid) => writeln!(
-            out,
-            "created by {} in goroutine {goid}",
-            printed(&by.function)
-        ),
-        None => writeln!(out, "created by {}", printed(&by.function)),
-    };
-    place(out, by);
-}
-
-fn place(out: &mut Vec<u8>, place: &Place) {
-    let _ = write!(out, "\t{}:{}", shown(&place.file), place.line);
-    match place.offset {
-        Some(offset) if offset > 0 => {
-            let _ = writeln!(out, " +{offset:#x}");
-        }
-        _ => out.push(b'\n'),
-    }
-}
-
-/// The name in a traceback (`printFuncName` of runtime/traceback.go).
-fn printed(function: &str) -> Cow<'_, str> {
-    match function {
-        "runtime.gopanic" => "panic".into(),
-        other => shown(other),
-    }
-}
-
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
@@ -279,6 +225,7 @@ fn plural(count: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::dump::StackState;
     use crate::model::dump::sample;
     use crate::model::groups::{Grouper, growth as grown};
 

@@ -6,6 +6,7 @@ pub mod cost;
 pub mod dump;
 pub mod dump_end;
 pub mod dump_json;
+mod dump_stack;
 pub mod gc;
 pub mod goroutine;
 pub mod histogram;

@@ -14,7 +14,7 @@ use crate::model::sched::Row as Times;
 use crate::model::sched::latency;
 use crate::model::sched::total_ns;
 
-use super::dump;
+use super::dump_stack;
 use super::histogram;
 use super::style::Colour;
 use super::style::Style;
@@ -161,7 +161,7 @@ fn places(out: &mut Vec<u8>, blocking: &[Blocking], system: bool) {
         }
         out.push(b'\n');
         match &place.stack {
-            Some(stack) => dump::frames(out, stack, false),
+            Some(stack) => dump_stack::frames(out, stack, false),
             None => {
                 let _ = writeln!(out, "\tstack not known");
             }

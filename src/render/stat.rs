@@ -30,19 +30,40 @@ const fn column(heading: &'static str, width: usize) -> Column {
     Column { heading, width }
 }
 
-/// The heading.
-pub fn heading(out: &mut Vec<u8>, style: Style) {
-    table::heading(out, &COLUMNS, style);
+/// The same where lines are of several processes.
+const PID_COLUMNS: [Column; 14] = {
+    let mut columns = [column("PID", 7); 14];
+    let mut at = 0;
+    while at < COLUMNS.len() {
+        columns[at + 1] = COLUMNS[at];
+        at += 1;
+    }
+    columns
+};
+
+fn columns(with_pid: bool) -> &'static [Column] {
+    match with_pid {
+        true => &PID_COLUMNS,
+        false => &COLUMNS,
+    }
 }
 
-/// One line. What is not known is `?`; what there is none of (no collection, no limit) is `-`.
-pub fn text(out: &mut Vec<u8>, interval: &Interval, style: Style) {
+/// The heading.
+pub fn heading(out: &mut Vec<u8>, with_pid: bool, style: Style) {
+    table::heading(out, columns(with_pid), style);
+}
+
+/// One line, with the process if that is not clear. What is not known is `?`; what there is none of (no collection, no limit) is `-`.
+pub fn text(out: &mut Vec<u8>, pid: Option<u32>, interval: &Interval, style: Style) {
     let now = &interval.now;
     let bytes = |bytes: Option<u64>| scaled(bytes.map(|bytes| bytes as f64), 1024.0);
     let collected = interval.gc_cycles != Some(0);
     let share = interval.gc_cpu.map(percent);
-    Row::begin(out, &COLUMNS, style)
-        .cell(&compact(now.goroutines, 6))
+    let mut row = Row::begin(out, columns(pid.is_some()), style);
+    if pid.is_some() {
+        row.number(pid.map(u64::from));
+    }
+    row.cell(&compact(now.goroutines, 6))
         .cell(&compact(now.runnable, 4))
         .cell(&compact(now.threads, 4))
         .cell(&scaled(interval.objects_per_second, 1000.0))
@@ -85,11 +106,12 @@ fn time(ns: Option<u64>, can_be_none: bool) -> String {
 }
 
 /// One object; `time_unix_ns` is when.
-pub fn json(out: &mut Vec<u8>, interval: &Interval, time_unix_ns: Option<u64>) {
+pub fn json(out: &mut Vec<u8>, pid: u32, interval: &Interval, time_unix_ns: Option<u64>) {
     let now = &interval.now;
     let mut object = Object::begin(out);
     object
         .number_or_null("time_unix_ns", time_unix_ns)
+        .number("pid", u64::from(pid))
         .number("interval_ns", interval.ns)
         .number_or_null("goroutines", now.goroutines)
         .number_or_null("runnable", now.runnable)
@@ -167,8 +189,8 @@ mod tests {
             ..Style::PLAIN
         };
         let mut out = Vec::new();
-        heading(&mut out, style);
-        text(&mut out, &sample(), style);
+        heading(&mut out, false, style);
+        text(&mut out, None, &sample(), style);
         let expected = "   \
 GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
    100003 12   9    1.2M  1.5G  45M   90M   7    ?      ?    -      1.23ms -
@@ -182,7 +204,7 @@ GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
         interval.now.heap_goal = Some(8_946_670_875_749_132_656);
         interval.now.memory_limit = Some(0);
         let mut out = Vec::new();
-        text(&mut out, &interval, Style::PLAIN);
+        text(&mut out, None, &interval, Style::PLAIN);
         let text = String::from_utf8(out).unwrap();
         let words: Vec<&str> = text.split_whitespace().collect();
         assert_eq!((words[6], words[12]), ("-", "0"), "{text}");
@@ -191,7 +213,7 @@ GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
     #[test]
     fn json_has_every_figure() {
         let mut out = Vec::new();
-        json(&mut out, &sample(), Some(1));
+        json(&mut out, 7, &sample(), Some(1));
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["goroutines"], 100_003);
         assert_eq!(value["objects_per_second"], 1_234_000.0);

@@ -10,9 +10,9 @@ use crate::go::process::verify::Report;
 use crate::go::site::runtime_functions::Runtime;
 
 use super::Target;
-use super::live;
 use super::live::Live;
 use super::process::ProcessId;
+use super::refusal;
 
 /// A target whose runtime is known, and what is known of the truth of that.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl<'t> Checked<'t> {
         match &self.check {
             Ok(report) if self.process.as_ref() == Some(process) => match &report.ended {
                 None => Live::open(process, &self.anatomy),
-                Some(why) => Err(live::explain(process.pid, why)),
+                Some(why) => Err(refusal::explain(process.pid, why)),
             },
             _ => Live::checked(process, &self.anatomy),
         }

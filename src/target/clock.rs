@@ -26,6 +26,14 @@ pub fn unix_offset_ns() -> Result<i128> {
     Ok(offset)
 }
 
+/// This moment, in nanoseconds since 1970; `None` before that.
+///
+/// # Errors
+/// The clocks cannot be read.
+pub fn unix_ns() -> Result<Option<u64>> {
+    Ok(u64::try_from(now(ClockId::CLOCK_REALTIME)?).ok())
+}
+
 /// Less than this is an error of reading: both clocks are slewed alike, and differ otherwise only where one is set, or goes
 /// on while the machine is suspended.
 const STEP_NS: u128 = 100_000;

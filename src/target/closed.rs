@@ -8,8 +8,8 @@ use anyhow::anyhow;
 use crate::go::ReadMemory;
 
 use super::fuse;
-use super::live;
 use super::memory::ProcessMemory;
+use super::refusal;
 
 /// What is read of a program's beginning in memory: its headers and notes.
 const BEGINNING: usize = 4096;
@@ -23,7 +23,7 @@ const TYPE_AND_NAME: [u8; 8] = *b"\x04\0\0\0Go\0\0";
 pub fn reason(pid: i32) -> anyhow::Error {
     match fuse::obstacle_of_process(pid) {
         Some(why) => anyhow!("may not read process {pid}: {why}"),
-        None => live::refusal(pid),
+        None => refusal::refusal(pid),
     }
 }
 

@@ -21,11 +21,11 @@ use crate::go::site::Site;
 use crate::go::site::site_code::Found;
 
 use super::Target;
-use super::live;
 use super::memory::ProcessMemory;
 use super::process;
 use super::process::ProcessId;
 use super::program_file::ProgramFile;
+use super::refusal;
 use super::texts;
 
 /// What is needed of a target to find its code in processes.
@@ -130,7 +130,7 @@ impl CodeFile {
         match ProcessMemory::new(process.pid).read_many(&mut pieces) {
             Ok(()) => {}
             Err(MemoryError::Gone) => return Ok(None),
-            Err(why) => return Err(live::explain(process.pid, &why)),
+            Err(why) => return Err(refusal::explain(process.pid, &why)),
         }
         let found: Vec<At> = sites
             .iter()

@@ -13,12 +13,10 @@
 //!
 //! A thread of its own does that, so that nothing else that happens here can delay it.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::PipeReader;
 use std::io::PipeWriter;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -26,7 +24,6 @@ use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::thread;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -40,6 +37,7 @@ use nix::sys::inotify::AddWatchFlags;
 use nix::sys::inotify::InitFlags;
 use nix::sys::inotify::Inotify;
 
+use super::contents::Contents;
 use super::descriptor_path;
 use super::file_id::FileId;
 use super::lease::Asked;
@@ -48,12 +46,6 @@ use super::signals;
 
 /// How often the file is looked at, in ms. For what is not told: a change below an overlay, or on another machine.
 const LOOK_MS: u16 = 100;
-
-/// So much of the file's beginning is held against what was read: its headers and, next to them, the build ids.
-const HEAD: usize = 4096;
-
-/// A file to which nothing was done for so long will not have the same times after the next write.
-const AT_REST: Duration = Duration::from_secs(1);
 
 /// What ended the guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,18 +74,9 @@ pub struct Guard {
 struct Shared {
     file: Arc<File>,
     as_read: FileId,
-    contents: Mutex<Contents>,
+    contents: Contents,
     happened: Happened,
     revoke: Mutex<Vec<Revoke>>,
-}
-
-/// What is known of a file's contents.
-#[derive(Debug)]
-struct Contents {
-    /// As it was when they were last found to be those that were read.
-    held: FileId,
-    /// What was read, by where in the file it is.
-    read: BTreeMap<u64, Box<[u8]>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -139,11 +122,7 @@ impl Guard {
 
     /// From now on the file must have this there, as it was when it was read.
     pub fn must_keep(&self, at: u64, bytes: &[u8]) {
-        let mut contents = lock(&self.shared.contents);
-        let known = contents.read.entry(at).or_default();
-        if known.len() < bytes.len() {
-            *known = bytes.into();
-        }
+        self.shared.contents.must_keep(at, bytes);
     }
 
     /// Whether the file is not as it was read.
@@ -181,17 +160,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     fn new(file: &Arc<File>, as_read: FileId, happened: &Happened) -> Result<Self> {
-        let mut head = vec![0; HEAD];
-        let size = file.read_at(&mut head, 0).context("cannot read a file")?;
-        head.truncate(size);
-        let contents = Contents {
-            held: as_read,
-            read: BTreeMap::from([(0, head.into())]),
-        };
         Ok(Self {
             file: Arc::clone(file),
             as_read,
-            contents: Mutex::new(contents),
+            contents: Contents::of(file, as_read)?,
             happened: Arc::clone(happened),
             revoke: Mutex::default(),
         })
@@ -254,29 +226,7 @@ impl Shared {
     }
 
     fn has_changed(&self) -> bool {
-        let Ok(now) = FileId::of(&self.file) else {
-            return false;
-        };
-        let mut contents = lock(&self.contents);
-        if now.is_untouched(&contents.held) {
-            return false;
-        }
-        if !now.has_same_size(&self.as_read) || !self.holds(&contents.read) {
-            return true;
-        }
-        if now.is_at_rest_for(AT_REST) {
-            contents.held = now;
-        }
-        false
-    }
-
-    /// Whether the file has all of this.
-    fn holds(&self, read: &BTreeMap<u64, Box<[u8]>>) -> bool {
-        let mut bytes = Vec::new();
-        read.iter().all(|(at, wanted)| {
-            bytes.resize(wanted.len(), 0);
-            self.file.read_exact_at(&mut bytes, *at).is_ok() && *bytes == **wanted
-        })
+        self.contents.have_changed()
     }
 
     fn happen(&self, change: Change) {
@@ -316,6 +266,7 @@ mod tests {
     use std::path::PathBuf;
     use std::sync::atomic::AtomicBool;
     use std::sync::atomic::Ordering;
+    use std::time::Duration;
     use std::time::Instant;
 
     struct Scratch(PathBuf);
@@ -402,38 +353,6 @@ mod tests {
         fs::write(&scratch.0, "another").unwrap();
         let said = format!("{:#}", set(&file, as_read, &happened).unwrap_err());
         assert!(said.contains("changed while it was read"), "{said}");
-    }
-
-    /// As where nobody tells of writes: a layer below an overlay.
-    #[test]
-    fn contents_decide_not_times() {
-        let scratch = Scratch::new("times");
-        fs::write(&scratch.0, [7; 9000]).unwrap();
-        let file = Arc::new(File::open(&scratch.0).unwrap());
-        let as_read = FileId::of(&file).unwrap();
-        let shared = Shared::new(&file, as_read, &Happened::default()).unwrap();
-        let code: Box<[u8]> = Box::new([7; 16]);
-        lock(&shared.contents).read.insert(8000, code);
-        let modified = file.metadata().unwrap().modified().unwrap();
-        let writer = File::options().write(true).open(&scratch.0).unwrap();
-        // touch
-        writer
-            .set_modified(modified + Duration::from_secs(60))
-            .unwrap();
-        assert!(!shared.has_changed());
-        // Where nothing was read.
-        writer.write_all_at(&[9], 6000).unwrap();
-        writer.set_modified(modified).unwrap();
-        assert!(!shared.has_changed());
-        for at in [100, 8015] {
-            writer.write_all_at(&[9], at).unwrap();
-            writer.set_modified(modified).unwrap();
-            assert!(shared.has_changed(), "{at}");
-            writer.write_all_at(&[7], at).unwrap();
-            assert!(!shared.has_changed(), "{at}");
-        }
-        writer.set_len(8999).unwrap();
-        assert!(shared.has_changed());
     }
 
     /// As where there are no leases.

@@ -18,10 +18,11 @@ use super::Target;
 use super::aside;
 use super::child::Waiting;
 use super::closed;
-use super::live;
+use super::family;
 use super::namespace;
 use super::process;
 use super::process::ProcessId;
+use super::refusal;
 use super::survey;
 use super::within;
 
@@ -32,6 +33,8 @@ pub enum Selection {
     File(PathBuf),
     /// These processes.
     Pids(Vec<i32>),
+    /// Those among these processes, and all that they have started, that run a Go program now.
+    Families(Vec<i32>),
     /// A command, from its first instruction to its end.
     Command(Vec<OsString>),
 }
@@ -64,6 +67,10 @@ pub fn resolve_telling(selection: &Selection, tell: &dyn Fn(&str)) -> Result<Res
         }
         Selection::Pids(pids) => Ok(Resolved {
             targets: by_binary(pids)?,
+            command: None,
+        }),
+        Selection::Families(pids) => Ok(Resolved {
+            targets: by_binary(&family::go_processes(pids)?)?,
             command: None,
         }),
         Selection::Command(command) => {
@@ -103,7 +110,7 @@ fn follow(path: &Path, command: &[OsString], tell: &dyn Fn(&str)) -> Result<(Tar
             program.display()
         );
     }
-    if !live::may_trace() {
+    if !refusal::may_trace() {
         anyhow::bail!(
             "{shown} is not a Go program: to follow it to the one it starts takes CAP_SYS_PTRACE; start it elsewhere, and use --pid or --binpath"
         );

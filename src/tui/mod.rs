@@ -3,6 +3,7 @@
 //! State and drawing are pure: they get what was read as [`crate::model`] has it, and keys; what is to be done comes back
 //! as an [`Action`](state::Action). They know nothing of processes, probes or clocks.
 
+pub mod choices;
 pub mod draw;
 pub mod filter;
 pub mod growth;

@@ -10,14 +10,14 @@ use crossterm::event::KeyModifiers;
 use crate::model::top::Probes;
 use crate::model::top::Who;
 
+use super::choices::Chosen;
+use super::choices::End;
+use super::choices::Page;
+use super::choices::Panel;
+use super::choices::Tab;
 use super::filter::Filter;
 use super::look::Look;
-use super::process::Chosen;
-use super::process::End;
-use super::process::Page;
-use super::process::Panel;
 use super::process::ProcessView;
-use super::process::Tab;
 use super::processes::ProcessList;
 
 /// Rows that a page key goes.

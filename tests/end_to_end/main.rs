@@ -32,6 +32,7 @@ mod older;
 mod plugins;
 mod real;
 mod rootless;
+mod several;
 mod strangers;
 mod subject;
 mod upgrades;

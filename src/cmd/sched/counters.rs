@@ -23,10 +23,11 @@ use crate::model::run_queue::Scheduling;
 use crate::observe::reader;
 use crate::observe::run::Rows;
 use crate::observe::stop;
+use crate::render::account::About;
 use crate::render::sched::counters as render;
 use crate::target::clock;
-use crate::target::live;
 use crate::target::live::Live;
+use crate::target::refusal;
 
 use super::DURATION;
 use crate::cmd::output;
@@ -129,7 +130,7 @@ fn read(live: &Live) -> Result<Scheduling, ReadError> {
 fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
     let pid = live.process.pid;
     match why {
-        ReadError::Memory(why) => live::explain(pid, &why),
+        ReadError::Memory(why) => refusal::explain(pid, &why),
         why => anyhow!("cannot read the scheduler's counters of process {pid}: {why}"),
     }
 }
@@ -190,8 +191,12 @@ impl Counters {
         came.queue = self.queue;
         let text = &mut self.output.text;
         if self.json {
-            let now = i128::from(clock::monotonic_ns()?) + clock::unix_offset_ns()?;
-            render::json(text, &came, event, u64::try_from(now).ok(), account);
+            let about = About {
+                event,
+                time_unix_ns: clock::unix_ns()?,
+                account,
+            };
+            render::json(text, &came, &about);
         } else {
             render::text(text, &came, output::style(true));
         }

@@ -23,9 +23,9 @@ use crate::render;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::process::ProcessId;
-use crate::tui::process::Chosen;
-use crate::tui::process::End;
-use crate::tui::process::Page;
+use crate::tui::choices::Chosen;
+use crate::tui::choices::End;
+use crate::tui::choices::Page;
 use crate::tui::process::ProcessView;
 use crate::tui::state::State;
 

@@ -60,7 +60,7 @@ pub(in crate::go) fn is_durable(reason: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::memory::MemoryImage;
+    use crate::go::memory_image::MemoryImage;
 
     #[test]
     fn a_bubble_is_known_by_its_root() {

@@ -148,7 +148,7 @@ fn read_up(from: u64, memory: &dyn ReadMemory) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::memory::MemoryImage;
+    use crate::go::memory_image::MemoryImage;
 
     /// A handler's stack of 32 KiB with a kernel's record near its top.
     fn handler_stack(machine: Machine, record: u64) -> MemoryImage {

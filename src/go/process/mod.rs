@@ -2,6 +2,7 @@
 
 mod block;
 mod bubbles;
+mod copies;
 pub mod core_file;
 mod core_notes;
 pub mod g;

@@ -8,14 +8,14 @@ use crate::model::metric::Distribution;
 use crate::model::run_queue::Latencies;
 
 use super::block::{Block, read_all};
+use super::copies::{self, Copies};
 use super::g::is_early;
 use super::heap_goal::heap_goal;
 use super::heap_stats::{self, HeapStats};
-use super::processors::{Processor, Processors};
+use super::processors::Processor;
 use super::runtime_info::{ReadError, Subject};
 use super::time_histogram;
 use crate::go::layout::Field;
-use crate::go::layout::globals::Globals;
 use crate::go::memory::SliceHeader;
 use crate::go::versions::counts_system_calls;
 
@@ -32,56 +32,6 @@ pub struct Vitals<'a> {
     /// Whether nothing moved between the processors' lists of dead goroutines and the global ones.
     lists_held_still: bool,
 }
-
-/// Copies of all that is read, made with one call.
-#[derive(Debug, Clone)]
-struct Copies {
-    /// By [`Variable`], in the order of [`VARIABLES`].
-    variables: Vec<Option<Block>>,
-    /// In the order of [`MHEAP`].
-    mheap: Vec<Option<Block>>,
-    heap: Result<Block, ReadError>,
-    /// The header of `allgs`: the runtime writes its length last.
-    allgs: Block,
-    processors: Processors,
-}
-
-/// A global variable that is copied whole.
-struct Variable {
-    name: &'static str,
-    address: fn(&Globals) -> Option<u64>,
-    /// A field of each, to find the variable by.
-    prefix: &'static str,
-    /// Bytes of its widest last member.
-    slack: u64,
-}
-
-const VARIABLES: [Variable; 4] = [
-    Variable {
-        name: "sched",
-        address: |globals| globals.sched,
-        prefix: "schedt.",
-        slack: 8,
-    },
-    Variable {
-        name: "memstats",
-        address: |globals| globals.memstats,
-        prefix: "mstats.",
-        slack: 8,
-    },
-    Variable {
-        name: "gcController",
-        address: |globals| globals.gc_controller,
-        prefix: "gcControllerState.",
-        slack: 8,
-    },
-    Variable {
-        name: "work",
-        address: |globals| globals.work,
-        prefix: "workType.",
-        slack: 8,
-    },
-];
 
 /// What says that a collection began or ended, or that CPU time was added up: all of that changes together.
 const OF_A_CYCLE: [Field; 6] = [
@@ -101,9 +51,6 @@ const OF_LISTS: [Field; 4] = [
     Field::SchedGFreeNoStackSize,
     Field::SchedNgsys,
 ];
-
-/// Members of `mheap_`, which is too large to be copied.
-const MHEAP: [Field; 2] = [Field::MheapSpanallocInuse, Field::MheapCacheallocInuse];
 
 impl<'a> Vitals<'a> {
     /// Reads a process.
@@ -185,13 +132,12 @@ impl<'a> Vitals<'a> {
 
     fn place(&self, field: Field) -> Option<(usize, u64)> {
         let offset = self.subject.known(field)?;
-        let of = |variable: &Variable| field.name().starts_with(variable.prefix);
-        Some((VARIABLES.iter().position(of)?, offset))
+        Some((copies::variable_of(field)?, offset))
     }
 
     /// The 8-byte member of `sched`, `memstats`, `gcController`, `work` or `mheap_`; `None` if this version does not have it.
     pub fn word(&self, field: Field) -> Option<u64> {
-        if let Some(index) = MHEAP.iter().position(|known| *known == field) {
+        if let Some(index) = copies::place_in_mheap(field) {
             return self.copies.mheap.get(index)?.as_ref()?.u64(0);
         }
         let (variable, offset) = self.place(field)?;
@@ -334,76 +280,6 @@ impl<'a> Vitals<'a> {
         }
     }
 }
-
-impl Copies {
-    fn locate(subject: &Subject<'_>) -> Result<Self, ReadError> {
-        let allgs = subject.global("allgs", |globals| globals.allgs)?;
-        let mheap = subject.global("mheap_", |globals| globals.mheap);
-        let member = |field| Block::new(subject.member(mheap.clone()?, field)?, 8);
-        let variables = VARIABLES.iter().map(|variable| variable.block(subject));
-        Ok(Self {
-            variables: variables.map(without_unknown).collect::<Result<_, _>>()?,
-            mheap: MHEAP
-                .into_iter()
-                .map(|field| without_unknown(member(field)))
-                .collect::<Result<_, _>>()?,
-            heap: heap_stats::block(subject),
-            allgs: Block::new(allgs, SliceHeader::SIZE)?,
-            processors: Processors::locate(subject)?,
-        })
-    }
-
-    /// What to read.
-    fn blocks(&mut self) -> impl Iterator<Item = &mut Block> {
-        let variables = self.variables.iter_mut().chain(&mut self.mheap).flatten();
-        std::iter::once(&mut self.allgs)
-            .chain(self.heap.as_mut().ok())
-            .chain(variables)
-            .chain(self.processors.blocks())
-    }
-
-    /// Room for what tells whether anything moved: the variables, and `allgs` last.
-    fn shared(&self) -> Vec<Option<Block>> {
-        let variables = self.variables.iter().cloned();
-        variables.chain([Some(self.allgs.clone())]).collect()
-    }
-}
-
-/// What is not known is left out: it costs what needs it, nothing else.
-fn without_unknown(block: Result<Block, ReadError>) -> Result<Option<Block>, ReadError> {
-    match block {
-        Ok(block) => Ok(Some(block)),
-        Err(ReadError::Unknown(_)) => Ok(None),
-        Err(why) => Err(why),
-    }
-}
-
-impl Variable {
-    /// Room for all of its members that are known; histograms and the heap's statistics included.
-    fn block(&self, subject: &Subject<'_>) -> Result<Block, ReadError> {
-        let address = subject.global(self.name, self.address)?;
-        let histogram = subject.known(Field::TimeHistogramSize).unwrap_or(0);
-        let fields: Vec<(Field, u64)> = Field::ALL
-            .iter()
-            .filter(|field| field.name().starts_with(self.prefix))
-            .map(|field| {
-                let is_histogram = HISTOGRAMS.contains(field);
-                (*field, if is_histogram { histogram } else { self.slack })
-            })
-            .collect();
-        Block::spanning(subject, address, &fields)
-    }
-}
-
-/// The members that are histograms.
-const HISTOGRAMS: [Field; 6] = [
-    Field::MstatsGcPauseDist,
-    Field::SchedTimeToRun,
-    Field::SchedStwStoppingTimeGc,
-    Field::SchedStwStoppingTimeOther,
-    Field::SchedStwTotalTimeGc,
-    Field::SchedStwTotalTimeOther,
-];
 
 /// How many of the oldest goroutines are looked at.
 const OLDEST: u64 = 64;

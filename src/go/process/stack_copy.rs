@@ -82,7 +82,7 @@ fn word_in((at, bytes): (u64, &[u8]), addr: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::memory::MemoryImage;
+    use crate::go::memory_image::MemoryImage;
 
     #[test]
     fn words_beyond_the_copy_are_read_while_the_allowance_lasts() {

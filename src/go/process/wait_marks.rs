@@ -149,7 +149,7 @@ impl WaitMarks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::memory::MemoryImage;
+    use crate::go::memory_image::MemoryImage;
 
     const S: u64 = 1_000_000_000;
 

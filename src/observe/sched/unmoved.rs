@@ -21,8 +21,8 @@ use crate::model::sched as model;
 use crate::probe::sched::Key;
 use crate::probe::sched::SchedProbes;
 use crate::target::checked::Checked;
-use crate::target::live;
 use crate::target::process::ProcessId;
+use crate::target::refusal;
 
 /// The goroutines that were there when the observation began.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Still {
     ) -> Result<()> {
         let pid = process.pid;
         let explain = |error: ReadError| match error {
-            ReadError::Memory(why) => live::explain(pid, &why),
+            ReadError::Memory(why) => refusal::explain(pid, &why),
             other => anyhow::anyhow!("cannot read the goroutines of process {pid}: {other}"),
         };
         let live = checked.open(process)?;

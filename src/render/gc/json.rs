@@ -1,5 +1,6 @@
 //! What `gc` says in JSON: one object for each event.
 
+use crate::model::account::Account;
 use crate::model::gc::CycleRecord;
 use crate::model::gc::Stw;
 use crate::model::gc::Sweep;
@@ -7,8 +8,8 @@ use crate::model::gc::Trigger;
 use crate::model::gc::durations::Summary;
 use crate::model::gc::gctrace::GcTrace;
 use crate::model::process;
-
-use super::super::json::Object;
+use crate::render::account;
+use crate::render::json::Object;
 
 /// A line of JSON for each kind of event. `unix_offset_ns` turns the runtime's clock into nanoseconds since 1970.
 #[derive(Debug, Clone, Copy)]
@@ -105,17 +106,52 @@ impl Json {
         object.text("gctrace", &GcTrace(cycle).to_string());
         object.end();
     }
+}
 
-    /// The figures of one kind, as fields of an object within.
-    pub fn summary(object: &mut Object<'_>, summary: &Summary) {
-        object
-            .number("count", summary.count)
-            .number("total_ns", summary.total_ns);
-        object
-            .number("p50_ns", summary.p50_ns)
-            .number("p99_ns", summary.p99_ns);
-        object.number("max_ns", summary.max_ns);
+/// What an observation came to.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// The figures of each kind of event.
+    pub kinds: &'a [(&'a str, Summary)],
+    /// Sweeps that had not ended, where sweeps are shown.
+    pub sweeps_unfinished: Option<u64>,
+    /// Stops of the world that passed the probes, where they are shown.
+    pub stops_passed: Option<u64>,
+    /// Cycles that passed the probes.
+    pub cycles_passed: u64,
+    /// Events shown.
+    pub shown: u64,
+}
+
+/// The last line.
+pub fn end(out: &mut Vec<u8>, end: &End<'_>, account: &Account) {
+    let mut object = Object::begin(out);
+    object.text("event", "end");
+    for (kind, figures) in end.kinds {
+        object.object(kind, |inner| summary(inner, figures));
     }
+    if let Some(unfinished) = end.sweeps_unfinished {
+        object.number("sweeps_unfinished", unfinished);
+    }
+    if let Some(stops) = end.stops_passed {
+        object.number("stops_passed", stops);
+    }
+    object
+        .number("cycles_passed", end.cycles_passed)
+        .number("shown", end.shown);
+    account::json(&mut object, account);
+    object.end();
+}
+
+/// The figures of one kind, as fields of an object within.
+fn summary(object: &mut Object<'_>, summary: &Summary) {
+    object
+        .number("count", summary.count)
+        .number("total_ns", summary.total_ns);
+    object
+        .number("p50_ns", summary.p50_ns)
+        .number("p99_ns", summary.p99_ns);
+    object.number("max_ns", summary.max_ns);
 }
 
 fn sizes(object: &mut Object<'_>, cycle: &CycleRecord) {

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::model::account::Account;
 use crate::model::metric::Distribution;
 use crate::model::run_queue::Scheduling;
-use crate::render::account;
+use crate::render::account::About;
 use crate::render::json::Object;
 use crate::render::style::Style;
 
@@ -118,17 +117,9 @@ fn bars(out: &mut Vec<u8>, distribution: &Distribution, style: Style) {
 }
 
 /// One line.
-pub fn json(
-    out: &mut Vec<u8>,
-    scheduling: &Scheduling,
-    event: &str,
-    time_unix_ns: Option<u64>,
-    account: Option<&Account>,
-) {
-    let mut object = Object::begin(out);
+pub fn json(out: &mut Vec<u8>, scheduling: &Scheduling, about: &About<'_>) {
+    let mut object = about.begin(out);
     object
-        .text("event", event)
-        .number_or_null("time_unix_ns", time_unix_ns)
         .number("elapsed_ns", scheduling.elapsed_ns)
         .text("source", "counters");
     let latencies = scheduling.latencies.as_ref();
@@ -152,7 +143,7 @@ pub fn json(
                 .number("sum", queue.sum)
                 .number("most", queue.most);
         });
-    account::of_report(&mut object, account);
+    about.account(&mut object);
     object.end();
 }
 

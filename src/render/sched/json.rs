@@ -1,39 +1,25 @@
 //! Where the time of goroutines goes, for programs.
 
-use crate::model::account::Account;
 use crate::model::sched::Blocking;
 use crate::model::sched::Open;
 use crate::model::sched::Report;
 use crate::model::sched::Row;
 use crate::model::sched::latency;
-use crate::render::account;
+use crate::render::account::About;
 use crate::render::dump_json;
-use crate::render::histogram;
+use crate::render::histogram::json as histogram;
 use crate::render::json::Object;
-
-/// What else is said of a report.
-#[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
-    /// `sched`, or `end` for the last one.
-    pub event: &'a str,
-    /// When, in ns since 1970.
-    pub time_unix_ns: Option<u64>,
-    /// The account, if it is the last one.
-    pub account: Option<&'a Account>,
-}
 
 /// One line.
 pub fn report(out: &mut Vec<u8>, report: &Report, about: &About<'_>) {
-    let mut object = Object::begin(out);
+    let mut object = about.begin(out);
     object
-        .text("event", about.event)
-        .number_or_null("time_unix_ns", about.time_unix_ns)
         .number("elapsed_ns", report.elapsed_ns)
         .text("source", "probes")
         .number("sample", u64::from(report.sample))
         .truth("has_unmoved", report.has_unmoved);
     object.object("latency", |inner| {
-        histogram::json(inner, &latency(&report.totals(false)));
+        histogram::fields(inner, &latency(&report.totals(false)));
     });
     let totals = report.totals(false);
     let own = report.totals(true);
@@ -47,7 +33,7 @@ pub fn report(out: &mut Vec<u8>, report: &Report, about: &About<'_>) {
     if let Some(blocking) = &report.blocking {
         object.list("blocking", blocking, place);
     }
-    account::of_report(&mut object, about.account);
+    about.account(&mut object);
     object.end();
 }
 
@@ -58,7 +44,7 @@ fn times(object: &mut Object<'_>, row: &Row) {
         .text_or_null("reason", row.waits.then_some(&*row.state))
         .truth("system", row.system)
         .number("total_ns", row.times.total_ns());
-    histogram::json(object, &row.times.whole);
+    histogram::fields(object, &row.times.whole);
     open(object, "cut", &row.times.cut);
     open(object, "open", &row.times.open);
 }

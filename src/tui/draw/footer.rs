@@ -94,7 +94,7 @@ fn axis(state: &State, width: u16) -> String {
         return String::new();
     }
     let column = state.interval.saturating_mul(view.per_column() as u32);
-    let cell = super::plots::cell_width(width).saturating_sub(GUTTER);
+    let cell = super::grid::cell_width(width).saturating_sub(GUTTER);
     let all = column.saturating_mul(u32::from(cell));
     format!("{} across", uptime(all))
 }

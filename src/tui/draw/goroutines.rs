@@ -8,17 +8,17 @@ use crate::model::census::Origin;
 use crate::model::human::compact;
 use crate::model::human::scaled;
 use crate::model::human::uptime;
+use crate::tui::choices::Row;
+use crate::tui::choices::Sort;
+use crate::tui::choices::Tab;
 use crate::tui::look::Look;
 use crate::tui::process::ProcessView;
-use crate::tui::process::Row;
-use crate::tui::process::Sort;
-use crate::tui::process::Tab;
 use crate::tui::table;
 use crate::tui::table::Cell;
 use crate::tui::table::Column;
 use crate::tui::table::Set;
 
-use super::plots::change;
+use super::figures::change;
 
 /// Columns of everything but the names, spaces included.
 const FIXED: usize = 41;

@@ -12,8 +12,8 @@ use unicode_width::UnicodeWidthStr;
 use crate::model::foreign;
 use crate::model::human::compact;
 use crate::model::human::uptime;
+use crate::tui::choices::End;
 use crate::tui::look::Look;
-use crate::tui::process::End;
 use crate::tui::process::ProcessView;
 use crate::tui::table::beginning;
 

@@ -1,8 +1,10 @@
 //! How the state looks. Pure: the same state gives the same picture.
 
 mod collector;
+mod figures;
 mod footer;
 mod goroutines;
+mod grid;
 mod header;
 mod help;
 mod lifetimes;
@@ -17,8 +19,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
+use super::choices::Tab;
 use super::process::ProcessView;
-use super::process::Tab;
 use super::state::State;
 
 pub use self::text::plain;
@@ -55,7 +57,7 @@ fn process(state: &State, view: &ProcessView, area: Rect, buffer: &mut Buffer) {
         page::draw(look, page, area, buffer);
         return;
     }
-    let grid = plots::Grid::of(area.width, area.height);
+    let grid = grid::Grid::of(area.width, area.height);
     let (above, below) = split_top(area, grid.height());
     plots::draw(look, view, &grid, above, buffer);
     let (line, below) = split_top(below, 1);
@@ -80,7 +82,7 @@ pub fn once(state: &State, width: u16) -> String {
         true => 4,
         false => 0,
     };
-    let grid = plots::Grid::with_lines(width, lines);
+    let grid = grid::Grid::with_lines(width, lines);
     // The picture has a header, perhaps a banner, an empty line, a heading, and at least one row.
     let height = text_lines(view.rows().len()) + grid.height() + 4;
     let area = Rect::new(0, 0, width, height);

@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::model::foreign;
+use crate::tui::choices::Page;
 use crate::tui::look::Look;
-use crate::tui::process::Page;
 
 use super::split_top;
 

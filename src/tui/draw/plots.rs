@@ -25,75 +25,17 @@ use crate::tui::process::ProcessView;
 use crate::tui::scale::Round;
 use crate::tui::scale::Scale;
 
+use super::figures::at_most;
+use super::figures::bar;
+use super::figures::bytes;
+use super::figures::change;
+use super::figures::short_duration;
+use super::figures::signed;
+use super::figures::whole;
+use super::grid::Grid;
+
 /// With fewer readings a plot is not worth its lines.
 pub(super) const WORTH: usize = 8;
-
-/// Cells that there are.
-const CELLS: u16 = 6;
-/// Columns between cells.
-const SPACE: u16 = 2;
-/// Lines kept for what is below.
-const BELOW: u16 = 9;
-/// Lines of a plot at most.
-const MOST: u16 = 8;
-/// From here on there are three cells beside each other.
-const WIDE: u16 = 120;
-
-/// How the cells are arranged.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Grid {
-    columns: u16,
-    /// Lines of each plot, without its title.
-    lines: u16,
-}
-
-impl Grid {
-    /// For an area of which the cells take a part.
-    pub(super) fn of(width: u16, height: u16) -> Self {
-        let columns = columns(width);
-        let rows = CELLS / columns;
-        let share = height.saturating_sub(BELOW).min(height * 3 / 5);
-        let lines = (share / rows).saturating_sub(1);
-        Self {
-            columns,
-            lines: lines.min(MOST),
-        }
-    }
-
-    /// With so many lines for each plot.
-    pub(super) fn with_lines(width: u16, lines: u16) -> Self {
-        Self {
-            columns: columns(width),
-            lines,
-        }
-    }
-
-    /// Lines in all.
-    pub(super) fn height(&self) -> u16 {
-        CELLS / self.columns * (self.lines + 1)
-    }
-
-    fn cell(&self, number: u16, area: Rect) -> Rect {
-        let width = cell_width(area.width) + SPACE;
-        let height = self.lines + 1;
-        let cell = Rect {
-            x: area.x + number % self.columns * width,
-            y: area.y + number / self.columns * height,
-            width: width - SPACE,
-            height,
-        };
-        cell.intersection(area)
-    }
-}
-
-fn columns(width: u16) -> u16 {
-    if width >= WIDE { 3 } else { 2 }
-}
-
-/// How wide a cell is where the whole is so wide.
-pub(super) fn cell_width(width: u16) -> u16 {
-    (width.saturating_add(SPACE) / columns(width)).saturating_sub(SPACE)
-}
 
 /// Draws the cells.
 pub(super) fn draw(look: Look, view: &ProcessView, grid: &Grid, area: Rect, buffer: &mut Buffer) {
@@ -387,56 +329,5 @@ impl Canvas<'_> {
             let (x, _) = buffer.set_stringn(plot.x, y, text, plot.width.into(), Style::new());
             buffer.set_stringn(x, y, bar, left, self.look.goroutines());
         }
-    }
-}
-
-/// A bar that lies, an eighth of a column fine.
-fn bar(share: f64, width: usize) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
-    let eighths = eighths.max(usize::from(share > 0.0));
-    let rest = EIGHTHS.get(eighths % 8).unwrap_or(&"");
-    "█".repeat(eighths / 8) + rest
-}
-
-fn whole(number: Option<u64>) -> String {
-    number.map_or("?".to_owned(), |number| number.to_string())
-}
-
-fn bytes(number: Option<u64>) -> String {
-    number.map_or("?".to_owned(), human_bytes)
-}
-
-/// `≤1.2ms`; `-` if there was none, `?` if that cannot be known.
-fn at_most(ns: Option<u64>, known: bool) -> String {
-    match ns {
-        Some(ns) => format!("≤{}", duration(ns)),
-        None if known => "-".to_owned(),
-        None => "?".to_owned(),
-    }
-}
-
-/// `1µs`, `10ms`: an end of an axis of decades.
-fn short_duration(ns: f64) -> String {
-    const UNITS: [(&str, f64); 3] = [("s", 1e9), ("ms", 1e6), ("µs", 1e3)];
-    match UNITS.into_iter().find(|(_, size)| ns >= *size) {
-        Some((unit, size)) => format!("{:.0}{unit}", ns / size),
-        None => format!("{ns:.0}ns"),
-    }
-}
-
-/// `+12`, `-3`, `+0`.
-pub(super) fn signed(number: i64) -> String {
-    format!("{number:+}")
-}
-
-/// How a change looks: what grows is to be seen.
-pub(super) fn change(look: Look, by: f64) -> Style {
-    if by > 0.0 {
-        look.warning()
-    } else if by < 0.0 {
-        look.good()
-    } else {
-        look.dim()
     }
 }

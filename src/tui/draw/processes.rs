@@ -19,9 +19,9 @@ use crate::tui::table::Cell;
 use crate::tui::table::Column;
 use crate::tui::table::Set;
 
+use super::figures::change;
 use super::goroutines::short_signed;
 use super::header::cpu;
-use super::plots::change;
 use super::split_top;
 
 /// Columns of everything but the command, spaces included.

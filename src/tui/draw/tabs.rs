@@ -13,10 +13,10 @@ use crate::model::human::compact;
 use crate::model::human::duration;
 use crate::model::top::Probes;
 use crate::model::top::Running;
+use crate::tui::choices::Panel;
+use crate::tui::choices::Tab;
 use crate::tui::look::Look;
-use crate::tui::process::Panel;
 use crate::tui::process::ProcessView;
-use crate::tui::process::Tab;
 
 /// CPU time of which a share can be told: the kernel counts it in steps of 10 ms.
 const TELLING_NS: u64 = 200_000_000;

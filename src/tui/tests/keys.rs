@@ -10,12 +10,12 @@ use crate::model::ps::GoProcess;
 use crate::model::top::Listed;
 use crate::model::top::News;
 use crate::model::top::Probes;
-use crate::tui::process::Chosen;
-use crate::tui::process::End;
-use crate::tui::process::Page;
-use crate::tui::process::Panel;
-use crate::tui::process::Sort;
-use crate::tui::process::Tab;
+use crate::tui::choices::Chosen;
+use crate::tui::choices::End;
+use crate::tui::choices::Page;
+use crate::tui::choices::Panel;
+use crate::tui::choices::Sort;
+use crate::tui::choices::Tab;
 use crate::tui::state::Action;
 
 fn press(state: &mut State, code: KeyCode) -> Option<Action> {

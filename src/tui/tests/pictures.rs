@@ -18,13 +18,13 @@ use crate::model::top::Listed;
 use crate::model::top::News;
 use crate::model::top::Probes;
 use crate::model::top::Running;
+use crate::tui::choices::End;
+use crate::tui::choices::Page;
+use crate::tui::choices::Panel;
+use crate::tui::choices::Tab;
 use crate::tui::draw::once;
 use crate::tui::look::Look;
-use crate::tui::process::End;
-use crate::tui::process::Page;
-use crate::tui::process::Panel;
 use crate::tui::process::ProcessView;
-use crate::tui::process::Tab;
 
 fn expect(name: &str, picture: &str) {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/tui/tests"));

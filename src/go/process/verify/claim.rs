@@ -213,7 +213,7 @@ impl<'c> Claims<'c> {
 mod tests {
     use super::*;
     use crate::go::layout::globals::Globals;
-    use crate::go::memory::MemoryImage;
+    use crate::go::memory_image::MemoryImage;
 
     /// How a claim fares of which the first so many looks find it false.
     fn after_false(looks: usize) -> Claim {

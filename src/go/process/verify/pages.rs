@@ -71,7 +71,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::go::memory::MemoryImage;
+    use crate::go::memory_image::MemoryImage;
 
     /// Counts what is asked of it.
     struct Counted {

@@ -1,13 +1,17 @@
-//! Histograms of durations, drawn as the original drew them, and as JSON.
+//! Histograms of durations, drawn as the original drew them.
+
+pub mod json;
 
 use std::io::Write;
 
+use crate::model::foreign;
 use crate::model::histogram::Bar;
 use crate::model::histogram::Histogram;
+use crate::model::histogram::LifeTimes;
+use crate::model::histogram::Unseen;
 
-use super::json::Object;
-use super::style::Style;
-use super::table::human_duration;
+use crate::render::style::Style;
+use crate::render::table::human_duration;
 
 /// Stars of the longest bar where the terminal has room: the original's.
 const BAR: usize = 60;
@@ -53,6 +57,38 @@ pub fn text(out: &mut Vec<u8>, histogram: &Histogram, style: Style, whole: bool)
     );
 }
 
+/// What `gr seq` prints: a histogram for each start function if they are told apart, and that of all.
+pub fn report(out: &mut Vec<u8>, times: &LifeTimes, style: Style) {
+    if let Some(by_fn) = &times.by_fn {
+        for (name, histogram) in by_fn {
+            let _ = writeln!(out, "   {}", foreign::shown(name));
+            text(out, histogram, style, false);
+            out.push(b'\n');
+        }
+        let _ = writeln!(out, "   all");
+    }
+    text(out, &times.total, style, true);
+    describe_unseen(out, times.unseen);
+    out.push(b'\n');
+}
+
+fn describe_unseen(text: &mut Vec<u8>, unseen: Unseen) {
+    if unseen.older > 0 {
+        let _ = writeln!(
+            text,
+            "   not counted: {} that ran before grtmon attached",
+            unseen.older
+        );
+    }
+    if unseen.unwatched > 0 {
+        let _ = writeln!(
+            text,
+            "   not counted: {} whose start function was found only by their exit, or is not watched",
+            unseen.unwatched
+        );
+    }
+}
+
 fn duration(ns: Option<u64>) -> String {
     ns.map_or_else(
         || "-".to_owned(),
@@ -77,29 +113,6 @@ fn stars(count: u64, most: u64, width: usize) -> usize {
     }
     let exact = u128::from(count) * width as u128 / u128::from(most);
     usize::try_from(exact).unwrap_or(width).clamp(1, width)
-}
-
-/// The histogram's fields: count, sum, quantiles (upper bounds, at most 12.5 % above), maximum, and the bars that are
-/// not empty.
-pub fn json(object: &mut Object<'_>, histogram: &Histogram) {
-    object
-        .number("count", histogram.count)
-        .number("sum_ns", histogram.sum_ns);
-    for (key, percent) in [("p50_ns", 50), ("p90_ns", 90), ("p99_ns", 99)] {
-        object.number_or_null(key, histogram.quantile_ns(percent));
-    }
-    object.number_or_null("max_ns", (histogram.count > 0).then_some(histogram.max_ns));
-    let bars = histogram.bars();
-    object.list(
-        "buckets",
-        bars.iter().filter(|bar| bar.count > 0),
-        |inner, bar| {
-            inner
-                .number("low_us", bar.low_us)
-                .number_or_null("high_us", bar.high_us)
-                .number("count", bar.count);
-        },
-    );
 }
 
 #[cfg(test)]

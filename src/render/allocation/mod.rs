@@ -1,4 +1,6 @@
-//! Allocations by size class, drawn as the original drew them, and as JSON.
+//! Allocations by size class, drawn as the original drew them.
+
+pub mod json;
 
 use std::io::Write;
 use std::time::Duration;
@@ -6,8 +8,6 @@ use std::time::Duration;
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
 use crate::model::human::human_bytes;
-
-use super::json::Object;
 
 /// Stars of the longest bar.
 const BAR: usize = 30;
@@ -78,31 +78,8 @@ fn stars(count: u64, most: u64) -> usize {
 }
 
 /// The bytes of some objects; `None` of tiny ones that were counted without: they lie in blocks that were counted.
-fn own_bytes(count: Count) -> Option<u64> {
+pub(super) fn own_bytes(count: Count) -> Option<u64> {
     (count.objects == 0 || count.bytes > 0).then_some(count.bytes)
-}
-
-/// The counts' fields: the total, tiny objects (their bytes `null` if they lie in blocks of 16 bytes that were counted) and
-/// large ones, and every class in which anything was allocated.
-pub fn json(object: &mut Object<'_>, allocations: &Allocations) {
-    let total = allocations.total();
-    object
-        .number("objects", total.objects)
-        .number("bytes", total.bytes);
-    object.number("tiny_objects", allocations.tiny.objects);
-    object.number_or_null("tiny_bytes", own_bytes(allocations.tiny));
-    object.number("large_objects", allocations.large.objects);
-    object.number("large_bytes", allocations.large.bytes);
-    let used = allocations
-        .classes
-        .iter()
-        .filter(|(_, count)| count.objects > 0);
-    object.list("classes", used, |inner, (size, count)| {
-        inner.number("size_bytes", u64::from(*size));
-        inner
-            .number("objects", count.objects)
-            .number("bytes", count.bytes);
-    });
 }
 
 #[cfg(test)]
@@ -140,12 +117,6 @@ malloc     : count      distribution                     bytes
         let mut out = Vec::new();
         text(&mut out, &shared, Duration::from_secs(2), false);
         assert!(String::from_utf8(out).unwrap().contains("***| in 16B\n"));
-        let mut out = Vec::new();
-        let mut object = Object::begin(&mut out);
-        json(&mut object, &shared);
-        object.end();
-        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(value["tiny_bytes"], serde_json::Value::Null);
     }
 
     #[test]

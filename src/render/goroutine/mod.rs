@@ -1,16 +1,17 @@
 //! Rows of `gr`.
 
+pub mod json;
+
 use crate::model::goroutine::GoroutineEvent;
 use crate::model::goroutine::Names;
+use crate::model::goroutine::Summary;
 use crate::model::goroutine::What;
-use crate::model::process;
 
-use super::json::Object;
-use super::style::Colour;
-use super::style::Style;
-use super::table;
-use super::table::Column;
-use super::table::Row;
+use crate::render::style::Colour;
+use crate::render::style::Style;
+use crate::render::table;
+use crate::render::table::Column;
+use crate::render::table::Row;
 
 /// The original's five columns, which fit into 80 characters, then ours.
 const COLUMNS: [Column; 9] = [
@@ -146,7 +147,17 @@ impl Table {
     }
 }
 
-fn word(what: &What) -> &'static str {
+/// What an observation came to, in one line.
+pub fn summary(summary: &Summary) -> String {
+    let before = summary.alive_before;
+    let before = before.map_or_else(|| "?".to_owned(), |before| before.to_string());
+    format!(
+        "{before} goroutines were there already, {} created, {} exited; {} rows shown",
+        summary.created, summary.exited, summary.shown
+    )
+}
+
+pub(super) fn word(what: &What) -> &'static str {
     match what {
         What::Create(_) => "create",
         What::Exit { .. } => "exit",
@@ -158,51 +169,11 @@ fn word(what: &What) -> &'static str {
     }
 }
 
-fn moved(what: &What) -> Option<u64> {
+pub(super) fn moved(what: &What) -> Option<u64> {
     match what {
         What::PutGlobal { moved, .. } | What::Steal { moved } => Some(*moved),
         _ => None,
     }
-}
-
-/// One event as a JSON line. `unix_offset_ns` turns the event's clock into nanoseconds since 1970.
-pub fn json(out: &mut Vec<u8>, event: &GoroutineEvent, names: Names<'_>, unix_offset_ns: i128) {
-    let unix_ns = u64::try_from(i128::from(event.time_ns) + unix_offset_ns).ok();
-    let mut object = Object::begin(out);
-    object
-        .text("event", word(&event.what))
-        .number_or_null("time_unix_ns", unix_ns);
-    object
-        .number_or_null("pid", process::id(event.process).map(u64::from))
-        .number_or_null("p", event.p.map(u64::from));
-    if let Some(goroutine) = event.goroutine() {
-        object
-            .text_or_null("fn", names.function)
-            .text_or_null("start_fn", names.start)
-            .number("goid", goroutine.goid);
-        object.number_or_null("start_pc", goroutine.start_pc);
-        if !matches!(event.what, What::PutGlobal { .. }) {
-            object.number_or_null("creator_goid", goroutine.creator);
-            object.text_or_null("created_file", names.created_at.map(|(file, _)| file));
-            object.number_or_null(
-                "created_line",
-                names.created_at.map(|(_, line)| u64::from(line)),
-            );
-        }
-    }
-    if let What::Exit { .. } = event.what {
-        object
-            .number_or_null("running_ns", event.running_ns())
-            .number_or_null("running_at_least_ns", event.running_at_least_ns())
-            .number_or_null("wait_ns", event.waited_ns());
-    }
-    if let What::Alive { state, .. } = event.what {
-        object.text("state", state.word());
-    }
-    if let Some(moved) = moved(&event.what) {
-        object.number("moved", moved);
-    }
-    object.end();
 }
 
 #[cfg(test)]
@@ -293,17 +264,5 @@ FN                             GOID     PID      EVENT      TIME(ns)        P   
         for line in text(Table::new(style, true)).lines() {
             assert!(line.chars().count() <= 80, "{line:?}");
         }
-    }
-
-    #[test]
-    fn json_says_null_for_what_is_unknown() {
-        let mut out = Vec::new();
-        json(&mut out, &events()[2], NAMES, 1);
-        let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(read["event"], "exit");
-        assert_eq!(read["time_unix_ns"], 5001);
-        assert!(read["running_ns"].is_null());
-        assert!(read["running_at_least_ns"].is_null());
-        assert_eq!(read["created_line"], 42);
     }
 }
