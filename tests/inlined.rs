@@ -65,7 +65,7 @@ fn copies_stand_where_frames_say(toolchain: &Toolchain, build: Build, binary: &B
     let runtime = Runtime::of(binary);
     let copies = runtime.inlined().copies("runtime.casgstatus").unwrap();
     assert!(copies.len() >= 4, "{what}: {}", copies.len());
-    for copy in copies {
+    for copy in &copies {
         let mut begin = copy.within.entry;
         for range in &copy.ranges {
             assert!(range.start < range.end && begin <= range.start, "{what}");
