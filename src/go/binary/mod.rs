@@ -1,6 +1,7 @@
 //! A Go binary: the image and the few facts that everything else starts from.
 
 pub mod buildinfo;
+pub(in crate::go) mod companions;
 pub mod implied;
 pub mod moduledata;
 pub mod plugins;
@@ -16,9 +17,9 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use crate::go::binary::buildinfo::BuildInfo;
+use crate::go::binary::companions::Companions;
 use crate::go::binary::implied::{VersionRange, implied};
 use crate::go::binary::moduledata::ModuleData;
-use crate::go::binary::plugins::Companions;
 use crate::go::binary::variables::linker_strings;
 use crate::go::elf::file_bytes::FileBytes;
 use crate::go::elf::image::Image;
@@ -43,7 +44,7 @@ pub struct Binary {
     /// What its functions imply where it names a version that nobody knows.
     implied: Option<VersionRange>,
     wrapper_id: OnceLock<Option<u8>>,
-    companions: Arc<Companions>,
+    companions: Arc<Companions<Binary>>,
 }
 
 impl Binary {
@@ -193,13 +194,6 @@ impl Binary {
         }
     }
 
-    /// The number by which the function table marks what the compiler made only to call something else.
-    pub(in crate::go) fn wrapper_id(&self) -> Option<u8> {
-        *self
-            .wrapper_id
-            .get_or_init(|| wrapper_id::wrapper_id_of(self))
-    }
-
     /// Whether C code is linked in through cgo; `None` if that cannot be told because names are obfuscated.
     ///
     /// `crosscall2` (runtime/cgo/asm_*.s, Go 1.18 to 1.27) is how C calls Go, and in every program with runtime/cgo.
@@ -215,7 +209,7 @@ impl Binary {
     }
 
     /// What was read of plugins that its processes have loaded.
-    pub fn companions(&self) -> &Arc<Companions> {
+    pub fn companions(&self) -> &Arc<Companions<Self>> {
         &self.companions
     }
 
