@@ -34,7 +34,11 @@ struct Still {
 
 impl Still {
     fn start(toolchain: &Toolchain, build: Build, mode: &str) -> Self {
-        let path = program(toolchain, build, "foreign", include_str!("program.go"));
+        let (name, text) = match mode {
+            "quiet" => ("quiet", include_str!("quiet.go")),
+            _ => ("foreign", include_str!("program.go")),
+        };
+        let path = program(toolchain, build, name, text);
         let mut command = Command::new(path);
         command.arg(mode).env("GODEBUG", "asyncpreemptoff=1");
         let process = Process::start(command);

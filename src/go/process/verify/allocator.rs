@@ -2,10 +2,12 @@
 
 use super::claim::Claims;
 use super::reader::{Reader, Skip};
+use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::constant::{M_SPAN_IN_USE, MAX_TINY_SIZE};
 use crate::go::layout::Field::{
-    self, HeapStatsDeltaCommitted, HeapStatsDeltaInHeap, HeapStatsDeltaInStacks,
-    HeapStatsDeltaLargeAlloc, HeapStatsDeltaLargeAllocCount, HeapStatsDeltaSize,
+    self, GcControllerTotalAlloc, GcControllerTotalFree, HeapStatsDeltaCommitted,
+    HeapStatsDeltaInHeap, HeapStatsDeltaInStacks, HeapStatsDeltaLargeAlloc,
+    HeapStatsDeltaLargeAllocCount, HeapStatsDeltaLargeFree, HeapStatsDeltaSize,
     HeapStatsDeltaSmallAllocCount, HeapStatsDeltaSmallFreeCount, HeapStatsGen, HeapStatsStats,
     HeapStatsStatsLen, McacheAlloc, McacheAllocLen, McacheFlushGen, McacheSize, McacheTiny,
     McacheTinyoffset, MheapAllspans, MheapCacheallocInuse, MheapCentral, MheapCentralStride,
@@ -33,6 +35,7 @@ pub(super) fn check(claims: &mut Claims<'_>) {
         }
     }
     counters(claims);
+    balances(claims);
 }
 
 fn heap(claims: &mut Claims<'_>) {
@@ -268,6 +271,67 @@ fn counters(claims: &mut Claims<'_>) {
             }
         },
     );
+}
+
+/// What was allocated and freed in all is counted twice: by class of objects, and as bytes (`gcController.totalAlloc`).
+fn balances(claims: &mut Claims<'_>) {
+    claims.claim(
+        &[
+            MstatsHeapStats,
+            HeapStatsStats,
+            HeapStatsStatsLen,
+            HeapStatsDeltaSize,
+            HeapStatsDeltaLargeAlloc,
+            HeapStatsDeltaSmallAllocCount,
+            SizeClasses,
+            GcControllerTotalAlloc,
+        ],
+        "objects allocated make up the bytes allocated",
+        |r| {
+            balance(
+                r,
+                HeapStatsDeltaSmallAllocCount,
+                HeapStatsDeltaLargeAlloc,
+                GcControllerTotalAlloc,
+            )
+        },
+    );
+    claims.claim(
+        &[
+            HeapStatsDeltaLargeFree,
+            HeapStatsDeltaSmallFreeCount,
+            GcControllerTotalFree,
+        ],
+        "objects freed make up the bytes freed",
+        |r| {
+            balance(
+                r,
+                HeapStatsDeltaSmallFreeCount,
+                HeapStatsDeltaLargeFree,
+                GcControllerTotalFree,
+            )
+        },
+    );
+}
+
+/// Whether both counts agree. That they do not proves nothing: the program counts one after the other.
+fn balance(r: Reader<'_>, small: Field, large: Field, all: Field) -> Result<bool, Skip> {
+    if r.known(SizeClasses)? != CLASS_BYTES.len() as u64 {
+        return Err(Skip::DoesNotApply);
+    }
+    let controller = r.variable(r.live.globals.gc_controller)?;
+    let before = r.pointer(controller, all)?;
+    let stats = r.at(r.variable(r.live.globals.memstats)?, MstatsHeapStats)?;
+    let mut bytes = sum(r, stats, large, 0)?;
+    for (class, size) in (0..).zip(CLASS_BYTES) {
+        let objects = sum(r, stats, small, class)?;
+        bytes = bytes.wrapping_add(objects.wrapping_mul(u64::from(size)));
+    }
+    let after = r.again().word(controller, all)?;
+    match (before..=after).contains(&bytes) {
+        true => Ok(true),
+        false => Err(Skip::Moved),
+    }
 }
 
 /// The sum over the generations of a counter, or of element `index` of an array of counters.
