@@ -138,7 +138,7 @@ impl<'s> Sources<'s> {
                 let mut ends = Vec::new();
                 at = group(tokens, at + 1, &Path::new(), &mut ends);
                 for (path, name) in ends {
-                    let Some(path) = self.from_root(file, &path, &BTreeMap::new()) else {
+                    let Some(path) = self.absolute(file, &path, &BTreeMap::new()) else {
                         continue;
                     };
                     imported.insert(name.clone(), path.clone());
@@ -160,7 +160,7 @@ impl<'s> Sources<'s> {
                     path.push(next.text.clone());
                     at += 2;
                 }
-                let path = self.from_root(file, &path, &imported);
+                let path = self.absolute(file, &path, &imported);
                 found.extend(path.map(|path| Used {
                     path,
                     name: None,
@@ -173,7 +173,7 @@ impl<'s> Sources<'s> {
     }
 
     /// A path as it is written in a file, from the root on; `None` for what is not of this crate.
-    fn from_root(
+    fn absolute(
         &self,
         file: &str,
         path: &[String],
