@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -38,6 +40,8 @@ use crate::observe::preexisting::Elders;
 const BATCH: usize = 8192;
 /// Batches taken on one occasion before the other occasions get their turn.
 const BATCHES: usize = 16;
+/// And so much time: what it costs is to be looked at, and who wants it to end is to be heard.
+const OCCASION: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     let target = args
@@ -232,6 +236,7 @@ impl Observation for Gr {
     }
 
     fn take(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
+        let begun = Instant::now();
         for one in all {
             for _ in 0..BATCHES {
                 let taken = take(one, &mut self.printer)?;
@@ -242,7 +247,7 @@ impl Observation for Gr {
                 if self.printer.is_done() {
                     return Ok(Flow::End);
                 }
-                if taken < BATCH || !keeps_up {
+                if taken < BATCH || !keeps_up || begun.elapsed() > OCCASION {
                     break;
                 }
             }

@@ -14,6 +14,7 @@ mod common;
 mod account;
 mod agreement;
 mod alloc;
+mod attached;
 mod bad_input;
 mod changed_code;
 mod containers;

@@ -28,6 +28,7 @@ use crate::go::pclntab::FuncTable;
 use crate::go::pclntab::header::{self, Header};
 use crate::go::pclntab::names::NameIndex;
 use crate::go::version::GoVersion;
+use crate::go::versions::NEWEST_TESTED;
 
 /// A Go binary.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Binary {
     build_info: Option<BuildInfo>,
     version: Option<GoVersion>,
     version_source: VersionSource,
+    /// What its functions imply where it names a version that nobody knows.
+    implied: Option<VersionRange>,
     wrapper_id: OnceLock<Option<u8>>,
     companions: Arc<Companions<Binary>>,
 }
@@ -78,6 +81,7 @@ impl Binary {
             build_info: BuildInfo::find(&image),
             version: None,
             version_source: VersionSource::BuildInfo,
+            implied: None,
             wrapper_id: OnceLock::new(),
             companions: Arc::default(),
             image,
@@ -106,6 +110,10 @@ impl Binary {
                     self.version_source = VersionSource::Implied { range, why };
                 }
             }
+        }
+        let is_newer = |version: &GoVersion| version.minor > NEWEST_TESTED;
+        if self.version.as_ref().is_some_and(is_newer) {
+            self.implied = Some(implied(&self.functions()).0);
         }
         match &self.version {
             Some(version) if version.minor < 18 => {
@@ -167,9 +175,16 @@ impl Binary {
         self.build_info.as_ref()
     }
 
-    /// The minor versions that it can be built with: one if the version is known, else what its contents imply.
+    /// The minor versions that it can be built with: one if the version is known, else what its contents imply. Where it
+    /// names a version newer than all that are known, and its contents are those of an older one, the contents count.
     pub fn version_range(&self) -> VersionRange {
         match (&self.version, &self.version_source) {
+            (Some(version), _)
+                if let Some(implied) = self.implied
+                    && !implied.contains(version.minor) =>
+            {
+                implied
+            }
             (Some(version), _) => VersionRange::only(version.minor),
             (None, VersionSource::Implied { range, .. }) => *range,
             (None, _) => VersionRange {

@@ -27,7 +27,6 @@ use crate::go::site::body::Body;
 use crate::go::site::go_statements;
 use crate::go::site::runtime_functions::Runtime;
 
-pub use pointers::{STRUCTURES, structure};
 pub use said::{Doubts, Said};
 pub use shapes::{Shape, Shapes, Signature, Touch, labels};
 
@@ -74,7 +73,7 @@ impl<'r, 'b> Witnesses<'r, 'b> {
         let Some(to) = pointee(field) else {
             return false;
         };
-        let structure = structure(field);
+        let structure = field.structure();
         let member = Pointer { offset, structure };
         let known = self.pointees.iter_mut().find(|(known, _)| *known == member);
         match known {
@@ -183,6 +182,7 @@ fn derive_from(
                 None => drop(doubts.insert(field, votes.into_keys().collect())),
             }
         }
+        doubt_neighbours(&mut found, &mut doubts);
         let mut news = false;
         for (field, said) in &found {
             news |= witnesses.point(*field, said.offset);
@@ -202,7 +202,56 @@ fn derive_from(
         };
         found.insert(Field::MstatsHeapStats, said);
     }
+    find_histogram(&mut found);
     (found, doubts)
+}
+
+/// Two members do not lie in one place: of those that are said to, the one that most functions speak of counts.
+fn doubt_neighbours(found: &mut BTreeMap<Field, Said>, doubts: &mut Doubts) {
+    let holds = |whole: Field, part: Field| {
+        let rest = part.name().strip_prefix(whole.name());
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    };
+    let loses = |(field, said): (&Field, &Said)| {
+        let rivals = found.iter().filter(|(other, rival)| {
+            *other != field
+                && other.structure() == field.structure()
+                && rival.offset == said.offset
+                && !holds(**other, *field)
+                && !holds(*field, **other)
+        });
+        let mut rivals = rivals.into_iter();
+        rivals.any(|(_, rival)| rival.functions >= said.functions)
+    };
+    let losers: Vec<Field> = found
+        .iter()
+        .filter(|it| loses(*it))
+        .map(|it| *it.0)
+        .collect();
+    for field in losers {
+        if let Some(said) = found.remove(&field) {
+            doubts.insert(field, vec![said.offset]);
+        }
+    }
+}
+
+/// Where `timeHistogram.record` has been inlined (always in Go 1.19), the code that counts names the members of the histogram
+/// as members of what that is in: its counts, which come first, and the count of times below zero.
+fn find_histogram(found: &mut BTreeMap<Field, Said>) {
+    let counts = found.get(&Field::MstatsGcPauseDist).cloned();
+    let underflow = found.get(&Field::MstatsGcPauseDistUnderflow).cloned();
+    let Some((counts, underflow)) = counts.zip(underflow) else {
+        return;
+    };
+    let Some(distance) = underflow.offset.checked_sub(counts.offset) else {
+        return;
+    };
+    for (field, said, offset) in [
+        (Field::TimeHistogramCounts, counts, 0),
+        (Field::TimeHistogramUnderflow, underflow, distance),
+    ] {
+        found.entry(field).or_insert(Said { offset, ..said });
+    }
 }
 
 /// Who says that a member is at an offset.
@@ -249,7 +298,7 @@ fn agreed(
 /// The variables that are structures, each up to the next one or as far as it is taken to reach.
 fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static str)> {
     let of = |address: Option<u64>, name, most: u32| {
-        let members = || Field::ALL.iter().filter(|field| structure(**field) == name);
+        let members = || Field::ALL.iter().filter(|field| field.structure() == name);
         let last = members().filter_map(|field| layout.hint(*field)).max();
         // Where a member may be anywhere, the last of the others is not the end.
         let lacks = |field: &Field| matches!(layout.fact(*field), Fact::Unknown(_));
@@ -295,6 +344,30 @@ mod tests {
             (*offset, votes)
         });
         all.collect()
+    }
+
+    #[test]
+    fn two_members_do_not_lie_in_one_place() {
+        let said = |field, offset, functions| {
+            let one = "runtime.f".to_owned();
+            let said = Said {
+                offset,
+                functions,
+                one,
+            };
+            (field, said)
+        };
+        let mut found = BTreeMap::from([
+            said(Field::WorkPauseNs, 752, 3),
+            said(Field::WorkHeap0, 752, 1),
+            said(Field::GGoid, 752, 1),
+            said(Field::SchedGFree, 8, 1),
+            said(Field::SchedGFreeN, 8, 1),
+        ]);
+        let mut doubts = Doubts::new();
+        doubt_neighbours(&mut found, &mut doubts);
+        assert_eq!(doubts, Doubts::from([(Field::WorkHeap0, vec![752])]));
+        assert_eq!(found.len(), 4);
     }
 
     #[test]

@@ -11,10 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
-use super::pointers::{STRUCTURES, structure};
 use crate::go::elf::image::Machine;
 use crate::go::isa::typed::{Access, Pointer};
-use crate::go::layout::Field;
+use crate::go::layout::{Field, structure_named};
 
 /// What a function takes and returns, as far as it points to a structure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,11 +28,14 @@ impl Signature {
     /// Reads the line of a function: its name, and what it takes and returns.
     pub(super) fn parse(line: &str) -> (&str, Self) {
         let (head, result) = match line.split_once(" > ") {
-            Some((head, result)) => (head, named(result)),
+            Some((head, result)) => (head, structure_named(result)),
             None => (line, None),
         };
         let (name, arguments) = head.split_once(' ').unwrap_or((head, ""));
-        let arguments = arguments.split_terminator(' ').map(named).collect();
+        let arguments = arguments
+            .split_terminator(' ')
+            .map(structure_named)
+            .collect();
         (name, Self { arguments, result })
     }
 }
@@ -158,7 +160,7 @@ impl Shapes {
             let wrong = || format!("not a line of the list of shapes: {line}");
             if let Some((head, members)) = line.split_once(": ") {
                 let mut words = head.split(' ');
-                let structure = words.next().and_then(named).ok_or_else(wrong)?;
+                let structure = words.next().and_then(structure_named).ok_or_else(wrong)?;
                 let touches = words.map(Touch::parse).collect::<Option<_>>();
                 let touches = touches.ok_or_else(wrong)?;
                 let shape = Shape { structure, touches };
@@ -279,17 +281,12 @@ impl fmt::Display for Shapes {
     }
 }
 
-/// The structure of that name; `None` if it is none of those known.
-fn named(name: &str) -> Option<&'static str> {
-    STRUCTURES.iter().copied().find(|it| *it == name)
-}
-
 /// What all fields of a structure are called by their offsets.
 pub fn labels(layout: &crate::go::layout::Layout) -> HashMap<(&'static str, u32), Field> {
     let members = Field::ALL
         .iter()
         .filter(|field| !field.name().contains(' '));
     members
-        .filter_map(|field| Some(((structure(*field), layout.offset(*field)?), *field)))
+        .filter_map(|field| Some(((field.structure(), layout.offset(*field)?), *field)))
         .collect()
 }
