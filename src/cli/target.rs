@@ -8,6 +8,7 @@ use clap::ArgGroup;
 use clap::Args;
 use clap::ValueEnum;
 
+pub use super::value::Overhead;
 use super::value::duration;
 use super::value::overhead;
 
@@ -56,20 +57,6 @@ pub struct Common {
     /// How probes are attached
     #[arg(long, value_enum, default_value_t = Attach::Auto, env = "GRTMON_ATTACH", hide_env = true, hide_possible_values = true, value_name = "auto|multi|perf|tracefs")]
     pub attach: Attach,
-}
-
-/// What probes may cost.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Overhead {
-    /// The part of the CPU time of the observed, 0 to 1; `None`: any.
-    pub limit: Option<f64>,
-}
-
-/// What is allowed if nothing is said: nobody is to be slowed down much by somebody who did not think of it.
-impl Default for Overhead {
-    fn default() -> Self {
-        Self { limit: Some(0.25) }
-    }
 }
 
 /// Forms of output.

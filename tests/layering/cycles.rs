@@ -9,8 +9,9 @@ use crate::source::{Token, tokens};
 
 /// Where files still use each other, by what their paths begin with: the files of each of these may, among themselves.
 /// What is not any more is to be taken out.
-const YET: [&[&str]; 8] = [
+const YET: [&[&str]; 9] = [
     &["target/"],
+    &["probe/gr.rs", "probe/gr/starts.rs"],
     &["probe/kernel.rs", "probe/method.rs"],
     &["probe/place.rs", "probe/step.rs"],
     &["observe/observation.rs", "observe/run.rs"],
@@ -45,6 +46,8 @@ struct Sources<'s> {
     tokens: BTreeMap<&'s str, Vec<Token>>,
     /// What is exported under another module's name.
     exported: BTreeMap<Path, Path>,
+    /// Modules of which all is exported under another's name.
+    all_of: BTreeMap<Path, Vec<Path>>,
 }
 
 impl<'s> Sources<'s> {
@@ -60,10 +63,15 @@ impl<'s> Sources<'s> {
             files: names.iter().map(|it| (module(it), *it)).collect(),
             tokens: tokens.collect(),
             exported: BTreeMap::new(),
+            all_of: BTreeMap::new(),
         };
         for name in names {
             for used in sources.used(name).into_iter().filter(|it| it.is_exported) {
                 let mut place = module(name);
+                if used.name.as_deref() == Some("*") {
+                    sources.all_of.entry(place).or_default().push(used.path);
+                    continue;
+                }
                 place.extend(used.name);
                 sources.exported.insert(place, used.path);
             }
@@ -88,10 +96,33 @@ impl<'s> Sources<'s> {
                 (Some((at, to)), held) if held.is_none_or(|(len, _)| at > len) => {
                     path = [to.as_slice(), &path[at..]].concat();
                 }
-                (_, held) => return Some(held?.1),
+                (_, held) => {
+                    let (len, file) = held?;
+                    let all_of = self.all_of.get(&path[..len]);
+                    let mut all_of = all_of.into_iter().flatten();
+                    let Some(name) = path.get(len) else {
+                        return Some(file);
+                    };
+                    match all_of.find(|it| self.defines(it, name)) {
+                        Some(of) => path = [of.as_slice(), &path[len..]].concat(),
+                        None => return Some(file),
+                    }
+                }
             }
         }
         None
+    }
+
+    /// Whether something of that name is from this module.
+    fn defines(&self, module: &Path, name: &str) -> bool {
+        const WORDS: [&str; 9] = [
+            "struct", "enum", "fn", "const", "static", "type", "trait", "union", "mod",
+        ];
+        let file = self.files.get(module);
+        let mut pairs = file
+            .into_iter()
+            .flat_map(|file| self.tokens[file].windows(2));
+        pairs.any(|it| it[1].text == name && WORDS.contains(&&*it[0].text))
     }
 
     /// All paths in a file.
@@ -107,7 +138,7 @@ impl<'s> Sources<'s> {
                 let mut ends = Vec::new();
                 at = group(tokens, at + 1, &Path::new(), &mut ends);
                 for (path, name) in ends {
-                    let Some(path) = self.from_root(file, &path, &BTreeMap::new()) else {
+                    let Some(path) = self.absolute(file, &path, &BTreeMap::new()) else {
                         continue;
                     };
                     imported.insert(name.clone(), path.clone());
@@ -129,7 +160,7 @@ impl<'s> Sources<'s> {
                     path.push(next.text.clone());
                     at += 2;
                 }
-                let path = self.from_root(file, &path, &imported);
+                let path = self.absolute(file, &path, &imported);
                 found.extend(path.map(|path| Used {
                     path,
                     name: None,
@@ -142,7 +173,7 @@ impl<'s> Sources<'s> {
     }
 
     /// A path as it is written in a file, from the root on; `None` for what is not of this crate.
-    fn from_root(
+    fn absolute(
         &self,
         file: &str,
         path: &[String],
