@@ -237,7 +237,7 @@ impl Target {
         }
     }
 
-    /// Whether a process runs this binary. One that is still our own stub (see [`child`]) is about to.
+    /// Whether a process runs this binary. One that is still our own stub (see [`child`](super::child)) is about to.
     pub(super) fn is_run_by(&self, process: &ProcessId) -> bool {
         self.left(process).is_none()
     }

@@ -1,5 +1,5 @@
 //! What a file is that is no Go program, or none of Go's own compiler: so that people are told what they have before
-//! them, and what to do. What its first bytes tell is found out here, what a program tells in [`runtimes`](super::runtimes).
+//! them, and what to do. What its first bytes tell is found out here, what a program tells in `runtimes.rs`.
 
 use std::fmt;
 
