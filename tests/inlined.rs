@@ -9,14 +9,15 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::collections::BTreeSet;
 
-use common::{Build, Fixture, Toolchain, fixture, toolchains};
+use common::{Build, Fixture, Toolchain, binary, fixture, toolchains};
 use grtmon::go::{
     Anatomy, Binary,
     elf::image::Machine,
     isa::code::Code,
     isa::instruction::Instruction,
+    site::allocators::{AllocKind, allocators},
     site::events::{Event, sites},
     site::runtime_functions::Runtime,
     site::state_changes::StateChanges,
@@ -26,10 +27,6 @@ use grtmon::target::{
     Selection, resolve,
     witness::{Counted, Witness},
 };
-
-fn binary(path: &Path) -> Binary {
-    Binary::parse(fs::read(path).unwrap()).unwrap()
-}
 
 /// The builds in which much is inlined, of the toolchains that can.
 fn with_profile(check: impl Fn(&Toolchain, Build, &Binary)) {
@@ -68,7 +65,7 @@ fn copies_stand_where_frames_say(toolchain: &Toolchain, build: Build, binary: &B
     let runtime = Runtime::of(binary);
     let copies = runtime.inlined().copies("runtime.casgstatus").unwrap();
     assert!(copies.len() >= 4, "{what}: {}", copies.len());
-    for copy in copies {
+    for copy in &copies {
         let mut begin = copy.within.entry;
         for range in &copy.ranges {
             assert!(range.start < range.end && begin <= range.start, "{what}");
@@ -139,6 +136,46 @@ fn what_is_inlined_is_seen_or_refused_in_words() {
                     );
                 }
                 Err(why) => panic!("{what}: {why}"),
+            }
+        }
+    });
+}
+
+/// A function that allocates and stands only in others, which have it inlined: what calls these is seen there. A profile as
+/// people have one makes it so, up to Go 1.25.
+#[test]
+fn allocations_are_seen_in_functions_that_stand_only_in_others() {
+    let allocates = |name: &str| {
+        let rest = name.strip_prefix("runtime.mallocgc").unwrap_or_default();
+        let is_one = ["Tiny", "Small", "Large"]
+            .iter()
+            .any(|it| rest.starts_with(it));
+        is_one && !rest.ends_with("SlowPath")
+    };
+    with_profile(|toolchain, build, binary| {
+        let runtime = Runtime::of(binary);
+        let what = format!("Go {}, {}", toolchain.version, build.name());
+        let known: BTreeSet<&str> = runtime.names().collect();
+        let inlined = runtime.inlined().names().unwrap();
+        let only_inlined: BTreeSet<&str> = inlined
+            .filter(|name| allocates(name) && !known.contains(name))
+            .collect();
+        let is_usual = build == Build::STRIPPED_LOAD && matches!(toolchain.minor(), 24..=25);
+        assert!(!only_inlined.is_empty() || !is_usual, "{what}");
+        let found = match allocators(&runtime) {
+            Ok(found) => found,
+            Err(why) => {
+                assert_eq!(build, Build::STRIPPED_PGO_EVERYTHING, "{what}: {why}");
+                return;
+            }
+        };
+        for name in only_inlined {
+            for copy in runtime.inlined().copies(name).unwrap() {
+                let within = copy.within.entry..copy.within.end;
+                let is_seen = found.iter().any(|it| {
+                    within.contains(&it.site.vaddr) && matches!(it.kind, AllocKind::Generic { .. })
+                });
+                assert!(is_seen, "{what}: {name} in {}: {found:?}", copy.within.name);
             }
         }
     });

@@ -11,7 +11,9 @@ mod common;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use common::{Build, Fixture, Pgo, builds, builds_of_all_machines, fixture, program, toolchains};
+use common::{
+    Build, Fixture, Pgo, binary, builds, builds_of_all_machines, fixture, program, toolchains,
+};
 use grtmon::go::{
     Binary,
     elf::image::Machine,
@@ -23,10 +25,6 @@ use grtmon::go::{
     site::runtime_functions::Runtime,
     site::{Cost, Site, SiteKind},
 };
-
-fn binary(path: &Path) -> Binary {
-    Binary::parse(fs::read(path).unwrap()).unwrap()
-}
 
 /// The kind of site that an event has in a version.
 fn expected(event: Event, minor: u32, machine: Machine) -> SiteKind {

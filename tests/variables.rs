@@ -11,7 +11,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{Build, Pgo, full_matrix, newest, program, toolchains};
+use common::{Build, Pgo, binary, full_matrix, newest, program, toolchains};
 use grtmon::go::{
     Binary,
     layout::{Field, Layout, globals::Globals, string_table::StringTable},
@@ -31,7 +31,7 @@ fn without_symbols(path: &Path) -> Vec<u8> {
 
 /// The variables that are not found without symbols, of those that the program has; fails where one is found elsewhere.
 fn missing(path: &Path, what: &str) -> Vec<&'static str> {
-    let whole = Binary::parse(fs::read(path).unwrap()).unwrap();
+    let whole = binary(path);
     let stripped = Binary::parse(without_symbols(path)).unwrap();
     assert!(whole.image().has_symbols() && !stripped.image().has_symbols());
     let found = Globals::of(&Runtime::of(&stripped));

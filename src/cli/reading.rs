@@ -11,6 +11,7 @@ use regex::Regex;
 use super::target::Attach;
 use super::target::Output;
 use super::target::Overhead;
+use super::target::Processes;
 use super::target::Rows;
 use super::value::duration;
 use super::value::overhead;
@@ -18,6 +19,7 @@ use super::value::regex;
 
 /// `stat`
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("read").required(true).args(["pid"]))]
 #[command(
     after_help = "Columns (the first line is about all the time since the process began):
   GOROS    goroutines                RUN    those waiting for a processor
@@ -34,9 +36,9 @@ use super::value::regex;
 Percentiles are upper bounds. -: there was none; ?: not known."
 )]
 pub struct Stat {
-    /// A running process
-    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    pub pid: i32,
+    /// What to read
+    #[command(flatten)]
+    pub of: Processes,
     /// Time between lines
     #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "1s")]
     pub interval: Duration,
@@ -64,9 +66,9 @@ pub struct Stat {
                   whose cost is shown; ? explains keys and figures. --once --duration 1m prints the plots of a minute."
 )]
 pub struct Top {
-    /// A running process; without it all Go processes are listed, to choose from
-    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    pub pid: Option<i32>,
+    /// What to look at; without it, or with several, processes are listed to choose from
+    #[command(flatten)]
+    pub of: Processes,
     /// Time between refreshes
     #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "1s")]
     pub interval: Duration,
@@ -122,9 +124,9 @@ pub struct Doctor {
                   goroutine waits, and may say too early; before the second one nothing is known."
 )]
 pub struct Dump {
-    /// A running process
-    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    pub pid: Option<i32>,
+    /// What to read
+    #[command(flatten)]
+    pub of: Processes,
     /// A core dump instead
     #[arg(long, value_name = "FILE")]
     pub core: Option<PathBuf>,

@@ -8,6 +8,7 @@ use clap::ArgGroup;
 use clap::Args;
 use clap::ValueEnum;
 
+pub use super::value::Overhead;
 use super::value::duration;
 use super::value::overhead;
 
@@ -18,12 +19,26 @@ pub struct TargetArgs {
     /// A running process (repeatable)
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub pid: Vec<i32>,
+    /// With --pid: also what that process has started, as the server below `sh -c`; Go programs only
+    #[arg(long, requires = "pid")]
+    pub children: bool,
     /// Every process that runs this file, now and later
     #[arg(short, long, value_name = "FILE")]
     pub binpath: Option<PathBuf>,
     /// Start this command and observe it from its first instruction
     #[arg(last = true, value_name = "COMMAND", hide = true)]
     pub command: Vec<OsString>,
+}
+
+/// Processes that are read.
+#[derive(Debug, Clone, Args)]
+pub struct Processes {
+    /// A running process (repeatable)
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Vec<i32>,
+    /// Also what that process has started, as the server below `sh -c`; Go programs only
+    #[arg(long, requires = "pid")]
+    pub children: bool,
 }
 
 /// How long, and in what form.
@@ -53,20 +68,6 @@ pub struct Rows {
     /// The time of day (UTC) first
     #[arg(short = 'T', long)]
     pub timestamps: bool,
-}
-
-/// What probes may cost.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Overhead {
-    /// The part of the CPU time of the observed, 0 to 1; `None`: any.
-    pub limit: Option<f64>,
-}
-
-/// What is allowed if nothing is said: nobody is to be slowed down much by somebody who did not think of it.
-impl Default for Overhead {
-    fn default() -> Self {
-        Self { limit: Some(0.25) }
-    }
 }
 
 /// Forms of output.

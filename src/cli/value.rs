@@ -4,7 +4,19 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use super::Overhead;
+/// What probes may cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Overhead {
+    /// The part of the CPU time of the observed, 0 to 1; `None`: any.
+    pub limit: Option<f64>,
+}
+
+/// What is allowed if nothing is said: nobody is to be slowed down much by somebody who did not think of it.
+impl Default for Overhead {
+    fn default() -> Self {
+        Self { limit: Some(0.25) }
+    }
+}
 
 /// An expression for names. What is wrong with it is said without drawing it.
 pub(super) fn regex(text: &str) -> Result<Regex, String> {

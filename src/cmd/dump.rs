@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Result;
 use anyhow::anyhow;
@@ -27,6 +28,7 @@ use crate::render::dump_end;
 use crate::render::dump_json;
 use crate::render::dump_json::Totals;
 use crate::render::pprof::Profile;
+use crate::target::Target;
 use crate::target::live::Live;
 use crate::target::process::Loaded;
 use crate::target::refusal;
@@ -36,26 +38,43 @@ use super::dump_filter::Filter;
 use super::dump_filter::require_states;
 use super::output;
 use super::output::Output;
+use super::session;
 use crate::observe::reader;
 use crate::observe::reader::unreadable;
+use crate::observe::run::is_closed_pipe;
+use crate::observe::stop;
 
 pub(super) fn run(args: &cli::Dump) -> Result<ExitCode> {
     if args.output == DumpOutput::Pprof && output::is_terminal() {
         bail!("a profile is not for terminals: redirect it into a file, for go tool pprof");
     }
-    match (args.pid, &args.core) {
-        (Some(pid), _) => of_process(args, pid)?,
-        (None, Some(path)) => {
-            dump_core::run(args, path)?;
-        }
-        (None, None) => bail!("no target: give --pid PID, or --core FILE"),
+    if let Some(path) = &args.core {
+        dump_core::run(args, path)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    let found = reader::find_all(&session::processes(&args.of.pid, args.of.children))?;
+    let are_several = found.len() > 1;
+    if are_several && args.output == DumpOutput::Pprof {
+        bail!("a profile is of one process: give one --pid");
+    }
+    let mut first = None;
+    for (target, process) in &found {
+        let done = of_process(args, target, process.pid, are_several);
+        match done {
+            Ok(()) => {}
+            // Of several the others are shown all the same.
+            Err(why) if are_several && !is_closed_pipe(&why) => {
+                output::warn(&format!("{why:#}"));
+                first.get_or_insert(ExitCode::FAILURE);
+            }
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(first.unwrap_or(ExitCode::SUCCESS))
 }
 
-fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
-    let target = reader::find(pid)?;
-    let live = reader::open(&target)?;
+fn of_process(args: &cli::Dump, target: &Target, pid: i32, are_several: bool) -> Result<()> {
+    let live = reader::open(target)?;
     if let Some(note) = live.copy_note() {
         output::warn(&note);
     }
@@ -81,12 +100,21 @@ fn of_process(args: &cli::Dump, pid: i32) -> Result<()> {
     let first = take()?;
     target.program.require_unchanged()?;
     let mut show = Show::new(args, &target.program.binary, &target.name);
+    show.of = are_several.then_some(pid);
     show.unix_offset_ns = live.unix_offset_ns().ok();
     match args.diff {
         None => show.dump(&first),
         Some(time) => {
-            std::thread::sleep(time);
-            show.growth(&first, &take()?, time)
+            let begun = Instant::now();
+            let stop = stop::on_signals()?;
+            let was_ended = stop::wait_until(begun + time, &stop);
+            let second = take()?;
+            // One that was ended before is of the time that there was.
+            let time = match was_ended {
+                true => Duration::from_millis(begun.elapsed().as_millis() as u64),
+                false => time,
+            };
+            show.growth(&first, &second, time)
         }
     }
 }
@@ -146,6 +174,8 @@ pub(super) struct Show<'a> {
     unix_offset_ns: Option<i128>,
     /// How the process ended, if it did.
     end: Option<&'a End>,
+    /// Which process it is of, where there are several.
+    of: Option<i32>,
 }
 
 impl<'a> Show<'a> {
@@ -157,6 +187,7 @@ impl<'a> Show<'a> {
             filter: Filter::new(args),
             unix_offset_ns: None,
             end: None,
+            of: None,
         }
     }
 
@@ -168,10 +199,22 @@ impl<'a> Show<'a> {
         }
     }
 
+    /// The output, which says first which process it is of, where there are several.
+    fn begin(&self) -> Output {
+        let mut output = Output::new();
+        if let Some(pid) = self.of {
+            match self.args.output {
+                DumpOutput::Json => dump_json::process(&mut output.text, pid, self.name),
+                _ => render::dump::process(&mut output.text, pid, self.name),
+            }
+        }
+        output
+    }
+
     /// The goroutines that pass the filter.
     pub(super) fn dump(&self, dump: &Dump) -> Result<()> {
         let chosen = self.filter.choose(dump);
-        let mut output = Output::new();
+        let mut output = self.begin();
         match (self.args.output, self.end) {
             (DumpOutput::Text, Some(end)) => dump_end::text(&mut output.text, end),
             (DumpOutput::Json, Some(end)) => dump_end::json(&mut output.text, end),
@@ -253,7 +296,7 @@ impl<'a> Show<'a> {
         let was = grouper.groups(before, &first.wanted);
         let is = grouper.groups(after, &second.wanted);
         let sites = groups::growth(&was, is);
-        let mut output = Output::new();
+        let mut output = self.begin();
         match self.args.output {
             DumpOutput::Text => {
                 let (from, to) = (first.totals.shown, second.totals.shown);

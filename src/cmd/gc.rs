@@ -50,7 +50,7 @@ pub(super) fn run(args: &cli::Gc) -> Result<ExitCode> {
     };
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,

@@ -80,14 +80,14 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
         json: args.common.output == cli::Output::Json,
         all: args.all,
         timestamps: args.timestamps,
-        began: Instant::now(),
+        began: None,
         ended: None,
         output: Output::observing()?,
     };
     let timing = session::reports(Some(args.interval), &args.common);
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,
@@ -100,7 +100,7 @@ struct Gm {
     all: bool,
     /// Times of day are shown.
     timestamps: bool,
-    began: Instant,
+    began: Option<Instant>,
     /// When the probes were taken away.
     ended: Option<Instant>,
     output: Output,
@@ -125,7 +125,7 @@ impl Observation for Gm {
     }
 
     fn opened(&mut self, _all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {
-        self.began = Instant::now();
+        self.began.get_or_insert_with(Instant::now);
         Ok(())
     }
 
@@ -162,10 +162,8 @@ impl Gm {
         event: &str,
         account: Option<&Account>,
     ) -> Result<()> {
-        let elapsed = match self.ended {
-            Some(ended) => ended.saturating_duration_since(self.began),
-            None => self.began.elapsed(),
-        };
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        let elapsed = ended.saturating_duration_since(self.began.unwrap_or(ended));
         let mut all = Allocations::default();
         for one in observed {
             all.merge(&one.probes.allocations()?);

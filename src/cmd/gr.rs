@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -21,7 +23,6 @@ use crate::probe::Probes;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;
-use crate::probe::method::Method;
 use crate::probe::place::Place;
 use crate::target::Target;
 use crate::target::checked::Checked;
@@ -38,6 +39,8 @@ use crate::observe::preexisting::Elders;
 const BATCH: usize = 8192;
 /// Batches taken on one occasion before the other occasions get their turn.
 const BATCHES: usize = 16;
+/// And so much time: what it costs is to be looked at, and who wants it to end is to be heard.
+const OCCASION: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     let target = args
@@ -60,7 +63,7 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
     };
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,
@@ -204,11 +207,9 @@ impl Observation for Gr {
         GrProbes::attach(target, plan, &self.options, place)
     }
 
-    fn ready(&mut self, all: &mut [Observed<'_>], _method: Method) -> Result<()> {
-        for one in all {
-            one.probes
-                .learn(one.target, one.own.elders.starts.iter().copied())?;
-        }
+    fn prepare(&mut self, one: &mut Observed<'_>) -> Result<()> {
+        let starts = one.own.elders.starts.iter().copied();
+        one.probes.learn(one.target, starts)?;
         Ok(())
     }
 
@@ -234,6 +235,7 @@ impl Observation for Gr {
     }
 
     fn take(&mut self, all: &mut [Observed<'_>]) -> Result<Flow> {
+        let begun = Instant::now();
         for one in all {
             for _ in 0..BATCHES {
                 let taken = take(one, &mut self.printer)?;
@@ -244,7 +246,7 @@ impl Observation for Gr {
                 if self.printer.is_done() {
                     return Ok(Flow::End);
                 }
-                if taken < BATCH || !keeps_up {
+                if taken < BATCH || !keeps_up || begun.elapsed() > OCCASION {
                     break;
                 }
             }

@@ -49,7 +49,7 @@ pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
     let timing = session::reports(Some(args.interval), &args.common);
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,

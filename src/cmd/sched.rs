@@ -76,7 +76,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
     let timing = reports(args);
     observe::run::run(
         session,
-        &targets,
+        targets,
         session::allowed(args.common.max_overhead),
         timing,
         command,
@@ -176,9 +176,11 @@ impl Observation for Sched {
     }
 
     fn opened(&mut self, all: &mut [Observed<'_>], begun_ns: u64) -> Result<()> {
-        self.begun_ns = begun_ns;
-        self.looked_ns = begun_ns;
-        self.looked_before_ns = begun_ns;
+        if self.begun_ns == 0 {
+            self.begun_ns = begun_ns;
+            self.looked_ns = begun_ns;
+            self.looked_before_ns = begun_ns;
+        }
         for one in all {
             if let Err(why) = one.own.begin(self.stacks, begun_ns) {
                 output::warn(&format!(

@@ -34,9 +34,17 @@ pub(super) fn selection(args: &TargetArgs) -> Selection {
         return Selection::File(path.clone());
     }
     if !args.pid.is_empty() {
-        return Selection::Pids(args.pid.clone());
+        return processes(&args.pid, args.children);
     }
     Selection::Command(args.command.clone())
+}
+
+/// These processes, or what runs below them too.
+pub(super) fn processes(pids: &[i32], children: bool) -> Selection {
+    match children {
+        true => Selection::Families(pids.to_owned()),
+        false => Selection::Pids(pids.to_owned()),
+    }
 }
 
 /// How probes are to be attached, if somebody has said so.

@@ -21,6 +21,7 @@ use crate::target::live::Live;
 
 use super::output;
 use super::output::Output;
+use super::session;
 use crate::observe::reader;
 use crate::observe::reader::unreadable;
 use crate::observe::sampler::Reading;
@@ -33,22 +34,36 @@ const PATIENCE: u32 = 10;
 const MEANING: &str = "Each line is about the time since the line before, the first about all since the process began. LAT99 is of all goroutines, the runtime's own included (after a collection its sweeper is most of them): grtmon sched tells those of the program.";
 
 pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
-    let target = reader::find(args.pid)?;
-    let live = reader::open(&target)?;
-    if args.metrics {
-        return every_metric(&live, args.output);
+    let mut lives = Vec::new();
+    for (target, process) in reader::find_all(&session::processes(&args.of.pid, args.of.children))?
+    {
+        lives.push(reader::open_process(&target, &process)?);
     }
-    if let Some(note) = live.copy_note() {
-        output::warn(&note);
+    if args.metrics {
+        let [live] = lives.as_slice() else {
+            bail!("--metrics prints those of one process: give one --pid");
+        };
+        return every_metric(live, args.output);
+    }
+    let are_several = lives.len() > 1;
+    let mut samplers = Vec::new();
+    for live in lives {
+        if let Some(note) = live.copy_note() {
+            output::warn(&note);
+        }
+        samplers.push(Sampler::new(live, Some(PATIENCE))?);
     }
     let mut command = Stat {
-        sampler: Sampler::new(live, Some(PATIENCE))?,
+        samplers,
+        are_several,
+        looks: 0,
         lines: 0,
         on_page: 0,
         count: args.count,
         fit: stat::fit(
             output::style(true).wide(args.look.wide),
             args.look.timestamps,
+            are_several,
         ),
         json: args.output == cli::Output::Json,
         output: Output::observing()?,
@@ -72,7 +87,11 @@ fn every_metric(live: &Live, form: cli::Output) -> Result<ExitCode> {
 }
 
 struct Stat {
-    sampler: Sampler,
+    /// Of the processes that are still there.
+    samplers: Vec<Sampler>,
+    are_several: bool,
+    /// Looks that came to lines.
+    looks: u64,
     lines: u64,
     /// Lines since the last heading.
     on_page: u64,
@@ -90,30 +109,37 @@ impl Observer for Stat {
     }
 
     fn report(&mut self) -> Result<Flow> {
-        let interval = match self.sampler.read()? {
-            Reading::Interval(interval) => interval,
-            // The next line is about both intervals.
-            Reading::Moved => return Ok(Flow::Continue),
-            Reading::Ended => return Ok(Flow::End),
-            Reading::Replaced => bail!(
-                "process {} has replaced itself by exec: look at it anew",
-                self.sampler.live().process.pid
-            ),
-        };
-        self.print(&interval)?;
-        self.lines += 1;
-        Ok(if self.count.is_some_and(|count| self.lines >= count) {
-            Flow::End
-        } else {
-            Flow::Continue
+        let mut left = Vec::new();
+        let mut has_lines = false;
+        for mut sampler in std::mem::take(&mut self.samplers) {
+            match Self::read(&mut sampler) {
+                Ok(Some(interval)) => {
+                    has_lines |= interval.is_some();
+                    if let Some(interval) = interval {
+                        self.print(&sampler, &interval)?;
+                    }
+                    left.push(sampler);
+                }
+                Ok(None) => {}
+                // Of several the others go on.
+                Err(why) if self.are_several => output::warn(&format!("{why:#}")),
+                Err(why) => return Err(why),
+            }
+        }
+        self.samplers = left;
+        self.looks += u64::from(has_lines);
+        let is_done = self.count.is_some_and(|count| self.looks >= count);
+        Ok(match is_done || self.samplers.is_empty() {
+            true => Flow::End,
+            false => Flow::Continue,
         })
     }
 
     fn check_targets(&mut self) -> Result<Flow> {
-        Ok(if self.sampler.live().process.is_alive() {
-            Flow::Continue
-        } else {
-            Flow::End
+        let mut samplers = self.samplers.iter();
+        Ok(match samplers.any(|it| it.live().process.is_alive()) {
+            true => Flow::Continue,
+            false => Flow::End,
         })
     }
 }
@@ -131,11 +157,26 @@ impl Stat {
         event_loop::run(timing, &stop::on_signals()?, self)
     }
 
-    fn print(&mut self, interval: &Interval) -> Result<()> {
-        let offset = self.sampler.live().unix_offset_ns()?;
+    /// What happened since the last look; nothing of one that did not hold still, whose next line is about both intervals.
+    /// `None` if the process has ended.
+    fn read(sampler: &mut Sampler) -> Result<Option<Option<Box<Interval>>>> {
+        Ok(match sampler.read()? {
+            Reading::Interval(interval) => Some(Some(interval)),
+            Reading::Moved => Some(None),
+            Reading::Ended => None,
+            Reading::Replaced => bail!(
+                "process {} has replaced itself by exec: look at it anew",
+                sampler.live().process.pid
+            ),
+        })
+    }
+
+    fn print(&mut self, sampler: &Sampler, interval: &Interval) -> Result<()> {
+        let pid = sampler.live().process.pid.cast_unsigned();
+        let offset = sampler.live().unix_offset_ns()?;
         let time = u64::try_from(i128::from(interval.now.time_ns) + offset).ok();
         if self.json {
-            stat::json(&mut self.output.text, interval, time);
+            stat::json(&mut self.output.text, pid, interval, time);
             self.output.counts();
             return self.output.flush();
         }
@@ -151,7 +192,9 @@ impl Stat {
             self.on_page = 0;
         }
         self.on_page += 1;
-        stat::text(&mut self.output.text, interval, &self.fit, time);
+        let pid = self.are_several.then_some(pid);
+        stat::text(&mut self.output.text, pid, interval, &self.fit, time);
+        self.lines += 1;
         self.output.counts();
         self.output.flush()
     }

@@ -63,12 +63,7 @@ impl Provenance {
             Origin::Table(near) | Origin::Confirmed(near) => table(near),
             Origin::Process => Witness::Found,
         });
-        let process = report.and_then(|report| {
-            let holds = |claim: &&crate::go::process::verify::Claim| {
-                claim.holds() && claim.fields.contains(&field)
-            };
-            report.claims.iter().find(holds)
-        });
+        let process = report.and_then(|report| report.proof(field));
         let (mut confirmed_by, mut contradicted_by) = (Vec::new(), Vec::new());
         for (witness, says) in code.into_iter().chain(tabled) {
             match (value, &source) {

@@ -1,5 +1,8 @@
 //! What happens to the observed file and processes that hides a part of what they do: said once, as it is noticed.
 
+use std::time::Duration;
+use std::time::Instant;
+
 use crate::model::account::Remark;
 use crate::probe::place::Place;
 use crate::target::Target;
@@ -26,12 +29,24 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct Changes {
     place: Place,
-    said_replaced: bool,
+    replaced: Replaced,
     said_changed: bool,
     confined: Vec<Confined>,
     /// What was said of which processes: see [`Changes::unseen`].
     said_of: Vec<(&'static str, ProcessId)>,
 }
+
+/// How far it is with a file that was put in the place of the target's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replaced {
+    Not,
+    /// It could not be observed at first.
+    Since(Instant),
+    Said,
+}
+
+/// So long a file may take to become complete.
+const COMPLETE: Duration = Duration::from_secs(5);
 
 /// A process to which the kernel confines the probes.
 #[derive(Debug)]
@@ -60,11 +75,33 @@ impl Changes {
         };
         Self {
             place: place.clone(),
-            said_replaced: false,
+            replaced: Replaced::Not,
             said_changed: false,
             confined: place.confined_to().iter().map(confined).collect(),
             said_of: Vec::new(),
         }
+    }
+
+    /// Whether another file is at the target's path, which is to be seen to.
+    pub(super) fn has_been_replaced(&self, target: &Target) -> bool {
+        self.replaced != Replaced::Said && !self.said_changed && target.was_replaced()
+    }
+
+    /// What is there could not be observed: whether that may be tried again.
+    pub(super) fn may_try_again(&mut self) -> bool {
+        match self.replaced {
+            Replaced::Not => {
+                self.replaced = Replaced::Since(Instant::now());
+                true
+            }
+            Replaced::Since(since) => since.elapsed() < COMPLETE,
+            Replaced::Said => false,
+        }
+    }
+
+    /// It has been seen to.
+    pub(super) fn said_replaced(&mut self) {
+        self.replaced = Replaced::Said;
     }
 
     /// What has happened since the last look.
@@ -80,17 +117,6 @@ impl Changes {
                 }));
             }
             return happened;
-        }
-        if !self.said_replaced && target.was_replaced() {
-            self.said_replaced = true;
-            happened.push(Change::Note(Remark {
-                cause: "replaced",
-                process: None,
-                text: format!(
-                    "{} was replaced on disk: processes started from now on run another binary and are not seen",
-                    target.program.path.display()
-                ),
-            }));
         }
         let confined = self.confined.iter_mut();
         happened.extend(confined.filter_map(|one| one.look(target)));

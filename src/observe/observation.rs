@@ -36,12 +36,17 @@ pub trait Observation {
     fn attach(&mut self, target: &Target, plan: &Self::Plan, place: &Place)
     -> Result<Self::Probes>;
 
+    /// What is to be done with one when its probes are set, and before its gate is opened.
+    fn prepare(&mut self, _one: &mut Observed<'_, Self>) -> Result<()> {
+        Ok(())
+    }
+
     /// What is to be done when all probes are set, and before the gates are opened.
     fn ready(&mut self, _all: &mut [Observed<'_, Self>], _method: Method) -> Result<()> {
         Ok(())
     }
 
-    /// The gates were opened at this time, ns of CLOCK_MONOTONIC.
+    /// The gates of these were opened at this time, ns of CLOCK_MONOTONIC. They may join others, whose file they replaced.
     fn opened(&mut self, _all: &mut [Observed<'_, Self>], _begun_ns: u64) -> Result<()> {
         Ok(())
     }

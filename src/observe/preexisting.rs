@@ -62,6 +62,8 @@ impl Elders {
             }
         }
         elders.read_until_ns = clock::monotonic_ns()?;
+        // Their names are known.
+        target.program.binary.image().release_all();
         if target.unseen_processes().is_none() {
             elders.count = Some(elders.alive.len() as u64);
         }

@@ -22,6 +22,21 @@ pub fn find(pid: i32) -> Result<Target> {
     target.with_context(|| format!("there is no process {pid}"))
 }
 
+/// Processes that are read, each with the program that it runs.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_all(selection: &Selection) -> Result<Vec<(Target, ProcessId)>> {
+    let mut found = Vec::new();
+    for target in target::resolve(selection)?.targets {
+        for process in target.processes() {
+            found.push((target.with_only(&process), process));
+        }
+    }
+    found.sort_by_key(|(_, process)| process.pid);
+    Ok(found)
+}
+
 /// Opens the process of a target; the layout has been held against it.
 ///
 /// # Errors

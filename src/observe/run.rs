@@ -7,6 +7,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use anyhow::bail;
+use typed_arena::Arena;
 
 use crate::event_loop::Flow;
 use crate::event_loop::Observer;
@@ -32,6 +34,10 @@ use super::changes::Changes;
 use super::cost::Allowed;
 use super::cost::CostWatch;
 use super::session::Ending;
+use super::session::Setting;
+
+/// Programs that are observed at most: each that was replaced goes on being so.
+const MOST: usize = 64;
 
 /// Where the rows of an observation go, as far as its way out must know.
 pub trait Rows {
@@ -62,43 +68,29 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
 /// The first thing that failed; the account has been given all the same.
 pub fn run<O: Observation>(
     mut session: Session,
-    targets: &[Target],
+    targets: Vec<Target>,
     allowed: Allowed,
     timing: Timing,
-    mut command: O,
+    command: O,
 ) -> Result<ExitCode> {
     let voice = session.voice;
-    let mut all = Vec::new();
-    for target in targets {
-        let (plan, own) = command.plan(target)?;
-        plan.shortcomings()
-            .iter()
-            .for_each(|shortcoming| voice.warn(shortcoming));
-        let place = session.place(target, plan.sites().len())?;
-        let changes = Changes::of(target, &place);
-        let probes = command.attach(target, &plan, &place)?;
-        if command.counted().is_some() {
-            // Nothing is found out any more when the gate is open.
-            target.program.anatomy();
-        }
-        all.push(Observed {
-            target,
-            probes,
-            witness: None,
-            watch: Watch::of(&target.processes()),
-            own,
-            changes,
-            is_over: false,
-        });
-    }
-    command.ready(&mut all, session.method)?;
+    let known = Arena::new();
+    let targets: &[Target] = known.alloc_extend(targets);
     let mut run = Run {
         command,
-        all,
+        known: &known,
+        all: Vec::new(),
+        setting: session.setting(),
         cost: CostWatch::new(allowed, session.method, targets),
         account: Account::default(),
         voice,
+        is_ending: false,
     };
+    for target in targets {
+        let one = run.set_up(target)?;
+        run.all.push(one);
+    }
+    run.command.ready(&mut run.all, session.method)?;
     let observed = run.observe(&mut session, targets, timing);
     let accounted = run.finish();
     let ending: Ending = match (observed, accounted) {
@@ -121,10 +113,15 @@ pub fn run<O: Observation>(
 /// An observation under way.
 struct Run<'a, O: Observation> {
     command: O,
+    /// Every target there was.
+    known: &'a Arena<Target>,
     all: Vec<Observed<'a, O>>,
+    setting: Setting,
     cost: CostWatch<'a>,
     account: Account,
     voice: &'static dyn Voice,
+    /// Nothing new is begun any more.
+    is_ending: bool,
 }
 
 /// What all probes have cost together.
@@ -135,24 +132,106 @@ pub fn spent<O: Observation>(all: &[Observed<'_, O>]) -> Result<Spent> {
     )
 }
 
-impl<O: Observation> Run<'_, O> {
+impl<'a, O: Observation> Run<'a, O> {
+    /// Sets the probes of a target. The gate stays closed.
+    fn set_up(&mut self, target: &'a Target) -> Result<Observed<'a, O>> {
+        let (plan, own) = self.command.plan(target)?;
+        let shortcomings = plan.shortcomings().iter();
+        shortcomings.for_each(|shortcoming| self.voice.warn(shortcoming));
+        let place = self.setting.place(target, plan.sites().len())?;
+        let changes = Changes::of(target, &place);
+        let probes = self.command.attach(target, &plan, &place)?;
+        if self.command.counted().is_some() {
+            // Nothing is found out any more when the gate is open.
+            target.program.anatomy();
+        }
+        let mut one = Observed {
+            target,
+            probes,
+            witness: None,
+            watch: Watch::of(&target.processes()),
+            own,
+            changes,
+            is_over: false,
+        };
+        self.command.prepare(&mut one)?;
+        Ok(one)
+    }
+
+    /// Opens the gates of those from this one on.
+    fn open(&mut self, first: usize) -> Result<()> {
+        let new = self.all.get_mut(first..).unwrap_or_default();
+        let begun_ns = clock::monotonic_ns()?;
+        for one in &mut *new {
+            one.probes.open_gate(begun_ns)?;
+        }
+        self.command.opened(new, begun_ns)?;
+        if let Some(counted) = self.command.counted() {
+            for one in new {
+                let anatomy = one.target.program.anatomy();
+                one.witness = Some(Witness::begin(one.target, anatomy, counted));
+            }
+        }
+        Ok(())
+    }
+
+    /// Observes the program that is at the path of one now, besides that one.
+    fn follow(&mut self, target: &Target) -> Result<&'a Target> {
+        if self.all.len() >= MOST {
+            bail!("it was replaced too often");
+        }
+        let target = target.at_its_path()?;
+        target.require_this_machine()?;
+        let target: &Target = self.known.alloc(target);
+        let one = self.set_up(target)?;
+        let first = self.all.len();
+        self.all.push(one);
+        self.cost.add(target);
+        self.open(first)?;
+        Ok(target)
+    }
+
+    /// The file of one was replaced: what is there now is observed too. What cannot be yet, as it is not complete, may be in
+    /// a moment.
+    fn replaced(&mut self, index: usize) {
+        let Some(target) = self.all.get(index).map(|one| one.target) else {
+            return;
+        };
+        let path = target.program.path.display().to_string();
+        let text = match self.follow(target) {
+            Ok(new) => format!(
+                "{path} was replaced on disk: what runs the new file is observed too from now on ({}); what it did before is not seen",
+                new.describe()
+            ),
+            Err(_)
+                if self
+                    .all
+                    .get_mut(index)
+                    .is_some_and(|one| one.changes.may_try_again()) =>
+            {
+                return;
+            }
+            Err(why) => format!(
+                "{path} was replaced on disk: processes started from now on run another binary and are not seen: {why:#}"
+            ),
+        };
+        if let Some(one) = self.all.get_mut(index) {
+            one.changes.said_replaced();
+        }
+        self.note(Remark {
+            cause: "replaced",
+            process: None,
+            text,
+        });
+    }
+
     fn observe(
         &mut self,
         session: &mut Session,
         targets: &[Target],
         timing: Timing,
     ) -> Result<Ending> {
-        let begun_ns = clock::monotonic_ns()?;
-        for one in &mut self.all {
-            one.probes.open_gate(begun_ns)?;
-        }
-        self.command.opened(&mut self.all, begun_ns)?;
-        if let Some(counted) = self.command.counted() {
-            for one in &mut self.all {
-                let anatomy = one.target.program.anatomy();
-                one.witness = Some(Witness::begin(one.target, anatomy, counted));
-            }
-        }
+        self.open(0)?;
         self.note_unseen();
         // Whoever reads this may rely on it that nothing is missed from now on.
         self.announce(targets);
@@ -198,7 +277,8 @@ impl<O: Observation> Run<'_, O> {
     /// Who has ended or become another program, and what else has happened.
     fn look_round(&mut self) -> Result<()> {
         let mut happened = Vec::new();
-        for one in &mut self.all {
+        let mut replaced = Vec::new();
+        for (index, one) in self.all.iter_mut().enumerate() {
             for process in one.probes.remembered() {
                 one.watch.meet(process);
             }
@@ -208,6 +288,9 @@ impl<O: Observation> Run<'_, O> {
                         .map(|file| Change::Ends(exec(gone.process, &file))),
                 );
                 self.command.forget(one, gone.process)?;
+            }
+            if one.changes.has_been_replaced(one.target) {
+                replaced.push(index);
             }
             for change in one.changes.look(one.target, &mut one.watch) {
                 if matches!(change, Change::EndsAll(_)) {
@@ -226,6 +309,9 @@ impl<O: Observation> Run<'_, O> {
                 Change::Said(line) => self.voice.note(&line),
             }
         }
+        if !self.is_ending {
+            replaced.into_iter().for_each(|index| self.replaced(index));
+        }
         Ok(())
     }
 
@@ -238,6 +324,7 @@ impl<O: Observation> Run<'_, O> {
 
     /// The one way out. What fails here keeps nothing else from being done; the first failure is returned.
     fn finish(&mut self) -> Result<()> {
+        self.is_ending = true;
         let mut first = Ok(());
         let mut keep = |result: Result<()>| {
             if first.is_ok() {

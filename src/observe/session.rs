@@ -83,9 +83,12 @@ impl Session {
         Ok((session, resolved.targets))
     }
 
-    /// Where the probes of a target go that has so many sites, and how.
-    pub(super) fn place(&self, target: &Target, sites: usize) -> Result<Place> {
-        place(target, sites, self.method, self.choose)
+    /// How probes are set.
+    pub(super) fn setting(&self) -> Setting {
+        Setting {
+            method: self.method,
+            choose: self.choose,
+        }
     }
 
     /// Starts the command, if there is one, and observes until the end. `observer` has its probes attached and open.
@@ -104,6 +107,20 @@ impl Session {
         };
         event_loop::run(timing, &self.stop, observer)?;
         Ok(Ending { command })
+    }
+}
+
+/// How the probes of an observation are set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting {
+    pub(super) method: Method,
+    choose: bool,
+}
+
+impl Setting {
+    /// Where the probes of a target go that has so many sites, and how.
+    pub(super) fn place(&self, target: &Target, sites: usize) -> Result<Place> {
+        place(target, sites, self.method, self.choose)
     }
 }
 

@@ -1,5 +1,8 @@
 //! What ends an observation from outside: signals.
 
+use std::time::Duration;
+use std::time::Instant;
+
 use anyhow::Context;
 use anyhow::Result;
 use crossbeam_channel::Receiver;
@@ -40,4 +43,11 @@ pub fn on_signals_or(mut at_once: impl FnMut() + Send + 'static) -> Result<Recei
         ctrlc::set_handler(handler).context("cannot handle signals")
     })?;
     Ok(stop)
+}
+
+/// Waits until this moment, or until somebody ends the observation: whether that is so.
+pub fn wait_until(moment: Instant, stop: &Receiver<()>) -> bool {
+    let left = moment.saturating_duration_since(Instant::now());
+    // Whoever sends is there as long as the program.
+    left > Duration::ZERO && stop.recv_timeout(left).is_ok()
 }

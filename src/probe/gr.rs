@@ -1,5 +1,6 @@
 //! The probes behind `gr` and `gr seq`: see `src/bpf/gr.bpf.c` for what each program does.
 
+mod options;
 mod plan;
 mod records;
 mod starts;
@@ -36,59 +37,12 @@ use super::session::Running;
 use super::session::Session;
 use super::session::Wiring;
 
+pub use self::options::Options;
 pub use self::plan::Plan;
 use self::records::Batch;
 use self::starts::LEARNED;
 use self::starts::START;
 use self::starts::Starts;
-
-/// What is wanted of the probes.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// Only histograms, no events.
-    pub seq: bool,
-    /// Histograms by start function too.
-    pub by_fn: bool,
-    /// Run queue events too.
-    pub queue: bool,
-    /// Size of the ring buffer in bytes: a power of two, at least a page.
-    pub ring_bytes: u32,
-    /// How many goroutines alive at one time can be remembered.
-    pub max_goroutines: u32,
-    /// How many start functions can have a histogram of their own.
-    pub max_functions: u32,
-}
-
-/// Start functions with a histogram of their own (2.7 KB of kernel memory each).
-const MAX_FUNCTIONS: u32 = 1024;
-/// Few records come where only histograms are wanted: the starts of programs.
-const FEW_RECORDS_BYTES: u32 = 64 << 10;
-
-impl Options {
-    /// Only histograms.
-    pub fn histograms(by_fn: bool, max_goroutines: u32) -> Self {
-        Self {
-            seq: true,
-            by_fn,
-            queue: false,
-            ring_bytes: FEW_RECORDS_BYTES,
-            max_goroutines,
-            max_functions: MAX_FUNCTIONS,
-        }
-    }
-
-    /// Events, and no histograms, with a ring buffer of so many KiB.
-    pub fn events(buffer_kib: u32, max_goroutines: u32) -> Self {
-        Self {
-            seq: false,
-            by_fn: false,
-            queue: false,
-            ring_bytes: buffer_kib << 10,
-            max_goroutines,
-            max_functions: 1,
-        }
-    }
-}
 
 /// This kind of probes.
 struct Gr;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -49,8 +50,22 @@ const PROCESSORS: &str = "/sys/devices/system/cpu/possible";
 const MULTI_CONFINES: (u16, u16) = (6, 10);
 
 impl Kernel {
-    /// Asks the running kernel.
+    /// The running kernel, and what grtmon may do to it: asked once.
+    ///
+    /// # Errors
+    /// It cannot be asked.
     pub fn current() -> Result<Self> {
+        static ASKED: OnceLock<Kernel> = OnceLock::new();
+        match ASKED.get() {
+            Some(known) => Ok(known.clone()),
+            None => {
+                let asked = Self::ask()?;
+                Ok(ASKED.get_or_init(|| asked).clone())
+            }
+        }
+    }
+
+    fn ask() -> Result<Self> {
         let release = kernel_release()?;
         let version = version(&release)
             .with_context(|| format!("cannot make out the kernel's version: {release}"))?;

@@ -84,7 +84,7 @@ impl Place {
         // The sites are known: of the file little more is needed.
         target.program.binary.image().release_all();
         Ok(Self {
-            file: Arc::clone(target.program.file.file()),
+            file: Arc::clone(target.program.file.file().file()),
             held: Held::guarded(&target.program.file)?,
             confined_to,
             method,

@@ -17,6 +17,11 @@ const NUMBERS: usize = 5;
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
+/// The process that what follows is of, where there are several.
+pub fn process(out: &mut Vec<u8>, pid: i32, name: &str) {
+    let _ = writeln!(out, "== process {pid} ({})", shown(name));
+}
+
 /// One goroutine with its stack, and an empty line. `all_frames`: those of the runtime too.
 pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine, all_frames: bool) {
     let _ = write!(

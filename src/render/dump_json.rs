@@ -18,6 +18,16 @@ pub struct Totals {
     pub missing: Missing,
 }
 
+/// The process that the following lines are of, up to `end`, where there are several.
+pub fn process(out: &mut Vec<u8>, pid: i32, name: &str) {
+    let mut object = Object::begin(out);
+    object
+        .text("event", "process")
+        .number("pid", u64::from(pid.cast_unsigned()))
+        .text("name", name);
+    object.end();
+}
+
 /// One goroutine.
 pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine) {
     let mut object = Object::begin(out);

@@ -26,15 +26,22 @@ const COLUMNS: [Column; 13] = [
     Column::new("LIMIT", 5).rank(4),
 ];
 
-/// The columns as they are drawn; `timestamps` adds the time of day.
-pub fn fit(style: Style, timestamps: bool) -> Fit {
-    let first = timestamps.then_some(TIME_OF_DAY);
-    Fit::of(first.into_iter().chain(COLUMNS), style)
+/// The columns as they are drawn; `timestamps` adds the time of day, `with_pid` the process, where lines are of several.
+pub fn fit(style: Style, timestamps: bool, with_pid: bool) -> Fit {
+    let time = timestamps.then_some(TIME_OF_DAY);
+    let pid = with_pid.then_some(Column::new("PID", 7));
+    Fit::of(time.into_iter().chain(pid).chain(COLUMNS), style)
 }
 
-/// One line. What is not known is `?`; what there is none of (no collection, no limit) is `-`.
-/// `unix_ns` is when, for whom that is to be said.
-pub fn text(out: &mut Vec<u8>, interval: &Interval, fit: &Fit, unix_ns: Option<u64>) {
+/// One line, with the process if that is not clear; `unix_ns` is when, for whom that is to be said. What is not known is
+/// `?`; what there is none of (no collection, no limit) is `-`.
+pub fn text(
+    out: &mut Vec<u8>,
+    pid: Option<u32>,
+    interval: &Interval,
+    fit: &Fit,
+    unix_ns: Option<u64>,
+) {
     let now = &interval.now;
     let bytes = |bytes: Option<u64>| scaled(bytes.map(|bytes| bytes as f64), 1024.0);
     let collected = interval.gc_cycles != Some(0);
@@ -42,6 +49,9 @@ pub fn text(out: &mut Vec<u8>, interval: &Interval, fit: &Fit, unix_ns: Option<u
     let mut row = Row::begin(out, fit);
     if fit.is_timed() {
         row.time_of_day(unix_ns);
+    }
+    if pid.is_some() {
+        row.number(pid.map(u64::from));
     }
     row.figure(&compact(now.goroutines, 6))
         .figure(&compact(now.runnable, 4))
@@ -86,11 +96,12 @@ fn time(ns: Option<u64>, can_be_none: bool) -> String {
 }
 
 /// One object; `time_unix_ns` is when.
-pub fn json(out: &mut Vec<u8>, interval: &Interval, time_unix_ns: Option<u64>) {
+pub fn json(out: &mut Vec<u8>, pid: u32, interval: &Interval, time_unix_ns: Option<u64>) {
     let now = &interval.now;
     let mut object = Object::begin(out);
     object
         .number_or_null("time_unix_ns", time_unix_ns)
+        .number("pid", u64::from(pid))
         .number("interval_ns", interval.ns)
         .number_or_null("goroutines", now.goroutines)
         .number_or_null("runnable", now.runnable)
@@ -168,9 +179,9 @@ mod tests {
             ..Style::PLAIN
         };
         let mut out = Vec::new();
-        let fit = fit(style, false);
+        let fit = fit(style, false, false);
         fit.heading(&mut out);
-        text(&mut out, &sample(), &fit, None);
+        text(&mut out, None, &sample(), &fit, None);
         let expected = "   \
 GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
    100003 12   9    1.2M  1.5G  45M   90M   7    ?      ?    -      1.23ms -
@@ -184,7 +195,8 @@ GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
         interval.now.heap_goal = Some(8_946_670_875_749_132_656);
         interval.now.memory_limit = Some(0);
         let mut out = Vec::new();
-        text(&mut out, &interval, &fit(Style::PLAIN, false), None);
+        let fit = fit(Style::PLAIN, false, false);
+        text(&mut out, None, &interval, &fit, None);
         let text = String::from_utf8(out).unwrap();
         let words: Vec<&str> = text.split_whitespace().collect();
         assert_eq!((words[6], words[12]), ("-", "0"), "{text}");
@@ -193,7 +205,7 @@ GOROS  RUN  THR  OBJ/S B/S   LIVE  GOAL  GC   STW99  GC%  LAT99  MUTEX  LIMIT
     #[test]
     fn json_has_every_figure() {
         let mut out = Vec::new();
-        json(&mut out, &sample(), Some(1));
+        json(&mut out, 7, &sample(), Some(1));
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["goroutines"], 100_003);
         assert_eq!(value["objects_per_second"], 1_234_000.0);

@@ -5,8 +5,9 @@
 //! by process_vm_readv(2) or through /proc/PID/mem or /proc/PID/cmdline, then waits as long as that server likes, and no
 //! signal but SIGKILL ends it; not even that once the server has taken the question. A thread that waits so keeps its
 //! whole process from ending. So it is another process that reads, one of ours: it has nothing open and no part in
-//! anything else, and where it does not answer in time it is left behind.
+//! anything else, and where it does not answer in time it is left behind. The same goes for files: see [`super::far`].
 
+use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::io::Write;
@@ -20,6 +21,7 @@ use nix::errno::Errno;
 
 use super::aside_process;
 use super::aside_process::Room;
+use super::file_id::FileId;
 use super::process::ProcessId;
 
 pub(super) use super::aside_process::MAX_PIECES;
@@ -33,8 +35,17 @@ const LEAST: Duration = Duration::from_millis(250);
 /// Readers that wait for their next question.
 static IDLE: Mutex<Vec<Reader>> = Mutex::new(Vec::new());
 
-/// Processes that did not answer: who asks again waits again, and leaves another reader behind.
-static SILENT: Mutex<Vec<ProcessId>> = Mutex::new(Vec::new());
+/// Those of whom nothing was to be had: who asks again waits again, and leaves another reader behind.
+static SILENT: Mutex<Vec<Whose>> = Mutex::new(Vec::new());
+
+/// Whose contents are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Whose {
+    /// A process's.
+    Process(ProcessId),
+    /// A file's, by device and inode.
+    File([u64; 2]),
+}
 
 /// Why something could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +69,7 @@ pub(super) fn prepare() {
 /// One call of process_vm_readv(2): fills the buffers in their order as far as it goes, at most [`MAX_PIECES`] of them
 /// with together [`ROOM`] bytes. Returns how many bytes are filled.
 pub(super) fn read_memory(pid: i32, pieces: &mut [(u64, &mut [u8])]) -> Result<usize, Failure> {
-    ask(pid, |reader| {
+    ask(of_process(pid), |reader| {
         let places = pieces.iter().map(|(addr, buf)| (*addr, buf.len() as u64));
         reader.room.ask_for_memory(pid, places);
         let done = reader.answer()?;
@@ -77,17 +88,27 @@ pub(super) fn read_memory(pid: i32, pieces: &mut [(u64, &mut [u8])]) -> Result<u
 /// Reads a file in /proc/PID from a place on, in one call: at most [`ROOM`] bytes. Returns how many there were.
 pub(super) fn read_file(pid: i32, name: &str, at: u64, buf: &mut [u8]) -> Result<usize, Failure> {
     let path = format!("/proc/{pid}/{name}");
-    ask(pid, |reader| {
-        reader.room.ask_for_file(&path, at, buf.len() as u64);
-        let done = reader.answer()?.min(buf.len());
-        reader.room.copy(0, buf.get_mut(..done).unwrap_or_default());
-        Ok(done)
+    ask(of_process(pid), |reader| {
+        reader.room.ask_for_file(&path, false, at, buf.len() as u64);
+        reader.filled(buf)
     })
 }
 
-/// Whether whoever has the program of a process to give gives it: it is looked at, and its first byte read.
-pub(super) fn answers(pid: i32) -> bool {
-    read_file(pid, "exe", 0, &mut [0]) != Err(Failure::Silent)
+/// Reads a file that is open here, if only as a place, from a place on: at most [`ROOM`] bytes. Returns how many there
+/// were, and what the file lies on (statfs(2), `f_type`; 0 where that is not said). It is looked at besides, so that the
+/// kernel knows its attributes as they are.
+pub(super) fn read_open(file: &File, at: u64, buf: &mut [u8]) -> Result<(usize, u64), Failure> {
+    let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+    let whose = || Some(Whose::File(FileId::of(file).ok()?.inode()));
+    ask(whose, |reader| {
+        reader.room.ask_for_file(&path, true, at, buf.len() as u64);
+        let done = reader.filled(buf)?;
+        Ok((done, reader.room.file_system()))
+    })
+}
+
+fn of_process(pid: i32) -> impl Fn() -> Option<Whose> {
+    move || ProcessId::of(pid).ok().map(Whose::Process)
 }
 
 /// All of a file in /proc/PID, or its first `most` bytes.
@@ -106,7 +127,7 @@ pub(super) fn read_all(pid: i32, name: &str, most: usize) -> io::Result<Vec<u8>>
             Err(Failure::Errno(errno)) => return Err(errno.into()),
             Err(Failure::Silent) => return Err(io::ErrorKind::TimedOut.into()),
             Err(Failure::Alone) => {
-                std::fs::File::open(format!("/proc/{pid}/{name}"))?
+                File::open(format!("/proc/{pid}/{name}"))?
                     .take(most as u64)
                     .read_to_end(&mut text)?;
                 break;
@@ -117,13 +138,13 @@ pub(super) fn read_all(pid: i32, name: &str, most: usize) -> io::Result<Vec<u8>>
     Ok(text)
 }
 
-/// Has a reader answer a question about a process.
+/// Has a reader answer a question about what is theirs.
 fn ask<T>(
-    pid: i32,
+    whose: impl Fn() -> Option<Whose>,
     mut question: impl FnMut(&mut Reader) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let earlier = silent().len();
-    if earlier > 0 && ProcessId::of(pid).is_ok_and(|process| silent().contains(&process)) {
+    if earlier > 0 && whose().is_some_and(|whose| silent().contains(&whose)) {
         return Err(Failure::Silent);
     }
     let doubled = u32::try_from(earlier).unwrap_or(u32::MAX).saturating_add(1);
@@ -141,7 +162,7 @@ fn ask<T>(
         match question(&mut reader) {
             Err(Failure::Silent) => {
                 reader.leave();
-                silent().extend(ProcessId::of(pid));
+                silent().extend(whose());
                 return Err(Failure::Silent);
             }
             Err(Failure::Alone) if !is_new => {}
@@ -155,7 +176,7 @@ fn ask<T>(
     }
 }
 
-fn silent() -> std::sync::MutexGuard<'static, Vec<ProcessId>> {
+fn silent() -> std::sync::MutexGuard<'static, Vec<Whose>> {
     SILENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -198,6 +219,13 @@ impl Reader {
             }
             Err(_) => Err(Failure::Alone),
         }
+    }
+
+    /// What was asked for of a file: fills the buffer as far as it goes.
+    fn filled(&mut self, buf: &mut [u8]) -> Result<usize, Failure> {
+        let done = self.answer()?.min(buf.len());
+        self.room.copy(0, buf.get_mut(..done).unwrap_or_default());
+        Ok(done)
     }
 
     /// Ends it as soon as it can be ended. Its memory stays shared until then.

@@ -32,6 +32,10 @@ struct Shared {
     /// How many bytes of the file; how many there were of either.
     len: u64,
     pieces: u64,
+    /// Whether that file may be anybody's, and not only the kernel's.
+    is_foreign: bool,
+    /// What its file system is then (statfs(2), `f_type`); 0 where it does not say.
+    file_system: u64,
     path: [u8; PATH],
     places: [libc::iovec; MAX_PIECES],
     data: [u8; ROOM],
@@ -77,8 +81,8 @@ impl Room {
         (shared.pid, shared.pieces) = (pid, pieces);
     }
 
-    /// Asks for what is in a file from there on.
-    pub(super) fn ask_for_file(&mut self, path: &str, at: u64, len: u64) {
+    /// Asks for what is in a file from there on; and for what it lies on, if it may be anybody's.
+    pub(super) fn ask_for_file(&mut self, path: &str, is_foreign: bool, at: u64, len: u64) {
         // SAFETY: as above.
         let shared = unsafe { self.0.as_mut() };
         shared.path = [0; PATH];
@@ -86,6 +90,7 @@ impl Room {
             *slot = byte;
         }
         (shared.pid, shared.at, shared.len) = (0, at, len.min(ROOM as u64));
+        (shared.is_foreign, shared.file_system) = (is_foreign, 0);
     }
 
     /// How many bytes there are.
@@ -96,6 +101,12 @@ impl Room {
             0 => Ok(usize::try_from(shared.len).unwrap_or(0).min(ROOM)),
             errno => Err(Errno::from_raw(errno)),
         }
+    }
+
+    /// What the file lies on.
+    pub(super) fn file_system(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { self.0.as_ref() }.file_system
     }
 
     /// Copies bytes of the answer.
@@ -191,6 +202,26 @@ unsafe fn serve(shared: *mut Shared, socket: i32) -> ! {
     }
 }
 
+/// Looks at a file and at what it lies on, before it is opened: to open it may take away from others what they have of it
+/// in memory (FUSE without `FOPEN_KEEP_CACHE`), and whoever does not answer now would not give it back.
+///
+/// # Safety
+/// As [`serve`]; the path has a zero at its end.
+unsafe fn look(shared: *mut Shared, path: *const libc::c_char) {
+    // SAFETY: as in `serve`.
+    unsafe {
+        let place = libc::open(path, libc::O_PATH | libc::O_CLOEXEC);
+        let mut about = MaybeUninit::uninit();
+        libc::fstat(place, about.as_mut_ptr());
+        let mut lies_on = MaybeUninit::<libc::statfs>::zeroed();
+        (*shared).file_system = match libc::fstatfs(place, lies_on.as_mut_ptr()) {
+            0 => (&raw const (*lies_on.as_ptr()).f_type).read() as u64,
+            _ => 0,
+        };
+        libc::close(place);
+    }
+}
+
 /// Does what is asked for.
 ///
 /// # Safety
@@ -201,6 +232,9 @@ unsafe fn answer(shared: *mut Shared) -> isize {
         let data = (&raw mut (*shared).data).cast::<libc::c_void>();
         if (*shared).pid == 0 {
             let path = (&raw const (*shared).path).cast();
+            if (*shared).is_foreign {
+                look(shared, path);
+            }
             let file = libc::open(path, libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK);
             if file < 0 {
                 return -1;

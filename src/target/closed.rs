@@ -9,6 +9,7 @@ use crate::go::ReadMemory;
 
 use super::fuse;
 use super::memory::ProcessMemory;
+use super::opened::Opened;
 use super::refusal;
 
 /// What is read of a program's beginning in memory: its headers and notes.
@@ -25,6 +26,13 @@ pub fn reason(pid: i32) -> anyhow::Error {
         Some(why) => anyhow!("may not read process {pid}: {why}"),
         None => refusal::refusal(pid),
     }
+}
+
+/// What to say of a process whose program is not to be had from the server that has it.
+pub(super) fn silence(pid: i32) -> anyhow::Error {
+    anyhow!(
+        "cannot observe process {pid}: its program lies on a file system that does not answer, or not in time (FUSE, or one on a network)"
+    )
 }
 
 /// Whether the program of a process is of Go, by what is in memory of its file.
@@ -49,6 +57,12 @@ fn beginning(pid: i32) -> Result<Vec<u8>> {
     let mut bytes = vec![0; BEGINNING];
     ProcessMemory::new(pid).read(start, &mut bytes)?;
     Ok(bytes)
+}
+
+/// Whether a program is of Go, by the beginning of its file. Not all are known by that.
+pub(super) fn begins_as_go(file: &Opened) -> bool {
+    let mut bytes = vec![0; BEGINNING];
+    file.read_exact_at(&mut bytes, 0).is_ok() && bytes.starts_with(b"\x7fELF") && has_note(&bytes)
 }
 
 fn has_note(bytes: &[u8]) -> bool {

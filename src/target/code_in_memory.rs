@@ -1,8 +1,6 @@
 //! The code of a program in its file and in the memory of the processes that run it, held against what was decoded.
 
 use std::fs;
-use std::os::unix::fs::FileExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,6 +19,7 @@ use crate::go::site::Site;
 use crate::go::site::site_code::Found;
 
 use super::Target;
+use super::file_id::FileId;
 use super::memory::ProcessMemory;
 use super::process;
 use super::process::ProcessId;
@@ -166,7 +165,7 @@ impl Mapped {
         let maps = texts::understood_maps(&maps).with_context(cannot)?;
         Ok(Self {
             maps,
-            inode: fs::metadata(process.exe()).map_or(0, |it| it.ino()),
+            inode: FileId::at(&process.exe()).map_or(0, |it| it.inode()[1]),
             exe: fs::read_link(process.exe()).ok(),
         })
     }

@@ -2,9 +2,6 @@
 //! its contents do.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -13,6 +10,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use super::file_id::FileId;
+use super::opened::Opened;
 
 /// So much of the file's beginning is held against what was read: its headers and, next to them, the build ids.
 const HEAD: usize = 4096;
@@ -23,7 +21,7 @@ const AT_REST: Duration = Duration::from_secs(1);
 /// What was read of a file.
 #[derive(Debug)]
 pub(super) struct Contents {
-    file: Arc<File>,
+    file: Opened,
     as_read: FileId,
     known: Mutex<Known>,
 }
@@ -38,12 +36,13 @@ struct Known {
 
 impl Contents {
     /// Of a file that was like this when it was read.
-    pub(super) fn of(file: &Arc<File>, as_read: FileId) -> Result<Self> {
-        let mut head = vec![0; HEAD];
-        let size = file.read_at(&mut head, 0).context("cannot read a file")?;
-        head.truncate(size);
+    pub(super) fn of(file: &Opened, as_read: FileId) -> Result<Self> {
+        let size = usize::try_from(as_read.size()).unwrap_or(HEAD);
+        let mut head = vec![0; HEAD.min(size)];
+        file.read_exact_at(&mut head, 0)
+            .context("cannot read a file")?;
         Ok(Self {
-            file: Arc::clone(file),
+            file: file.clone(),
             as_read,
             known: Mutex::new(Known {
                 held: as_read,
@@ -63,7 +62,7 @@ impl Contents {
 
     /// Whether the file does not have them any more.
     pub(super) fn have_changed(&self) -> bool {
-        let Ok(now) = FileId::of(&self.file) else {
+        let Ok(now) = self.file.now() else {
             return false;
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,16 +92,19 @@ impl Contents {
 mod tests {
     use super::*;
 
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+
     /// As where nobody tells of writes: a layer below an overlay.
     #[test]
     fn contents_decide_not_times() {
         let path = std::env::temp_dir().join(format!("grtmon-contents-{}", std::process::id()));
         std::fs::write(&path, [7; 9000]).unwrap();
-        let file = Arc::new(File::open(&path).unwrap());
-        let as_read = FileId::of(&file).unwrap();
+        let file = Opened::near(File::open(&path).unwrap());
+        let as_read = file.now().unwrap();
         let contents = Contents::of(&file, as_read).unwrap();
         contents.must_keep(8000, &[7; 16]);
-        let modified = file.metadata().unwrap().modified().unwrap();
+        let modified = file.file().metadata().unwrap().modified().unwrap();
         let writer = File::options().write(true).open(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         // touch

@@ -14,8 +14,8 @@ pub struct CpuTime {
     ended_ticks: u64,
     /// Somebody used more than was seen.
     used_more: bool,
-    /// Since the machine was started, when the first look was.
-    begun: Option<Duration>,
+    /// Since the machine was started, when the last look was.
+    looked: Option<Duration>,
 }
 
 /// CPU time of one process, in clock ticks.
@@ -28,28 +28,25 @@ struct Used {
 }
 
 impl CpuTime {
-    /// Looks at these processes: all of them. What a process used after its last look is not known. Of one that
-    /// was started after the first look all counts; of one that was met later without that, nothing from before.
+    /// Looks at these processes: all of them. What a process used after its last look is not known. Of one that was
+    /// started since the look before all counts; of one that was there then and not among these, nothing from before: it
+    /// had other work, as another program.
     pub fn look(&mut self, processes: &[ProcessId]) {
-        let is_first = self.begun.is_none();
-        let begun = *self.begun.get_or_insert_with(since_start);
+        let before = self.looked.replace(since_start());
         for process in processes {
             let Ok(stat) = Process::new(process.pid).and_then(|process| process.stat()) else {
                 continue;
             };
             let ticks = stat.utime.saturating_add(stat.stime);
             let started = process.started();
-            let first = match started >= begun {
-                true => 0,
-                false => ticks,
-            };
+            let first = counts_from(ticks, started, before);
             let new = Used {
                 first,
                 last: ticks,
                 started,
             };
             // It was there before, and what it did until now was not seen.
-            let is_late = !is_first && first > 0 && !self.of.contains_key(&process.pid);
+            let is_late = before.is_some() && first > 0 && !self.of.contains_key(&process.pid);
             self.used_more |= is_late;
             let used = self.of.entry(process.pid).or_insert(new);
             if used.started != started {
@@ -78,6 +75,14 @@ impl CpuTime {
     }
 }
 
+/// From where on the ticks of a process count that is met for the first time.
+fn counts_from(ticks: u64, started: Duration, before: Option<Duration>) -> u64 {
+    match before.is_some_and(|before| started >= before) {
+        true => 0,
+        false => ticks,
+    }
+}
+
 /// Time since the machine was started; for ever if that is not known.
 fn since_start() -> Duration {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)
@@ -87,6 +92,17 @@ fn since_start() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A script may have worked for long before it becomes the program that is observed.
+    #[test]
+    fn what_a_process_did_as_another_program_does_not_count() {
+        let at = Duration::from_secs;
+        // There when it began.
+        assert_eq!(counts_from(700, at(5), None), 700);
+        // Started between two looks, and before both.
+        assert_eq!(counts_from(3, at(12), Some(at(11))), 0);
+        assert_eq!(counts_from(700, at(12), Some(at(13))), 700);
+    }
 
     #[test]
     fn what_is_used_after_the_first_look_counts() {

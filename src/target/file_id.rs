@@ -2,15 +2,14 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
-use nix::sys::statfs::OVERLAYFS_SUPER_MAGIC;
-use nix::sys::statfs::fstatfs;
-
+use super::attributes;
+use super::attributes::Asked;
+use super::attributes::Attributes;
 use super::open;
 
 /// A file, as it is at one moment.
@@ -24,29 +23,37 @@ pub(super) struct FileId {
     changed: (i64, i64),
     /// How many names it has.
     names: u64,
-    /// Seen through an overlay.
-    overlay: bool,
 }
 
 impl FileId {
-    /// The file at a path.
+    /// The file at a path, as the kernel knows it: nobody is asked who may not answer.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         Self::of(&open::place(path)?)
     }
 
-    /// An open file.
+    /// An open file, as the kernel knows it. Of one that others have to give (see [`super::far`]) that may be old.
     pub(super) fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        let overlay = fstatfs(file).is_ok_and(|it| it.filesystem_type() == OVERLAYFS_SUPER_MAGIC);
-        Ok(Self {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            names: metadata.nlink(),
-            overlay,
-        })
+        attributes::of(file, Asked::Nobody).map(Self::from)
+    }
+
+    /// An open file, as it is now.
+    pub(super) fn now(file: &File) -> io::Result<Self> {
+        attributes::of(file, Asked::Everybody).map(Self::from)
+    }
+
+    /// What it is called where it lies.
+    pub(super) fn inode(&self) -> [u64; 2] {
+        [self.dev, self.ino]
+    }
+
+    /// What it lies on.
+    pub(super) fn device(&self) -> u64 {
+        self.dev
+    }
+
+    /// How many bytes it has.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     /// What tells one file, as it is now, from others.
@@ -98,14 +105,26 @@ impl FileId {
         self.has_same_contents(other) && is_explained
     }
 
-    /// Whether these can be one file of a layer, seen through overlays: these pass on the number of an inode, its size
-    /// and times (Documentation/filesystems/overlayfs.rst). But file systems made alike have all these in common.
+    /// Whether these can be one file of a layer, if they are seen through overlays: these pass on the number of an inode, its
+    /// size and times (Documentation/filesystems/overlayfs.rst). But file systems made alike have all these in common.
     pub(super) fn may_be_same_below(&self, other: &Self) -> bool {
-        (self.overlay || other.overlay)
-            && self.dev != other.dev
+        self.dev != other.dev
             && self.ino == other.ino
             && self.has_same_contents(other)
             && self.changed == other.changed
+    }
+}
+
+impl From<Attributes> for FileId {
+    fn from(it: Attributes) -> Self {
+        Self {
+            dev: it.dev,
+            ino: it.ino,
+            size: it.size,
+            modified: it.modified,
+            changed: it.changed,
+            names: it.names,
+        }
     }
 }
 
@@ -120,18 +139,13 @@ mod tests {
         modified: (1, 2),
         changed: (3, 4),
         names: 1,
-        overlay: false,
     };
 
     #[test]
     fn overlays_may_show_the_same_layer() {
-        let seen = |dev| FileId {
-            dev,
-            overlay: true,
-            ..FILE
-        };
+        let seen = |dev| FileId { dev, ..FILE };
         assert!(seen(7).may_be_same_below(&seen(8)) && FILE.may_be_same_below(&seen(7)));
-        assert!(!seen(7).is_same(&seen(8)) && !FILE.may_be_same_below(&FileId { dev: 2, ..FILE }));
+        assert!(!seen(7).is_same(&seen(8)) && !FILE.may_be_same_below(&FILE));
         // Copied up, it is another file.
         let copied = FileId {
             changed: (9, 9),

@@ -42,6 +42,7 @@ use super::descriptor_path;
 use super::file_id::FileId;
 use super::lease::Asked;
 use super::lease::Lease;
+use super::opened::Opened;
 use super::signals;
 
 /// How often the file is looked at, in ms. For what is not told: a change below an overlay, or on another machine.
@@ -72,7 +73,7 @@ pub struct Guard {
 }
 
 struct Shared {
-    file: Arc<File>,
+    file: Opened,
     as_read: FileId,
     contents: Contents,
     happened: Happened,
@@ -93,7 +94,7 @@ impl Guard {
     ///
     /// # Errors
     /// It is not, or somebody writes to it now.
-    pub(super) fn set(file: &Arc<File>, as_read: FileId, happened: &Happened) -> Result<Self> {
+    pub(super) fn set(file: &Opened, as_read: FileId, happened: &Happened) -> Result<Self> {
         let shared = Arc::new(Shared::new(file, as_read, happened)?);
         let (until, end) = std::io::pipe().context("cannot make a pipe")?;
         let (ready, is_ready) = bounded(1);
@@ -159,9 +160,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    fn new(file: &Arc<File>, as_read: FileId, happened: &Happened) -> Result<Self> {
+    fn new(file: &Opened, as_read: FileId, happened: &Happened) -> Result<Self> {
         Ok(Self {
-            file: Arc::clone(file),
+            file: file.clone(),
             as_read,
             contents: Contents::of(file, as_read)?,
             happened: Arc::clone(happened),
@@ -211,14 +212,21 @@ impl Shared {
 
     /// Takes a lease, or else watches; nobody writes to the file then, and it is as it was read.
     fn begin(&self) -> Result<(Option<Lease<'_>>, Option<Inotify>)> {
-        let (lease, watch) = match Lease::ask(&self.file).context("cannot guard a file")? {
+        let file = self.file.file();
+        // Of one that is far neither is to be had but from its server.
+        let asked = match self.file.is_far() {
+            true => Asked::Refused,
+            false => Lease::ask(file).context("cannot guard a file")?,
+        };
+        let (lease, watch) = match asked {
             Asked::Held(lease) => (Some(lease), None),
-            Asked::Refused => (None, watch(&self.file)),
+            Asked::Refused if self.file.is_far() => (None, None),
+            Asked::Refused => (None, watch(file)),
             Asked::Written => bail!(
                 "somebody has the file open to write to it: probes would be in the way of what it becomes; start again when it is complete"
             ),
         };
-        let now = FileId::of(&self.file).context("cannot look at a file")?;
+        let now = self.file.now().context("cannot look at a file")?;
         if !now.has_same_contents_for_sure(&self.as_read) {
             bail!("the file changed while it was read; start again");
         }
@@ -279,8 +287,8 @@ mod tests {
         }
 
         fn guard(&self, happened: &Happened) -> Guard {
-            let file = Arc::new(File::open(&self.0).unwrap());
-            set(&file, FileId::of(&file).unwrap(), happened).unwrap()
+            let file = Opened::near(File::open(&self.0).unwrap());
+            set(&file, file.now().unwrap(), happened).unwrap()
         }
     }
 
@@ -291,7 +299,7 @@ mod tests {
     }
 
     /// What was open for writing in this process still is, for a moment, in a process that another test has just started.
-    fn set(file: &Arc<File>, as_read: FileId, happened: &Happened) -> Result<Guard> {
+    fn set(file: &Opened, as_read: FileId, happened: &Happened) -> Result<Guard> {
         for _ in 0..1000 {
             match Guard::set(file, as_read, happened) {
                 Err(why) if why.to_string().contains("open to write") => {
@@ -344,8 +352,8 @@ mod tests {
     fn who_comes_too_late_is_refused() {
         let scratch = Scratch::new("late");
         let writer = File::options().append(true).open(&scratch.0).unwrap();
-        let file = Arc::new(File::open(&scratch.0).unwrap());
-        let as_read = FileId::of(&file).unwrap();
+        let file = Opened::near(File::open(&scratch.0).unwrap());
+        let as_read = file.now().unwrap();
         let happened = Happened::default();
         let said = format!("{:#}", Guard::set(&file, as_read, &happened).unwrap_err());
         assert!(said.contains("open to write"), "{said}");

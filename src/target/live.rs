@@ -1,7 +1,7 @@
 //! A running Go process opened for reading, without touching it.
 //!
 //! It takes the right to ptrace-read (ptrace(2), "Ptrace access mode checking"), which the kernel also asks of those who
-//! want addresses in /proc/PID/stat and call process_vm_readv(2). Where it refuses, [`refusal`] says what stands in the way.
+//! want addresses in /proc/PID/stat and call process_vm_readv(2). Where it refuses, [`refusal`](super::refusal) says what stands in the way.
 
 use std::path::PathBuf;
 use std::sync::Arc;

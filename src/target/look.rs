@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::fs::File;
 use std::io;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -23,9 +22,9 @@ use super::ProgramFile;
 use super::absence::is_absent;
 use super::aside;
 use super::closed;
+use super::far;
 use super::file_id::FileId;
-use super::mapped::MappedFile;
-use super::open_regular;
+use super::opened::Opened;
 use super::process;
 use super::process::ProcessId;
 use super::texts;
@@ -107,8 +106,6 @@ struct Known {
     files: HashMap<FileId, bool>,
     /// Those that do and were not read yet, open, with a path for people.
     unread: Vec<(Arc<ProgramFile>, PathBuf)>,
-    /// Processes whose files' servers have answered.
-    answered: Vec<i32>,
 }
 
 impl Files {
@@ -118,10 +115,6 @@ impl Files {
 
     /// Looks at a process. This may take any time.
     pub(super) fn look(&self, pid: i32, machine: &Machine) -> Seen {
-        let is_new = !self.known().answered.contains(&pid);
-        if is_new && !aside::answers(pid) {
-            return Seen::Silent;
-        }
         let exe = PathBuf::from(format!("/proc/{pid}/exe"));
         let (file, unread) = match FileId::at(&exe) {
             Ok(file) => match self.is_go(file, &exe) {
@@ -131,6 +124,13 @@ impl Files {
                     None => return Seen::Other(Some(file)),
                 },
                 Ok(None) => return Seen::Other(None),
+                Err(why) if far::is_silence(&why) => {
+                    // What is in memory of it may tell.
+                    if !closed::is_go(pid) {
+                        return Seen::Silent;
+                    }
+                    (None, Some(format!("{:#}", closed::silence(pid))))
+                }
                 Err(why) => {
                     return Seen::Failed(why.context(format!("cannot look at process {pid}")));
                 }
@@ -152,9 +152,6 @@ impl Files {
                 return Seen::Failed(why.context(format!("cannot look at process {pid}")));
             }
         };
-        if is_new {
-            self.known().answered.push(pid);
-        }
         match ProcessId::find(pid) {
             Ok(Some(process)) => {
                 let found = Found {
@@ -192,7 +189,9 @@ impl Files {
         if let Some(known) = self.known().files.get(&file) {
             return Ok(Some((file, *known)));
         }
-        let is_go = sections(open.file())?.is_some_and(|found| found != Sections::OfOthers);
+        // To look at the sections of one that is far is to read it whole.
+        let is_go = (open.file().is_far() && closed::begins_as_go(open.file()))
+            || sections(open.file())?.is_some_and(|found| found != Sections::OfOthers);
         let mut known = self.known();
         // Another thread may have looked at it meanwhile.
         if known.files.insert(file, is_go).is_none() && is_go {
@@ -206,11 +205,9 @@ impl Files {
         std::mem::take(&mut self.known().unread)
     }
 
-    /// Forgets all files but those, and all processes but those.
-    pub(super) fn keep(&self, is_met: impl Fn(&FileId) -> bool, pids: &[i32]) {
-        let mut known = self.known();
-        known.files.retain(|file, _| is_met(file));
-        known.answered.retain(|pid| pids.binary_search(pid).is_ok());
+    /// Forgets all files but those.
+    pub(super) fn keep(&self, is_met: impl Fn(&FileId) -> bool) {
+        self.known().files.retain(|file, _| is_met(file));
     }
 
     /// Whether the first word of a command line is the path of a file that certainly is a Go program.
@@ -220,7 +217,7 @@ impl Files {
         let path = Path::new(OsStr::from_bytes(word));
         let file = path
             .is_absolute()
-            .then(|| open_regular(path).ok())
+            .then(|| Opened::open(path).ok())
             .flatten();
         file.and_then(|file| sections(&file).ok()?)
             .is_some_and(|found| found == Sections::OfGo)
@@ -242,8 +239,8 @@ enum Sections {
 ///
 /// # Errors
 /// It cannot be mapped.
-fn sections(file: &File) -> io::Result<Option<Sections>> {
-    let Ok(image) = Image::parse(MappedFile::new(file)?) else {
+fn sections(file: &Opened) -> io::Result<Option<Sections>> {
+    let Ok(image) = Image::parse(file.map()?) else {
         return Ok(None);
     };
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
@@ -256,8 +253,8 @@ fn sections(file: &File) -> io::Result<Option<Sections>> {
 
 /// Whether a file of Go is a program that is run, or else a library; `None` if it is not of Go at all.
 pub(super) fn is_go_program(path: &Path) -> Option<bool> {
-    let file = open_regular(path).ok()?;
-    let image = Image::parse(MappedFile::new(&file).ok()?).ok()?;
+    let file = Opened::open(path).ok()?;
+    let image = Image::parse(file.map().ok()?).ok()?;
     let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
     is_go.then(|| !image.is_library())
 }

@@ -1,9 +1,8 @@
 //! A file mapped into memory.
 
 use std::fs::File;
-use std::fs::Metadata;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use memmap2::Mmap;
 use memmap2::UncheckedAdvice;
@@ -12,6 +11,7 @@ use crate::go::FileBytes;
 
 use super::extent;
 use super::fault::Region;
+use super::file_id::FileId;
 
 /// A mapped file. Those parts of it that were looked at count as grtmon's memory.
 ///
@@ -20,27 +20,11 @@ use super::fault::Region;
 #[derive(Debug)]
 pub struct MappedFile {
     // Dropped in this order: no longer guarded, then unmapped.
-    region: Region,
-    map: Mmap,
-    file: File,
-    was: Contents,
-}
-
-/// What tells whether a file's contents are still the same. (The time of its inode's last change is no such thing: a
-/// program that is replaced by another has its last link taken away, and is what it was.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Contents {
-    size: u64,
-    modified: (i64, i64),
-}
-
-impl Contents {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        }
-    }
+    /// Of a copy there is none.
+    region: Option<Region>,
+    map: Arc<Mmap>,
+    file: Arc<File>,
+    was: FileId,
 }
 
 impl MappedFile {
@@ -49,23 +33,26 @@ impl MappedFile {
     /// # Errors
     /// Those of mmap(2).
     pub fn new(file: &File) -> std::io::Result<Self> {
-        let file = file.try_clone()?;
-        let was = Contents::of(&file.metadata()?);
+        let file = Arc::new(file.try_clone()?);
+        let was = FileId::now(&file)?;
         // SAFETY: the map is only read. What happens when somebody changes the file meanwhile is said above.
-        let map = unsafe { Mmap::map(&file) }?;
+        let map = unsafe { Mmap::map(&*file) }?;
         Ok(Self {
-            region: Region::guard(&map)?,
-            map,
+            region: Some(Region::guard(&map)?),
+            map: Arc::new(map),
             file,
             was,
         })
     }
-}
 
-impl MappedFile {
-    /// Refuses a file that cannot be looked through as a whole: see [`extent`].
-    pub(super) fn require_contents(&self) -> anyhow::Result<()> {
-        extent::require_contents(&self.file)
+    /// What was copied of a file, of which this is the place.
+    pub(super) fn copied(bytes: Arc<Mmap>, place: &Arc<File>) -> std::io::Result<Self> {
+        Ok(Self {
+            region: None,
+            map: bytes,
+            file: Arc::clone(place),
+            was: FileId::of(place)?,
+        })
     }
 }
 
@@ -80,8 +67,8 @@ const AROUND: usize = 1 << 16;
 
 impl FileBytes for MappedFile {
     fn release(&self, range: Range<usize>) {
-        // What stands in for contents that are gone stays.
-        if self.is_cut() {
+        // What stands in for contents that are gone stays; and a copy has nowhere to come back from.
+        if self.is_cut() || self.region.is_none() {
             return;
         }
         let size = self.map.len();
@@ -97,16 +84,22 @@ impl FileBytes for MappedFile {
     }
 
     fn contents(&self) -> u64 {
-        extent::contents(&self.file, self.was.size)
+        match self.region {
+            Some(_) => extent::contents(&self.file, self.was.size()),
+            None => self.was.size(),
+        }
     }
 
     fn is_cut(&self) -> bool {
-        self.region.is_cut()
+        self.region.as_ref().is_some_and(Region::is_cut)
     }
 
     fn has_changed(&self) -> bool {
-        let is = self.file.metadata();
-        self.is_cut() || is.is_ok_and(|is| Contents::of(&is) != self.was)
+        let is = match self.region {
+            Some(_) => FileId::now(&self.file),
+            None => FileId::of(&self.file),
+        };
+        self.is_cut() || is.is_ok_and(|is| !is.has_same_contents(&self.was))
     }
 }
 

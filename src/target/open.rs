@@ -7,12 +7,10 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::fs::FileType;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileTypeExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Component;
 use std::path::Path;
@@ -26,49 +24,45 @@ use nix::fcntl::OpenHow;
 use nix::fcntl::ResolveFlag;
 use nix::fcntl::open;
 use nix::fcntl::openat2;
+use nix::libc::S_IFDIR;
+use nix::libc::S_IFIFO;
+use nix::libc::S_IFREG;
+use nix::libc::S_IFSOCK;
 use nix::sys::stat::Mode;
 use nix::sys::statfs::PROC_SUPER_MAGIC;
 use nix::sys::statfs::statfs;
 
-use super::fuse;
+use super::attributes;
+use super::attributes::Asked;
 
 /// Opens a regular file for reading; never blocks on what is none.
 ///
 /// # Errors
 /// It is not there, is something else, or may not be read. The system's own error is at the root of it.
 pub fn open_regular(path: &Path) -> Result<File> {
-    let shown = path.display();
-    let place = place(path).with_context(|| format!("cannot open {shown}"))?;
-    let metadata = place
-        .metadata()
-        .with_context(|| format!("cannot look at {shown}"))?;
-    if !metadata.is_file() {
-        bail!("{shown} is {}, not a file", describe(metadata.file_type()));
-    }
-    reopen(&place).with_context(|| format!("cannot open {shown}"))
+    let place = regular_place(path)?;
+    reopen(&place).with_context(|| format!("cannot open {}", path.display()))
 }
 
-/// Opens the file of a program; says so if it lies where only another user may read.
+/// Where a regular file is, without opening it.
 ///
 /// # Errors
-/// As [`open_regular`].
-pub(super) fn open_program(path: &Path) -> Result<File> {
-    open_regular(path).map_err(|why| {
-        let denied = why.downcast_ref::<io::Error>();
-        let denied = denied.is_some_and(|it| it.kind() == io::ErrorKind::PermissionDenied);
-        let obstacle = match denied {
-            true => fuse::obstacle_of_file(path),
-            false => None,
-        };
-        match obstacle {
-            Some(obstacle) => why.context(obstacle),
-            None => why,
-        }
-    })
+/// It is not there, or is something else.
+pub(super) fn regular_place(path: &Path) -> Result<File> {
+    let shown = path.display();
+    let place = place(path).with_context(|| format!("cannot open {shown}"))?;
+    let about = attributes::of(&place, Asked::Nobody);
+    let kind = about
+        .with_context(|| format!("cannot look at {shown}"))?
+        .kind();
+    if kind != S_IFREG {
+        bail!("{shown} is {}, not a file", describe(kind));
+    }
+    Ok(place)
 }
 
 /// Opens for reading what a descriptor stands for, which cannot have become anything else.
-fn reopen(place: &impl AsRawFd) -> io::Result<File> {
+pub(super) fn reopen(place: &impl AsRawFd) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         // Not to wait for whoever holds a lease on it.
@@ -143,15 +137,12 @@ fn is_process(directory: &Path) -> bool {
 }
 
 /// What is no regular file, in words.
-fn describe(kind: FileType) -> &'static str {
-    if kind.is_dir() {
-        "a directory"
-    } else if kind.is_fifo() {
-        "a FIFO"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
+fn describe(kind: u32) -> &'static str {
+    match kind {
+        S_IFDIR => "a directory",
+        S_IFIFO => "a FIFO",
+        S_IFSOCK => "a socket",
+        _ => "a device",
     }
 }
 

@@ -3,14 +3,13 @@
 //! The kernel says it (/proc/PID/maps), so nothing of the process's memory is believed. A file is opened as the very one
 //! that is mapped where that is allowed, else by its path in the process's mount namespace if it is still the same there.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::go::Anatomy;
 use crate::go::Binary;
 use crate::go::binary::plugins::Plugin;
 
+use super::file_id::FileId;
 use super::program_file::ProgramFile;
 use super::survey;
 
@@ -75,7 +74,7 @@ fn each(pid: i32, mut with: impl FnMut(&Mapping<'_>, Option<(ProgramFile, PathBu
     let Ok(maps) = super::texts::maps(pid) else {
         return;
     };
-    let own = fs::metadata(format!("/proc/{pid}/exe")).map(|it| it.ino());
+    let own = FileId::at(format!("/proc/{pid}/exe").as_ref()).map(|it| it.inode()[1]);
     let mappings = maps.lines().take(MOST).filter_map(mapping);
     for mapping in mappings.filter(|it| own.as_ref().ok() != Some(&it.inode)) {
         match open(pid, &mapping) {
@@ -117,10 +116,8 @@ fn open(pid: i32, mapping: &Mapping<'_>) -> Option<(ProgramFile, PathBuf)> {
     let inside = mapping.path.trim_start_matches('/');
     let named = PathBuf::from(format!("/proc/{pid}/root")).join(inside);
     let file = ProgramFile::open(&named).ok()?;
-    let is_same = file
-        .file()
-        .metadata()
-        .is_ok_and(|it| it.ino() == mapping.inode);
+    let [_, inode] = file.id().inode();
+    let is_same = inode == mapping.inode;
     is_same.then_some((file, named))
 }
 

@@ -1,5 +1,6 @@
 //! One running process: is it still the one we began with, what is it called, what does it run.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::io::ErrorKind;
@@ -171,6 +172,14 @@ fn stat(pid: i32) -> Result<Option<Stat>> {
 pub fn stop_self() {
     // Refused where there is no shell to let it go on: then there is nothing to wait for either.
     let _ = raise(Signal::SIGTSTP);
+}
+
+/// The parent of each process that may be looked at.
+pub(super) fn parents() -> HashMap<i32, i32> {
+    let all = procfs::process::all_processes();
+    let all = all.into_iter().flatten().flatten();
+    all.filter_map(|process| Some((process.pid(), process.stat().ok()?.ppid)))
+        .collect()
 }
 
 /// Who runs a file.

@@ -90,9 +90,8 @@ impl Program {
 /// What is in a file of Go that was found at `path`.
 pub(super) fn binary(file: &ProgramFile, path: &Path) -> Result<Binary> {
     let shown = path.display();
+    let contents = file.file().require_contents();
+    contents.with_context(|| format!("cannot use {shown}"))?;
     let bytes = file.map().with_context(|| format!("cannot map {shown}"))?;
-    bytes
-        .require_contents()
-        .with_context(|| format!("cannot use {shown}"))?;
     Binary::parse(bytes).with_context(|| format!("cannot use {shown}"))
 }

@@ -2,7 +2,6 @@
 //! What its path names may be another file by then.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use super::guard::Change;
 use super::guard::Guard;
 use super::guard::Happened;
 use super::mapped::MappedFile;
-use super::open::open_regular;
+use super::opened::Opened;
 use super::same_pages;
 
 /// So many looks until what changes between two of them is not waited for any more.
@@ -29,7 +28,7 @@ const LOOKS: u32 = 3;
 /// An open program.
 #[derive(Debug)]
 pub struct ProgramFile {
-    file: Arc<File>,
+    file: Opened,
     as_read: FileId,
     /// Of files seen through other overlays: whether they are this one.
     below: Mutex<HashMap<FileId, bool>>,
@@ -42,11 +41,12 @@ pub struct ProgramFile {
 impl ProgramFile {
     /// Opens a file. Nothing of it has been read.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = super::open::open_program(path)?;
-        let as_read =
-            FileId::of(&file).with_context(|| format!("cannot look at {}", path.display()))?;
+        let file = super::opened::open_program(path)?;
+        let as_read = file
+            .now()
+            .with_context(|| format!("cannot look at {}", path.display()))?;
         Ok(Self {
-            file: Arc::new(file),
+            file,
             as_read,
             below: Mutex::default(),
             untold: AtomicBool::new(false),
@@ -57,7 +57,7 @@ impl ProgramFile {
 
     /// What is in it.
     pub(super) fn map(&self) -> io::Result<MappedFile> {
-        MappedFile::new(&self.file)
+        self.file.map()
     }
 
     /// As it was when it was opened.
@@ -66,14 +66,14 @@ impl ProgramFile {
     }
 
     /// The open file.
-    pub fn file(&self) -> &Arc<File> {
+    pub fn file(&self) -> &Opened {
         &self.file
     }
 
     /// Whether this is the file at a path, so that probes on one are probes on the other.
     pub(super) fn is_at(&self, path: &Path) -> io::Result<bool> {
         for _ in 0..LOOKS {
-            let (this, that) = (FileId::of(&self.file)?, FileId::at(path)?);
+            let (this, that) = (FileId::of(self.file.file())?, FileId::at(path)?);
             if this.is_same(&that) {
                 return Ok(true);
             }
@@ -91,9 +91,16 @@ impl ProgramFile {
         if let Some(known) = below.get(&that) {
             return *known;
         }
-        let open = open_regular(path).ok();
-        let open = open.filter(|file| FileId::of(file).is_ok_and(|now| now.is_same(&that)));
-        match open.and_then(|file| same_pages::are_same(&self.file, &file)) {
+        let open = Opened::open(path).ok();
+        let open = open.filter(|it| FileId::of(it.file()).is_ok_and(|now| now.is_same(&that)));
+        let Some(open) = open.filter(|it| !it.is_far() && !self.file.is_far()) else {
+            return false;
+        };
+        if !self.file.is_on_overlay() && !open.is_on_overlay() {
+            below.insert(that, false);
+            return false;
+        }
+        match same_pages::are_same(self.file.file(), open.file()) {
             Some(same) => {
                 below.insert(that, same);
                 same

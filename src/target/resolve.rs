@@ -18,6 +18,8 @@ use super::Target;
 use super::aside;
 use super::child::Waiting;
 use super::closed;
+use super::family;
+use super::far;
 use super::namespace;
 use super::process;
 use super::process::ProcessId;
@@ -32,6 +34,8 @@ pub enum Selection {
     File(PathBuf),
     /// These processes.
     Pids(Vec<i32>),
+    /// Those among these processes, and all that they have started, that run a Go program now.
+    Families(Vec<i32>),
     /// A command, from its first instruction to its end.
     Command(Vec<OsString>),
 }
@@ -64,6 +68,10 @@ pub fn resolve_telling(selection: &Selection, tell: &dyn Fn(&str)) -> Result<Res
         }
         Selection::Pids(pids) => Ok(Resolved {
             targets: by_binary(pids)?,
+            command: None,
+        }),
+        Selection::Families(pids) => Ok(Resolved {
+            targets: by_binary(&family::go_processes(pids)?)?,
             command: None,
         }),
         Selection::Command(command) => {
@@ -161,10 +169,7 @@ fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
         .map(|(file, first, processes)| {
             let target = Program::read(Arc::new(file), &first.exe())
                 .map(|program| Target::of(Arc::new(program), Scope::Only(processes.clone())));
-            let mut target = target.map_err(|why| match within::find(first.pid) {
-                Some(within) if is_no_go(&why) => anyhow::anyhow!(within.advice(first.pid)),
-                _ => why.context(format!("cannot observe process {}", first.pid)),
-            })?;
+            let mut target = target.map_err(|why| cannot_use(first.pid, why))?;
             target.name = first.shown_name();
             // What a process runs now may not be what was opened.
             match processes.iter().find(|process| !target.is_run_by(process)) {
@@ -184,8 +189,22 @@ fn is_no_go(why: &anyhow::Error) -> bool {
     why.is_some_and(|why| matches!(why, GoError::NotGo(None) | GoError::NotElf(_)))
 }
 
+fn cannot_use(pid: i32, why: anyhow::Error) -> anyhow::Error {
+    if far::is_silence(&why) {
+        return closed::silence(pid);
+    }
+    let within = is_no_go(&why).then(|| within::find(pid)).flatten();
+    match within {
+        Some(within) => anyhow::anyhow!(within.advice(pid)),
+        None => why.context(format!("cannot observe process {pid}")),
+    }
+}
+
 fn cannot_open(pid: i32, error: anyhow::Error) -> anyhow::Error {
     let system = error.root_cause().downcast_ref::<std::io::Error>();
+    if far::is_silence(&error) {
+        return closed::silence(pid);
+    }
     match system.map(std::io::Error::kind) {
         Some(std::io::ErrorKind::PermissionDenied) => closed::reason(pid),
         Some(std::io::ErrorKind::NotFound) => anyhow::anyhow!(

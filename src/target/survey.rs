@@ -18,7 +18,6 @@ use anyhow::Result;
 use super::Program;
 use super::ProgramFile;
 use super::aside;
-use super::extent;
 use super::file_id::FileId;
 use super::limits;
 use super::look::Files;
@@ -128,7 +127,7 @@ impl Survey {
         // What could not be read may be read now.
         let has_failed = |place: &Place| matches!(place, Place::Failed(_));
         self.files
-            .keep(|file| !self.places.get(file).is_some_and(has_failed), &pids);
+            .keep(|file| !self.places.get(file).is_some_and(has_failed));
         self.places.retain(|_, place| !has_failed(place));
         let (files, machine) = (Arc::clone(&self.files), Machine::now());
         let look = move |pid: &i32| files.look(*pid, &machine);
@@ -147,7 +146,7 @@ impl Survey {
                 }
             }
         }
-        self.files.keep(|file| met.contains(file), &pids);
+        self.files.keep(|file| met.contains(file));
         self.forget(&met);
         // Those that look like Go but cannot be used are no Go programs, or too old.
         for (file, read) in read_programs(self.files.take_unread()) {
@@ -242,8 +241,7 @@ fn read_programs(
 ) -> impl Iterator<Item = (FileId, Outcome<Reading>)> {
     let ids: Vec<FileId> = files.iter().map(|(file, _)| file.id()).collect();
     let limit = |(file, _): &(Arc<ProgramFile>, PathBuf)| {
-        let size = file.file().metadata().map_or(0, |it| it.len());
-        let mib = u32::try_from(extent::contents(file.file(), size) >> 20).unwrap_or(u32::MAX);
+        let mib = u32::try_from(file.file().contents() >> 20).unwrap_or(u32::MAX);
         Limit {
             work: WORK.saturating_add(WORK_PER_MIB.saturating_mul(mib)),
             wait: WAIT,
@@ -265,7 +263,7 @@ fn program(file: &Arc<ProgramFile>, path: &Path) -> Reading {
         Err(why) if why.root_cause().is::<std::io::Error>() => {
             Reading::Failed(format!("{why:#}{}", limits::advice(&why)))
         }
-        Err(_) if extent::require_contents(file.file()).is_err() => Reading::Refused,
+        Err(_) if file.file().require_contents().is_err() => Reading::Refused,
         Err(_) => Reading::Useless,
     }
 }

@@ -86,6 +86,24 @@ impl Target {
         }
     }
 
+    /// What is at its path now, with every process that runs it.
+    ///
+    /// # Errors
+    /// It is not a Go program, or not to be read.
+    pub fn at_its_path(&self) -> Result<Self> {
+        Self::open(&self.program.path, Scope::Everyone)
+    }
+
+    /// The same program, of which this process only is meant.
+    pub fn with_only(&self, process: &ProcessId) -> Self {
+        Self {
+            program: Arc::clone(&self.program),
+            name: process.shown_name(),
+            scope: Scope::Only(vec![process.clone()]),
+            begun: self.begun,
+        }
+    }
+
     /// Its process has not begun to run: it was followed to its first instruction.
     pub(super) fn not_begun(&mut self) {
         self.begun = false;
@@ -219,7 +237,7 @@ impl Target {
         }
     }
 
-    /// Whether a process runs this binary. One that is still our own stub (see [`child`]) is about to.
+    /// Whether a process runs this binary. One that is still our own stub (see [`child`](super::child)) is about to.
     pub(super) fn is_run_by(&self, process: &ProcessId) -> bool {
         self.left(process).is_none()
     }

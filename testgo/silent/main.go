@@ -2,9 +2,10 @@
 // is this program, says nothing when it is asked for contents; or userfaultfd(2) is to fill it, and does not. It is no
 // memory that the other uses itself. Both end with this one's standard input, and the readers that wait are let go.
 //
-// Usage: silent memory|command|fault|stack|program DIRECTORY. `memory` and `fault`: runtime.allgs says that it lies there.
-// `stack`: a part of one goroutine's stack, as by userfaultfd(2), and nothing else. `command`: the command line does.
-// `program`: the file that is run does.
+// Usage: silent memory|command|fault|stack|program|half|served DIRECTORY. `memory` and `fault`: runtime.allgs says that it
+// lies there. `stack`: a part of one goroutine's stack, as by userfaultfd(2), and nothing else. `command`: the command line
+// does. `program`: the file that is run does. `half`: of that file the second half does. `served`: nothing does, that file is
+// answered for to the end.
 package main
 
 import (
@@ -51,7 +52,16 @@ func call(trap uintptr, arguments ...uintptr) uintptr {
 var (
 	contents []byte
 	silent   int32
+	mode     string
 )
+
+// answers tells whether there is an answer to a question for this part of the contents.
+func answers(end uint64) bool {
+	if atomic.LoadInt32(&silent) == 0 {
+		return true
+	}
+	return mode == "served" || mode == "half" && end <= uint64(len(contents))/2
+}
 
 func attributes(node uint64) []byte {
 	mode, bytes := uint32(syscall.S_IFDIR|0o755), uint64(0)
@@ -98,18 +108,18 @@ func serve(device int) {
 		case 2, 36, 42: // forget, interrupt, batch_forget: no answer
 			continue
 		case 3: // getattr
-			if atomic.LoadInt32(&silent) != 0 {
+			if !answers(0) {
 				continue
 			}
 			answer = append(words(0, 0), attributes(node)...)
 		case 14, 27: // open, opendir
 			answer = words(1, 0)
 		case 15: // read
-			if atomic.LoadInt32(&silent) != 0 {
-				continue
-			}
 			at := binary.LittleEndian.Uint64(header[48:])
 			end := at + uint64(binary.LittleEndian.Uint32(header[56:]))
+			if !answers(end) {
+				continue
+			}
 			if all := uint64(len(contents)); end > all {
 				end = all
 			}
@@ -269,13 +279,15 @@ func main() {
 	}
 	// It would close pipes that are not used any more, and wait for who serves the file that is run.
 	debug.SetGCPercent(-1)
-	mode, directory := os.Args[1], os.Args[2]
+	mode = os.Args[1]
+	directory := os.Args[2]
 	own, err := os.ReadFile("/proc/self/exe")
 	check(err)
 	contents = own
 	file := mount(directory)
 	run := "/proc/self/exe"
-	if mode == "program" {
+	isProgram := mode == "program" || mode == "half" || mode == "served"
+	if isProgram {
 		run = file
 	}
 	process := exec.Command(run, "other", mode, file)
@@ -296,7 +308,7 @@ func main() {
 	}
 	expect("begun")
 	check(syscall.Unmount(directory, 2)) // MNT_DETACH
-	if mode != "program" {
+	if !isProgram {
 		atomic.StoreInt32(&silent, 1)
 	}
 	fmt.Fprintln(in, "go on")

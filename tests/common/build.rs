@@ -10,6 +10,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use grtmon::go::Binary;
+
 use super::embedded::Embedded;
 use super::pgo::{self, Pgo};
 use super::toolchain::{Toolchain, full_matrix, prebuilt, wide_matrix};
@@ -429,4 +431,10 @@ fn hash_directory(directory: &Path, hash: &mut impl Hasher) {
             fs::read(&path).unwrap().hash(hash);
         }
     }
+}
+
+/// What is to be known of a program.
+pub(crate) fn binary(program: &Path) -> Binary {
+    let read = Binary::parse(fs::read(program).unwrap());
+    read.unwrap_or_else(|why| panic!("{}: {why}", program.display()))
 }

@@ -46,7 +46,9 @@ mod vendor;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{
-    build::{Build, builds, builds_of_all_machines, copy_program, fixture, module, program},
+    build::{
+        Build, binary, builds, builds_of_all_machines, copy_program, fixture, module, program,
+    },
     embedded::Embedded,
     grtmon::{Grtmon, Output, command, grtmon},
     methods::methods,

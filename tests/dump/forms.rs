@@ -70,18 +70,23 @@ fn what_grew_is_found() {
     let program = common::fixture(common::newest(), Build::STRIPPED_PIE);
     let mut target = Fixture::start(&program, &["parked", "-n", "103"]);
     let pid = target.pid_arg();
-    // Whoever reads first must have read before the goroutines are made: it says nothing, so its end is waited for.
+    // Whoever reads first must have read before the goroutines are made: it says nothing, so it is waited for until it can
+    // be interrupted.
     let before = grtmon(&["dump", "--output", "json", "--pid", &pid]).success();
     assert_eq!(before.json().last().unwrap()["goroutines"], 1);
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_grtmon"));
-    command.args(["dump", "--diff", "20s", "--output", "json", "--pid", &pid]);
+    command.args(["dump", "--diff", "1h", "--output", "json", "--pid", &pid]);
     let mut tool = common::Process::start(command);
-    let asleep = || {
-        let path = format!("/proc/{}/syscall", tool.pid());
-        fs::read_to_string(path).is_ok_and(|text| text.starts_with("230 "))
+    let heeds = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", tool.pid())).unwrap_or_default();
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:\t"));
+        mask.is_some_and(|mask| u64::from_str_radix(mask, 16).is_ok_and(|mask| mask & 1 << 1 != 0))
     };
-    eventually("it sleeps between the readings", asleep);
+    eventually("it waits between the readings", heeds);
     target.go_until("parked");
+    tool.signal(nix::sys::signal::Signal::SIGINT);
     let (status, lines) = tool.wait_at_most(PATIENCE);
     assert!(status.success(), "{}", tool.stderr());
     let site: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();

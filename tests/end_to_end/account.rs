@@ -252,17 +252,19 @@ fn probes_that_cost_much_are_taken_away_unless_wanted() {
     once(|subject| {
         let mut target = Fixture::start(&subject.program, &["bench-spawn", "-n", "1000000000"]);
         let pid = target.pid_arg();
-        let mut tool = command();
-        tool.args(["gr", "seq", "--output", "json", "--pid", &pid]);
-        let mut tool = Process::start(tool);
-        tool.expect_stderr("Ctrl-C to end.");
         target.process.go();
-        let (status, lines) = tool.wait();
-        assert!(status.success());
-        let said = tool.stderr();
-        assert!(said.contains("--max-overhead none lifts it"), "{said}");
-        let end: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
-        assert_eq!(list(&end, "ended")[0]["cause"], "too_dear", "{end}");
+        // With rows without end, and with none.
+        for seq in [&["gr"][..], &["gr", "seq"]] {
+            let mut tool = command();
+            tool.args(seq).args(["--output", "json", "--pid", &pid]);
+            let mut tool = Process::start(tool);
+            let (status, lines) = tool.wait();
+            assert!(status.success());
+            let said = tool.stderr();
+            assert!(said.contains("--max-overhead none lifts it"), "{said}");
+            let end: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+            assert_eq!(list(&end, "ended")[0]["cause"], "too_dear", "{end}");
+        }
 
         let arguments = [
             "gr",

@@ -23,7 +23,7 @@ use crate::{
         Build, Fixture, Grtmon, Output, PATIENCE, Process, copy_program, grtmon, newest, program,
     },
     lifecycle::OwnCopy,
-    subject::{list, number, once},
+    subject::{nothing_lost, number, once},
 };
 
 /// What `patched` starts each time.
@@ -279,7 +279,7 @@ fn two_at_once_do_not_mind_each_other() {
             let rows = output.json();
             assert_eq!(exits(&rows, "main.victim").len(), EACH);
             let end = rows.last().unwrap();
-            assert!(list(end, "lost").is_empty(), "{end}");
+            nothing_lost(end);
             assert_eq!(number(end, "exited"), EACH as u64);
         }
         let report = grtmon(&["doctor", "--pid", &pid]).success();

@@ -1,5 +1,9 @@
 //! What an observation costs is told, and limited where that is asked for.
 
+use std::{thread, time::Duration};
+
+use nix::sys::signal::Signal;
+
 use crate::{
     common::{Fixture, Grtmon, PATIENCE},
     subject::{number, observe, once},
@@ -26,23 +30,48 @@ fn every_hit_is_in_the_account() {
     });
 }
 
+/// CPU time that a process has used, in ticks.
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
+    // utime and stime (proc(5)), of which the first two fields are cut off.
+    [12, 13]
+        .map(|at| fields[at].parse::<u64>().unwrap())
+        .iter()
+        .sum()
+}
+
 #[test]
 fn of_a_process_that_ended_the_share_is_a_bound() {
     once(|subject| {
-        let mut target = Fixture::start(&subject.program, &["churn", "-n", "10007"]);
-        let pid = target.pid_arg();
-        let tool = Grtmon::start(&["gr", "seq", "--output", "json", "--pid", &pid]);
-        target.work();
-        target.finish();
+        let mut target = Fixture::start(&subject.program, &["bench-spawn", "-n", "1000000000"]);
+        let pid = target.pid();
+        let tool = Grtmon::start(&[
+            "gr",
+            "seq",
+            "--output",
+            "json",
+            "--max-overhead",
+            "none",
+            "--pid",
+            &pid.to_string(),
+        ]);
+        // For so long that grtmon, which looks every second, has seen some of it.
+        let processors = thread::available_parallelism().unwrap().get() as u64;
+        let enough = ticks(pid) + 400 * processors;
+        target.process.go();
+        while ticks(pid) < enough {
+            thread::sleep(Duration::from_millis(10));
+        }
+        target.process.signal(Signal::SIGKILL);
         // It ends after the process: what that used last was not seen.
         let output = tool.end(PATIENCE).success();
         let lines = output.json();
         let cost = &lines.last().unwrap()["cost"];
         assert!(cost["cpu_share"].is_null(), "{cost}");
         assert!(!output.stderr.contains(": about"), "{}", output.stderr);
-        if let Some(bound) = cost["cpu_share_at_most"].as_f64() {
-            assert!(bound > 0.0 && bound <= 1.0, "{cost}");
-        }
+        let bound = cost["cpu_share_at_most"].as_f64().unwrap();
+        assert!(bound > 0.0 && bound <= 1.0, "{cost}");
     });
 }
 

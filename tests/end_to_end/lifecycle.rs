@@ -4,13 +4,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
+use grtmon::target::{Selection, resolve};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::{
+    attached::kinds,
     common::{
         Fixture, Grtmon, Output, PATIENCE, Process, copy_program, full_matrix, grtmon, in_ci,
         newest, prebuilt,
@@ -44,19 +47,33 @@ impl Drop for OwnCopy {
 #[test]
 fn attaching_and_detaching_again_and_again_harms_nobody() {
     each_toolchain(|subject| {
-        // The fast slice is content with less, and so are all versions but one; an emulated machine has each command once
+        // The fast slice is content with less, and so are all versions but one; an emulated machine has each kind once
         // or twice.
         let many = in_ci() && subject.toolchain.version == newest().version;
         let times = match (prebuilt().is_some(), many) {
             (true, _) if full_matrix() => 10,
             (true, _) => 5,
-            (false, true) => 200,
+            (false, true) => 300,
             (false, false) => 40,
         };
         let mut target = Fixture::start(&subject.program, &["stacks"]);
         let pid = target.pid_arg();
         target.process.go();
         let framed = cfg!(target_arch = "x86_64") || subject.toolchain.minor() >= 21;
+        let selection = Selection::Pids(vec![pid.parse().unwrap()]);
+        let targets = resolve(&selection).unwrap().targets;
+        let kinds = kinds(&targets[0], framed);
+        let mut hits = 0;
+        for (time, attach) in kinds.iter().cycle().take(times).enumerate() {
+            let mut probes = attach();
+            probes.open_gate(0).unwrap();
+            thread::sleep(Duration::from_millis(10));
+            probes.close().unwrap();
+            hits += probes.spent().unwrap().hits;
+            assert!(target.process.is_running(), "died at attachment {time}");
+        }
+        assert!(hits > 0);
+        // And as it is done.
         let commands: [&[&str]; 5] = [
             &["gr", "--queue"],
             &["gr", "seq", "--by", "fn"],
@@ -68,14 +85,11 @@ fn attaching_and_detaching_again_and_again_harms_nobody() {
                 &["sched", "--by", "fn"] // stacks are refused
             },
         ];
-        for time in 0..times {
-            let mut arguments = commands[time % commands.len()].to_vec();
+        for command in commands {
+            let mut arguments = command.to_vec();
             arguments.extend(["--output", "json", "--duration", "30ms", "--pid", &pid]);
             grtmon(&arguments).success();
-            assert!(
-                target.process.is_running(),
-                "died under {arguments:?}, attachment {time}"
-            );
+            assert!(target.process.is_running(), "died under {arguments:?}");
         }
         target.work();
         let truth = target.finish();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     common::{Grtmon, Server, prometheus_server, require_capabilities_or_skip},
-    subject::{list, nothing_lost, number, text},
+    subject::{list, nothing_lost, number, text, undisturbed},
 };
 
 /// Runs a command on it while it answers `requests` requests.
@@ -117,7 +117,7 @@ fn prometheus() {
         return;
     }
     if let Some(mut server) = prometheus_server() {
-        all_commands(&mut server);
+        undisturbed(|| all_commands(&mut server));
     }
 }
 
@@ -130,6 +130,6 @@ fn node_exporter() {
         vec![format!("--web.listen-address={address}")]
     });
     if let Some(mut server) = server {
-        all_commands(&mut server);
+        undisturbed(|| all_commands(&mut server));
     }
 }

@@ -1,7 +1,7 @@
 //! The fixture under observation, over the matrix of this run.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
 };
 
@@ -58,7 +58,8 @@ fn over(subjects: impl IntoIterator<Item = (&'static Toolchain, Build)>, check: 
             build,
             program,
         };
-        if catch_unwind(AssertUnwindSafe(|| check(&subject))).is_err() {
+        let run = || undisturbed(|| check(&subject));
+        if catch_unwind(AssertUnwindSafe(run)).is_err() {
             eprintln!("^^^ {name}");
             failed.push(name);
         }
@@ -148,7 +149,58 @@ pub(crate) fn lost(end: &Value, cause: &str) -> u64 {
         .sum()
 }
 
-/// Fails if anything at all was lost.
+/// How often what was disturbed is tried.
+const TRIES: usize = 5;
+
+/// That a machine was so busy that grtmon, or who reads what it writes, did not keep up; with what it said of that.
+struct Disturbed(String);
+
+/// Does this again where losses were reported that tell of a busy machine only (see [`nothing_lost`]): what was not seen
+/// then can prove nothing, nor disprove it.
+pub(crate) fn undisturbed<T>(mut check: impl FnMut() -> T) -> T {
+    for _ in 1..TRIES {
+        match catch_unwind(AssertUnwindSafe(&mut check)) {
+            Ok(done) => return done,
+            Err(why) => match why.downcast_ref::<Disturbed>() {
+                Some(Disturbed(end)) => eprintln!("once more, since the machine is busy: {end}"),
+                None => resume_unwind(why),
+            },
+        }
+    }
+    let last = catch_unwind(AssertUnwindSafe(&mut check));
+    last.unwrap_or_else(|why| match why.downcast_ref::<Disturbed>() {
+        Some(Disturbed(end)) => panic!("something was lost {TRIES} times: {end}"),
+        None => resume_unwind(why),
+    })
+}
+
+/// Fails if anything at all was lost. Where that was rows that were not taken in time, what [`undisturbed`] does is done
+/// again.
 pub(crate) fn nothing_lost(end: &Value) {
-    assert!(list(end, "lost").is_empty(), "{end}");
+    let lost = list(end, "lost");
+    if lost.is_empty() {
+        return;
+    }
+    let is_load = |loss: &Value| {
+        let cause = text(loss, "cause");
+        cause == "not_written" || cause.starts_with("ring_full")
+    };
+    assert!(lost.iter().all(is_load), "{end}");
+    resume_unwind(Box::new(Disturbed(end.to_string())));
+}
+
+/// Of so many events as many were seen, or the rest is reported lost. The runtime's own, a few, may be among the lost.
+pub(crate) fn adds_up(end: &Value, seen: usize, truth: usize) {
+    let lost: u64 = list(end, "lost")
+        .iter()
+        .map(|it| number(it, "events"))
+        .sum();
+    let all = seen + usize::try_from(lost).unwrap();
+    match lost {
+        0 => assert_eq!(seen, truth, "{end}"),
+        _ => assert!(
+            seen <= truth && (truth..truth + 50).contains(&all),
+            "{seen} of {truth}: {end}"
+        ),
+    }
 }

@@ -1,14 +1,18 @@
 //! Programs that hide their version, or name one that nobody knows: every command shows of them what it shows of the same
 //! program that says which it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
+use grtmon::go::{Binary, VersionRange, versions::NEWEST_TESTED};
 use serde_json::Value;
 
 use crate::{
     STRIPPED, Still,
     common::{
-        Build, Fixture, Grtmon, Toolchain, fixture, grtmon, require_capabilities_or_skip,
+        Build, Fixture, Grtmon, Toolchain, fixture, program, require_capabilities_or_skip,
         toolchains,
     },
 };
@@ -44,12 +48,7 @@ fn hidden(version: String) -> Build {
 
 /// What is comparable of a program that stands still: what `stat`, `ps` and `dump` say, and what `doctor` says of commands.
 fn shown(still: &Still) -> Value {
-    let pid = still.process.pid_arg();
-    let line = |command: &[&str]| {
-        let arguments = [command, &["--output", "json", "--pid", &pid]].concat();
-        grtmon(&arguments).success().json().pop().unwrap()
-    };
-    let stat = line(&["stat", "--count", "1"]);
+    let stat = still.stat();
     let known = |value: &Value| -> BTreeSet<String> {
         let fields = value.as_object().unwrap().iter();
         let known = fields.filter(|it| !it.1.is_null());
@@ -58,7 +57,7 @@ fn shown(still: &Still) -> Value {
     let figures: BTreeMap<&str, &Value> = ["goroutines", "processors", "runnable"]
         .map(|key| (key, &stat[key]))
         .into();
-    let doctor = line(&["doctor"]);
+    let doctor = still.line(&["doctor"]);
     let lacking: Vec<String> = doctor["commands"]
         .as_object()
         .unwrap()
@@ -74,17 +73,10 @@ fn shown(still: &Still) -> Value {
     })
 }
 
-/// The versions of which the same is known when they are hidden. Of others more is `?`: without a version, and without a
-/// table that fits, only what the code says.
-fn proved() -> impl Iterator<Item = &'static Toolchain> {
-    let all = toolchains().iter();
-    all.filter(|toolchain| [23, 27].contains(&toolchain.minor()))
-}
-
 #[test]
 fn what_is_read_is_the_same() {
     let mut wrong = Vec::new();
-    for toolchain in proved() {
+    for toolchain in toolchains() {
         let plain = shown(&Still::start(toolchain, STRIPPED, "rest"));
         for version in said(toolchain) {
             let still = Still::start(toolchain, hidden(version), "rest");
@@ -98,10 +90,47 @@ fn what_is_read_is_the_same() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What depends on the version and is no offset: it is known as which version the program is to be taken.
+#[test]
+fn the_version_follows_from_the_functions() {
+    let text = include_str!("program.go");
+    for toolchain in toolchains() {
+        for version in said(toolchain) {
+            let path = program(toolchain, hidden(version.clone()), "foreign", text);
+            let binary = Binary::parse(fs::read(path).unwrap()).unwrap();
+            let range = binary.version_range();
+            // What has all that the newest has may be newer still.
+            let may_be_newer = toolchain.minor() == u32::from(NEWEST_TESTED);
+            let is_newer = range.newest.is_none() || range.oldest > NEWEST_TESTED;
+            assert!(
+                range == VersionRange::only(toolchain.minor() as u16) || may_be_newer && is_newer,
+                "Go {} as {version}: {range}",
+                toolchain.version
+            );
+        }
+    }
+}
+
+/// Also of a program that never stands still and has little code that speaks of counters, all is known at every look.
+#[test]
+fn a_program_that_asks_nothing_of_itself_is_known() {
+    for toolchain in toolchains() {
+        for version in ["unknown", "go1.99.0"] {
+            let still = Still::start(toolchain, hidden(version.to_owned()), "quiet");
+            for _ in 0..5 {
+                let doctor = still.line(&["doctor"]);
+                for (command, what) in doctor["commands"].as_object().unwrap() {
+                    assert_eq!(what["fine"], true, "{}: {command}: {what}", still.name);
+                }
+            }
+        }
+    }
+}
+
 /// A process that has not collected its garbage yet.
 #[test]
 fn allocations_of_a_young_process_are_known() {
-    for toolchain in proved() {
+    for toolchain in toolchains() {
         for version in ["unknown", "go1.99.0"] {
             let still = Still::start(toolchain, hidden(version.to_owned()), "pile");
             let stat = still.stat();
@@ -145,7 +174,7 @@ fn what_is_probed_is_the_same() {
     if !require_capabilities_or_skip() {
         return;
     }
-    for toolchain in proved() {
+    for toolchain in toolchains() {
         for command in [
             &["gr"][..],
             &["gr", "seq"],

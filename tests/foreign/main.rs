@@ -21,18 +21,24 @@ use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use serde_json::Value;
 
-use common::{Build, Process, Toolchain, grtmon, program, toolchains};
+use common::{Build, Process, Toolchain, command as command_of_grtmon, program, toolchains};
 
 /// A program that stands still, and what it says of itself.
 struct Still {
     process: Process,
     truth: Value,
     name: String,
+    /// The versions that grtmon is not to know the structures of (`1.24,1.25`), or `all`.
+    withheld: String,
 }
 
 impl Still {
     fn start(toolchain: &Toolchain, build: Build, mode: &str) -> Self {
-        let path = program(toolchain, build, "foreign", include_str!("program.go"));
+        let (name, text) = match mode {
+            "quiet" => ("quiet", include_str!("quiet.go")),
+            _ => ("foreign", include_str!("program.go")),
+        };
+        let path = program(toolchain, build, name, text);
         let mut command = Command::new(path);
         command.arg(mode).env("GODEBUG", "asyncpreemptoff=1");
         let process = Process::start(command);
@@ -41,23 +47,51 @@ impl Still {
             process,
             truth: serde_json::from_str(&line).unwrap(),
             name: format!("Go {} {} {mode}", toolchain.version, build.name()),
+            withheld: String::new(),
         }
+    }
+
+    /// The same with a grtmon that does not know the structures of some versions.
+    fn withheld(mut self, versions: &str) -> Self {
+        versions.clone_into(&mut self.withheld);
+        let first = versions.split(',').next().unwrap();
+        let more = if versions == first { "" } else { " and later" };
+        self.name.push_str(&format!(", not knowing {first}{more}"));
+        self
+    }
+
+    /// What a command says of it, line by line.
+    fn lines(&self, command: &[&str]) -> Vec<Value> {
+        let mut grtmon = command_of_grtmon();
+        grtmon.args(command);
+        grtmon.args(["--output", "json", "--pid", &self.process.pid_arg()]);
+        let output = grtmon
+            .env("GRTMON_LAYOUT_WITHHELD", &self.withheld)
+            .output();
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let what = format!("{}, {command:?}: {said}", self.name);
+        assert!(output.status.success(), "{what}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(!text.is_empty(), "{what}");
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.collect()
+    }
+
+    /// The last of these lines.
+    fn line(&self, command: &[&str]) -> Value {
+        self.lines(command).pop().unwrap()
     }
 
     /// One line of `grtmon stat`.
     fn stat(&self) -> Value {
-        let pid = self.process.pid_arg();
-        let output = grtmon(&["stat", "--count", "1", "--output", "json", "--pid", &pid]);
-        let output = output.success();
-        output.json().pop().unwrap()
+        self.line(&["stat", "--count", "1"])
     }
 
     /// How many goroutines of the program's own are in which state, by the function they were started for.
     fn goroutines(&self) -> BTreeMap<String, usize> {
-        let pid = self.process.pid_arg();
-        let output = grtmon(&["dump", "--all", "--output", "json", "--pid", &pid]).success();
         let mut counted = BTreeMap::new();
-        for line in output.json() {
+        for line in self.lines(&["dump", "--all"]) {
             let frames = line["stack"].as_array().cloned().unwrap_or_default();
             let mut own = frames.iter().filter_map(|frame| frame["function"].as_str());
             if let Some(function) = own.find(|name| name.starts_with("main.")) {

@@ -2,11 +2,13 @@
 //! known in which module only. Both are read from the source text, tests included.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+mod cycles;
 mod rooms;
 mod skips;
 mod source;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -158,21 +160,23 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn no_module_reaches_across_layers() {
+/// The text of each file, by its path below `src`.
+fn texts() -> BTreeMap<String, String> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
     let mut files = Vec::new();
     sources(root, &mut files);
     assert!(files.len() > 5, "{files:?}");
+    let texts = files.iter().map(|file| {
+        let path = file.strip_prefix(root).unwrap().to_str().unwrap();
+        (path.to_owned(), fs::read_to_string(file).unwrap())
+    });
+    texts.collect()
+}
+
+#[test]
+fn no_module_reaches_across_layers() {
     let mut wrong = Vec::new();
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap();
-        let path = file
-            .strip_prefix(root)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned();
+    for (path, text) in texts() {
         wrong.extend(violations(&path, &text));
         wrong.extend(past_the_ways_out(&path, &text));
     }

@@ -13,9 +13,9 @@ pub(crate) struct Mention {
 
 /// A token that matters here: a name, `::`, or one character of punctuation.
 #[derive(Clone, Debug, PartialEq)]
-struct Token {
-    text: String,
-    line: usize,
+pub(crate) struct Token {
+    pub(crate) text: String,
+    pub(crate) line: usize,
 }
 
 /// All paths in a file, given its path below `src` and its text.
@@ -135,7 +135,7 @@ fn group(tokens: &[Token], start: usize, place: Place, depth: usize, found: &mut
 }
 
 /// The tokens of a file without comments, strings, characters, lifetimes and numbers.
-fn tokens(text: &str) -> Vec<Token> {
+pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let characters: Vec<char> = text.chars().collect();
     let get = |at: usize| characters.get(at).copied().unwrap_or('\0');
     let mut tokens = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use grtmon::go::layout::evidence::{STRUCTURES, Signature};
+use grtmon::go::layout::{evidence::Signature, structure_named};
 
 use crate::common::Toolchain;
 
@@ -162,5 +162,5 @@ fn pointer(kind: &str) -> Option<&'static str> {
         "puintptr" => "p",
         _ => kind.strip_prefix('*')?,
     };
-    STRUCTURES.iter().copied().find(|it| *it == name)
+    structure_named(name)
 }

@@ -10,9 +10,9 @@ use std::{
 
 use grtmon::go::{
     Binary, Machine,
-    layout::evidence::{Shapes, Signature, Witnesses, derive, derive_by, labels, structure},
+    layout::evidence::{Shapes, Signature, Witnesses, derive, derive_by, labels},
     layout::globals::Globals,
-    layout::{Field, Layout},
+    layout::{Field, Layout, structure_named},
     site::runtime_functions::Runtime,
 };
 
@@ -105,10 +105,9 @@ fn score(shapes: Option<&Shapes>, binary: &Binary, hint: &Layout) -> Score {
 }
 
 fn names(fields: &BTreeSet<Field>) -> String {
-    let known = grtmon::go::layout::evidence::STRUCTURES;
     fields
         .iter()
-        .filter(|field| known.contains(&structure(**field)))
+        .filter(|field| structure_named(field.structure()).is_some())
         .map(|field| field.name())
         .collect::<Vec<_>>()
         .join(" ")
@@ -185,12 +184,14 @@ fn write_shapes() {
         let kept = choose(&all, &seen, before);
         fs::write(Path::new(DIRECTORY).join(file), kept.to_string()).unwrap();
         println!("{} lines of the chosen", kept.to_string().lines().count());
-        try_as_new(&all, &kept, &seen);
+        let wrong = try_as_new(&all, &kept, &seen);
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }
 
-/// Tries each version as if it were new, by the shapes of the others.
-fn try_as_new(all: &Shapes, kept: &Shapes, seen: &[Seen]) {
+/// Tries each version as if it were new, by the shapes of the others: what is wrong then.
+fn try_as_new(all: &Shapes, kept: &Shapes, seen: &[Seen]) -> Vec<String> {
+    let mut wrong = Vec::new();
     let minors: BTreeSet<u32> = seen.iter().map(|it| it.minor).collect();
     for minor in minors {
         let others = seen.iter().filter(|it| it.minor != minor);
@@ -218,8 +219,11 @@ fn try_as_new(all: &Shapes, kept: &Shapes, seen: &[Seen]) {
             if what.starts_with("as a new") || what.starts_with("chosen") {
                 println!("    missing {}", names(&score.missing));
             }
+            let told = score.wrong.into_iter();
+            wrong.extend(told.map(|it| format!("1.{minor} {what}: {it}")));
         }
     }
+    wrong
 }
 
 fn merge<'s>(all: impl Iterator<Item = &'s Shapes>) -> Shapes {

@@ -235,16 +235,20 @@ fn stat_lines() {
             human: true,
             ..style
         };
-        [("", false), (" -T", true)]
-            .map(|(what, timestamps)| {
-                let fit = stat::fit(style, timestamps);
-                let mut out = begin(&fit);
-                for (interval, unix_ns) in facts::intervals() {
-                    stat::text(&mut out, &interval, &fit, unix_ns);
-                }
-                (what, out)
-            })
-            .into()
+        [
+            ("", false, None),
+            (" -T", true, None),
+            (" --pid 1 --pid 2", false, Some(4_194_303)),
+        ]
+        .map(|(what, timestamps, pid)| {
+            let fit = stat::fit(style, timestamps, pid.is_some());
+            let mut out = begin(&fit);
+            for (interval, unix_ns) in facts::intervals() {
+                stat::text(&mut out, pid, &interval, &fit, unix_ns);
+            }
+            (what, out)
+        })
+        .into()
     });
 }
 

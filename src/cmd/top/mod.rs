@@ -54,7 +54,7 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
             colour: output::style(true).colour,
         },
         interval: args.interval,
-        alone: args.pid.is_some(),
+        alone: only(args).is_some(),
         ..State::default()
     };
     if args.once {
@@ -66,7 +66,7 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
         );
     }
     // What is wrong with the arguments is said before the terminal is taken.
-    let first = match args.pid {
+    let first = match only(args) {
         Some(pid) => Some(reader::find(pid)?),
         None => None,
     };
@@ -93,6 +93,14 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
     }
 }
 
+/// The one process that is meant, if it is one.
+fn only(args: &cli::Top) -> Option<i32> {
+    match args.of.pid[..] {
+        [pid] if !args.of.children => Some(pid),
+        _ => None,
+    }
+}
+
 /// What is looked at next.
 enum Next {
     Quit,
@@ -102,8 +110,8 @@ enum Next {
 
 /// From process to list to process, until the end.
 fn look(args: &cli::Top, ui: &mut Ui, mut first: Option<Target>) -> Result<()> {
-    let mut list = List::default();
-    let mut next = match args.pid {
+    let mut list = List::of(args);
+    let mut next = match only(args) {
         Some(pid) => Next::Process(pid),
         None => Next::List,
     };

@@ -1,7 +1,6 @@
 //! `top --once`: one frame as text.
 
 use std::process::ExitCode;
-use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -12,6 +11,7 @@ use crate::cli;
 use crate::cmd::output;
 use crate::cmd::output::Output;
 use crate::observe::reader;
+use crate::observe::stop;
 use crate::tui::choices::End;
 use crate::tui::draw;
 use crate::tui::look::Look;
@@ -32,7 +32,9 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
     let width = width.and_then(|width| u16::try_from(width).ok());
     let width = width.unwrap_or(WIDTH).clamp(draw::LEAST.0, MOST);
     let duration = args.duration.unwrap_or(args.interval);
-    match args.pid {
+    // Ended before its time, it shows what there is by then.
+    let stop = stop::on_signals()?;
+    match super::only(args) {
         Some(pid) => {
             let target = reader::find(pid)?;
             let mut watched = Watched::open(&target)?;
@@ -42,18 +44,24 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
             state.open(watched.who());
             watched.refresh(&mut state);
             for moment in moments(duration, args.interval) {
-                sleep_until(moment);
+                let was_ended = stop::wait_until(moment, &stop);
                 // For so short a time.
                 watched.hurry();
                 watched.refresh(&mut state);
+                if was_ended {
+                    break;
+                }
             }
         }
         None => {
-            let mut list = List::default();
+            let mut list = List::of(args);
             list.renew(&mut state)?;
             for moment in moments(duration, args.interval) {
-                sleep_until(moment);
+                let was_ended = stop::wait_until(moment, &stop);
                 list.renew(&mut state)?;
+                if was_ended {
+                    break;
+                }
             }
         }
     }
@@ -75,10 +83,6 @@ fn moments(duration: Duration, interval: Duration) -> impl Iterator<Item = Insta
     let interval = interval.min(duration);
     let readings = (duration.as_secs_f64() / interval.as_secs_f64()).round() as u32;
     (1..=readings.max(1)).map(move |reading| begun + interval.saturating_mul(reading))
-}
-
-fn sleep_until(moment: Instant) {
-    thread::sleep(moment.saturating_duration_since(Instant::now()));
 }
 
 #[cfg(test)]

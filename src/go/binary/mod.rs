@@ -1,6 +1,7 @@
 //! A Go binary: the image and the few facts that everything else starts from.
 
 pub mod buildinfo;
+pub(in crate::go) mod companions;
 pub mod implied;
 pub mod moduledata;
 pub mod plugins;
@@ -16,9 +17,9 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use crate::go::binary::buildinfo::BuildInfo;
+use crate::go::binary::companions::Companions;
 use crate::go::binary::implied::{VersionRange, implied};
 use crate::go::binary::moduledata::ModuleData;
-use crate::go::binary::plugins::Companions;
 use crate::go::binary::variables::linker_strings;
 use crate::go::elf::file_bytes::FileBytes;
 use crate::go::elf::image::Image;
@@ -27,6 +28,7 @@ use crate::go::pclntab::FuncTable;
 use crate::go::pclntab::header::{self, Header};
 use crate::go::pclntab::names::NameIndex;
 use crate::go::version::GoVersion;
+use crate::go::versions::NEWEST_TESTED;
 
 /// A Go binary.
 #[derive(Debug)]
@@ -39,8 +41,10 @@ pub struct Binary {
     build_info: Option<BuildInfo>,
     version: Option<GoVersion>,
     version_source: VersionSource,
+    /// What its functions imply where it names a version that nobody knows.
+    implied: Option<VersionRange>,
     wrapper_id: OnceLock<Option<u8>>,
-    companions: Arc<Companions>,
+    companions: Arc<Companions<Binary>>,
 }
 
 impl Binary {
@@ -77,6 +81,7 @@ impl Binary {
             build_info: BuildInfo::find(&image),
             version: None,
             version_source: VersionSource::BuildInfo,
+            implied: None,
             wrapper_id: OnceLock::new(),
             companions: Arc::default(),
             image,
@@ -105,6 +110,10 @@ impl Binary {
                     self.version_source = VersionSource::Implied { range, why };
                 }
             }
+        }
+        let is_newer = |version: &GoVersion| version.minor > NEWEST_TESTED;
+        if self.version.as_ref().is_some_and(is_newer) {
+            self.implied = Some(implied(&self.functions()).0);
         }
         match &self.version {
             Some(version) if version.minor < 18 => {
@@ -166,9 +175,16 @@ impl Binary {
         self.build_info.as_ref()
     }
 
-    /// The minor versions that it can be built with: one if the version is known, else what its contents imply.
+    /// The minor versions that it can be built with: one if the version is known, else what its contents imply. Where it
+    /// names a version newer than all that are known, and its contents are those of an older one, the contents count.
     pub fn version_range(&self) -> VersionRange {
         match (&self.version, &self.version_source) {
+            (Some(version), _)
+                if let Some(implied) = self.implied
+                    && !implied.contains(version.minor) =>
+            {
+                implied
+            }
             (Some(version), _) => VersionRange::only(version.minor),
             (None, VersionSource::Implied { range, .. }) => *range,
             (None, _) => VersionRange {
@@ -176,13 +192,6 @@ impl Binary {
                 newest: None,
             },
         }
-    }
-
-    /// The number by which the function table marks what the compiler made only to call something else.
-    pub(in crate::go) fn wrapper_id(&self) -> Option<u8> {
-        *self
-            .wrapper_id
-            .get_or_init(|| wrapper_id::wrapper_id_of(self))
     }
 
     /// Whether C code is linked in through cgo; `None` if that cannot be told because names are obfuscated.
@@ -200,7 +209,7 @@ impl Binary {
     }
 
     /// What was read of plugins that its processes have loaded.
-    pub fn companions(&self) -> &Arc<Companions> {
+    pub fn companions(&self) -> &Arc<Companions<Self>> {
         &self.companions
     }
 

@@ -6,75 +6,17 @@
 //! [`Binary`]. Everywhere else their addresses are counted as if they were part of the program.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
+use super::companions;
 use crate::go::binary::Binary;
 use crate::go::pclntab::FuncTable;
 
-/// More plugins than any program has.
-const MOST: usize = 256;
+pub use super::companions::Plugin;
 
-/// The binaries that were read besides a program's own; ever more of them.
-#[derive(Debug, Default)]
-pub struct Companions {
-    links: OnceLock<Box<Link>>,
-}
-
-/// One of them, and those after it.
-#[derive(Debug)]
-struct Link {
-    /// What tells its file from others.
-    key: [u64; 4],
-    binary: Option<Binary>,
-    next: OnceLock<Box<Link>>,
-}
-
-/// A plugin that a process has loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plugin {
-    /// Its number among the program's [`Companions`].
-    number: usize,
-    /// What to add to its link-time addresses to get those that the program's would have there, modulo 2⁶⁴.
-    shift: u64,
-}
+/// The binaries that were read besides a program's own.
+pub type Companions = companions::Companions<Binary>;
 
 impl Companions {
-    /// The plugin of this file, which `read` reads if it is not known yet. It is loaded `bias` bytes above its link-time
-    /// addresses, the program `program` above its own. `None` if it cannot be read, now or before.
-    pub fn plugin(
-        &self,
-        key: [u64; 4],
-        program: u64,
-        bias: impl Fn(&Binary) -> Option<u64>,
-        read: impl FnOnce() -> Option<Binary>,
-    ) -> Option<Plugin> {
-        let mut place = &self.links;
-        let mut read = Some(read);
-        for number in 0..MOST {
-            let link = place.get_or_init(|| {
-                Box::new(Link {
-                    key,
-                    binary: read.take().and_then(|read| read()),
-                    next: OnceLock::new(),
-                })
-            });
-            if link.key == key {
-                let shift = bias(link.binary.as_ref()?)?.wrapping_sub(program);
-                return Some(Plugin { number, shift });
-            }
-            place = &link.next;
-        }
-        None
-    }
-
-    fn get(&self, number: usize) -> Option<&Binary> {
-        let mut link = self.links.get()?;
-        for _ in 0..number {
-            link = link.next.get()?;
-        }
-        link.binary.as_ref()
-    }
-
     /// The link-time addresses of a plugin's Go code, counted as the program's.
     pub fn text(&self, plugin: &Plugin) -> Option<Range<u64>> {
         let text = self.get(plugin.number)?.text();

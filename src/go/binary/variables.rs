@@ -4,7 +4,8 @@
 //! removed. The linker makes such strings apart from all others and ends them with a NUL
 //! (cmd/link/internal/ld/data.go, `addstrdata`, Go 1.18 to 1.27), which constants in Go code never have.
 
-use crate::go::elf::image::{Image, word};
+use crate::go::elf::image::Image;
+use crate::go::elf::word::word;
 
 /// The values of the string variables that the linker has set, of up to `longest` bytes, in no particular order.
 pub(in crate::go) fn linker_strings(image: &Image, longest: usize) -> impl Iterator<Item = &[u8]> {

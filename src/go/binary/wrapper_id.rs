@@ -11,8 +11,15 @@ const EXAMPLES: [&str; 4] = [
     "runtime.gcenable.func2",
 ];
 
+impl Binary {
+    /// The number by which the function table marks what the compiler made only to call something else.
+    pub(in crate::go) fn wrapper_id(&self) -> Option<u8> {
+        *self.wrapper_id.get_or_init(|| wrapper_id_of(self))
+    }
+}
+
 /// The number by which the function table of this binary marks wrappers, as the examples show; else what its version has.
-pub(in crate::go) fn wrapper_id_of(binary: &Binary) -> Option<u8> {
+fn wrapper_id_of(binary: &Binary) -> Option<u8> {
     let functions = binary.functions();
     let shown = EXAMPLES
         .iter()

@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use super::image::word;
+use super::word::word;
 
 /// No deflate stream is compressed more than this many times, so a larger announced size is a lie.
 const MAX_RATIO: u64 = 1032;

@@ -12,12 +12,14 @@ use std::sync::OnceLock;
 
 use goblin::elf::section_header;
 
+use super::contents::Contents;
 use super::file_bytes::FileBytes;
 use super::headers::Headers;
 pub use super::headers::{Machine, Section, Segment};
 use super::relocation::Relocations;
+use super::word::word;
+use super::{compressed, symbol};
 use crate::go::error::GoError;
-use crate::go::{elf::compressed, elf::symbol};
 
 /// Bytes that are looked through before they are given back.
 const PIECE: usize = 1 << 20;
@@ -197,34 +199,32 @@ impl Image {
 
     /// The `len` bytes at a link-time address, if the file has them all in one segment.
     pub fn slice(&self, vaddr: u64, len: usize) -> Option<&[u8]> {
-        self.slice_from(vaddr)?.get(..len)
+        self.contents().slice(vaddr, len)
     }
 
     /// The bytes from a link-time address to the end of the segment's part in the file.
     pub fn slice_from(&self, vaddr: u64) -> Option<&[u8]> {
-        let (segment, skip) = self.segment_at(vaddr)?;
-        let start = usize::try_from(segment.offset.checked_add(skip)?).ok()?;
-        let end = usize::try_from(segment.offset.checked_add(segment.filesz)?).ok()?;
-        self.bytes().get(start..end)
+        self.contents().slice_from(vaddr)
     }
 
     /// Where the byte at a link-time address lies in the file: what a uprobe is attached to.
     pub fn file_offset(&self, vaddr: u64) -> Option<u64> {
-        let (segment, skip) = self.segment_at(vaddr)?;
+        let (segment, skip) = self.contents().segment_at(vaddr)?;
         segment.offset.checked_add(skip)
     }
 
-    fn segment_at(&self, vaddr: u64) -> Option<(&Segment, u64)> {
-        self.headers.segments.iter().find_map(|s| {
-            let skip = vaddr.checked_sub(s.vaddr)?;
-            (skip < s.filesz).then_some((s, skip))
-        })
+    fn contents(&self) -> Contents<'_> {
+        Contents {
+            bytes: self.bytes(),
+            segments: &self.headers.segments,
+            machine: self.headers.machine,
+        }
     }
 
     /// The pointer-sized word at a link-time address, as the program sees it when it is loaded at bias 0: the addend
     /// of the word's RELA entry if it has one, else the word in place (no relocation, or RELR).
     pub fn pointer(&self, vaddr: u64) -> Option<u64> {
-        match self.relocations().at(self, vaddr) {
+        match self.relocations().at(self.contents(), vaddr) {
             Some(value) => Some(value),
             None => word(self.slice(vaddr, 8)?),
         }
@@ -234,7 +234,7 @@ impl Image {
     ///
     /// Reads all of the file's data once, and all relocations: milliseconds for a large file.
     pub fn pointers_to(&self, value: u64) -> Vec<u64> {
-        let mut found: Vec<u64> = self.relocations().holding(self, value).collect();
+        let mut found: Vec<u64> = self.relocations().holding(self.contents(), value).collect();
         for segment in self.headers.segments.iter().filter(|s| !s.exec) {
             found.extend(self.in_place(segment, value));
         }
@@ -252,7 +252,7 @@ impl Image {
         let written = self.headers.segments.iter().filter(|s| s.write);
         let in_place = written.flat_map(move |s| self.in_place(s, value));
         // The relocations come first: where there are many, there is little of use in place, and much of it.
-        let relocated = self.relocations().holding(self, value);
+        let relocated = self.relocations().holding(self.contents(), value);
         relocated.chain(in_place)
     }
 
@@ -277,9 +277,9 @@ impl Image {
                     .zip((first..).step_by(8));
                 words
                     .map(|(value, vaddr)| (vaddr, value))
-                    .filter(|(_, value)| self.segment_at(*value).is_some())
+                    .filter(|(_, value)| self.contents().segment_at(*value).is_some())
             });
-        in_place.chain(self.relocations().all(self))
+        in_place.chain(self.relocations().all(self.contents()))
     }
 
     /// Aligned words in one segment that hold `value` in place and are not replaced by a relocation.
@@ -341,7 +341,7 @@ impl Image {
             self.headers
                 .dynamic
                 .map_or_else(Relocations::default, |(vaddr, size)| {
-                    Relocations::find(self, vaddr, size)
+                    Relocations::find(self.contents(), vaddr, size)
                 })
         })
     }
@@ -350,7 +350,9 @@ impl Image {
     ///
     /// Searches linearly: meant for a handful of names.
     pub fn symbol(&self, name: &str) -> Option<u64> {
-        symbol::find(self, name)
+        let symbols = self.section(".symtab")?;
+        let names = self.sections().get(usize::try_from(symbols.link).ok()?)?;
+        symbol::find(self.raw_section(symbols)?, self.raw_section(names)?, name)
     }
 
     /// Whether the file has a symbol table (`.symtab`).
@@ -365,9 +367,4 @@ impl Image {
                 .is_some_and(|s| s.kind != section_header::SHT_NOBITS && s.size > 0)
         })
     }
-}
-
-/// A little-endian word.
-pub(in crate::go) fn word(bytes: &[u8]) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?))
 }

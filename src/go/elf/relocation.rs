@@ -7,8 +7,9 @@
 
 use std::sync::OnceLock;
 
+use super::contents::Contents;
 use super::headers::Machine;
-use super::image::{Image, word};
+use super::word::word;
 
 /// Size of an `Elf64_Rela`: offset u64, type u32, symbol u32, addend i64.
 const RELA: usize = 24;
@@ -39,9 +40,9 @@ struct Order {
 
 impl Relocations {
     /// Reads the dynamic table at `vaddr`. Without one, or if it is damaged, there are no relocations.
-    pub(in crate::go) fn find(image: &Image, vaddr: u64, size: u64) -> Self {
+    pub(in crate::go) fn find(contents: Contents<'_>, vaddr: u64, size: u64) -> Self {
         let mut found = Self::default();
-        let available = image.slice_from(vaddr).unwrap_or_default();
+        let available = contents.slice_from(vaddr).unwrap_or_default();
         let size = usize::try_from(size)
             .unwrap_or(usize::MAX)
             .min(available.len());
@@ -60,8 +61,8 @@ impl Relocations {
         found
     }
 
-    fn table<'i>(&self, image: &'i Image) -> &'i [u8] {
-        let table = image.slice_from(self.vaddr).unwrap_or_default();
+    fn table<'i>(&self, contents: Contents<'i>) -> &'i [u8] {
+        let table = contents.slice_from(self.vaddr).unwrap_or_default();
         table.get(..self.size.min(table.len())).unwrap_or_default()
     }
 
@@ -72,23 +73,23 @@ impl Relocations {
     }
 
     /// The pointer that the loader writes at `vaddr` at bias 0, if it writes one there.
-    pub(in crate::go) fn at(&self, image: &Image, vaddr: u64) -> Option<u64> {
-        let table = self.table(image);
+    pub(in crate::go) fn at(&self, contents: Contents<'_>, vaddr: u64) -> Option<u64> {
+        let table = self.table(contents);
         let order = self.order.get_or_init(|| Order::of(table));
         let entry = |i: usize| table.get(i.checked_mul(RELA)?..)?.get(..RELA);
         let other = |i: usize| entry(usize::try_from(*order.others.get(i)?).ok()?);
         let found = search(order.sorted, vaddr, entry);
         let entry = found.or_else(|| search(order.others.len(), vaddr, other))?;
-        self.value(image, entry)
+        self.value(contents, entry)
     }
 
     /// Addresses of the words that get this pointer, in table order.
     pub(in crate::go) fn holding<'a>(
         &'a self,
-        image: &'a Image,
+        contents: Contents<'a>,
         value: u64,
     ) -> impl Iterator<Item = u64> + 'a {
-        self.all(image)
+        self.all(contents)
             .filter(move |(_, pointer)| *pointer == value)
             .map(|(vaddr, _)| vaddr)
     }
@@ -96,17 +97,17 @@ impl Relocations {
     /// All words that get a pointer, as (address, pointer), in table order.
     pub(in crate::go) fn all<'a>(
         &'a self,
-        image: &'a Image,
+        contents: Contents<'a>,
     ) -> impl Iterator<Item = (u64, u64)> + 'a {
-        let entries = self.table(image).chunks_exact(RELA);
-        entries.filter_map(|entry| Some((word(entry)?, self.value(image, entry)?)))
+        let entries = self.table(contents).chunks_exact(RELA);
+        entries.filter_map(move |entry| Some((word(entry)?, self.value(contents, entry)?)))
     }
 
     /// What the loader writes for one entry at bias 0.
-    fn value(&self, image: &Image, entry: &[u8]) -> Option<u64> {
+    fn value(&self, contents: Contents<'_>, entry: &[u8]) -> Option<u64> {
         let info = word(entry.get(8..)?)?;
         let addend = word(entry.get(16..)?)?;
-        let (relative, absolute) = match image.machine() {
+        let (relative, absolute) = match contents.machine {
             Machine::X86_64 => (8, 1),
             Machine::Aarch64 => (1027, 257),
         };
@@ -121,7 +122,7 @@ impl Relocations {
             .symbols?
             .checked_add(symbol.checked_mul(24)?)?
             .checked_add(8)?;
-        Some(word(image.slice(at, 8)?)?.wrapping_add(addend))
+        Some(word(contents.slice(at, 8)?)?.wrapping_add(addend))
     }
 }
 

@@ -3,17 +3,13 @@
 //! Go binaries have 24 bytes of `.symtab` per function and long names; searching the names for the text first and the
 //! table for the resulting offsets second reads each of the two once and allocates nothing to speak of.
 
-use super::image::{Image, word};
+use super::word::word;
 
 /// Size of an `Elf64_Sym`: name u32, info u8, other u8, section u16, value u64, size u64.
 const SYMBOL: usize = 24;
 
-/// The value of the first defined symbol of that name.
-pub(in crate::go) fn find(image: &Image, name: &str) -> Option<u64> {
-    let symtab = image.section(".symtab")?;
-    let strings = image.sections().get(usize::try_from(symtab.link).ok()?)?;
-    let (symbols, strings) = (image.raw_section(symtab)?, image.raw_section(strings)?);
-
+/// The value of the first defined symbol of that name, in a table of symbols whose names are in `strings`.
+pub(in crate::go) fn find(symbols: &[u8], strings: &[u8], name: &str) -> Option<u64> {
     // A linker may store "b" as the tail of "a.b", so any place where the name ends properly will do.
     let mut needle = name.as_bytes().to_vec();
     needle.push(0);

@@ -6,8 +6,7 @@ use std::ops::Range;
 
 use super::instruction::{Flow, Instruction, Register};
 use crate::go::elf::image::Machine;
-use crate::go::isa::site_kind::SiteKind;
-use crate::go::{isa::amd64, isa::arm64};
+use crate::go::isa::{amd64, arm64};
 
 /// No function of a Go program is decoded beyond this many bytes.
 const MAX_CODE: usize = 4 << 20;
@@ -15,7 +14,7 @@ const MAX_CODE: usize = 4 << 20;
 /// The decoded instructions of a function, in the order of their addresses.
 #[derive(Clone, Debug)]
 pub struct Code<'i> {
-    machine: Machine,
+    pub(super) machine: Machine,
     bytes: &'i [u8],
     entry: u64,
     instructions: Vec<Instruction>,
@@ -26,10 +25,15 @@ impl<'i> Code<'i> {
     /// x86-64; on ARM all others have their place.
     pub fn decode(machine: Machine, bytes: &'i [u8], entry: u64) -> Self {
         let bytes = bytes.get(..bytes.len().min(MAX_CODE)).unwrap_or_default();
-        let instructions = match machine {
-            Machine::X86_64 => amd64::decode(bytes, entry),
-            Machine::Aarch64 => arm64::decode(bytes, entry),
-        };
+        let mut instructions = Vec::with_capacity(bytes.len() / 4);
+        match machine {
+            Machine::X86_64 => {
+                instructions.extend(amd64::decode(bytes, entry).map(Instruction::Amd64));
+            }
+            Machine::Aarch64 => {
+                instructions.extend(arm64::decode(bytes, entry).map(Instruction::Arm64));
+            }
+        }
         Self {
             machine,
             bytes,
@@ -102,42 +106,18 @@ impl<'i> Code<'i> {
     pub fn branches_on_global(&self, index: usize) -> bool {
         self.get(index).is_some_and(Instruction::is_branch)
             && match self.machine {
-                Machine::X86_64 => amd64::branches_on_global(&self.instructions, index),
-                Machine::Aarch64 => arm64::branches_on_global(&self.instructions, index),
+                Machine::X86_64 => amd64::comparison::branches_on_global(&self.instructions, index),
+                Machine::Aarch64 => {
+                    arm64::comparison::branches_on_global(&self.instructions, index)
+                }
             }
     }
 
     /// The register of which the conditional branch at this place depends on whether it is 0.
     pub fn tests_for_zero(&self, index: usize) -> Option<Register> {
         match self.machine {
-            Machine::X86_64 => amd64::tests_for_zero(&self.instructions, index),
+            Machine::X86_64 => amd64::comparison::tests_for_zero(&self.instructions, index),
             Machine::Aarch64 => None,
-        }
-    }
-
-    /// The place at which a call of the function is seen once with its arguments intact, in the order of [`SiteKind`];
-    /// `None` if the function begins with a loop.
-    pub fn function_site(&self) -> Option<(usize, SiteKind)> {
-        match self.machine {
-            Machine::X86_64 => amd64::prologue::choose(self),
-            Machine::Aarch64 => arm64::prologue::choose(self),
-        }
-    }
-
-    /// A place behind the set-up of the frame ([`SiteKind::Framed`]), where there is one.
-    pub fn framed_site(&self) -> Option<usize> {
-        match self.machine {
-            Machine::X86_64 => amd64::prologue::framed(self),
-            Machine::Aarch64 => None,
-        }
-    }
-
-    /// How many arguments the function takes in integer registers, counted where the stack check's slow path saves
-    /// them. 0 also for a function without stack check.
-    pub fn saved_arguments(&self) -> usize {
-        match self.machine {
-            Machine::X86_64 => amd64::prologue::saved_arguments(self),
-            Machine::Aarch64 => arm64::prologue::saved_arguments(self),
         }
     }
 

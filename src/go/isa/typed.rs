@@ -6,10 +6,10 @@ use std::ops::Range;
 /// A place in a structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pointer {
+    /// Bytes from the start of the structure.
+    pub offset: u32,
     /// The structure, as fields name it.
     pub structure: &'static str,
-    /// Bytes from its start.
-    pub offset: u32,
 }
 
 impl Pointer {
@@ -46,11 +46,11 @@ pub struct Access {
 #[derive(Debug)]
 pub struct Known<'k> {
     /// The structures that its arguments point to, by register.
-    pub arguments: Vec<Option<&'static str>>,
+    pub arguments: &'k [Option<&'static str>],
     /// Variables that are structures, by address, each with its end.
-    pub(in crate::go) globals: Vec<(Range<u64>, &'static str)>,
-    /// What the members point to that are pointers, by structure and offset.
-    pub(in crate::go) pointees: HashMap<(&'static str, u32), &'static str>,
+    pub(in crate::go) globals: &'k [(Range<u64>, &'static str)],
+    /// What the members point to that are pointers. They are few.
+    pub(in crate::go) pointees: &'k [(Pointer, &'static str)],
     /// What functions return, by entry.
     pub(in crate::go) results: &'k HashMap<u64, &'static str>,
     /// Code of functions that keep registers.
@@ -69,7 +69,7 @@ impl Known<'_> {
 
     /// What is loaded from a place, if it is the start of a structure.
     pub(in crate::go) fn pointee(&self, from: Pointer) -> Option<Pointer> {
-        let to = self.pointees.get(&(from.structure, from.offset))?;
+        let (_, to) = self.pointees.iter().find(|(member, _)| *member == from)?;
         Some(Pointer::to(to))
     }
 

@@ -14,8 +14,8 @@ use crate::go::isa::instruction::{Flow, Instruction, Register};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::go) struct State {
     registers: [Option<Pointer>; 32],
-    /// By distance from the stack pointer.
-    slots: HashMap<u64, Pointer>,
+    /// By distance from the stack pointer, in no particular order. They are few.
+    slots: Vec<(u64, Pointer)>,
 }
 
 impl State {
@@ -26,7 +26,10 @@ impl State {
 
     /// What eight bytes on the stack point to.
     pub(in crate::go) fn slot(&self, slot: u64) -> Option<Pointer> {
-        self.slots.get(&slot).copied()
+        let mut slots = self.slots.iter();
+        slots
+            .find(|(at, _)| *at == slot)
+            .map(|(_, pointer)| *pointer)
     }
 
     pub(in crate::go) fn set(&mut self, register: Register, value: Option<Pointer>) {
@@ -37,14 +40,15 @@ impl State {
 
     pub(in crate::go) fn set_slot(&mut self, slot: u64, value: Option<Pointer>) {
         if let Some(value) = value {
-            self.slots.insert(slot, value);
+            self.slots.retain(|(at, _)| *at != slot);
+            self.slots.push((slot, value));
         }
     }
 
     /// Forgets what lies in these bytes of the stack.
     pub(in crate::go) fn overwrite(&mut self, from: u64, size: u64) {
         let apart = |slot: u64| slot >= from.saturating_add(size) || slot.saturating_add(8) <= from;
-        self.slots.retain(|slot, _| apart(*slot));
+        self.slots.retain(|(slot, _)| apart(*slot));
     }
 
     /// The stack pointer has moved.
@@ -59,8 +63,7 @@ impl State {
                 *mine = None;
             }
         }
-        self.slots
-            .retain(|slot, value| other.slots.get(slot) == Some(value));
+        self.slots.retain(|slot| other.slots.contains(slot));
     }
 
     /// Only g, as behind a call or where nothing is known.
@@ -171,9 +174,7 @@ impl<R: Reading> Walk<'_, R> {
                     *now = None;
                 }
             }
-            state
-                .slots
-                .retain(|slot, value| before.slots.get(slot) == Some(value));
+            state.slots.retain(|slot| before.slots.contains(slot));
         }
     }
 

@@ -248,6 +248,7 @@ fields! {
     MstatsGcCpuFraction = "mstats.gc_cpu_fraction", "float64";
     MstatsEnablegc = "mstats.enablegc", "1 byte";
     MstatsGcPauseDist = "mstats.gcPauseDist", "`timeHistogram` of pauses; until Go 1.21";
+    MstatsGcPauseDistUnderflow = "mstats.gcPauseDist.underflow", "its count of times below zero, which code names that has `record` inlined; until Go 1.21";
     HeapStatsStats = "consistentHeapStats.stats", "array of generations, each a `heapStatsDelta`";
     HeapStatsStatsLen = "len consistentHeapStats.stats", "generations; their sum counts";
     HeapStatsGen = "consistentHeapStats.gen", "4 bytes";

@@ -317,7 +317,7 @@ impl<'b> Search<'_, 'b> {
     fn strings(&self, functions: &[&str]) -> Option<StringTable> {
         functions
             .iter()
-            .filter_map(|name| self.runtime.body(name).ok())
+            .filter_map(|name| self.runtime.find(name))
             .find_map(|body| StringTable::find(body.code()))
             .filter(|table| self.is_variable(table.address))
     }

@@ -25,104 +25,37 @@
 //!
 //! One line in `field.rs`, then step 2.
 
+mod by_code;
+mod by_dwarf;
 pub mod dwarf;
 pub mod evidence;
+mod fact;
 mod field;
 mod fit;
 pub mod globals;
 mod nearness;
 pub mod string_table;
+mod structure;
 pub mod table;
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::error::Error;
 use std::fmt;
 
 use crate::go::binary::implied::VersionRange;
 use crate::go::binary::{Binary, VersionSource};
-use crate::go::elf::image::{Image, Machine};
-use crate::go::layout::dwarf::{Answer, DwarfError, Query};
-use crate::go::layout::evidence::{Doubts, Said, structure};
+use crate::go::elf::image::Machine;
+use crate::go::layout::dwarf::DwarfError;
+use crate::go::layout::evidence::Said;
 use crate::go::version::GoVersion;
 
+pub use by_dwarf::from_dwarf;
+pub use fact::{Fact, LayoutError, Origin};
 pub use field::Field;
 pub use nearness::{Nearness, Release};
+pub use structure::{structure_named, structures};
 
+use fact::unconfirmed;
 use table::{Cell, Table, machine_name};
-
-/// Where a fact comes from. `Display` is a phrase for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// The binary's own DWARF.
-    Dwarf,
-    /// Instructions of the binary that read or write it.
-    Code,
-    /// The table, more or less directly.
-    Table(Nearness),
-    /// The table, but merely as an assumption, which has held in the live process.
-    Confirmed(Nearness),
-    /// It was found in the live process.
-    Process,
-}
-
-impl Origin {
-    /// Whether it must be checked on the live process before it is used.
-    pub fn is_assumed(&self) -> bool {
-        matches!(self, Origin::Table(near) if near.is_assumed())
-    }
-
-    /// Whether the binary itself says it, so that doubts about other members do not touch it.
-    pub fn is_of_binary(&self) -> bool {
-        matches!(self, Origin::Dwarf | Origin::Code)
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Dwarf => f.write_str("from the binary's DWARF"),
-            Origin::Code => f.write_str("from the binary's own code"),
-            Origin::Table(near) => near.fmt(f),
-            Origin::Confirmed(near) => write!(f, "{near}, confirmed in the live process"),
-            Origin::Process => f.write_str("found in the live process"),
-        }
-    }
-}
-
-/// What is known of a field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
-    /// Its value, and whence.
-    Known(u32, Origin),
-    /// This version of Go has no such member, or no such type.
-    Absent(Origin),
-    /// Nothing; and why.
-    Unknown(String),
-}
-
-/// Why a field cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LayoutError {
-    /// The field.
-    pub field: Field,
-    /// One clause: why there is no value.
-    pub why: String,
-}
-
-impl fmt::Display for LayoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.field.name();
-        match name.split_once(' ') {
-            Some(("len", of)) => write!(f, "the length of {of}")?,
-            Some((_, of)) => write!(f, "the size of {of}")?,
-            None => f.write_str(name)?,
-        }
-        write!(f, " is not known: {}", self.why)
-    }
-}
-
-impl Error for LayoutError {}
 
 /// The layout of the runtime's data in one binary.
 #[derive(Debug, Clone)]
@@ -149,9 +82,6 @@ impl Layout {
     /// Reading DWARF takes some milliseconds: ask once per binary.
     pub fn of(binary: &Binary) -> Layout {
         let machine = binary.image().machine();
-        if is_withheld() {
-            return Layout::unknown("the table was left out").with_dwarf(binary.image());
-        }
         let from_table = match (binary.version(), binary.version_source()) {
             (Some(version), _) => Layout::of_version(machine, version),
             (None, VersionSource::Implied { range, .. }) => Layout::of_range(machine, *range),
@@ -199,26 +129,6 @@ impl Layout {
             dwarf: None,
             traces: BTreeMap::new(),
         }
-    }
-
-    /// Replaces what the binary's DWARF knows better. Types that DWARF does not mention (the linker
-    /// leaves out what the program does not use) keep their facts.
-    pub fn with_dwarf(mut self, image: &Image) -> Layout {
-        match from_dwarf(image) {
-            Ok(found) => {
-                let facts = self.facts.iter_mut().zip(Field::ALL);
-                for ((fact, field), found) in facts.zip(found) {
-                    let Some(found) = found else { continue };
-                    if let Fact::Known(value, Origin::Table(near)) = fact {
-                        let table = Some((*value, near.clone()));
-                        self.traces.entry(*field).or_default().table = table;
-                    }
-                    *fact = found;
-                }
-            }
-            Err(why) => self.dwarf = Some(why),
-        }
-        self
     }
 
     /// The value of a field; `None` if it is unknown or does not exist in this version. A mere hint is none.
@@ -338,13 +248,6 @@ impl Layout {
         self.traces.get(&field)
     }
 
-    /// Notes what instructions of the binary say without believing it.
-    pub(super) fn note(&mut self, found: BTreeMap<Field, Said>) {
-        for (field, said) in found {
-            self.traces.entry(field).or_default().said = Some(said);
-        }
-    }
-
     /// Why the binary's DWARF was not used; `None` if it was.
     pub fn dwarf_problem(&self) -> Option<&DwarfError> {
         self.dwarf.as_ref()
@@ -353,84 +256,6 @@ impl Layout {
     /// Notes what has been found in the live process.
     pub fn learn(&mut self, field: Field, value: u32) {
         self.set(field, Fact::Known(value, Origin::Process));
-    }
-
-    /// Notes what instructions of the binary say, and how many functions say it. Where that is something else than what was
-    /// measured, somebody has changed the structure: nothing else that was measured of it is believed without proof.
-    pub(in crate::go) fn read_in_code(&mut self, found: BTreeMap<Field, Said>, doubts: &Doubts) {
-        let mut changed = BTreeSet::new();
-        // By structure: from where to where members have moved.
-        let mut moves: BTreeMap<&str, BTreeMap<u32, u32>> = BTreeMap::new();
-        for (field, said) in &found {
-            let value = &said.offset;
-            match &self.fact(*field).clone() {
-                Fact::Known(measured, Origin::Table(near)) => {
-                    let table = Some((*measured, near.clone()));
-                    self.traces.entry(*field).or_default().table = table;
-                    let of = moves.entry(structure(*field)).or_default();
-                    of.insert(*measured, *value);
-                    if measured != value && !near.is_assumed() {
-                        changed.insert(structure(*field));
-                    }
-                }
-                Fact::Known(..) | Fact::Absent(Origin::Dwarf) => continue,
-                Fact::Absent(Origin::Table(near)) if !near.is_loose() => continue,
-                Fact::Absent(_) if said.functions < 2 => continue,
-                Fact::Absent(_) | Fact::Unknown(_) => {}
-            }
-            self.set(*field, Fact::Known(*value, Origin::Code));
-        }
-        // Some code says something else, but too little of it to be believed.
-        let mut doubtful = Vec::new();
-        for (field, offsets) in doubts {
-            if let Fact::Known(measured, Origin::Table(near)) = self.fact(*field)
-                && !offsets.contains(measured)
-                && let Some(value) = offsets.first()
-            {
-                doubtful.push((*field, *measured, near.nearest()));
-                changed.insert(structure(*field));
-                let of = moves.entry(structure(*field)).or_default();
-                of.insert(*measured, *value);
-            }
-        }
-        self.note(found);
-        for field in Field::ALL {
-            let Fact::Known(value, Origin::Table(near)) = self.fact(*field) else {
-                continue;
-            };
-            if let Some(of) = field.name().strip_prefix("sizeof ") {
-                if changed.contains(of) {
-                    let near = Nearness::Contradicted(near.nearest());
-                    self.set(*field, Fact::Known(*value, Origin::Table(near)));
-                }
-                continue;
-            }
-            if field.is_size() {
-                continue;
-            }
-            let (value, near, of) = (*value, near.clone(), structure(*field));
-            let Some(moves) = moves.get(of) else {
-                continue;
-            };
-            let shift = |it: (&u32, &u32)| i64::from(*it.1) - i64::from(*it.0);
-            let before = moves.range(..=value).next_back().map(shift);
-            let behind = moves.range(value..).next().map(shift);
-            let Some(by) = before.or(behind) else {
-                continue;
-            };
-            let moved = u32::try_from(i64::from(value) + by).unwrap_or(value);
-            let near = match before == behind {
-                true if near.is_loose() || by == 0 && !changed.contains(of) => near,
-                true => Nearness::Alongside(near.nearest()),
-                false if changed.contains(of) => Nearness::Contradicted(near.nearest()),
-                false => near,
-            };
-            self.set(*field, Fact::Known(moved, Origin::Table(near)));
-        }
-        for (field, value, nearest) in doubtful {
-            let near = Nearness::Contradicted(nearest);
-            self.set(field, Fact::Known(value, Origin::Table(near)));
-        }
     }
 
     /// Notes that an assumption has held in the live process.
@@ -448,30 +273,6 @@ impl Layout {
             *known = fact;
         }
     }
-}
-
-/// For tests: whether the table is not to be used, as if it knew no version.
-fn is_withheld() -> bool {
-    cfg!(debug_assertions) && std::env::var_os("GRTMON_NO_LAYOUT_TABLE").is_some()
-}
-
-fn unconfirmed(field: Field, origin: &Origin) -> String {
-    // What a collection writes, and what counts from one to the next.
-    let of_heap = [
-        "workType",
-        "gcControllerState",
-        "mstats",
-        "consistentHeapStats",
-        "heapStatsDelta",
-        "mcache",
-        "mspan",
-        "mheap",
-    ];
-    let may = match of_heap.contains(&structure(field)) {
-        true => " yet; its next garbage collection may",
-        false => "",
-    };
-    format!("{origin}, and nothing in the live process confirms it{may}")
 }
 
 impl fmt::Display for Layout {
@@ -495,38 +296,6 @@ impl fmt::Display for Layout {
             _ => write!(f, "; {unknown} fields unknown"),
         }
     }
-}
-
-/// What an image's DWARF says of every field, in the order of [`Field::ALL`]; `None` where it does not
-/// mention the type.
-///
-/// # Errors
-/// [`DwarfError`]: no DWARF, or none that can be used.
-pub fn from_dwarf(image: &Image) -> Result<Vec<Option<Fact>>, DwarfError> {
-    let names: Vec<(Field, &str)> = Field::ALL
-        .iter()
-        .flat_map(|field| field.names().map(|name| (*field, name)))
-        .collect();
-    let queries: Vec<Query> = names.iter().map(|(_, name)| Query::new(name)).collect();
-    let answers = dwarf::answer(image, &queries)?;
-    let mut facts: Vec<Option<Fact>> = Field::ALL.iter().map(|_| None).collect();
-    for ((field, _), answer) in names.iter().zip(answers) {
-        let Some(fact) = facts.get_mut(field.index()) else {
-            continue;
-        };
-        if matches!(fact, Some(Fact::Known(..))) {
-            continue;
-        }
-        match answer {
-            Answer::Number(value) => {
-                let known = u32::try_from(value).ok();
-                *fact = known.map(|value| Fact::Known(value, Origin::Dwarf));
-            }
-            Answer::NoMember => *fact = Some(Fact::Absent(Origin::Dwarf)),
-            Answer::NoName => {}
-        }
-    }
-    Ok(facts)
 }
 
 #[cfg(test)]

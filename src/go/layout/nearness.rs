@@ -25,6 +25,9 @@ pub enum Nearness {
     Without(Release),
     /// It was measured, but the binary's code contradicts what was measured of other members of the structure.
     Contradicted(Release),
+    /// It was measured, but the binary's code contradicts what was measured of other structures, and says nothing of this
+    /// member or any behind it: whoever changed those may have changed this one.
+    Elsewhere(Release),
     /// It was measured, but it has moved as its neighbours on both sides have, of which the binary's code says so.
     Alongside(Release),
     /// The version is not known, or was not measured; but the binary's code agrees with this release in all that it says.
@@ -44,6 +47,7 @@ impl Nearness {
             | Nearness::Newer(at)
             | Nearness::Without(at)
             | Nearness::Contradicted(at)
+            | Nearness::Elsewhere(at)
             | Nearness::Alongside(at)
             | Nearness::Fitting(at)
             | Nearness::Combined(at) => *at,
@@ -107,6 +111,11 @@ impl fmt::Display for Nearness {
             Nearness::Contradicted(at) => write!(
                 f,
                 "as of {}, whose structure the code of this binary contradicts",
+                release(*at)
+            ),
+            Nearness::Elsewhere(at) => write!(
+                f,
+                "as of {}, which the code of this binary contradicts elsewhere",
                 release(*at)
             ),
             Nearness::Alongside(at) => write!(

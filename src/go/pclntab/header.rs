@@ -6,8 +6,9 @@
 //! to Go 1.25 and always 0 from Go 1.26 on ("no longer stored as it requires a relocation").
 
 use crate::go::elf::headers::Machine;
-use crate::go::elf::image::{Image, word};
-use crate::go::elf::stranger;
+use crate::go::elf::image::Image;
+use crate::go::elf::runtimes;
+use crate::go::elf::word::word;
 use crate::go::error::GoError;
 
 /// What differs in the table between Go versions, told by its magic.
@@ -131,7 +132,7 @@ pub(in crate::go) fn find(image: &Image) -> Result<Vec<Header>, GoError> {
     }
     Err(unusable
         .or(too_old)
-        .unwrap_or(GoError::NotGo(stranger::of(image))))
+        .unwrap_or(GoError::NotGo(runtimes::of(image))))
 }
 
 /// Addresses of aligned words that begin like a header, of whatever version, in the segments that are executable or not.

@@ -67,6 +67,15 @@ struct InlinedCall<'i> {
 }
 
 impl<'i> FuncTable<'i> {
+    /// The functions that the instruction at a link-time address belongs to, innermost first: those inlined there, and
+    /// at last the one whose code it is. Empty if no function is there. For a return address ask for the address
+    /// before it.
+    pub fn frames(&self, pc: u64) -> Vec<Frame<'i>> {
+        self.at(pc)
+            .and_then(|function| self.believed(self.expand(&function, pc)))
+            .unwrap_or_default()
+    }
+
     /// The frames of the instruction at `pc` in `function`, innermost first.
     pub(in crate::go) fn expand(&self, function: &Function<'i>, pc: u64) -> Vec<Frame<'i>> {
         let mut frames = Vec::new();
@@ -106,7 +115,7 @@ impl<'i> FuncTable<'i> {
         let Some((index, tree)) = self.inline_tables(function) else {
             return Vec::new();
         };
-        let steps = self.steps_of(function, index);
+        let steps: Vec<Step> = self.steps(function, index).collect();
         let mut nodes: BTreeMap<i32, Node<'i>> = BTreeMap::new();
         let mut begin = 0;
         for step in &steps {
@@ -150,13 +159,46 @@ impl<'i> FuncTable<'i> {
             .collect()
     }
 
+    /// Tells the names with that beginning of functions that were inlined into `function`, some of them more than once;
+    /// quicker than [`copies_in`](Self::copies_in).
+    pub(in crate::go) fn inlined_into(
+        &self,
+        function: &Function<'i>,
+        beginning: &str,
+        mut tell: impl FnMut(&'i str),
+    ) {
+        let Some((index, tree)) = self.inline_tables(function) else {
+            return;
+        };
+        // Of every entry of the array there are instructions, or of something that was inlined into it.
+        let (mut highest, mut most) = (-1, 0usize);
+        for step in self.steps(function, index) {
+            highest = highest.max(step.value);
+            most = most.saturating_add(MAX_DEPTH);
+        }
+        let count = usize::try_from(highest.saturating_add(1)).unwrap_or(0);
+        let start = self.funcdata.and_then(|at| at.checked_add(tree.into()));
+        let entries = start.and_then(|start| self.image.slice_from(start));
+        let (size, name, ..) = layout(self.format);
+        let entries = entries.unwrap_or_default().chunks_exact(size);
+        for (at, entry) in entries.take(count.min(most)).enumerate() {
+            let name = number(entry, name).and_then(|name| usize::try_from(name).ok());
+            let name = name.and_then(|name| self.names.get(name..));
+            if name.is_some_and(|name| name.starts_with(beginning.as_bytes()))
+                && let Some(call) = self.inline_entry(function, tree, at)
+            {
+                tell(call.name);
+            }
+        }
+    }
+
     /// Whether the table says where functions are inlined.
     pub(in crate::go) fn knows_inlining(&self) -> bool {
         self.funcdata.is_some()
     }
 
     /// The stretches of a per-instruction table of the function.
-    fn steps_of(&self, function: &Function<'i>, table: u32) -> Vec<Step> {
+    fn steps(&self, function: &Function<'i>, table: u32) -> impl Iterator<Item = Step> + use<'i> {
         let size = function.end.saturating_sub(function.entry);
         let most = usize::try_from(size).unwrap_or(usize::MAX);
         let table = usize::try_from(table)
@@ -164,8 +206,7 @@ impl<'i> FuncTable<'i> {
             .and_then(|at| self.pcs.get(at..));
         Steps::new(table.unwrap_or_default(), self.quantum)
             .take(most)
-            .take_while(|step| step.end <= size)
-            .collect()
+            .take_while(move |step| step.end <= size)
     }
 
     /// The innermost inlined function at `pc`.
@@ -203,14 +244,19 @@ impl<'i> FuncTable<'i> {
             .checked_add(u64::from(tree))?
             .checked_add(index.checked_mul(size)? as u64)?;
         let entry = self.image.slice(entry, size)?;
-        let field = |at: usize| Some(i32::from_le_bytes(entry.get(at..at + 4)?.try_into().ok()?));
-        let name = self.name(usize::try_from(field(name)?).ok()?)?;
+        let name = self.name(usize::try_from(number(entry, name)?).ok()?)?;
         let call = function
             .entry
-            .checked_add(u64::try_from(field(parent)?).ok()?)?;
+            .checked_add(u64::try_from(number(entry, parent)?).ok()?)?;
         let id = entry.get(id).copied()?;
         (call < function.end).then_some(InlinedCall { name, id, call })
     }
+}
+
+/// The signed number at this place of an entry.
+fn number(entry: &[u8], at: usize) -> Option<i32> {
+    let bytes = entry.get(at..)?.get(..4)?;
+    Some(i32::from_le_bytes(bytes.try_into().ok()?))
 }
 
 /// A node of the tree of what was inlined into a function.

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use goblin::elf::{header, program_header};
 
-pub use super::core_notes::Death;
+pub use super::core_notes::{Death, MappedFile};
 use super::core_notes::{Said, build_ids};
 use crate::go::elf::file_bytes::FileBytes;
 use crate::go::elf::headers;
@@ -48,19 +48,6 @@ struct Load {
     dumped: u64,
     len: u64,
     write: bool,
-}
-
-/// A file, or part of one, that was mapped into memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MappedFile {
-    /// First address.
-    pub start: u64,
-    /// Address behind the last.
-    pub end: u64,
-    /// Where in the file the part begins, in bytes.
-    pub offset: u64,
-    /// Its path, as the process saw it.
-    pub path: String,
 }
 
 impl fmt::Debug for Core {

@@ -4,7 +4,6 @@
 
 use goblin::elf::program_header;
 
-use super::core_file::MappedFile;
 use crate::go::elf::headers;
 use crate::go::elf::image::Machine;
 use crate::go::process::unwind::WalkFrom;
@@ -32,6 +31,19 @@ const STOPPED: [i32; 3] = [0, 5, 19];
 
 /// More threads than Go lets a program have unless it asks for more (10,000); bounds the work on damaged files.
 const MAX_THREADS: usize = 1 << 15;
+
+/// A file, or part of one, that was mapped into memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedFile {
+    /// First address.
+    pub start: u64,
+    /// Address behind the last.
+    pub end: u64,
+    /// Where in the file the part begins, in bytes.
+    pub offset: u64,
+    /// Its path, as the process saw it.
+    pub path: String,
+}
 
 /// A note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

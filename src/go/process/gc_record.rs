@@ -104,7 +104,7 @@ pub fn find(binary: &Binary, globals: &Globals, layout: &Layout) -> Result<Recor
         let address = address
             .ok_or_else(|| NoSite::new(format!("the variable runtime.{name} was not found")))?;
         let offset = layout
-            .require(field)
+            .require_checked(field)
             .map_err(|error| NoSite::new(error.to_string()))?;
         address
             .checked_add(u64::from(offset))

@@ -4,6 +4,13 @@ use super::runtime_stats::Vitals;
 use crate::go::layout::Field;
 use crate::go::versions::{self, Headroom};
 
+impl Vitals<'_> {
+    /// The heap's size at which the next collection is to end, bytes.
+    pub fn heap_goal(&self) -> Option<u64> {
+        heap_goal(self)
+    }
+}
+
 /// What the runtime would say now, in bytes; `None` if it cannot be known.
 pub(in crate::go) fn heap_goal(vitals: &Vitals<'_>) -> Option<u64> {
     let percent_goal = vitals.word(Field::GcControllerGcPercentHeapGoal)?;

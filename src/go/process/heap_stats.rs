@@ -25,8 +25,8 @@ pub struct HeapStats {
     pub in_stacks: u64,
     /// In the collector's work buffers.
     pub in_work_bufs: u64,
-    /// In unrolled pointer masks; 0 from Go 1.25 on.
-    pub in_ptr_scalar_bits: u64,
+    /// In unrolled pointer masks; 0 from Go 1.25 on; `None` if it is not known where they are counted.
+    pub in_ptr_scalar_bits: Option<u64>,
     /// Tiny objects put into a block already begun.
     pub tiny_allocs: u64,
     /// Bytes of large objects allocated.
@@ -137,13 +137,10 @@ pub(in crate::go) fn decode(
         }
         Ok(counts)
     };
-    let scalar_bits = match subject
-        .anatomy
-        .layout
-        .offset(Field::HeapStatsDeltaInPtrScalarBits)
-    {
-        Some(offset) => total(u64::from(offset))?,
-        None => 0,
+    let scalar_bits = Field::HeapStatsDeltaInPtrScalarBits;
+    let scalar_bits = match subject.anatomy.layout.exists(scalar_bits) {
+        Some(false) => Some(0),
+        _ => subject.known(scalar_bits).map(total).transpose()?,
     };
     Ok(Some(HeapStats {
         committed: member(Field::HeapStatsDeltaCommitted)?,

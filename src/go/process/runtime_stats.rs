@@ -10,7 +10,6 @@ use crate::model::run_queue::Latencies;
 use super::block::{Block, read_all};
 use super::copies::{self, Copies};
 use super::g::is_early;
-use super::heap_goal::heap_goal;
 use super::heap_stats::{self, HeapStats};
 use super::processors::Processor;
 use super::runtime_info::{ReadError, Subject};
@@ -262,11 +261,6 @@ impl<'a> Vitals<'a> {
             Some(all) => Some(all.saturating_sub(self.word(Field::WorkCpuGcIdleTime)?)),
             None => self.word(Field::WorkTotaltime),
         }
-    }
-
-    /// The heap's size at which the next collection is to end, bytes.
-    pub fn heap_goal(&self) -> Option<u64> {
-        heap_goal(self)
     }
 
     /// Pauses for the collector, as runtime/metrics has them under `/gc/pauses:seconds`.

@@ -39,6 +39,9 @@ pub struct TraceTable<'b> {
 /// Frames of different stacks that are kept: of those of a million goroutines with a stack of its own each, say.
 const MAX_FRAMES: usize = 1 << 23;
 
+/// Addresses that are looked up before what was read of the file for them is given back: they lie all over it.
+const AT_ONCE: usize = 8;
+
 /// Bytes of names that are kept: more than a large program has in its whole function table.
 const MAX_NAMES: usize = 1 << 28;
 
@@ -155,9 +158,13 @@ impl<'b> TraceTable<'b> {
     }
 
     fn known(&mut self, address: CodeAddress) -> &[Known<'b>] {
+        let count = self.places.len();
         match self.places.entry(address) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
+                if count.is_multiple_of(AT_ONCE) {
+                    self.binary.image().release_all();
+                }
                 let mut found = match self.names < MAX_NAMES {
                     true => look_up(self.tables.at(address.pc), address),
                     false => Vec::new(),

@@ -222,7 +222,7 @@ fn calls(runtime: &Runtime<'_>, caller: &str, callee: &str) -> Result<Vec<Site>,
 ///
 /// `sweep.active.end(sl)` in gcMarkTermination passes the address of `sweep.active`, whose only field is the state.
 pub fn sweepers(runtime: &Runtime<'_>) -> Option<u64> {
-    let body = runtime.body(MARK_TERMINATION).ok()?;
+    let body = runtime.find(MARK_TERMINATION)?;
     let code = body.code();
     let call = code.calls_to(&runtime.entries(ACTIVE_END)).next()?;
     match Dataflow::new(code, &[]).origins(Register::FIRST, call)[..] {

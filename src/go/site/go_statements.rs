@@ -162,7 +162,7 @@ impl Search<'_> {
 
     /// `runtime.newcoro` starts `runtime.corostart` through `runtime.newproc1` (runtime/coro.go, Go ≥ 1.22).
     fn look_at_coroutines(&mut self, runtime: &Runtime<'_>) {
-        let Ok(body) = runtime.body("runtime.newcoro.func1") else {
+        let Some(body) = runtime.find("runtime.newcoro.func1") else {
             return;
         };
         let code = body.code();

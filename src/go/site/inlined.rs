@@ -4,13 +4,15 @@
 //! A probe on a function sees none of what passes a copy. So `Body::site` gives no site in a
 //! function of which there are copies, unless whoever asks says that they look after those too.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::runtime_functions::PACKAGE;
-use crate::go::pclntab::FuncTable;
 use crate::go::pclntab::inline::Copy;
+use crate::go::pclntab::{FuncTable, Function};
 use crate::go::site::NoSite;
+
+/// What the names of the runtime's functions begin with.
+pub(in crate::go) const PACKAGE: &str = "runtime.";
 
 /// Functions that are looked at before what was read of the file is given back.
 const AT_ONCE: usize = 4096;
@@ -22,15 +24,18 @@ const NAMED: usize = 3;
 #[derive(Debug)]
 pub struct Inlined<'i> {
     table: FuncTable<'i>,
-    copies: OnceLock<HashMap<&'i str, Vec<Copy<'i>>>>,
+    hosts: OnceLock<Hosts<'i>>,
 }
+
+/// By the name of a function: the entries of those into which it was inlined, ascending.
+type Hosts<'i> = BTreeMap<&'i str, Vec<u64>>;
 
 impl<'i> Inlined<'i> {
     /// Of the program that has this function table.
     pub fn new(table: FuncTable<'i>) -> Self {
         Self {
             table,
-            copies: OnceLock::new(),
+            hosts: OnceLock::new(),
         }
     }
 
@@ -38,8 +43,15 @@ impl<'i> Inlined<'i> {
     ///
     /// # Errors
     /// The program does not say where functions are inlined.
-    pub fn copies(&self, name: &str) -> Result<&[Copy<'i>], NoSite> {
-        Ok(self.all()?.get(name).map(Vec::as_slice).unwrap_or_default())
+    pub fn copies(&self, name: &str) -> Result<Vec<Copy<'i>>, NoSite> {
+        let hosts = self.hosts()?.get(name).map(Vec::as_slice);
+        let hosts = hosts.unwrap_or_default().iter();
+        let hosts = hosts.filter_map(|entry| self.table.at(*entry));
+        Ok(hosts.flat_map(|host| self.copies_in(name, &host)).collect())
+    }
+
+    fn copies_in(&self, name: &str, host: &Function<'i>) -> Vec<Copy<'i>> {
+        self.table.copies_in(host, |inlined| inlined == name)
     }
 
     /// The names of the runtime's functions of which there are copies, in no particular order. The linker leaves out the
@@ -48,27 +60,27 @@ impl<'i> Inlined<'i> {
     /// # Errors
     /// As for [`copies`](Self::copies).
     pub fn names(&self) -> Result<impl Iterator<Item = &'i str> + '_, NoSite> {
-        Ok(self.all()?.keys().copied())
+        Ok(self.hosts()?.keys().copied())
     }
 
-    fn all(&self) -> Result<&HashMap<&'i str, Vec<Copy<'i>>>, NoSite> {
+    fn hosts(&self) -> Result<&Hosts<'i>, NoSite> {
         if !self.table.knows_inlining() {
             return Err(NoSite::new(
                 "this program does not tell where functions are inlined (no moduledata.gofunc)",
             ));
         }
-        Ok(self.copies.get_or_init(|| {
-            let mut found: HashMap<&str, Vec<Copy<'i>>> = HashMap::new();
-            for (number, function) in self.table.iter().enumerate() {
+        Ok(self.hosts.get_or_init(|| {
+            let mut found = Hosts::new();
+            for (number, function) in self.table.unnamed().enumerate() {
                 if number.is_multiple_of(AT_ONCE) {
                     self.table.image.release_all();
                 }
-                for copy in self
-                    .table
-                    .copies_in(&function, |name| name.starts_with(PACKAGE))
-                {
-                    found.entry(copy.name).or_default().push(copy);
-                }
+                self.table.inlined_into(&function, PACKAGE, |name| {
+                    let hosts = found.entry(name).or_default();
+                    if hosts.last() != Some(&function.entry) {
+                        hosts.push(function.entry);
+                    }
+                });
             }
             self.table.image.release_all();
             found
@@ -78,7 +90,7 @@ impl<'i> Inlined<'i> {
     /// # Errors
     /// There are copies of the function's body, and where.
     pub fn has_none(&self, name: &str) -> Result<(), NoSite> {
-        match self.copies(name)? {
+        match self.copies(name)?.as_slice() {
             [] => Ok(()),
             copies => Err(is_inlined(name, copies.iter())),
         }
@@ -87,14 +99,12 @@ impl<'i> Inlined<'i> {
     /// # Errors
     /// There are copies of the function's body in the function that begins at `entry`.
     pub fn has_none_in(&self, name: &str, entry: u64) -> Result<(), NoSite> {
-        let mut there = self
-            .copies(name)?
-            .iter()
-            .filter(|copy| copy.within.entry == entry)
-            .peekable();
-        match there.peek() {
-            None => Ok(()),
-            Some(_) => Err(is_inlined(name, there)),
+        let hosts = self.hosts()?.get(name);
+        let host = hosts.and_then(|hosts| hosts.iter().find(|host| **host == entry));
+        let host = host.and_then(|host| self.table.at(*host));
+        match host.map(|host| self.copies_in(name, &host)).as_deref() {
+            None | Some([]) => Ok(()),
+            Some(copies) => Err(is_inlined(name, copies.iter())),
         }
     }
 }

@@ -23,10 +23,7 @@ pub(in crate::go) struct Piece<'b> {
 impl<'b> Piece<'b> {
     /// All places of the function's code: its own first.
     pub(in crate::go) fn of(runtime: &Runtime<'b>, name: &str) -> Vec<Self> {
-        let own = runtime
-            .body(name)
-            .ok()
-            .map(|host| Self { host, ranges: None });
+        let own = Self::own(runtime, name);
         let copies = runtime.copies(name).unwrap_or_default();
         let copies = copies.into_iter().map(|copy| Self {
             host: copy.host().clone(),
@@ -37,7 +34,7 @@ impl<'b> Piece<'b> {
 
     /// The function's own code, if it has any.
     pub(in crate::go) fn own(runtime: &Runtime<'b>, name: &str) -> Option<Self> {
-        let host = runtime.body(name).ok()?;
+        let host = runtime.find(name)?;
         Some(Self { host, ranges: None })
     }
 

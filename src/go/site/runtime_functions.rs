@@ -2,19 +2,15 @@
 //!
 //! A plan asks for a few dozen of them; one pass over a part of the function table finds all.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::body::Body;
 use super::copied::Copied;
-use super::inlined::Inlined;
+use super::inlined::{Inlined, PACKAGE};
 use crate::go::binary::Binary;
 use crate::go::isa::code::Code;
 use crate::go::pclntab::Function;
 use crate::go::site::NoSite;
-
-/// What the names of the runtime's functions begin with.
-pub(in crate::go) const PACKAGE: &str = "runtime.";
 
 /// Functions that every program has, and that are in the runtime's largest block of code.
 const LANDMARKS: [&str; 2] = ["runtime.mallocgc", "runtime.newproc1"];
@@ -30,7 +26,8 @@ const MAX_SAME: usize = 4;
 #[derive(Debug)]
 pub struct Runtime<'b> {
     binary: &'b Binary,
-    functions: HashMap<&'b str, Vec<Function<'b>>>,
+    /// By name; those of one name by address.
+    functions: Vec<Function<'b>>,
     inlined: Arc<Inlined<'b>>,
 }
 
@@ -39,22 +36,29 @@ impl<'b> Runtime<'b> {
     /// after those that it imports, so they are among the first (cmd/link/internal/ld/data.go, `textaddress`); if not,
     /// all names are looked at. Copies of generic functions, which come later, may be missed.
     pub fn of(binary: &'b Binary) -> Self {
-        let mut functions: HashMap<&'b str, Vec<Function<'b>>> = HashMap::new();
+        let mut functions: Vec<Function<'b>> = Vec::new();
         let mut others = 0;
         for function in binary.functions().iter() {
             if function.name.starts_with(PACKAGE) {
-                let same = functions.entry(function.name).or_default();
-                if same.len() < MAX_SAME {
-                    same.push(function);
-                }
+                functions.push(function);
                 others = 0;
             } else {
                 others += 1;
-                if others == GAP && LANDMARKS.iter().all(|name| functions.contains_key(name)) {
+                let has = |name: &&str| functions.iter().any(|it| it.name == *name);
+                if others == GAP && LANDMARKS.iter().all(has) {
                     break;
                 }
             }
         }
+        functions.sort_by_key(|function| function.name);
+        let mut same = 0;
+        let mut before = "";
+        functions.retain(|function| {
+            same = if function.name == before { same + 1 } else { 1 };
+            before = function.name;
+            same <= MAX_SAME
+        });
+        functions.shrink_to_fit();
         Self {
             binary,
             functions,
@@ -69,26 +73,32 @@ impl<'b> Runtime<'b> {
 
     /// The names of all functions of the package, in no particular order.
     pub fn names(&self) -> impl Iterator<Item = &'b str> + '_ {
-        self.functions.keys().copied()
+        let groups = self.functions.chunk_by(|one, next| one.name == next.name);
+        groups.filter_map(|same| Some(same.first()?.name))
     }
 
     /// All functions of the package, in no particular order.
     pub fn functions(&self) -> impl Iterator<Item = &Function<'b>> + '_ {
-        self.functions.values().flatten()
+        self.functions.iter()
     }
 
     /// Whether there is a function of that name with code of its own (not only inlined into others).
     pub fn has(&self, name: &str) -> bool {
-        self.functions.contains_key(name)
+        !self.named(name).is_empty()
     }
 
     /// The addresses at which functions of that name begin: several if assembly and Go code call it by different
     /// conventions, since the compiler then adds a wrapper of the same name.
     pub fn entries(&self, name: &str) -> Vec<u64> {
-        self.functions
-            .get(name)
-            .map(|all| all.iter().map(|f| f.entry).collect())
-            .unwrap_or_default()
+        self.named(name).iter().map(|it| it.entry).collect()
+    }
+
+    /// The functions of that name, by address.
+    fn named(&self, name: &str) -> &[Function<'b>] {
+        let start = self.functions.partition_point(|it| it.name < name);
+        let rest = self.functions.get(start..).unwrap_or_default();
+        let count = rest.iter().take_while(|it| it.name == name).count();
+        rest.get(..count).unwrap_or_default()
     }
 
     /// Where bodies of these functions stand in the code of others.
@@ -110,20 +120,24 @@ impl<'b> Runtime<'b> {
     /// As for [`Inlined::copies`], or the code is not in the file.
     pub fn copies(&self, name: &str) -> Result<Vec<Copied<'b>>, NoSite> {
         let image = self.binary.image();
-        let copies = self.inlined.copies(name)?.iter();
+        let copies = self.inlined.copies(name)?;
+        if copies.is_empty() {
+            return Ok(Vec::new());
+        }
         let no_return: Arc<[u64]> = self
             .functions()
             .filter(|function| does_not_return(function.name))
             .map(|function| function.entry)
             .collect();
         copies
+            .into_iter()
             .map(|copy| {
                 let code = decode(self.binary, &copy.within).ok_or_else(|| {
                     NoSite::new(format!("the file has no code for {}", copy.within.name))
                 })?;
                 Ok(Copied::new(
                     Body::new(image, copy.within.name, code),
-                    copy.clone(),
+                    copy,
                     no_return.clone(),
                 ))
             })
@@ -136,22 +150,31 @@ impl<'b> Runtime<'b> {
     /// # Errors
     /// There is no such function, or its code cannot be told from another of the same name.
     pub fn body(&self, name: &str) -> Result<Body<'b>, NoSite> {
+        let found = self.own(name)?;
+        // Why there is none takes a pass over the whole function table.
+        found.ok_or_else(|| match self.inlined.has_none(name) {
+            Err(inlined) if !self.has(name) => inlined,
+            _ => NoSite::new(format!("this program has no function {name}")),
+        })
+    }
+
+    /// As [`body`](Self::body), for who does not ask why there is none.
+    pub fn find(&self, name: &str) -> Option<Body<'b>> {
+        self.own(name).ok()?
+    }
+
+    /// The function's own code; `None` if it has none.
+    fn own(&self, name: &str) -> Result<Option<Body<'b>>, NoSite> {
         let image = self.binary.image();
-        let all = self
-            .functions
-            .get(name)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let entries = self.entries(name);
+        let all = self.named(name);
         let mut found = None;
         for function in all {
             let code = decode(self.binary, function)
                 .ok_or_else(|| NoSite::new(format!("the file has no code for {name}")))?;
-            let wraps = code.instructions().iter().any(|i| {
-                i.call_target()
-                    .or_else(|| i.jump_target())
-                    .is_some_and(|to| to != function.entry && entries.contains(&to))
-            });
+            let is_other = |to| to != function.entry && all.iter().any(|it| it.entry == to);
+            let mut instructions = code.instructions().iter();
+            let wraps = all.len() > 1
+                && instructions.any(|i| i.call_target().or(i.jump_target()).is_some_and(is_other));
             if wraps {
                 continue;
             }
@@ -167,10 +190,7 @@ impl<'b> Runtime<'b> {
                 self.inlined.clone(),
             ));
         }
-        found.ok_or_else(|| match self.inlined.has_none(name) {
-            Err(inlined) if all.is_empty() => inlined,
-            _ => NoSite::new(format!("this program has no function {name}")),
-        })
+        Ok(found)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::probe::step;
 use crate::probe::step::Step;
 use crate::target::checked::Checked;
 
-use super::Options;
+use super::options::Options;
 
 /// Where the probes go, decided from the binary before anything is loaded.
 #[derive(Debug, Clone)]

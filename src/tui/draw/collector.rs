@@ -19,7 +19,7 @@ use crate::tui::table::Set;
 use super::lifetimes::invite;
 use super::lifetimes::state;
 use super::lifetimes::status;
-use super::split_top;
+use super::split::split_top;
 use super::tabs::since_set;
 
 /// Draws it.

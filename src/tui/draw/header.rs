@@ -18,7 +18,7 @@ use crate::tui::look::Look;
 use crate::tui::process::ProcessView;
 use crate::tui::table::beginning;
 
-use super::split_top;
+use super::split::split_top;
 
 /// Columns of the name at least.
 const NAME: usize = 10;

@@ -25,7 +25,7 @@ use crate::tui::table::Set;
 use crate::tui::table::beginning;
 
 use super::goroutines::without_path;
-use super::split_top;
+use super::split::split_top;
 use super::tabs::since_set;
 use super::tabs::time;
 

@@ -11,6 +11,7 @@ mod lifetimes;
 mod page;
 mod plots;
 mod processes;
+mod split;
 mod tabs;
 mod text;
 
@@ -19,6 +20,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
+use self::split::{split_bottom, split_top};
 use super::choices::Tab;
 use super::process::ProcessView;
 use super::state::State;
@@ -115,24 +117,4 @@ fn too_small(area: Rect, buffer: &mut Buffer) {
         };
         Line::raw(line).centered().render(row, buffer);
     }
-}
-
-/// So many lines, and the rest.
-fn split_top(area: Rect, lines: u16) -> (Rect, Rect) {
-    let lines = lines.min(area.height);
-    let above = Rect {
-        height: lines,
-        ..area
-    };
-    let below = Rect {
-        y: area.y + lines,
-        height: area.height - lines,
-        ..area
-    };
-    (above, below)
-}
-
-/// The rest, and so many lines below it.
-fn split_bottom(area: Rect, lines: u16) -> (Rect, Rect) {
-    split_top(area, area.height.saturating_sub(lines))
 }

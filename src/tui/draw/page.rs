@@ -8,7 +8,7 @@ use crate::model::foreign;
 use crate::tui::choices::Page;
 use crate::tui::look::Look;
 
-use super::split_top;
+use super::split::split_top;
 
 /// Draws them.
 pub(super) fn draw(look: Look, page: &Page, area: Rect, buffer: &mut Buffer) {

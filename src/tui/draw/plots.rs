@@ -88,7 +88,7 @@ impl Canvas<'_> {
             spans.push(Span::raw(" "));
             spans.push(text);
         }
-        let (title, plot) = super::split_top(area, 1);
+        let (title, plot) = super::split::split_top(area, 1);
         Line::from(spans).render(title, buffer);
         plot
     }
@@ -214,7 +214,7 @@ impl Canvas<'_> {
         if plot.height == 0 {
             return;
         }
-        let (bars, marks) = super::split_bottom(plot, u16::from(plot.height > 1));
+        let (bars, marks) = super::split::split_bottom(plot, u16::from(plot.height > 1));
         let scale = Scale::from_zero(values.iter().copied().flatten(), Round::Decimal);
         Plot {
             ends: (duration(scale.high as u64), String::new()),

@@ -22,7 +22,7 @@ use crate::tui::table::Set;
 use super::figures::change;
 use super::goroutines::short_signed;
 use super::header::cpu;
-use super::split_top;
+use super::split::split_top;
 
 /// Columns of everything but the command, spaces included.
 const FIXED: usize = 54;

@@ -3,7 +3,7 @@
 use iced_x86::{FlowControl, InstructionInfoFactory, Mnemonic, OpAccess, OpKind};
 
 use super::{Instruction, SP, register};
-use crate::go::isa::instruction::{Effect, Place, Register};
+use crate::go::isa::terms::{Effect, Place, Register};
 
 /// Tells what instructions do. Reuses its memory.
 #[derive(Debug)]

@@ -4,14 +4,15 @@
 //! an instruction. Registers are those of cmd/compile/abi-internal.md: arguments in rax, rbx, rcx, rdi, rsi, r8 to r11,
 //! the closure context in rdx, the current g in r14.
 
+pub(in crate::go) mod comparison;
 mod effects;
 pub(in crate::go) mod prologue;
 pub(in crate::go) mod typing;
 pub(in crate::go) mod uprobe;
 
-use iced_x86::{ConditionCode, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind};
 
-use super::instruction::{Access, Flow, Instruction as Any, Register};
+use super::terms::{Access, Flow, Register};
 
 pub use effects::Effects;
 
@@ -26,17 +27,10 @@ const SP: iced_x86::Register = iced_x86::Register::RSP;
 pub struct Instruction(iced_x86::Instruction);
 
 /// Decodes code that lies at the link-time address `entry`, up to what is no instruction.
-pub(in crate::go) fn decode(bytes: &[u8], entry: u64) -> Vec<Any> {
-    let mut decoder = Decoder::with_ip(64, bytes, entry, DecoderOptions::NONE);
-    let mut instructions = Vec::with_capacity(bytes.len() / 4);
-    while decoder.can_decode() {
-        let instruction = decoder.decode();
-        if instruction.is_invalid() {
-            break;
-        }
-        instructions.push(Any::Amd64(Instruction(instruction)));
-    }
-    instructions
+pub(in crate::go) fn decode(bytes: &[u8], entry: u64) -> impl Iterator<Item = Instruction> {
+    let decoder = Decoder::with_ip(64, bytes, entry, DecoderOptions::NONE);
+    let instructions = decoder.into_iter().take_while(|it| !it.is_invalid());
+    instructions.map(Instruction)
 }
 
 /// Where `call rel32` may be in some code.
@@ -220,33 +214,6 @@ impl Instruction {
     }
 }
 
-/// Whether the conditional branch at this place is taken, or not, by comparing a global variable with 0, unsigned or
-/// signed: `cmp dword [rip+…], 0; jcc`.
-pub(in crate::go) fn branches_on_global(instructions: &[Any], branch: usize) -> bool {
-    let before = instructions.get(..branch).unwrap_or_default();
-    let compare = before.iter().rev().take(3).find(|i| !i.is_nop());
-    matches!(compare, Some(Any::Amd64(i)) if i.compares_global_with_zero())
-}
-
-/// The register that is tested for 0 just before the conditional branch at this place: `test reg, reg; je` or `jne`.
-pub(in crate::go) fn tests_for_zero(instructions: &[Any], branch: usize) -> Option<Register> {
-    let before = instructions.get(..branch)?;
-    match (
-        instructions.get(branch)?,
-        before.iter().rev().find(|i| !i.is_nop())?,
-    ) {
-        (Any::Amd64(branch), Any::Amd64(test))
-            if matches!(
-                branch.0.condition_code(),
-                ConditionCode::e | ConditionCode::ne
-            ) =>
-        {
-            test.tested()
-        }
-        _ => None,
-    }
-}
-
 /// A general-purpose register by its number.
 fn register(register: iced_x86::Register) -> Register {
     // 255 is no register: it is equal to none that is asked for.
@@ -260,8 +227,8 @@ mod tests {
     const RAX: Register = Register(0);
     const RCX: Register = Register(1);
 
-    fn at(bytes: &[u8], index: usize) -> Any {
-        decode(bytes, 0x1000)[index]
+    fn at(bytes: &[u8], index: usize) -> Instruction {
+        decode(bytes, 0x1000).nth(index).unwrap()
     }
 
     #[test]
@@ -281,21 +248,6 @@ mod tests {
         assert_eq!(at(&bytes, 3).stored_at_pointer(), Some((RAX, RCX)));
     }
 
-    /// `runtime.sweepone` of Go 1.22: `cmp dword [rip+debug.scavtrace], 0; jle`.
-    #[test]
-    fn comparison_with_a_global() {
-        let bytes = [
-            0x84, 0xd2, 0x74, 0x36, // test dl, dl; je
-            0x83, 0x3d, 0xc7, 0x1e, 0x4c, 0x00, 0x00, // cmp dword [rip+…], 0
-            0x7e, 0x1d, // jle
-        ];
-        let all = decode(&bytes, 0);
-        let branches: Vec<usize> = (0..4)
-            .filter(|i| all[*i].is_branch() && branches_on_global(&all, *i))
-            .collect();
-        assert_eq!(branches, [3]);
-    }
-
     /// `runtime.execute` of Go 1.25 with `runtime.casgstatus` in it.
     #[test]
     fn compare_and_swap() {
@@ -307,13 +259,13 @@ mod tests {
             0x45, 0x84, 0xd2, // test r10b, r10b
             0x75, 0x10, // jne
         ];
-        let all = decode(&bytes, 0x1000);
+        let all: Vec<Instruction> = decode(&bytes, 0x1000).collect();
         let (rsi, r8, r10) = (Register(6), Register(8), Register(10));
         assert_eq!(all[0].constant_set(), Some((r8, 1)));
         assert_eq!(all[1].copied_half(), Some((RAX, r8)));
         assert_eq!(all[2].compare_and_exchange(), Some((rsi, r8)));
         assert_eq!(all[3].equality_kept(), Some(r10));
-        assert_eq!(tests_for_zero(&all, 5), Some(r10));
+        assert_eq!(all[4].tested(), Some(r10));
     }
 
     #[test]

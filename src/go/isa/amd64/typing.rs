@@ -79,14 +79,12 @@ impl Reading for Typing {
         {
             state.overwrite(i.memory_displacement64(), i.memory_size().size() as u64);
         }
-        let used = self.0.info(i).used_registers();
-        for used in used.iter().filter(|used| writes(used.access())) {
-            let whole = used.register().full_register();
-            if whole == SP {
-                state.forget_slots();
-            }
-            if whole.is_gpr64() {
-                state.set(register(whole), None);
+        if let Some(written) = written(i) {
+            forget(state, written.full_register());
+        } else {
+            let used = self.0.info(i).used_registers();
+            for used in used.iter().filter(|used| writes(used.access())) {
+                forget(state, used.register().full_register());
             }
         }
         if whole {
@@ -96,6 +94,34 @@ impl Reading for Typing {
             state.set_slot(slot, pointer);
         }
     }
+}
+
+/// A register has another value.
+fn forget(state: &mut State, whole: Iced) {
+    if whole == SP {
+        state.forget_slots();
+    }
+    if whole.is_gpr64() {
+        state.set(register(whole), None);
+    }
+}
+
+/// The only register that the instruction writes, if it is one of the many that write their first operand and nothing else;
+/// no register if that is memory. To find it out for others takes longer.
+fn written(i: &iced_x86::Instruction) -> Option<Iced> {
+    use Mnemonic as M;
+    match i.mnemonic() {
+        M::Mov | M::Lea | M::Movzx | M::Movsx | M::Movsxd | M::Movups | M::Movdqu => {}
+        M::Add | M::Sub | M::And | M::Or | M::Xor | M::Shl | M::Shr | M::Sar => {}
+        M::Inc | M::Dec | M::Neg | M::Not => {}
+        M::Cmp | M::Test | M::Nop => return Some(Iced::None),
+        _ if i.is_jcc_short_or_near() || i.is_jmp_short_or_near() => return Some(Iced::None),
+        _ => return None,
+    }
+    Some(match i.op0_kind() {
+        OpKind::Register => i.op0_register(),
+        _ => Iced::None,
+    })
 }
 
 fn of(state: &State, of: Iced) -> Option<Pointer> {

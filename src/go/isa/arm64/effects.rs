@@ -1,8 +1,9 @@
 //! What instructions of 64-bit ARM do to registers and stack slots.
 
+use super::bits::field;
 use super::memory::{Memory, Offset};
 use super::{Instruction, Known, SCRATCH, SP};
-use crate::go::isa::instruction::{Effect, Flow, Place, Register};
+use crate::go::isa::terms::{Effect, Flow, Place, Register};
 
 /// Registers, one bit each; bit 31 is the stack pointer.
 type Set = u32;
@@ -154,7 +155,7 @@ impl Instruction {
             let back = if memory.writes_back { base } else { 0 };
             return loaded.fold(back, |all, one| all | one);
         }
-        let (rt, rt2, rs) = (self.rd(), super::field(word, 10), self.rm());
+        let (rt, rt2, rs) = (self.rd(), field(word, 10), self.rm());
         match word >> 24 & 0x3f {
             // Exclusive and ordered accesses, compare and swap.
             0x08 => match (word >> 23 & 1, word >> 22 & 1, word >> 21 & 1) {

@@ -1,7 +1,7 @@
 //! Loads and stores of 64-bit ARM.
 
-use super::field;
-use crate::go::isa::instruction::Register;
+use super::bits::{field, signed};
+use crate::go::isa::terms::Register;
 
 /// A load or store of one or two registers, with its address in a base register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Memory {
             // After the access: the base register as it is.
             offset: Offset::Constant(match mode {
                 1 => 0,
-                _ => super::signed(word, 15, 7) * size.cast_signed(),
+                _ => signed(word, 15, 7) * size.cast_signed(),
             }),
             size,
             registers: (field(word, 0), Some(field(word, 10))),
@@ -81,7 +81,7 @@ impl Memory {
             2 if is_indexed => Offset::Register,
             _ if is_indexed => return None,
             1 => Offset::Constant(0),
-            _ => Offset::Constant(super::signed(word, 12, 9)),
+            _ => Offset::Constant(signed(word, 12, 9)),
         };
         Some(Self {
             offset,

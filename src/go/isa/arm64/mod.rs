@@ -10,6 +10,8 @@
 //! the stack pointer is large, the sum of the first two goes through x27; or, in position-independent programs of
 //! Go 1.19, through any register.
 
+mod bits;
+pub(in crate::go) mod comparison;
 mod constants;
 mod effects;
 mod memory;
@@ -17,7 +19,8 @@ pub(in crate::go) mod prologue;
 pub(in crate::go) mod typing;
 pub(in crate::go) mod uprobe;
 
-use super::instruction::{Access, Flow, Instruction as Any, Register};
+use super::terms::{Access, Flow, Register};
+use bits::{field, signed};
 use memory::{Memory, Offset};
 
 /// Registers that the helpers which keep registers may still change: those that the linker, a call and the assembler
@@ -83,17 +86,15 @@ impl Before {
 }
 
 /// Decodes code that lies at the link-time address `entry`.
-pub(in crate::go) fn decode(bytes: &[u8], entry: u64) -> Vec<Any> {
-    let mut instructions = Vec::with_capacity(bytes.len() / 4);
+pub(in crate::go) fn decode(bytes: &[u8], entry: u64) -> impl Iterator<Item = Instruction> {
     let mut before = None;
-    let mut address = entry;
-    for bytes in bytes.chunks_exact(4) {
+    let words = bytes.chunks_exact(4).zip(0..);
+    words.map(move |(bytes, number)| {
+        let address = entry.wrapping_add(4 * number);
         let instruction = Instruction::new(address, word_in(bytes), before);
         before = instruction.goes_on_with();
-        address = address.wrapping_add(4);
-        instructions.push(Any::Arm64(instruction));
-    }
-    instructions
+        instruction
+    })
 }
 
 /// Where `bl` may be in some code.
@@ -329,36 +330,6 @@ impl Instruction {
     pub(in crate::go) fn atomic_addition(&self) -> Option<(Register, Register)> {
         (self.word & 0x3f20_fc00 == 0x3820_0000).then(|| (self.rn(), self.rm()))
     }
-}
-
-/// Whether the conditional branch at this place is taken, or not, by comparing a global variable with 0:
-/// `adrp; ldr reg, […]; cmp reg, #0; b.cond`.
-pub(in crate::go) fn branches_on_global(instructions: &[Any], branch: usize) -> bool {
-    let mut before =
-        (branch.saturating_sub(4)..branch)
-            .rev()
-            .filter_map(|index| match instructions.get(index)? {
-                Any::Arm64(i) if !i.is_nop() => Some(i),
-                _ => None,
-            });
-    let (Some(compare), Some(load)) = (before.next(), before.next()) else {
-        return false;
-    };
-    matches!(instructions.get(branch), Some(Any::Arm64(i)) if i.is_conditional())
-        && compare.compared_with() == Some(0)
-        && load.access().is_some_and(|access| !access.stores)
-        && load.changes(compare.rn())
-}
-
-/// The register whose number begins at this bit.
-fn field(word: u32, bit: u32) -> Register {
-    Register((word >> bit & 31) as u8)
-}
-
-/// The signed number of so many bits that begins at this bit.
-fn signed(word: u32, bit: u32, bits: u32) -> i64 {
-    let unused = 32 - bits;
-    i64::from((word >> bit << unused).cast_signed() >> unused)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! single-stepped, or refused.
 
 use super::Instruction;
-use crate::go::isa::instruction::Flow;
+use crate::go::isa::terms::Flow;
 
 /// Whether the instruction is simulated: `b`, `bl`, `b.cond`, `cbz`, `cbnz`, `tbz`, `tbnz`, `br`, `blr`, `ret`, `adr` and
 /// `adrp`. (`nop` since Linux 6.13; a load of a literal only until it was found to be wrong, in 6.12.)

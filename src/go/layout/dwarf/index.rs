@@ -8,7 +8,7 @@ use gimli::{
     DebugLineStr, DebugStr, LittleEndian, UnitHeader, UnitOffset,
 };
 
-use super::{Bytes, DwarfError, Entry, Wanted};
+use super::query::{Bytes, DwarfError, Entry, Wanted};
 
 /// Bytes of the longest table of abbreviations believed: those of Go and of C compilers have a few thousand.
 const MAX_TABLE: usize = 1 << 18;

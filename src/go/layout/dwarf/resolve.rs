@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use gimli::{Abbreviations, AttributeValue, DebugInfo, DebugInfoOffset, LittleEndian, UnitHeader};
 
 use super::index::{Found, Index, Place, Strings, number};
-use super::{Answer, Bytes, DwarfError, Entry, Query, Wanted};
+use super::query::{Answer, Bytes, DwarfError, Entry, Query, Wanted};
 
 /// Types are followed through at most this many names (`typedef`), members and elements.
 const MAX_HOPS: usize = 32;

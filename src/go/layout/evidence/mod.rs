@@ -10,7 +10,9 @@
 //! What a structure is known by is the calling convention (which argument is a `*p`), the register that holds g, and the
 //! addresses of global variables; from there it goes on from pointer to pointer.
 
+mod list;
 mod pointers;
+mod said;
 mod shapes;
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,15 +20,17 @@ use std::ops::Range;
 
 use super::globals::Globals;
 use crate::go::elf::image::Machine;
-use crate::go::isa::typed::Known;
-use crate::go::isa::{amd64, arm64};
+use crate::go::isa::typed::{Known, Pointer};
+use crate::go::isa::{amd64, arm64, code::Code, walk};
 use crate::go::layout::{Fact, Field, Layout};
+use crate::go::site::body::Body;
 use crate::go::site::go_statements;
 use crate::go::site::runtime_functions::Runtime;
 
-pub use pointers::{STRUCTURES, structure};
-pub use shapes::{Shape, Shapes, Signature, labels};
+pub use said::{Doubts, Said};
+pub use shapes::{Shape, Shapes, Signature, Touch, labels};
 
+use list::List;
 use pointers::pointee;
 
 /// How often is begun anew because a pointer turned out to lie elsewhere.
@@ -39,7 +43,7 @@ pub struct Witnesses<'r, 'b> {
     globals: Vec<(Range<u64>, &'static str)>,
     results: HashMap<u64, &'static str>,
     keeping: Vec<Range<u64>>,
-    pointees: HashMap<(&'static str, u32), &'static str>,
+    pointees: Vec<(Pointer, &'static str)>,
 }
 
 impl<'r, 'b> Witnesses<'r, 'b> {
@@ -50,7 +54,7 @@ impl<'r, 'b> Witnesses<'r, 'b> {
             globals: variables(globals, layout),
             results: HashMap::new(),
             keeping: go_statements::keeping(runtime),
-            pointees: HashMap::new(),
+            pointees: Vec::new(),
         };
         for field in Field::ALL {
             if let Some(offset) = layout.hint(*field) {
@@ -69,11 +73,14 @@ impl<'r, 'b> Witnesses<'r, 'b> {
         let Some(to) = pointee(field) else {
             return false;
         };
-        let known = (structure(field), offset);
-        if self.pointees.get(&known) == Some(&to) {
-            return false;
+        let structure = field.structure();
+        let member = Pointer { offset, structure };
+        let known = self.pointees.iter_mut().find(|(known, _)| *known == member);
+        match known {
+            Some((_, known)) if *known == to => return false,
+            Some((_, known)) => *known = to,
+            None => self.pointees.push((member, to)),
         }
-        self.pointees.insert(known, to);
         true
     }
 
@@ -86,47 +93,30 @@ impl<'r, 'b> Witnesses<'r, 'b> {
 
     /// What a function does to each structure, if it has code of its own.
     pub fn shapes(&self, function: &str, signature: &Signature) -> Vec<(Shape, Vec<u32>)> {
-        let Ok(body) = self.runtime.body(function) else {
-            return Vec::new();
-        };
+        let body = self.runtime.find(function);
+        body.map(|body| self.shapes_in(body.code(), signature))
+            .unwrap_or_default()
+    }
+
+    /// The same of code that is decoded.
+    fn shapes_in(&self, code: &Code<'_>, signature: &Signature) -> Vec<(Shape, Vec<u32>)> {
         let known = Known {
-            arguments: signature.arguments.clone(),
-            globals: self.globals.clone(),
-            pointees: self.pointees.clone(),
+            arguments: &signature.arguments,
+            globals: &self.globals,
+            pointees: &self.pointees,
             results: &self.results,
             keeping: &self.keeping,
         };
         shapes::of(&match self.machine() {
-            Machine::X86_64 => crate::go::isa::walk::accesses(
-                amd64::typing::Typing::default(),
-                body.code(),
-                &known,
-            ),
-            Machine::Aarch64 => {
-                crate::go::isa::walk::accesses(arm64::typing::Typing, body.code(), &known)
-            }
+            Machine::X86_64 => walk::accesses(amd64::typing::Typing::default(), code, &known),
+            Machine::Aarch64 => walk::accesses(arm64::typing::Typing, code, &known),
         })
     }
 }
 
-/// What the code of a binary says of a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// Where it is.
-    pub offset: u32,
-    /// How many functions say so.
-    pub functions: usize,
-    /// The one with the shortest name.
-    pub one: String,
-}
-
-/// Where too little code for it to be believed says that members are.
-pub type Doubts = BTreeMap<Field, Vec<u32>>;
-
 /// What the code of a binary says of offsets.
 pub fn derive(runtime: &Runtime<'_>, globals: &Globals, layout: &Layout) -> BTreeMap<Field, Said> {
-    let shapes = Shapes::embedded(runtime.binary().image().machine());
-    derive_by(shapes, runtime, globals, layout).0
+    derive_with_doubts(runtime, globals, layout).0
 }
 
 /// The same, and what little code says that is not believed.
@@ -135,8 +125,8 @@ pub fn derive_with_doubts(
     globals: &Globals,
     layout: &Layout,
 ) -> (BTreeMap<Field, Said>, Doubts) {
-    let shapes = Shapes::embedded(runtime.binary().image().machine());
-    derive_by(shapes, runtime, globals, layout)
+    let list = List::carried(runtime.binary().image().machine());
+    derive_from(&list, runtime, globals, layout)
 }
 
 /// The same by other shapes than those that grtmon carries.
@@ -146,23 +136,43 @@ pub fn derive_by(
     globals: &Globals,
     layout: &Layout,
 ) -> (BTreeMap<Field, Said>, Doubts) {
+    let text = shapes.to_string();
+    derive_from(&List::of(&text), runtime, globals, layout)
+}
+
+fn derive_from(
+    list: &List<'_>,
+    runtime: &Runtime<'_>,
+    globals: &Globals,
+    layout: &Layout,
+) -> (BTreeMap<Field, Said>, Doubts) {
     let mut witnesses = Witnesses::new(runtime, globals, layout);
-    for (function, signature) in shapes.signatures() {
-        if let Some(result) = signature.result {
-            witnesses.returns(function, result);
+    for entry in list.functions() {
+        if let Some(result) = entry.signature.result {
+            witnesses.returns(entry.function, result);
         }
     }
     let (mut found, mut doubts) = (BTreeMap::new(), BTreeMap::new());
     for _ in 0..ROUNDS {
         let mut votes: BTreeMap<Field, BTreeMap<u32, Votes<'_>>> = BTreeMap::new();
-        for (function, signature) in shapes.telling() {
-            for (shape, offsets) in witnesses.shapes(function, signature) {
-                for (field, offset) in shapes.members(function, signature, &shape, &offsets) {
+        // A function that is known by several signatures is decoded once.
+        let mut last: Option<(&str, Option<Body<'_>>)> = None;
+        for entry in list.functions().filter(|entry| entry.has_shapes()) {
+            let function = entry.function;
+            let body = match last.take() {
+                Some((name, body)) if name == function => body,
+                _ => runtime.find(function),
+            };
+            let code = body.as_ref().map(Body::code);
+            let seen = code.map(|code| witnesses.shapes_in(code, &entry.signature));
+            for (shape, offsets) in seen.into_iter().flatten() {
+                for (field, offset) in list.members(&entry, &shape, &offsets) {
                     let votes = votes.entry(field).or_default().entry(offset).or_default();
                     votes.functions.push(function);
                     votes.touches += shape.touches.len();
                 }
             }
+            last = Some((function, body));
         }
         found = BTreeMap::new();
         doubts = BTreeMap::new();
@@ -172,6 +182,7 @@ pub fn derive_by(
                 None => drop(doubts.insert(field, votes.into_keys().collect())),
             }
         }
+        doubt_neighbours(&mut found, &mut doubts);
         let mut news = false;
         for (field, said) in &found {
             news |= witnesses.point(*field, said.offset);
@@ -191,7 +202,56 @@ pub fn derive_by(
         };
         found.insert(Field::MstatsHeapStats, said);
     }
+    find_histogram(&mut found);
     (found, doubts)
+}
+
+/// Two members do not lie in one place: of those that are said to, the one that most functions speak of counts.
+fn doubt_neighbours(found: &mut BTreeMap<Field, Said>, doubts: &mut Doubts) {
+    let holds = |whole: Field, part: Field| {
+        let rest = part.name().strip_prefix(whole.name());
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    };
+    let loses = |(field, said): (&Field, &Said)| {
+        let rivals = found.iter().filter(|(other, rival)| {
+            *other != field
+                && other.structure() == field.structure()
+                && rival.offset == said.offset
+                && !holds(**other, *field)
+                && !holds(*field, **other)
+        });
+        let mut rivals = rivals.into_iter();
+        rivals.any(|(_, rival)| rival.functions >= said.functions)
+    };
+    let losers: Vec<Field> = found
+        .iter()
+        .filter(|it| loses(*it))
+        .map(|it| *it.0)
+        .collect();
+    for field in losers {
+        if let Some(said) = found.remove(&field) {
+            doubts.insert(field, vec![said.offset]);
+        }
+    }
+}
+
+/// Where `timeHistogram.record` has been inlined (always in Go 1.19), the code that counts names the members of the histogram
+/// as members of what that is in: its counts, which come first, and the count of times below zero.
+fn find_histogram(found: &mut BTreeMap<Field, Said>) {
+    let counts = found.get(&Field::MstatsGcPauseDist).cloned();
+    let underflow = found.get(&Field::MstatsGcPauseDistUnderflow).cloned();
+    let Some((counts, underflow)) = counts.zip(underflow) else {
+        return;
+    };
+    let Some(distance) = underflow.offset.checked_sub(counts.offset) else {
+        return;
+    };
+    for (field, said, offset) in [
+        (Field::TimeHistogramCounts, counts, 0),
+        (Field::TimeHistogramUnderflow, underflow, distance),
+    ] {
+        found.entry(field).or_insert(Said { offset, ..said });
+    }
 }
 
 /// Who says that a member is at an offset.
@@ -238,7 +298,7 @@ fn agreed(
 /// The variables that are structures, each up to the next one or as far as it is taken to reach.
 fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static str)> {
     let of = |address: Option<u64>, name, most: u32| {
-        let members = || Field::ALL.iter().filter(|field| structure(**field) == name);
+        let members = || Field::ALL.iter().filter(|field| field.structure() == name);
         let last = members().filter_map(|field| layout.hint(*field)).max();
         // Where a member may be anywhere, the last of the others is not the end.
         let lacks = |field: &Field| matches!(layout.fact(*field), Fact::Unknown(_));
@@ -284,6 +344,30 @@ mod tests {
             (*offset, votes)
         });
         all.collect()
+    }
+
+    #[test]
+    fn two_members_do_not_lie_in_one_place() {
+        let said = |field, offset, functions| {
+            let one = "runtime.f".to_owned();
+            let said = Said {
+                offset,
+                functions,
+                one,
+            };
+            (field, said)
+        };
+        let mut found = BTreeMap::from([
+            said(Field::WorkPauseNs, 752, 3),
+            said(Field::WorkHeap0, 752, 1),
+            said(Field::GGoid, 752, 1),
+            said(Field::SchedGFree, 8, 1),
+            said(Field::SchedGFreeN, 8, 1),
+        ]);
+        let mut doubts = Doubts::new();
+        doubt_neighbours(&mut found, &mut doubts);
+        assert_eq!(doubts, Doubts::from([(Field::WorkHeap0, vec![752])]));
+        assert_eq!(found.len(), 4);
     }
 
     #[test]

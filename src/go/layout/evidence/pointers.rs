@@ -1,31 +1,6 @@
-//! The structures that code is known to point to, and which of their members lead to others.
+//! Which members of structures lead to others.
 
 use crate::go::layout::Field;
-
-/// The structures, as fields name them.
-pub const STRUCTURES: [&str; 16] = [
-    "g",
-    "m",
-    "p",
-    "schedt",
-    "workType",
-    "gcControllerState",
-    "mstats",
-    "consistentHeapStats",
-    "heapStatsDelta",
-    "mcache",
-    "mspan",
-    "mheap",
-    "timeHistogram",
-    "hchan",
-    "sudog",
-    "coro",
-];
-
-/// The structure that a field is a member of: `g` of `g.sched.sp`.
-pub fn structure(field: Field) -> &'static str {
-    field.name().split('.').next().unwrap_or_default()
-}
 
 /// What a member points to. Of `mcache.alloc` these are the elements.
 pub(super) fn pointee(field: Field) -> Option<&'static str> {

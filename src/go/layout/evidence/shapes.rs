@@ -11,10 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
-use super::pointers::{STRUCTURES, structure};
 use crate::go::elf::image::Machine;
-use crate::go::isa::typed::Access;
-use crate::go::layout::Field;
+use crate::go::isa::typed::{Access, Pointer};
+use crate::go::layout::{Field, structure_named};
 
 /// What a function takes and returns, as far as it points to a structure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +22,22 @@ pub struct Signature {
     pub arguments: Vec<Option<&'static str>>,
     /// The first result.
     pub result: Option<&'static str>,
+}
+
+impl Signature {
+    /// Reads the line of a function: its name, and what it takes and returns.
+    pub(super) fn parse(line: &str) -> (&str, Self) {
+        let (head, result) = match line.split_once(" > ") {
+            Some((head, result)) => (head, structure_named(result)),
+            None => (line, None),
+        };
+        let (name, arguments) = head.split_once(' ').unwrap_or((head, ""));
+        let arguments = arguments
+            .split_terminator(' ')
+            .map(structure_named)
+            .collect();
+        (name, Self { arguments, result })
+    }
 }
 
 impl fmt::Display for Signature {
@@ -42,32 +57,74 @@ impl fmt::Display for Signature {
 pub struct Shape {
     /// The structure.
     pub structure: &'static str,
-    /// `8r`, `4w`, `0a`.
-    pub touches: Vec<String>,
+    /// Each member, in order.
+    pub touches: Vec<Touch>,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.structure)?;
+        let mut touches = self.touches.iter();
+        touches.try_for_each(|touch| write!(f, " {touch}"))
+    }
+}
+
+/// How a member is touched first: `8r`, `4w`, `0a`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Touch {
+    /// Bytes read or written.
+    pub width: u8,
+    /// As [`Access::how`].
+    pub how: char,
+}
+
+impl Touch {
+    fn parse(word: &str) -> Option<Self> {
+        let (at, how) = word.char_indices().next_back()?;
+        let width = word.get(..at)?.parse().ok()?;
+        Some(Self { width, how })
+    }
+}
+
+impl fmt::Display for Touch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.width, self.how)
+    }
 }
 
 /// The shapes in a list of accesses, and the offsets of their members.
 pub(super) fn of(accesses: &[Access]) -> Vec<(Shape, Vec<u32>)> {
-    STRUCTURES
-        .iter()
-        .filter_map(|structure| {
-            let mut offsets: Vec<u32> = Vec::new();
-            let mut touches = Vec::new();
-            // The address of the whole is that of no member.
-            let is_member = |it: &&Access| it.at.offset > 0 || !it.how.eq_ignore_ascii_case(&'a');
-            let of_it = accesses.iter().filter(|it| it.at.structure == *structure);
-            for access in of_it.filter(is_member) {
-                if !offsets.contains(&access.at.offset) {
-                    offsets.push(access.at.offset);
-                    touches.push(format!("{}{}", access.width, access.how));
-                }
+    let mut all: Vec<(Shape, Vec<u32>)> = Vec::new();
+    // The address of the whole is that of no member.
+    let is_member = |it: &&Access| it.at.offset > 0 || !it.how.eq_ignore_ascii_case(&'a');
+    for access in accesses.iter().filter(is_member) {
+        let Pointer { structure, offset } = access.at;
+        let (width, how) = (access.width, access.how);
+        let touch = Touch { width, how };
+        match all.iter_mut().find(|(it, _)| it.structure == structure) {
+            Some((_, offsets)) if offsets.contains(&offset) => {}
+            Some((shape, offsets)) => {
+                offsets.push(offset);
+                shape.touches.push(touch);
             }
-            let shape = Shape { structure, touches };
-            (!offsets.is_empty()).then_some((shape, offsets))
-        })
-        .collect()
+            None => {
+                let touches = vec![touch];
+                all.push((Shape { structure, touches }, vec![offset]));
+            }
+        }
+    }
+    all
 }
 
+/// The list that grtmon carries for a machine; see the top for its form.
+pub(super) fn carried(machine: Machine) -> &'static str {
+    match machine {
+        Machine::X86_64 => include_str!("shapes.txt"),
+        Machine::Aarch64 => include_str!("shapes_arm64.txt"),
+    }
+}
+
+/// The shapes of one function, each with its members.
 type Known = BTreeMap<Shape, Vec<Option<Field>>>;
 
 /// All shapes that are known.
@@ -81,11 +138,11 @@ impl Shapes {
     pub fn embedded(machine: Machine) -> &'static Shapes {
         static AMD64: OnceLock<Shapes> = OnceLock::new();
         static ARM64: OnceLock<Shapes> = OnceLock::new();
-        let (shapes, text) = match machine {
-            Machine::X86_64 => (&AMD64, include_str!("shapes.txt")),
-            Machine::Aarch64 => (&ARM64, include_str!("shapes_arm64.txt")),
+        let shapes = match machine {
+            Machine::X86_64 => &AMD64,
+            Machine::Aarch64 => &ARM64,
         };
-        shapes.get_or_init(|| Shapes::parse(text).unwrap_or_default())
+        shapes.get_or_init(|| Shapes::parse(carried(machine)).unwrap_or_default())
     }
 
     /// Reads the text form.
@@ -103,11 +160,10 @@ impl Shapes {
             let wrong = || format!("not a line of the list of shapes: {line}");
             if let Some((head, members)) = line.split_once(": ") {
                 let mut words = head.split(' ');
-                let name = words.next().and_then(named).ok_or_else(wrong)?;
-                let shape = Shape {
-                    structure: name,
-                    touches: words.map(str::to_owned).collect(),
-                };
+                let structure = words.next().and_then(structure_named).ok_or_else(wrong)?;
+                let touches = words.map(Touch::parse).collect::<Option<_>>();
+                let touches = touches.ok_or_else(wrong)?;
+                let shape = Shape { structure, touches };
                 let members = members.split(' ').map(|name| fields.get(name).copied());
                 let known: &mut Known = shapes
                     .functions
@@ -116,14 +172,8 @@ impl Shapes {
                 known.insert(shape, members.collect());
                 continue;
             }
-            let (head, result) = match line.split_once(" > ") {
-                Some((head, result)) => (head, named(result)),
-                None => (line, None),
-            };
-            let mut words = head.split(' ');
-            let name = words.next().ok_or_else(wrong)?.to_owned();
-            let arguments = words.map(named).collect();
-            let key = (name, Signature { arguments, result });
+            let (name, signature) = Signature::parse(line);
+            let key = (name.to_owned(), signature);
             shapes.functions.entry(key.clone()).or_default();
             function = Some(key);
         }
@@ -220,7 +270,7 @@ impl fmt::Display for Shapes {
         for ((name, signature), known) in &self.functions {
             writeln!(f, "{name}{signature}")?;
             for (shape, members) in known {
-                write!(f, "{} {}:", shape.structure, shape.touches.join(" "))?;
+                write!(f, "{shape}:")?;
                 for member in members {
                     write!(f, " {}", member.map_or("_", Field::name))?;
                 }
@@ -231,17 +281,12 @@ impl fmt::Display for Shapes {
     }
 }
 
-/// The structure of that name; `None` if it is none of those known.
-fn named(name: &str) -> Option<&'static str> {
-    STRUCTURES.iter().copied().find(|it| *it == name)
-}
-
 /// What all fields of a structure are called by their offsets.
 pub fn labels(layout: &crate::go::layout::Layout) -> HashMap<(&'static str, u32), Field> {
     let members = Field::ALL
         .iter()
         .filter(|field| !field.name().contains(' '));
     members
-        .filter_map(|field| Some(((structure(*field), layout.offset(*field)?), *field)))
+        .filter_map(|field| Some(((field.structure(), layout.offset(*field)?), *field)))
         .collect()
 }

@@ -22,6 +22,8 @@ pub struct Claim {
     pub fields: &'static [Field],
     /// The statement, in words.
     pub text: &'static str,
+    /// Whether it is false if one of the fields lies elsewhere. If not, it can be held against them, but proves nothing.
+    pub proves: bool,
     /// Of how many objects it was found true in the best attempt, or else the last.
     pub yes: u32,
     /// Of how many objects it was found false in that attempt.
@@ -111,14 +113,34 @@ impl<'c> Claims<'c> {
         self.at_once = false;
     }
 
-    /// Puts a claim to one object. May be called many times with the same fields and text.
-    ///
-    /// Two words are not read at the same moment: a thread may take up another goroutine between the reading of
-    /// `m.curg` and that of `g.m`. So what is found false of an object is looked at again before it counts.
+    /// Puts a claim to one object that would be true of other places too: a small number, a size, an address among many.
+    /// Nothing is confirmed by it.
+    pub(super) fn plausible(
+        &mut self,
+        fields: &'static [Field],
+        text: &'static str,
+        holds: impl FnMut(Reader<'c>) -> Result<bool, Skip>,
+    ) {
+        self.put(fields, text, false, holds);
+    }
+
+    /// Puts a claim to one object that is true of no other place. May be called many times with the same fields and text.
     pub(super) fn claim(
         &mut self,
         fields: &'static [Field],
         text: &'static str,
+        holds: impl FnMut(Reader<'c>) -> Result<bool, Skip>,
+    ) {
+        self.put(fields, text, true, holds);
+    }
+
+    /// Two words are not read at the same moment: a thread may take up another goroutine between the reading of
+    /// `m.curg` and that of `g.m`. So what is found false of an object is looked at again before it counts.
+    fn put(
+        &mut self,
+        fields: &'static [Field],
+        text: &'static str,
+        proves: bool,
         mut holds: impl FnMut(Reader<'c>) -> Result<bool, Skip>,
     ) {
         if self.ended.is_some() {
@@ -157,6 +179,7 @@ impl<'c> Claims<'c> {
                 self.all.push(Claim {
                     fields,
                     text,
+                    proves,
                     yes: 0,
                     no: 0,
                     now: (0, 0),
@@ -227,6 +250,22 @@ mod tests {
         assert!(after_false(0).holds());
         assert!(after_false(LOOKS - 1).holds());
         assert!(after_false(LOOKS).has_failed());
+    }
+
+    #[test]
+    fn what_would_be_true_of_other_places_proves_nothing() {
+        let mut report = super::super::Report::default();
+        for (fields, proves) in [(&[Field::GGoid], true), (&[Field::GWaitreason], false)] {
+            report.claims.push(Claim {
+                fields,
+                text: "it holds",
+                proves,
+                yes: 3,
+                no: 0,
+                now: (0, 0),
+            });
+        }
+        assert!(report.confirms(Field::GGoid) && !report.confirms(Field::GWaitreason));
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn cycle(claims: &mut Claims<'_>) {
     claims.claim(&[WorkMarkDoneSema], "work.markDoneSema is what gcMarkDone waits for", |r| {
         Ok(r.at(work(r)?, WorkMarkDoneSema)? == r.variable(r.live.globals.work_mark_done_sema)?)
     });
-    claims.claim(
+    claims.plausible(
         &[WorkCycles, MstatsNumgc],
         "all cycles but the one under way are complete",
         |r| {
@@ -76,7 +76,7 @@ fn cycle(claims: &mut Claims<'_>) {
             }
         },
     );
-    claims.claim(
+    claims.plausible(
         &[WorkStwprocs, WorkMaxprocs],
         "a cycle's processors are a few",
         |r| {
@@ -88,7 +88,7 @@ fn cycle(claims: &mut Claims<'_>) {
             Ok((1..=all).contains(&stopped) && all <= MAX_PROCESSORS)
         },
     );
-    claims.claim(
+    claims.plausible(
         &[WorkTSweepTerm, WorkTMark, WorkTMarkTerm, WorkTEnd],
         "the times of a cycle follow each other",
         |r| {
@@ -108,7 +108,7 @@ fn cycle(claims: &mut Claims<'_>) {
             Ok(r.word(work(r)?, WorkTEnd)? == r.word(memstats(r)?, MstatsLastGcNanotime)?)
         },
     );
-    claims.claim(
+    claims.plausible(
         &[WorkHeap0, WorkHeap1],
         "the heap before and after marking is a size",
         |r| {
@@ -123,7 +123,10 @@ fn cycle(claims: &mut Claims<'_>) {
         "what was marked is what gcController says",
         |r| {
             at_rest(r)?;
-            Ok(r.word(work(r)?, WorkHeap2)? == r.word(controller(r)?, GcControllerHeapMarked)?)
+            Ok(
+                r.pointer(work(r)?, WorkHeap2)?
+                    == r.word(controller(r)?, GcControllerHeapMarked)?,
+            )
         },
     );
     claims.claim(
@@ -151,7 +154,7 @@ fn cycle(claims: &mut Claims<'_>) {
 }
 
 fn history(claims: &mut Claims<'_>) {
-    claims.claim(&[MstatsEnablegc], "the GC is enabled", |r| {
+    claims.plausible(&[MstatsEnablegc], "the GC is enabled", |r| {
         Ok(r.byte(memstats(r)?, MstatsEnablegc)? == 1)
     });
     claims.claim(
@@ -172,12 +175,12 @@ fn history(claims: &mut Claims<'_>) {
         "the last pause is the cycle's",
         |r| Ok(last(r, MstatsPauseNs)? == r.pointer(work(r)?, WorkPauseNs)?),
     );
-    claims.claim(
+    claims.plausible(
         &[MstatsPauseTotalNs, MstatsPauseNs],
         "the last pause is part of all pauses",
         |r| Ok(last(r, MstatsPauseNs)? <= r.pointer(memstats(r)?, MstatsPauseTotalNs)?),
     );
-    claims.claim(
+    claims.plausible(
         &[MstatsNumforcedgc],
         "no more cycles were asked for than there were",
         |r| match r.int32(memstats(r)?, MstatsNumforcedgc)? {
@@ -194,7 +197,7 @@ fn history(claims: &mut Claims<'_>) {
             Ok(share > 1e-12 && share <= 1.0)
         },
     );
-    claims.claim(
+    claims.plausible(
         &[
             SchedStwTotalTimeGc,
             TimeHistogramCounts,
@@ -246,7 +249,7 @@ fn pacer(claims: &mut Claims<'_>) {
             }
         },
     );
-    claims.claim(
+    claims.plausible(
         &[GcControllerMemoryLimit],
         "GOMEMLIMIT is a number of bytes",
         |r| Ok((0..1 << 63).contains(&r.word(controller(r)?, GcControllerMemoryLimit)?)),
@@ -260,7 +263,7 @@ fn pacer(claims: &mut Claims<'_>) {
             Ok(cycle.contains(&r.word(controller(r)?, GcControllerMarkStartTime)?))
         },
     );
-    claims.claim(
+    claims.plausible(
         &[GcControllerHeapInUse, GcControllerMappedReady],
         "the heap in use is part of what is mapped",
         |r| {
@@ -269,7 +272,7 @@ fn pacer(claims: &mut Claims<'_>) {
             Ok(used > 0 && used <= mapped && mapped < MAX_MEMORY)
         },
     );
-    claims.claim(
+    claims.plausible(
         &[GcControllerTotalAlloc, GcControllerTotalFree],
         "no more was freed than allocated",
         |r| match (

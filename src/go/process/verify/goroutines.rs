@@ -123,7 +123,7 @@ pub(super) fn check(claims: &mut Claims<'_>) {
 
 /// What holds of every goroutine.
 fn any(claims: &mut Claims<'_>, g: u64) {
-    claims.claim(
+    claims.plausible(
         &[GGoid, SchedGoidgen],
         "goroutine ids come from sched.goidgen",
         |r| {
@@ -133,12 +133,12 @@ fn any(claims: &mut Claims<'_>, g: u64) {
             Ok(given > 0 && given < 1 << 62 && id <= given)
         },
     );
-    claims.claim(
+    claims.plausible(
         &[GAtomicstatus],
         "the state of a goroutine is one that exists",
         |r| Ok(status(r, g)? <= G_DEADEXTRA),
     );
-    claims.claim(
+    claims.plausible(
         &[GGopc],
         "a goroutine was started by the program's code",
         |r| {
@@ -169,7 +169,7 @@ fn parked(claims: &mut Claims<'_>, g: u64) {
             Ok(size.is_power_of_two() && STACK_SIZES.contains(&size))
         },
     );
-    claims.claim(
+    claims.plausible(
         &[GSchedSp, GStackLo, GStackHi],
         "a waiting goroutine's sp lies in its stack",
         |r| {
@@ -177,7 +177,7 @@ fn parked(claims: &mut Claims<'_>, g: u64) {
             Ok(stack(r)?.contains(&r.word(g, GSchedSp)?))
         },
     );
-    claims.claim(
+    claims.plausible(
         &[GSchedPc],
         "a waiting goroutine's pc lies in the code",
         |r| {
@@ -185,7 +185,7 @@ fn parked(claims: &mut Claims<'_>, g: u64) {
             Ok(r.is_code(r.word(g, GSchedPc)?))
         },
     );
-    claims.claim(
+    claims.plausible(
         &[GSchedBp, GStackLo, GStackHi],
         "a waiting goroutine's bp lies in its stack",
         |r| {
@@ -193,7 +193,7 @@ fn parked(claims: &mut Claims<'_>, g: u64) {
             Ok(stack(r)?.contains(&r.pointer(g, GSchedBp)?))
         },
     );
-    claims.claim(&[GWaitreason], "a waiting goroutine has a reason", |r| {
+    claims.plausible(&[GWaitreason], "a waiting goroutine has a reason", |r| {
         waits(r)?;
         Ok((1..MAX_WAIT_REASON).contains(&r.byte(g, GWaitreason)?))
     });

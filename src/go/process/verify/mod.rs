@@ -17,47 +17,23 @@ mod claim;
 mod collector;
 mod discover;
 mod goroutines;
+mod live;
 mod pages;
 mod reader;
 mod scheduler;
 
 use std::fmt;
-use std::ops::Range;
 
 use self::claim::Claims;
 use self::pages::Pages;
-use crate::go::layout::globals::Globals;
 use crate::go::layout::{Fact, Field, Layout, Origin};
-use crate::go::memory::{MemoryError, ReadMemory};
+use crate::go::memory::MemoryError;
 
 pub use self::claim::Claim;
+pub use self::live::Live;
 
 /// How often a failing check is repeated before it is believed.
 const ATTEMPTS: usize = 4;
-
-/// A live process, as far as checking its layout goes.
-#[derive(Clone)]
-pub struct Live<'l> {
-    /// Its memory.
-    pub memory: &'l dyn ReadMemory,
-    /// Link-time addresses.
-    pub globals: &'l Globals,
-    /// What is added to a link-time address to have the run-time address: 0 unless it is PIE.
-    pub bias: u64,
-    /// Link-time addresses of the Go code, in as many pieces as there are modules.
-    pub code: Vec<Range<u64>>,
-    /// Link-time addresses of the functions that are started once, in the beginning: `runtime.main` and what it starts for
-    /// the runtime.
-    pub main: Vec<u64>,
-}
-
-impl fmt::Debug for Live<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live")
-            .field("bias", &self.bias)
-            .finish_non_exhaustive()
-    }
-}
 
 /// What came of checking.
 #[derive(Debug, Clone, Default)]
@@ -76,11 +52,16 @@ impl Report {
         self.claims.iter().filter(|claim| claim.has_failed())
     }
 
-    /// Whether at least one claim that depends on this field holds.
+    /// Whether at least one claim that depends on this field holds, and would not if the field were elsewhere.
     pub fn confirms(&self, field: Field) -> bool {
-        self.claims
-            .iter()
-            .any(|claim| claim.holds() && claim.fields.contains(&field))
+        self.proof(field).is_some()
+    }
+
+    /// The first such claim.
+    pub fn proof(&self, field: Field) -> Option<&Claim> {
+        let proves = |claim: &&Claim| claim.proves && claim.holds();
+        let mut proofs = self.claims.iter().filter(proves);
+        proofs.find(|claim| claim.fields.contains(&field))
     }
 
     /// The fields that are to blame for the failures: those of a failed claim that no other claim
@@ -192,7 +173,7 @@ fn doubt(layout: &mut Layout, report: &Report) {
         };
         let members: Vec<(Field, u32, bool)> = Field::ALL
             .iter()
-            .filter(|field| is_offset(**field) && structure(**field) == structure(*suspect))
+            .filter(|field| !field.is_size() && field.structure() == suspect.structure())
             .filter_map(|field| Some((*field, layout.hint(*field)?, proven(layout, *field))))
             .collect();
         let last = members.iter().filter(|it| it.2).map(|it| it.1).max();
@@ -214,7 +195,7 @@ fn confirm(layout: &mut Layout, report: &Report) {
     let failed: Vec<&str> = report
         .suspects()
         .iter()
-        .map(|(field, _)| structure(*field))
+        .map(|(field, _)| field.structure())
         .collect();
     for field in Field::ALL {
         let Fact::Known(value, Origin::Table(near)) = layout.fact(*field) else {
@@ -223,12 +204,12 @@ fn confirm(layout: &mut Layout, report: &Report) {
         if !near.is_assumed() {
             continue;
         }
-        let before_confirmed = is_offset(*field)
+        let before_confirmed = !field.is_size()
             && !near.is_loose()
-            && !failed.contains(&structure(*field))
+            && !failed.contains(&field.structure())
             && Field::ALL.iter().any(|other| {
-                structure(*other) == structure(*field)
-                    && is_offset(*other)
+                other.structure() == field.structure()
+                    && !other.is_size()
                     && layout.offset(*other).is_some_and(|offset| offset >= *value)
                     && report.confirms(*other)
             });
@@ -237,14 +218,4 @@ fn confirm(layout: &mut Layout, report: &Report) {
             layout.confirm(*field, value, near);
         }
     }
-}
-
-/// The structure that a field is in: `g` of `g.sched.sp`.
-fn structure(field: Field) -> &'static str {
-    field.name().split('.').next().unwrap_or_default()
-}
-
-/// Whether it is the offset of a member, not a size or length.
-fn is_offset(field: Field) -> bool {
-    !field.name().contains(' ')
 }
