@@ -5,6 +5,8 @@ mod fit;
 
 pub use self::fit::Column;
 pub use self::fit::Fit;
+pub use self::fit::INDENT;
+pub use self::fit::TIME_OF_DAY;
 pub use crate::model::human::human_duration;
 
 use unicode_width::UnicodeWidthChar;
@@ -18,12 +20,6 @@ use super::style::RESET;
 use super::time_of_day;
 use super::time_of_day::time_of_day;
 
-/// Spaces before the first column, as in the original.
-pub const INDENT: usize = 3;
-
-/// The column of [`Row::time_of_day`].
-pub const TIME_OF_DAY: Column = Column::new("TIME(UTC)", time_of_day::WIDTH);
-
 /// Builds one row in a buffer that the caller owns.
 #[derive(Debug)]
 pub struct Row<'a> {
@@ -33,6 +29,17 @@ pub struct Row<'a> {
     /// Where on the line we are, and where the next column begins.
     at: usize,
     begins: usize,
+}
+
+impl Fit {
+    /// Writes the line of headings.
+    pub fn heading(&self, out: &mut Vec<u8>) {
+        let mut row = Row::begin(out, self);
+        for place in &self.places {
+            row.cell(self.word(place));
+        }
+        row.end();
+    }
 }
 
 /// What is in a cell.

@@ -5,10 +5,13 @@
 //! stays in its column. Who asks for all (`--wide`) gets all, and nothing is cut.
 
 use crate::render::style::Style;
+use crate::render::time_of_day;
 
-use super::INDENT;
-use super::Row;
-use super::TIME_OF_DAY;
+/// Spaces before the first column, as in the original.
+pub const INDENT: usize = 3;
+
+/// The column of times of day.
+pub const TIME_OF_DAY: Column = Column::new("TIME(UTC)", time_of_day::WIDTH);
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
@@ -90,15 +93,6 @@ impl Fit {
         }
     }
 
-    /// Writes the line of headings.
-    pub fn heading(&self, out: &mut Vec<u8>) {
-        let mut row = Row::begin(out, self);
-        for place in &self.places {
-            row.cell(self.word(place));
-        }
-        row.end();
-    }
-
     /// Whether rows begin with the time of day.
     pub(in crate::render) fn is_timed(&self) -> bool {
         let first = self.places.first();
@@ -128,7 +122,7 @@ impl Fit {
     }
 
     /// Durations for people carry their units themselves.
-    fn word(&self, place: &Place) -> &'static str {
+    pub(super) fn word(&self, place: &Place) -> &'static str {
         match self.style.human {
             true => place.heading.trim_end_matches("(ns)"),
             false => place.heading,
