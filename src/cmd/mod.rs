@@ -27,7 +27,6 @@ mod writer;
 use std::process::ExitCode;
 use std::thread;
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use clap::Parser;
@@ -114,7 +113,7 @@ fn run(command: Command) -> Result<ExitCode> {
 /// Help goes to standard output as it is; a mistake is said in one line.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        let printed = error.print().context("cannot write to standard output");
+        let printed = error.print().map_err(output::cannot_write);
         return match printed {
             Err(why) if !is_closed_pipe(&why) => {
                 output::warn(&format!("{why:#}"));

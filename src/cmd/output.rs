@@ -22,6 +22,7 @@ use crate::model::cost::Cost;
 use crate::model::foreign;
 use crate::model::loss::Loss;
 use crate::observe::Voice;
+use crate::observe::run::ReaderGone;
 use crate::observe::run::Rows;
 use crate::render;
 use crate::render::style::Colour;
@@ -206,7 +207,7 @@ impl Output {
                 let written = out.write_all(&self.text).and_then(|()| out.flush());
                 self.text.clear();
                 self.ends.clear();
-                written.context("cannot write to standard output")
+                written.map_err(cannot_write)
             }
             Out::Observing(stream) => {
                 let mut chunk = Chunk {
@@ -226,7 +227,7 @@ impl Output {
             return Ok(());
         };
         match stream.writer.failure() {
-            Some(why) => Err(why).context("cannot write to standard output"),
+            Some(why) => Err(cannot_write(why)),
             None => Ok(()),
         }
     }
@@ -278,6 +279,14 @@ impl Rows for Output {
             report_cost(cost);
         }
         report_losses(&account.losses);
+    }
+}
+
+/// What it means that standard output cannot be written to.
+pub(super) fn cannot_write(why: std::io::Error) -> anyhow::Error {
+    match why.kind() {
+        ErrorKind::BrokenPipe => ReaderGone.into(),
+        _ => anyhow::Error::new(why).context("cannot write to standard output"),
     }
 }
 

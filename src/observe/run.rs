@@ -4,6 +4,8 @@
 //! Once a gate is open there is one way out, whatever happens: the gates are closed, the probes go, what was recorded is
 //! taken, and the account is given (what was lost, what it has cost, what ended it).
 
+use std::error::Error;
+use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -54,12 +56,21 @@ pub trait Rows {
     fn close(&mut self, account: &Account);
 }
 
-/// Whether whoever read what is written has gone: a normal end.
+/// Whoever read what is written has gone. Of no other pipe is that a normal end.
+#[derive(Debug)]
+pub struct ReaderGone;
+
+impl fmt::Display for ReaderGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("whoever read standard output has gone")
+    }
+}
+
+impl Error for ReaderGone {}
+
+/// Whether it is for that that something has failed.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+    error.chain().any(|cause| cause.is::<ReaderGone>())
 }
 
 /// Observes until the end, which may be that of the command that was started for it.

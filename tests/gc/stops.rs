@@ -221,10 +221,8 @@ fn a_table_for_people() {
     let (output, truth, _) = observe(&fixture(newest(), Build::STRIPPED), &["gc"]);
     let mut lines = output.stdout.lines();
     let heading = lines.next().unwrap();
-    assert!(
-        heading.starts_with("   EVENT         TIME(ns)"),
-        "{heading}"
-    );
+    let words: Vec<&str> = heading.split_whitespace().collect();
+    assert_eq!(words[..2], ["EVENT", "TIME(ns)"]);
     let rows: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
     for row in &rows {
         let mut words = row.split_whitespace();

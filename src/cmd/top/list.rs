@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::cli;
 use crate::observe::node::Node;
 use crate::target::family;
+use crate::target::process::ProcessId;
 use crate::tui::state::State;
 
 /// The processes, and what is remembered of them.
@@ -22,12 +23,18 @@ pub(super) struct List {
 
 impl List {
     /// Those that are asked for.
-    pub(super) fn of(args: &cli::Top) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// One of them is not there.
+    pub(super) fn of(args: &cli::Top) -> Result<Self> {
+        for pid in &args.of.pid {
+            ProcessId::of(*pid)?;
+        }
+        Ok(Self {
             pids: args.of.pid.clone(),
             children: args.of.children,
             ..Self::default()
-        }
+        })
     }
 
     /// Looks at all of them once more.

@@ -110,7 +110,7 @@ enum Next {
 
 /// From process to list to process, until the end.
 fn look(args: &cli::Top, ui: &mut Ui, mut first: Option<Target>) -> Result<()> {
-    let mut list = List::of(args);
+    let mut list = List::of(args)?;
     let mut next = match only(args) {
         Some(pid) => Next::Process(pid),
         None => Next::List,

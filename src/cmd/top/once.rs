@@ -54,7 +54,7 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
             }
         }
         None => {
-            let mut list = List::of(args);
+            let mut list = List::of(args)?;
             list.renew(&mut state)?;
             for moment in moments(duration, args.interval) {
                 let was_ended = stop::wait_until(moment, &stop);

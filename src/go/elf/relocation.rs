@@ -135,7 +135,7 @@ impl Order {
         let mut others: Vec<u32> = (sorted..count)
             .filter_map(|i| u32::try_from(i).ok())
             .collect();
-        others.sort_by_key(|i| usize::try_from(*i).ok().and_then(offset));
+        others.sort_by_cached_key(|i| usize::try_from(*i).ok().and_then(offset));
         Self { sorted, others }
     }
 }

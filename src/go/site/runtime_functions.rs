@@ -2,6 +2,7 @@
 //!
 //! A plan asks for a few dozen of them; one pass over a part of the function table finds all.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::body::Body;
@@ -26,9 +27,16 @@ const MAX_SAME: usize = 4;
 #[derive(Debug)]
 pub struct Runtime<'b> {
     binary: &'b Binary,
-    /// By name; those of one name by address.
-    functions: Vec<Function<'b>>,
+    /// By the number that stands for the name; those of one name by address.
+    functions: Vec<(u64, Function<'b>)>,
     inlined: Arc<Inlined<'b>>,
+}
+
+/// A number that stands for a name.
+fn number(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl<'b> Runtime<'b> {
@@ -50,12 +58,15 @@ impl<'b> Runtime<'b> {
                 }
             }
         }
-        functions.sort_by_key(|function| function.name);
+        // Names lie in the file, and whoever writes to that would have them change their order meanwhile.
+        let numbered = functions.into_iter().map(|it| (number(it.name), it));
+        let mut functions: Vec<(u64, Function<'b>)> = numbered.collect();
+        functions.sort_by_key(|(number, _)| *number);
         let mut same = 0;
-        let mut before = "";
-        functions.retain(|function| {
-            same = if function.name == before { same + 1 } else { 1 };
-            before = function.name;
+        let mut before = None;
+        functions.retain(|(number, _)| {
+            let is_same = before.replace(*number) == Some(*number);
+            same = if is_same { same + 1 } else { 1 };
             same <= MAX_SAME
         });
         functions.shrink_to_fit();
@@ -73,32 +84,34 @@ impl<'b> Runtime<'b> {
 
     /// The names of all functions of the package, in no particular order.
     pub fn names(&self) -> impl Iterator<Item = &'b str> + '_ {
-        let groups = self.functions.chunk_by(|one, next| one.name == next.name);
-        groups.filter_map(|same| Some(same.first()?.name))
+        let groups = self.functions.chunk_by(|(one, _), (next, _)| one == next);
+        groups.filter_map(|same| Some(same.first()?.1.name))
     }
 
     /// All functions of the package, in no particular order.
     pub fn functions(&self) -> impl Iterator<Item = &Function<'b>> + '_ {
-        self.functions.iter()
+        self.functions.iter().map(|(_, function)| function)
     }
 
     /// Whether there is a function of that name with code of its own (not only inlined into others).
     pub fn has(&self, name: &str) -> bool {
-        !self.named(name).is_empty()
+        self.named(name).next().is_some()
     }
 
     /// The addresses at which functions of that name begin: several if assembly and Go code call it by different
     /// conventions, since the compiler then adds a wrapper of the same name.
     pub fn entries(&self, name: &str) -> Vec<u64> {
-        self.named(name).iter().map(|it| it.entry).collect()
+        self.named(name).map(|it| it.entry).collect()
     }
 
     /// The functions of that name, by address.
-    fn named(&self, name: &str) -> &[Function<'b>] {
-        let start = self.functions.partition_point(|it| it.name < name);
-        let rest = self.functions.get(start..).unwrap_or_default();
-        let count = rest.iter().take_while(|it| it.name == name).count();
-        rest.get(..count).unwrap_or_default()
+    fn named<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Function<'b>> + Clone {
+        let wanted = number(name);
+        let start = self.functions.partition_point(|(it, _)| *it < wanted);
+        let rest = self.functions.get(start..).unwrap_or_default().iter();
+        let same = rest.take_while(move |(it, _)| *it == wanted);
+        same.map(|(_, function)| function)
+            .filter(move |it| it.name == name)
     }
 
     /// Where bodies of these functions stand in the code of others.
@@ -168,12 +181,12 @@ impl<'b> Runtime<'b> {
         let image = self.binary.image();
         let all = self.named(name);
         let mut found = None;
-        for function in all {
+        for function in all.clone() {
             let code = decode(self.binary, function)
                 .ok_or_else(|| NoSite::new(format!("the file has no code for {name}")))?;
-            let is_other = |to| to != function.entry && all.iter().any(|it| it.entry == to);
+            let is_other = |to| to != function.entry && all.clone().any(|it| it.entry == to);
             let mut instructions = code.instructions().iter();
-            let wraps = all.len() > 1
+            let wraps = all.clone().nth(1).is_some()
                 && instructions.any(|i| i.call_target().or(i.jump_target()).is_some_and(is_other));
             if wraps {
                 continue;

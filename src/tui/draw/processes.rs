@@ -87,7 +87,7 @@ pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     if rows.is_empty() {
         let text = match (list.filter.pattern(), list.filled) {
             (Some(pattern), _) => format!("nothing matches {pattern}; Esc shows all"),
-            (None, true) => "there is no Go process on this machine".to_owned(),
+            (None, true) => "no Go process to list".to_owned(),
             (None, false) => "looking…".to_owned(),
         };
         buffer.set_stringn(area.x + 1, area.y + 1, text, area.width.into(), look.dim());
