@@ -185,9 +185,13 @@ impl Process {
             );
             thread::sleep(Duration::from_millis(2));
         };
-        // A child of its own may keep the pipe open; what it had to say is there by now.
+        // A child of its own may keep the pipe open; what it had to say is there by now, or in a moment.
         let mut lines = Vec::new();
-        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(2)) {
+        let moment = |lines: &Vec<String>| match lines.as_slice() {
+            [] => Duration::from_secs(10),
+            _ => Duration::from_secs(2),
+        };
+        while let Ok(line) = self.lines.recv_timeout(moment(&lines)) {
             lines.push(line);
         }
         let end = Instant::now();

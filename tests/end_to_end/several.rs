@@ -162,7 +162,8 @@ fn what_a_shell_has_started_is_found() {
             "--pid",
             &pid,
         ]);
-        let frame = frame.success().stdout;
+        let said = frame.success();
+        let frame = format!("{}{}", said.stdout, said.stderr);
         let child = stat.json()[0]["pid"].to_string();
         let has = |pid: &str| {
             frame
