@@ -77,13 +77,7 @@ fn what_grew_is_found() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_grtmon"));
     command.args(["dump", "--diff", "1h", "--output", "json", "--pid", &pid]);
     let mut tool = common::Process::start(command);
-    let heeds = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", tool.pid())).unwrap_or_default();
-        let mask = status
-            .lines()
-            .find_map(|line| line.strip_prefix("SigCgt:\t"));
-        mask.is_some_and(|mask| u64::from_str_radix(mask, 16).is_ok_and(|mask| mask & 1 << 1 != 0))
-    };
+    let heeds = || tool.heeds_interrupts();
     eventually("it waits between the readings", heeds);
     target.go_until("parked");
     tool.signal(nix::sys::signal::Signal::SIGINT);
