@@ -71,7 +71,7 @@ pub fn resolve_telling(selection: &Selection, tell: &dyn Fn(&str)) -> Result<Res
             command: None,
         }),
         Selection::Families(pids) => Ok(Resolved {
-            targets: by_binary(&family::go_processes(pids)?)?,
+            targets: families(pids)?,
             command: None,
         }),
         Selection::Command(command) => {
@@ -181,6 +181,21 @@ fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
             }
         })
         .collect()
+}
+
+/// How often the families of processes are looked up because one of their members has just ended.
+const LOOKS: usize = 10;
+
+/// The Go programs among processes and what they have started; who ends while it is looked at is none of them.
+fn families(pids: &[i32]) -> Result<Vec<Target>> {
+    for _ in 1..LOOKS {
+        let members = family::go_processes(pids)?;
+        match by_binary(&members) {
+            Err(_) if !members.iter().all(|pid| ProcessId::is_any(*pid)) => {}
+            targets => return targets,
+        }
+    }
+    by_binary(&family::go_processes(pids)?)
 }
 
 /// Whether a file could be read and turned out not to be a Go program.
