@@ -81,6 +81,9 @@ impl MemoryError {
     }
 }
 
+/// Bytes of somebody else's memory for which room is made before any of them was seen to be there.
+const TAKEN_AT_ONCE: usize = 1 << 20;
+
 /// One of several pieces of memory read together; see [`ReadMemory::read_many`].
 #[derive(Debug)]
 pub struct Piece<'b> {
@@ -226,9 +229,13 @@ pub trait ReadMemory {
     fn bytes(&self, addr: u64, len: u64, max: usize) -> Result<Vec<u8>, MemoryError> {
         let wanted = usize::try_from(len).ok().filter(|wanted| *wanted <= max);
         let wanted = wanted.ok_or(MemoryError::TooLong { addr, len, max })?;
-        let mut out = vec![0; wanted];
-        if wanted > 0 {
-            self.read(addr, &mut out)?;
+        // Only what is there takes memory here: a length may be a lie, and the reading ends where the memory does.
+        let mut out = Vec::new();
+        while out.len() < wanted {
+            let done = out.len();
+            let at = addr.wrapping_add(done as u64);
+            out.resize(wanted.min(done.saturating_add(TAKEN_AT_ONCE)), 0);
+            self.read(at, &mut out[done..])?;
         }
         Ok(out)
     }

@@ -85,6 +85,28 @@ mod tests {
         assert_eq!(memory.i64(u64::MAX - 7), Ok(-1));
     }
 
+    /// Notes the longest piece that was asked for.
+    struct Noting<'m>(&'m MemoryImage, std::cell::Cell<usize>);
+
+    impl ReadMemory for Noting<'_> {
+        fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
+            self.1.set(self.1.get().max(buf.len()));
+            self.0.read(addr, buf)
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_a_lie_takes_no_memory() {
+        let content: Vec<u8> = (0..5 << 19).map(|at: u32| at as u8).collect();
+        let mut memory = MemoryImage::new();
+        memory.map(0x1000, content.clone());
+        let memory = Noting(&memory, Default::default());
+        let all = memory.bytes(0x1000, content.len() as u64, usize::MAX);
+        assert!(all == Ok(content));
+        assert!(memory.bytes(0x1000, 1 << 30, usize::MAX).is_err());
+        assert_eq!(memory.1.get(), 1 << 20);
+    }
+
     #[test]
     fn what_is_not_mapped_is_an_error() {
         let memory = sample();
