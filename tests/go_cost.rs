@@ -8,7 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use grtmon::go::{
-    Anatomy, Binary, site::go_statements::start_functions, site::runtime_functions::Runtime,
+    Binary, RuntimeInfo, site::go_statements::start_functions, site::runtime_functions::Runtime,
 };
 use grtmon::target::clock::thread_cpu;
 use grtmon::target::mapped::MappedFile;
@@ -40,9 +40,9 @@ fn a_large_stripped_program_costs_little() {
 
     // What the probes of gr need: all code is looked through for go statements, and a part of that stays.
     let runtime = Runtime::of(&binary);
-    let anatomy = Anatomy::of_runtime(&runtime);
+    let runtime_info = RuntimeInfo::of_runtime(&runtime);
     let starts = start_functions(&runtime).unwrap();
-    assert!(anatomy.globals.allgs.is_some() && starts.functions.len() > 100);
+    assert!(runtime_info.globals.allgs.is_some() && starts.functions.len() > 100);
     let (grown, mapped) = (resident("RssAnon:") - before, resident("RssFile:") - mapped);
     assert!(grown < 3 << 20, "{grown} bytes for a file of {size}");
     assert!(mapped < size / 3, "{mapped} bytes of a file of {size}");

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use common::{Build, Fixture, Toolchain, binary, fixture, toolchains};
 use grtmon::go::{
-    Anatomy, Binary,
+    Binary, RuntimeInfo,
     elf::image::Machine,
     isa::code::Code,
     isa::instruction::Instruction,
@@ -309,8 +309,8 @@ fn counters_contradict_probes_that_miss_something() {
         let mut fixture = Fixture::start(&program, &["churn"]);
         let selection = Selection::Pids(vec![fixture.pid_arg().parse().unwrap()]);
         let targets = resolve(&selection).unwrap().targets;
-        let anatomy = Anatomy::clone(targets[0].program.anatomy());
-        let begin = |counted| Witness::begin(&targets[0], &anatomy, counted);
+        let runtime_info = RuntimeInfo::clone(targets[0].program.runtime_info());
+        let begin = |counted| Witness::begin(&targets[0], &runtime_info, counted);
         let mut created = begin(Counted::Created);
         let mut others = [Counted::Scheduled, Counted::Allocated].map(begin);
         fixture.work();

@@ -18,7 +18,7 @@ use common::{
 };
 use grtmon::probe::Plan as _;
 use grtmon::{
-    go::{Anatomy, MemoryError, ReadMemory, site::Site},
+    go::{MemoryError, ReadMemory, RuntimeInfo, site::Site},
     probe::gr,
     target::{self, Selection, Target, checked::Checked, live::Live},
 };
@@ -85,13 +85,13 @@ fn checking_a_layout_takes_few_reads() {
     let mut process = Fixture::start(&program, &["counters"]);
     process.go_until("quiet");
     let target = target(process.pid());
-    let mut anatomy = Anatomy::clone(target.program.anatomy());
-    let live = Live::open(&target.running_process().unwrap(), &anatomy).unwrap();
+    let mut runtime_info = RuntimeInfo::clone(target.program.runtime_info());
+    let live = Live::open(&target.running_process().unwrap(), &runtime_info).unwrap();
     let counted = Counted {
         memory: &live.memory,
         reads: Cell::new(0),
     };
-    let report = anatomy.settle(&counted, live.bias);
+    let report = runtime_info.settle(&counted, live.bias);
     assert!(report.failures().next().is_none(), "{report}");
     let votes: u32 = report.claims.iter().map(|claim| claim.yes + claim.no).sum();
     let reads = counted.reads.get();
@@ -151,7 +151,7 @@ fn a_thousand_sites() {
 /// How many of these sites have another instruction in the process's memory than in its file: a breakpoint.
 fn changed(target: &Target, sites: &[Site]) -> usize {
     let process = target.running_process().unwrap();
-    let live = Live::open(&process, target.program.anatomy()).unwrap();
+    let live = Live::open(&process, target.program.runtime_info()).unwrap();
     let file = target.program.binary.image().bytes();
     let is_changed = |site: &&Site| {
         let now = live.memory.u8(site.vaddr.wrapping_add(live.bias)).unwrap();

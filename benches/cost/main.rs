@@ -29,7 +29,7 @@ use serde_json::Value;
 use table::{Case, Run, Turn};
 
 /// A subject, how much of its work is done, and who watches it.
-struct Subject {
+struct ProcessView {
     name: &'static str,
     mode: &'static str,
     units: u64,
@@ -41,17 +41,17 @@ struct Subject {
 /// The runtime's tracer sees what all others see together.
 const TRACER: (&str, Observer) = ("runtime/trace", Observer::Flag("-trace=2"));
 
-const SUBJECTS: [Subject; 8] = [
-    Subject {
+const SUBJECTS: [ProcessView; 8] = [
+    ProcessView {
         name: "spawn and exit",
         mode: "bench-spawn",
         units: 300_000,
         pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
-            ("empty at the sites of gr seq", Observer::Floor(Probes::GrSeq)),
+            ("empty at the sites of gr seq", Observer::Noop(Probes::GrSeq)),
             ("grtmon gr seq", Observer::Grtmon(&["gr", "seq"])),
-            ("empty at the sites of gr", Observer::Floor(Probes::Gr)),
+            ("empty at the sites of gr", Observer::Noop(Probes::Gr)),
             ("grtmon gr", Observer::Grtmon(&["gr", "--buffer", "65536"])),
             (
                 "bpftrace: newproc1, execute, exit",
@@ -67,7 +67,7 @@ const SUBJECTS: [Subject; 8] = [
     },
     // Nothing in it is probed: many short turns, for small differences. What is done once a second as a rule is done
     // in each turn here, which takes some 0.1 s.
-    Subject {
+    ProcessView {
         name: "channel ping-pong, unprobed",
         mode: "bench-pingpong",
         units: 400_000,
@@ -81,14 +81,14 @@ const SUBJECTS: [Subject; 8] = [
             ("grtmon dump, once", Observer::Again(&["dump", "--pid", "PID"])),
         ],
     },
-    Subject {
+    ProcessView {
         name: "channel ping-pong",
         mode: "bench-pingpong",
         units: 300_000,
         pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
-            ("empty at the sites of sched", Observer::Floor(Probes::Sched)),
+            ("empty at the sites of sched", Observer::Noop(Probes::Sched)),
             ("grtmon sched", Observer::Grtmon(&["sched", "--duration", "10m"])),
             ("grtmon sched --by fn", Observer::Grtmon(&["sched", "--by", "fn", "--duration", "10m"])),
             ("grtmon sched --stacks", Observer::Grtmon(&["sched", "--stacks", "--duration", "10m"])),
@@ -100,14 +100,14 @@ const SUBJECTS: [Subject; 8] = [
             TRACER,
         ],
     },
-    Subject {
+    ProcessView {
         name: "small objects",
         mode: "bench-alloc",
         units: 1_000_000,
         pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
-            ("empty at the sites of gm", Observer::Floor(Probes::Gm)),
+            ("empty at the sites of gm", Observer::Noop(Probes::Gm)),
             ("grtmon gm --source probes", Observer::Grtmon(&["gm", "--source", "probes"])),
             (
                 "bpftrace: mallocgc*",
@@ -115,7 +115,7 @@ const SUBJECTS: [Subject; 8] = [
             ),
         ],
     },
-    Subject {
+    ProcessView {
         name: "small objects, unprobed",
         mode: "bench-alloc",
         units: 3_000_000,
@@ -127,14 +127,14 @@ const SUBJECTS: [Subject; 8] = [
             ("grtmon ps, once", Observer::Again(&["ps"])),
         ],
     },
-    Subject {
+    ProcessView {
         name: "garbage collection",
         mode: "bench-gc",
         units: 150,
         pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
-            ("empty at the sites of gc", Observer::Floor(Probes::Gc)),
+            ("empty at the sites of gc", Observer::Noop(Probes::Gc)),
             ("grtmon gc", Observer::Grtmon(&["gc"])),
             (
                 "bpftrace: stop, start, gcStart, gcMarkTermination",
@@ -150,32 +150,32 @@ const SUBJECTS: [Subject; 8] = [
         ],
     },
     // What a garbage collection does besides hides what its probes cost.
-    Subject {
+    ProcessView {
         name: "stops of the world",
         mode: "bench-stw",
         units: 5_000,
         pairs: 12,
         observers: &[
             ("nobody", Observer::Nobody),
-            ("empty at the sites of gc", Observer::Floor(Probes::Gc)),
+            ("empty at the sites of gc", Observer::Noop(Probes::Gc)),
             ("grtmon gc", Observer::Grtmon(&["gc"])),
         ],
     },
-    Subject {
+    ProcessView {
         name: "HTTP server",
         mode: "bench-http",
         units: 10_000,
         pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
-            ("empty at the sites of gr seq", Observer::Floor(Probes::GrSeq)),
+            ("empty at the sites of gr seq", Observer::Noop(Probes::GrSeq)),
             ("grtmon gr seq", Observer::Grtmon(&["gr", "seq"])),
-            ("empty at the sites of gr", Observer::Floor(Probes::Gr)),
+            ("empty at the sites of gr", Observer::Noop(Probes::Gr)),
             ("grtmon gr", Observer::Grtmon(&["gr"])),
-            ("empty at the sites of sched", Observer::Floor(Probes::Sched)),
+            ("empty at the sites of sched", Observer::Noop(Probes::Sched)),
             ("grtmon sched", Observer::Grtmon(&["sched", "--duration", "10m"])),
             ("grtmon gc", Observer::Grtmon(&["gc"])),
-            ("empty at the sites of gm", Observer::Floor(Probes::Gm)),
+            ("empty at the sites of gm", Observer::Noop(Probes::Gm)),
             ("grtmon gm --source probes", Observer::Grtmon(&["gm", "--source", "probes"])),
             ("grtmon gm --source counters", Observer::Grtmon(&["gm", "--source", "counters", "--interval", "1s"])),
             ("grtmon stat", Observer::Grtmon(&["stat", "--interval", "1s"])),
@@ -222,7 +222,7 @@ fn turns(truth: &Value) -> Vec<Turn> {
 /// One round: a run for each time the subject was watched. It must have done all its work, and an observer that counts
 /// must have counted all of it. `nobody` is a run of this round that nobody watched.
 fn round(
-    subject: &Subject,
+    subject: &ProcessView,
     name: &str,
     observer: Observer,
     program: &Path,

@@ -13,7 +13,7 @@ use std::{
 use grtmon::probe::Plan as _;
 use grtmon::{
     go::site::Site,
-    probe::{floor::Floor, gc, gm, gr, method::Method, place::Place, sched},
+    probe::{gc, gm, gr, method::Method, noop::Noop, place::Place, sched},
     target::{self, Selection, Target, checked::Checked},
 };
 use nix::{
@@ -28,7 +28,7 @@ pub(crate) enum Observer {
     /// Nobody.
     Nobody,
     /// An empty program wherever this command has its probes.
-    Floor(Probes),
+    Noop(Probes),
     /// A command of grtmon; the target is added.
     Grtmon(&'static [&'static str]),
     /// A reading command of grtmon that runs again and again, a second apart; `PID` stands for the target.
@@ -113,11 +113,11 @@ pub(crate) fn observe(
             work();
             Account::default()
         }
-        Observer::Floor(probes) => {
+        Observer::Noop(probes) => {
             let pids = Selection::Pids(vec![i32::try_from(pid).unwrap()]);
             let target = target::resolve(&pids).unwrap().targets.pop().unwrap();
             let place = Place::of(&target, Method::Multi).unwrap();
-            let floor = Floor::attach(&place, probes.sites(&target)).unwrap();
+            let floor = Noop::attach(&place, probes.sites(&target)).unwrap();
             work();
             drop(floor);
             Account::default()

@@ -17,9 +17,9 @@ pub trait Loaded {
     /// The processes that are looked at.
     fn listed(&self) -> &dyn MapCore;
     /// What the programs have cost.
-    fn spent(&self) -> &dyn MapCore;
+    fn overhead(&self) -> &dyn MapCore;
     /// Hits at addresses that are no site's.
-    fn strays(&self) -> &dyn MapCore;
+    fn unknown_sites(&self) -> &dyn MapCore;
 }
 
 macro_rules! common {
@@ -45,18 +45,18 @@ macro_rules! common {
                 &self.maps.go_listed
             }
 
-            fn spent(&self) -> &dyn MapCore {
-                &self.maps.go_spent
+            fn overhead(&self) -> &dyn MapCore {
+                &self.maps.go_overhead
             }
 
-            fn strays(&self) -> &dyn MapCore {
-                &self.maps.go_strays
+            fn unknown_sites(&self) -> &dyn MapCore {
+                &self.maps.go_unknown_sites
             }
         }
     };
 }
 
-common!(floor, OpenFloorSkel, FloorSkel);
+common!(noop, OpenNoopSkel, NoopSkel);
 common!(gc, OpenGcSkel, GcSkel);
 common!(gm, OpenGmSkel, GmSkel);
 common!(gr, OpenGrSkel, GrSkel);

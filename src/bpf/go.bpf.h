@@ -158,7 +158,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u64);
-} go_strays SEC(".maps");
+} go_unknown_sites SEC(".maps");
 
 /*
  * What the loader added to link-time addresses in this process: the kernel remembers where it has put the code
@@ -178,15 +178,15 @@ static __always_inline __u64 go_bias(void)
 /* 0 if the address is no site's, which is counted. */
 static __always_inline __u64 go_cookie_by_address(struct go_regs *ctx)
 {
-	__u64 vaddr = GO_PC(ctx) - go_bias(), *cookie, *strays;
+	__u64 vaddr = GO_PC(ctx) - go_bias(), *cookie, *unknown_sites;
 	__u32 zero = 0;
 
 	cookie = bpf_map_lookup_elem(&go_sites, &vaddr);
 	if (cookie)
 		return *cookie;
-	strays = bpf_map_lookup_elem(&go_strays, &zero);
-	if (strays)
-		__sync_fetch_and_add(strays, 1);
+	unknown_sites = bpf_map_lookup_elem(&go_unknown_sites, &zero);
+	if (unknown_sites)
+		__sync_fetch_and_add(unknown_sites, 1);
 	return 0;
 }
 
@@ -261,7 +261,7 @@ volatile __u32 go_gate = GO_GATE_CLOSED;
  *
  * Nothing here is atomic: where one program interrupts another on the same CPU, a hit more or less is no matter.
  */
-struct go_spent {
+struct go_overhead {
 	__u64 hits;
 	__u64 timed_runs;
 	__u64 timed_ns;
@@ -272,19 +272,19 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct go_spent);
-} go_spent SEC(".maps");
+	__type(value, struct go_overhead);
+} go_overhead SEC(".maps");
 
 /* The first so many runs on a CPU are timed, and then one of so many. */
 #define GO_TIMED 128
 /* What took longer was interrupted. */
 #define GO_LONGEST_RUN_NS 50000
 
-static __always_inline struct go_spent *go_spent_here(void)
+static __always_inline struct go_overhead *go_overhead_here(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&go_spent, &zero);
+	return bpf_map_lookup_elem(&go_overhead, &zero);
 }
 
 /*
@@ -293,13 +293,13 @@ static __always_inline struct go_spent *go_spent_here(void)
  */
 static __always_inline int go_run_begins(void)
 {
-	struct go_spent *spent;
+	struct go_overhead *spent;
 	__u32 gate = go_gate;
 	__u64 hits;
 
 	if (!gate)
 		return 0;
-	spent = go_spent_here();
+	spent = go_overhead_here();
 	if (!spent)
 		return 0;
 	hits = ++spent->hits;
@@ -311,7 +311,7 @@ static __always_inline int go_run_begins(void)
 
 static __always_inline void go_run_ends(void)
 {
-	struct go_spent *spent = go_spent_here();
+	struct go_overhead *spent = go_overhead_here();
 	__u64 took;
 
 	if (!spent || !spent->begun_ns)

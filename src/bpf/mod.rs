@@ -20,8 +20,8 @@ macro_rules! skeleton {
 mod common;
 
 skeleton!(
-    /// Nothing at all: `floor.bpf.c`.
-    floor
+    /// Nothing at all: `noop.bpf.c`.
+    noop
 );
 skeleton!(
     /// Garbage collection: `gc.bpf.c`.

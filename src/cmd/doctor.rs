@@ -124,7 +124,7 @@ fn binary(checked: &Checked<'_>) -> Section {
         "function table",
         format!("{} functions", binary.functions().iter().count()),
     );
-    section.fine("struct layouts", checked.anatomy.layout.to_string());
+    section.fine("struct layouts", checked.runtime_info.layout.to_string());
     match &checked.check {
         Ok(report) if report.failures().next().is_none() => {
             section.fine("layout check", report.to_string());

@@ -9,7 +9,7 @@ use crate::cli;
 use crate::go::needs;
 use crate::go::process::g;
 use crate::go::process::goroutines::GoroutineReader;
-use crate::go::process::runtime_stats::Vitals;
+use crate::go::process::runtime_stats::RuntimeStats;
 use crate::model::report::Section;
 use crate::probe;
 use crate::probe::Plan;
@@ -139,7 +139,7 @@ fn probing(checked: &Checked<'_>, section: &mut Section) {
 }
 
 fn reading(checked: &Checked<'_>, section: &mut Section) {
-    let (layout, globals) = (&checked.anatomy.layout, &checked.anatomy.globals);
+    let (layout, globals) = (&checked.runtime_info.layout, &checked.runtime_info.globals);
     let live = open(checked);
     for name in ["dump", "stat", "top", "ps", "gm"] {
         let mut lacks = Lacks::default();
@@ -193,12 +193,12 @@ fn read(name: &str, checked: &Checked<'_>, live: &Live) -> Result<()> {
     if name == "gm" {
         return gm_counters::try_on(&checked.target.program.binary, live);
     }
-    let subject = live.subject();
+    let view = live.view();
     if ["dump", "top"].contains(&name) {
-        GoroutineReader::new(&checked.target.program.binary, &subject)?;
+        GoroutineReader::new(&checked.target.program.binary, &view)?;
     }
     if ["stat", "top", "ps"].contains(&name) {
-        Vitals::read(subject)?;
+        RuntimeStats::read(view)?;
     }
     if ["stat", "top"].contains(&name) {
         live.began()?;
@@ -208,9 +208,9 @@ fn read(name: &str, checked: &Checked<'_>, live: &Live) -> Result<()> {
 
 /// The same where there is no process, as far as the binary tells.
 fn not_told(name: &str, checked: &Checked<'_>) -> Result<()> {
-    let globals = &checked.anatomy.globals;
+    let globals = &checked.runtime_info.globals;
     if ["dump", "top"].contains(&name)
-        && let Some(why) = g::obstacle(&checked.anatomy.layout)
+        && let Some(why) = g::obstacle(&checked.runtime_info.layout)
     {
         bail!(why);
     }

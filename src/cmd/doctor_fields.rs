@@ -44,7 +44,7 @@ pub(super) fn add_command(
 
 /// Every field that a command needs.
 pub(super) fn fields(checked: &mut Checked<'_>) -> Section {
-    checked.anatomy.ask_code(&checked.runtime);
+    checked.runtime_info.ask_code(&checked.runtime);
     let mut section = Section::new("Fields");
     let mut needed = needs::fields(needs::NEEDS.iter());
     needed.sort_unstable();
@@ -77,7 +77,7 @@ pub(super) fn fields(checked: &mut Checked<'_>) -> Section {
 /// What is known of fields, but for those that this version does not have.
 fn provenances(fields: Vec<Field>, checked: &Checked<'_>) -> Vec<Provenance> {
     let report: Option<&Report> = checked.check.as_ref().ok();
-    let layout = &checked.anatomy.layout;
+    let layout = &checked.runtime_info.layout;
     let all = fields.into_iter();
     let all = all.map(|field| Provenance::of(field, layout, report));
     all.filter(|it| !it.absent).collect()

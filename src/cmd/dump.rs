@@ -78,17 +78,16 @@ fn of_process(args: &cli::Dump, target: &Target, pid: i32, are_several: bool) ->
     if let Some(note) = live.copy_note() {
         output::warn(&note);
     }
-    let program = Program::of(&live)?;
+    let program = Incarnation::of(&live)?;
     let explain = |error: ReadError| match error {
         ReadError::Memory(why) => refusal::explain(pid, &why),
         // What was read may be of a process that was just replacing or ending itself.
         _ if target.has_ended() => anyhow!("process {pid} has ended"),
         other => anyhow!("cannot read the goroutines of process {pid}: {other}"),
     };
-    let mut reader =
-        GoroutineReader::new(&target.program.binary, &live.subject()).map_err(explain)?;
+    let mut reader = GoroutineReader::new(&target.program.binary, &live.view()).map_err(explain)?;
     require_states(&args.state, reader.wait_reasons())?;
-    warn_of_unknown(&live.anatomy.layout);
+    warn_of_unknown(&live.runtime_info.layout);
     let mut take = || -> Result<Dump> {
         let dump = reader.read(&live.memory);
         // Whatever was read of another program is nothing, an error too.
@@ -120,13 +119,13 @@ fn of_process(args: &cli::Dump, target: &Target, pid: i32, are_several: bool) ->
 }
 
 /// Tells the program that a process runs from the one it runs after an exec, be it of the same file.
-struct Program {
+struct Incarnation {
     loaded: Option<Loaded>,
     /// See [`Live::began`]: where the kernel puts programs at fixed addresses, only this differs.
     began: Option<u64>,
 }
 
-impl Program {
+impl Incarnation {
     /// The one that it runs now.
     fn of(live: &Live) -> Result<Self> {
         Ok(Self {

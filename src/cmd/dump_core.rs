@@ -6,8 +6,8 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::cli;
-use crate::go::Anatomy;
-use crate::go::Subject;
+use crate::go::ProcessView;
+use crate::go::RuntimeInfo;
 use crate::go::process::goroutines::GoroutineReader;
 use crate::model::dump::Dump;
 use crate::model::dump::End;
@@ -29,18 +29,18 @@ pub(super) fn run(args: &cli::Dump, path: &Path) -> Result<()> {
 
 fn show(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
     let core = &dump.core;
-    let mut anatomy = Anatomy::clone(dump.program.anatomy());
-    let bias = anatomy.bias(dump.entered_at);
+    let mut runtime_info = RuntimeInfo::clone(dump.program.runtime_info());
+    let bias = runtime_info.bias(dump.entered_at);
     let memory = core.memory(dump.program.binary.image(), bias);
-    anatomy.settle(&memory, bias);
-    let subject = Subject {
+    runtime_info.settle(&memory, bias);
+    let view = ProcessView {
         memory: &memory,
-        anatomy: &anatomy,
+        runtime_info: &runtime_info,
         bias,
     };
     let halted = core.halted(&memory);
     let handled = halted.threads.first().and_then(|it| it.interrupted);
-    let mut reader = GoroutineReader::new(&dump.program.binary, &subject)?.halted(halted);
+    let mut reader = GoroutineReader::new(&dump.program.binary, &view)?.halted(halted);
     require_states(&args.state, reader.wait_reasons())?;
     let name = dump.program.path.file_name();
     let name = name.unwrap_or(dump.program.path.as_os_str());
@@ -63,7 +63,7 @@ fn show(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
         (result, _) => result?,
     };
     if end.signal.is_some() {
-        end.goid = reader.died_in(&subject)?;
+        end.goid = reader.died_in(&view)?;
     }
     if let Some(goid) = end.goid {
         put_first(&mut goroutines.goroutines, goid);

@@ -128,7 +128,7 @@ pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
 impl Counted {
     fn open(live: Live) -> Result<Self> {
         let mut counters = HeapCounters::default();
-        let first = allocated::read(&mut counters, &live.subject(), FIRST_TRIES);
+        let first = allocated::read(&mut counters, &live.view(), FIRST_TRIES);
         let first = first.map_err(|why| unreadable(&live, why))?;
         let began = live.began().map_err(|why| unreadable(&live, why))?;
         let first = allocations(&first);
@@ -148,7 +148,7 @@ impl Counted {
         if self.unseen.is_some() {
             return Ok(());
         }
-        let now = allocated::read(&mut self.counters, &self.live.subject(), tries);
+        let now = allocated::read(&mut self.counters, &self.live.view(), tries);
         match self.live.is_another(self.began) {
             Ok(false) => {}
             Err(why) if !self.live.has_ended(&why) => return Err(unreadable(&self.live, why)),

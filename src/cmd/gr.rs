@@ -33,7 +33,7 @@ use super::gr_printer::Untimed;
 use super::output;
 use super::session;
 use crate::observe::names::NameCache;
-use crate::observe::preexisting::Elders;
+use crate::observe::preexisting::Preexisting;
 
 /// Records taken at one go before rows are written.
 const BATCH: usize = 8192;
@@ -72,15 +72,15 @@ pub(super) fn run(args: &cli::Gr) -> Result<ExitCode> {
 
 /// The goroutines that are there already. Where the memory of a process may not be read, grtmon does without and says
 /// so, unless they were asked for.
-fn elders(checked: &Checked<'_>, wanted: bool) -> Result<Option<Elders>> {
-    match Elders::of(checked) {
+fn preexisting(checked: &Checked<'_>, wanted: bool) -> Result<Option<Preexisting>> {
+    match Preexisting::of(checked) {
         Err(why) if !wanted => {
             output::note(&format!(
                 "The goroutines that are there already are not known: {why:#}"
             ));
             Ok(None)
         }
-        elders => elders.map(Some),
+        preexisting => preexisting.map(Some),
     }
 }
 
@@ -98,7 +98,7 @@ struct Gr {
 struct Own<'a> {
     /// For those who are there already; `None` if they cannot be read.
     checked: Option<Checked<'a>>,
-    elders: Elders,
+    preexisting: Preexisting,
     names: NameCache,
     /// Start functions met in events and not watched.
     unknown: BTreeSet<u64>,
@@ -119,8 +119,8 @@ fn show_elders(one: &mut Observed<'_>, printer: &mut Printer) -> Result<()> {
         }
     }
     let own = &mut one.own;
-    own.elders.leave_out_created(&since);
-    for event in std::mem::take(&mut own.elders.alive) {
+    own.preexisting.leave_out_created(&since);
+    for event in std::mem::take(&mut own.preexisting.alive) {
         own.show(one.target, &event, printer);
     }
     for event in &since {
@@ -148,9 +148,9 @@ fn take(one: &mut Observed<'_>, printer: &mut Printer) -> Result<usize> {
 impl Own<'_> {
     /// Something has happened.
     fn event(&mut self, target: &Target, event: &GoroutineEvent, printer: &mut Printer) {
-        let event = self.elders.complete(event);
+        let event = self.preexisting.complete(event);
         if event.what == What::Image {
-            self.elders.forget(event.process);
+            self.preexisting.forget(event.process);
         }
         if let What::Create(goroutine) = event.what {
             self.unknown.extend(goroutine.start_pc);
@@ -192,10 +192,10 @@ impl Observation for Gr {
         let checked = Checked::of(target);
         let plan = Plan::of(&checked, &self.options)
             .with_context(|| format!("cannot observe {}", target.name))?;
-        let elders = elders(&checked, self.alive)?;
+        let preexisting = preexisting(&checked, self.alive)?;
         let own = Own {
-            checked: elders.is_some().then_some(checked),
-            elders: elders.unwrap_or_default(),
+            checked: preexisting.is_some().then_some(checked),
+            preexisting: preexisting.unwrap_or_default(),
             names: NameCache::new(self.addresses),
             unknown: BTreeSet::new(),
             untimed: BTreeMap::new(),
@@ -208,7 +208,7 @@ impl Observation for Gr {
     }
 
     fn prepare(&mut self, one: &mut Observed<'_>) -> Result<()> {
-        let starts = one.own.elders.starts.iter().copied();
+        let starts = one.own.preexisting.starts.iter().copied();
         one.probes.learn(one.target, starts)?;
         Ok(())
     }
@@ -218,7 +218,7 @@ impl Observation for Gr {
     fn opened(&mut self, all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {
         for one in all {
             if let Some(checked) = one.own.checked.take() {
-                one.own.elders = elders(&checked, self.alive)?.unwrap_or_default();
+                one.own.preexisting = preexisting(&checked, self.alive)?.unwrap_or_default();
             }
         }
         Ok(())
@@ -270,7 +270,7 @@ impl Observation for Gr {
     }
 
     fn forget(&mut self, one: &mut Observed<'_>, process: u32) -> Result<()> {
-        one.own.elders.forget(process);
+        one.own.preexisting.forget(process);
         one.probes.forget(process)
     }
 
@@ -290,7 +290,7 @@ impl Observation for Gr {
         };
         let mut untimed = Vec::new();
         for one in all {
-            let before = passed.alive_before.zip(one.own.elders.count);
+            let before = passed.alive_before.zip(one.own.preexisting.count);
             passed.alive_before = before.map(|(sum, more)| sum + more);
             let (created, exited) = one.probes.passed()?;
             passed.sites += one.probes.sites() as u64;

@@ -11,7 +11,7 @@ use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
 use crate::go::process::metrics;
-use crate::go::process::runtime_stats::Vitals;
+use crate::go::process::runtime_stats::RuntimeStats;
 use crate::model::stat::Interval;
 use crate::observe::stop;
 use crate::render::metric;
@@ -75,8 +75,8 @@ pub(super) fn run(args: &cli::Stat) -> Result<ExitCode> {
 }
 
 fn every_metric(live: &Live, form: cli::Output) -> Result<ExitCode> {
-    let vitals = Vitals::read(live.subject()).map_err(|why| unreadable(live, why))?;
-    let metrics = metrics::metrics(&vitals);
+    let runtime_stats = RuntimeStats::read(live.view()).map_err(|why| unreadable(live, why))?;
+    let metrics = metrics::metrics(&runtime_stats);
     let mut output = Output::new();
     match form {
         cli::Output::Text => metric::text(&mut output.text, &metrics),

@@ -31,5 +31,5 @@ pub use memory::{MemoryError, Piece, ReadMemory, SliceHeader};
 pub use memory_image::MemoryImage;
 pub use pclntab::inline::{Copy, Frame};
 pub use pclntab::{FuncTable, Function, SourceLine};
-pub use process::runtime_info::{Anatomy, ReadError, Subject};
+pub use process::runtime_info::{ProcessView, ReadError, RuntimeInfo};
 pub use version::{GoVersion, PreRelease};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::dump::Dump;
 use super::dump::Goroutine;
-use super::dump::Place;
+use super::dump::SourcePlace;
 use super::package_path::unescaped;
 
 /// Goroutines at one moment, in numbers. Those of the runtime itself are only counted.
@@ -52,7 +52,7 @@ pub struct SiteCount {
 }
 
 /// What tells places apart without looking at their words: a reader makes each only once.
-type Key = (Option<*const Place>, Option<*const Place>);
+type Key = (Option<*const SourcePlace>, Option<*const SourcePlace>);
 
 /// A site being counted.
 struct Counting {
@@ -144,7 +144,7 @@ impl Origin {
     pub fn is_of(&self, goroutine: &Goroutine) -> bool {
         let created = goroutine.created.as_deref();
         let start = goroutine.start.as_deref();
-        let is = |known: &Option<Arc<str>>, place: Option<&Place>| {
+        let is = |known: &Option<Arc<str>>, place: Option<&SourcePlace>| {
             known.as_deref() == place.map(|place| unescaped(&place.function)).as_deref()
         };
         is(&self.start, start)

@@ -29,7 +29,7 @@ pub struct End {
     /// The goroutine in which it ended.
     pub goid: Option<u64>,
     /// Where that goroutine was, in code other than the runtime's.
-    pub place: Option<Arc<Place>>,
+    pub place: Option<Arc<SourcePlace>>,
     /// Whether the goroutine had met with a fault there: memory that it may not touch, a division by zero.
     pub fault: bool,
     /// How many bytes of the dump are there, and how many there should be, if it is cut off.
@@ -78,9 +78,9 @@ pub struct Goroutine {
     /// Its stack.
     pub stack: StackState,
     /// The function it began with, as the `go` statement names it; at the address of what the compiler made of that.
-    pub start: Option<Arc<Place>>,
+    pub start: Option<Arc<SourcePlace>>,
     /// The `go` statement that created it.
-    pub created: Option<Arc<Place>>,
+    pub created: Option<Arc<SourcePlace>>,
     /// The goroutine that executed that statement; since Go 1.21.
     pub creator: Option<u64>,
 }
@@ -159,14 +159,14 @@ pub struct Stack {
 #[derive(Debug, Clone)]
 pub struct StackFrame {
     /// Where.
-    pub place: Arc<Place>,
+    pub place: Arc<SourcePlace>,
     /// Whether the runtime would not print it: it is one of its own, or a wrapper that the compiler made.
     pub hidden: bool,
 }
 
 /// A place in a program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
+pub struct SourcePlace {
     /// The function's name as Go prints it.
     pub function: String,
     /// The file as the compiler recorded it; empty if unknown.
@@ -215,8 +215,8 @@ impl Dump {
 pub(crate) mod sample {
     use super::*;
 
-    pub(crate) fn place(function: &str, line: u32) -> Arc<Place> {
-        Arc::new(Place {
+    pub(crate) fn place(function: &str, line: u32) -> Arc<SourcePlace> {
+        Arc::new(SourcePlace {
             function: function.to_owned(),
             file: "/src/main.go".to_owned(),
             line,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::dump::{Dump, Goroutine, Place, Stack, StackState};
+use super::dump::{Dump, Goroutine, SourcePlace, Stack, StackState};
 
 /// A place as the source has it: function, file, line.
 type Line<'d> = (&'d str, &'d str, u32);
@@ -215,7 +215,7 @@ impl SiteGrowth<'_> {
     }
 }
 
-fn line(place: &Place) -> Line<'_> {
+fn line(place: &SourcePlace) -> Line<'_> {
     (&place.function, &place.file, place.line)
 }
 

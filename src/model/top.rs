@@ -107,7 +107,7 @@ pub struct Listed {
 
 /// What a run of probes costs the process it looks at.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Running {
+pub struct RunCost {
     /// All of it until now.
     pub whole: Cost,
     /// The last second of it; `None` before there was one.
@@ -157,7 +157,7 @@ pub enum News {
     /// They are set.
     Started,
     /// What they cost.
-    Cost(Running),
+    Cost(RunCost),
     /// All that is known of lifetimes now.
     Lifetimes(Lifetimes),
     /// What the collector did since the last time.

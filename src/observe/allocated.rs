@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::go::ProcessView;
 use crate::go::ReadError;
-use crate::go::Subject;
 use crate::go::process::heap_counters::Allocated;
 use crate::go::process::heap_counters::HeapCounters;
 
@@ -17,15 +17,15 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// As [`HeapCounters::read`], of the last attempt.
 pub fn read(
     counters: &mut HeapCounters,
-    subject: &Subject<'_>,
+    view: &ProcessView<'_>,
     tries: u32,
 ) -> Result<Allocated, ReadError> {
     for _ in 1..tries {
-        match counters.read(subject) {
+        match counters.read(view) {
             Ok(allocated) if counters.kept() == 0 => return Ok(allocated),
             Err(why) if why.is_final() => return Err(why),
             _ => thread::sleep(PAUSE),
         }
     }
-    counters.read(subject)
+    counters.read(view)
 }

@@ -9,9 +9,9 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::model::cost::Cost;
-use crate::model::top::Running;
+use crate::model::top::RunCost;
 use crate::probe::method::Method;
-use crate::probe::spent::Spent;
+use crate::probe::overhead::Overhead;
 use crate::probe::trap;
 use crate::target::Target;
 use crate::target::cpu::CpuTime;
@@ -43,7 +43,7 @@ pub struct CostWatch<'a> {
     was_asked: bool,
     judge: Judge,
     /// What was found at the last judgement.
-    running: Option<Running>,
+    running: Option<RunCost>,
 }
 
 /// Whether one second after the other is too dear.
@@ -181,15 +181,18 @@ impl<'a> CostWatch<'a> {
 
     /// To be called several times a second, with what was spent since the beginning. What is found can be seen in
     /// [`running`](Self::running).
-    pub fn judge(&mut self, spent: impl FnOnce() -> Result<Spent>) -> Result<Option<TooDear>> {
+    pub fn judge(
+        &mut self,
+        overhead: impl FnOnce() -> Result<Overhead>,
+    ) -> Result<Option<TooDear>> {
         self.trap.begin();
         if !self.judge.is_due(Instant::now()) {
             return Ok(None);
         }
         self.look();
-        let all = self.cost(spent()?);
+        let all = self.cost(overhead()?);
         let (last, too_dear) = self.judge.second(all);
-        self.running = Some(Running {
+        self.running = Some(RunCost {
             whole: all,
             last_second: Some(last),
         });
@@ -197,11 +200,11 @@ impl<'a> CostWatch<'a> {
     }
 
     /// What it costs, as of the last second that was judged.
-    pub fn running(&self) -> Option<Running> {
+    pub fn running(&self) -> Option<RunCost> {
         self.running
     }
 
-    fn cost(&mut self, spent: Spent) -> Cost {
+    fn cost(&mut self, spent: Overhead) -> Cost {
         let timed = spent.timed_runs > 0;
         Cost {
             hits: spent.hits,
@@ -213,7 +216,7 @@ impl<'a> CostWatch<'a> {
     }
 
     /// The final account.
-    pub fn end(&mut self, spent: Spent) -> Cost {
+    pub fn end(&mut self, spent: Overhead) -> Cost {
         self.look();
         let known = self.cost(spent);
         match self.unseen() {

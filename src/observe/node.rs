@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::go::layout::Field;
-use crate::go::process::runtime_stats::Vitals;
+use crate::go::process::runtime_stats::RuntimeStats;
 use crate::model::ps::GoProcess;
 use crate::model::top::Listed;
 use crate::target::Program;
@@ -159,10 +159,10 @@ fn read(row: &mut GoProcess, found: &Found, program: &Program) -> Result<()> {
     let live = open(found, program)?;
     live.require_begun()?;
     row.fork_copy = live.is_fork_copy() == Some(true);
-    let vitals = Vitals::read(live.subject()).map_err(|why| unreadable(&live, why))?;
-    row.goroutines = vitals.goroutines(false).ok();
-    row.heap_bytes = vitals.word(Field::GcControllerHeapInUse);
-    row.gc_cycles = vitals.half(Field::MstatsNumgc).map(u64::from);
+    let runtime_stats = RuntimeStats::read(live.view()).map_err(|why| unreadable(&live, why))?;
+    row.goroutines = runtime_stats.goroutines(false).ok();
+    row.heap_bytes = runtime_stats.word(Field::GcControllerHeapInUse);
+    row.gc_cycles = runtime_stats.half(Field::MstatsNumgc).map(u64::from);
     Ok(())
 }
 
@@ -171,15 +171,15 @@ fn open(found: &Found, program: &Program) -> Result<Live> {
     if let Some(held) = program.held() {
         return Live::open_one_of_many(&found.process, &held);
     }
-    let mut live = Live::open_one_of_many(&found.process, program.anatomy())?;
+    let mut live = Live::open_one_of_many(&found.process, program.runtime_info())?;
     let report = live.settle();
     if let Some(why) = &report.ended {
         return Err(refusal::explain(found.process.pid, why));
     }
-    let layout = &live.anatomy.layout;
+    let layout = &live.runtime_info.layout;
     let is_certain = !Field::ALL.iter().any(|field| layout.is_assumed(*field));
     if is_certain && report.failures().next().is_none() {
-        program.holds(live.anatomy.clone());
+        program.holds(live.runtime_info.clone());
     }
     Ok(live)
 }

@@ -25,7 +25,7 @@ use crate::model::top::FunctionTimes;
 use crate::model::top::Lifetimes;
 use crate::model::top::News;
 use crate::model::top::Probes;
-use crate::model::top::Running;
+use crate::model::top::RunCost;
 use crate::probe::Plan as _;
 use crate::probe::Probes as _;
 use crate::probe::gc;
@@ -234,7 +234,7 @@ struct LifetimePanel<'a> {
     since: Instant,
     place: Place,
     /// What it costs, as the view knows it.
-    told: Option<Running>,
+    told: Option<RunCost>,
     dear: Option<TooDear>,
 }
 
@@ -276,7 +276,7 @@ impl Observer for LifetimePanel<'_> {
         if let Some(why) = self.place.look().over {
             bail!(why);
         }
-        self.dear = self.cost.judge(|| self.probes.spent())?;
+        self.dear = self.cost.judge(|| self.probes.overhead())?;
         Ok(self.run.judged(&self.cost, &mut self.told, self.dear))
     }
 }
@@ -290,7 +290,7 @@ struct CollectorPanel<'a> {
     events: Vec<GcEvent>,
     place: Place,
     /// What it costs, as the view knows it.
-    told: Option<Running>,
+    told: Option<RunCost>,
     dear: Option<TooDear>,
 }
 
@@ -316,7 +316,7 @@ impl Observer for CollectorPanel<'_> {
         if let Some(why) = self.place.look().over {
             bail!(why);
         }
-        self.dear = self.cost.judge(|| self.probes.spent())?;
+        self.dear = self.cost.judge(|| self.probes.overhead())?;
         Ok(self.run.judged(&self.cost, &mut self.told, self.dear))
     }
 }
@@ -326,7 +326,7 @@ impl Run<'_> {
     fn judged(
         &self,
         cost: &CostWatch<'_>,
-        told: &mut Option<Running>,
+        told: &mut Option<RunCost>,
         dear: Option<TooDear>,
     ) -> Flow {
         let running = cost.running();

@@ -22,9 +22,9 @@ use crate::target::clock;
 use crate::target::process::ProcessId;
 use crate::target::refusal;
 
-/// The elders of one binary's processes.
+/// The goroutines of one binary's processes that were there before the probes.
 #[derive(Debug, Default)]
-pub struct Elders {
+pub struct Preexisting {
     /// All of them, as events of the moment at which they were read.
     pub alive: Vec<GoroutineEvent>,
     /// Entries of the functions they started with.
@@ -41,33 +41,33 @@ pub struct Elders {
     read_until_ns: u64,
 }
 
-impl Elders {
+impl Preexisting {
     /// Reads them from the memory of the processes that run now.
     ///
     /// # Errors
     /// A process may not be read, or what was read makes no sense.
     pub fn of(checked: &Checked<'_>) -> Result<Self> {
         let target = checked.target;
-        let mut elders = Self {
+        let mut preexisting = Self {
             read_ns: clock::monotonic_ns()?,
             ..Self::default()
         };
         let processes = target.processes();
         // Of a command that is yet to begin there is nothing to read.
         for process in processes.iter().filter(|it| target.is_under_way(it)) {
-            match elders.read(checked, process) {
-                // What has ended leaves no elders.
+            match preexisting.read(checked, process) {
+                // What has ended leaves none.
                 Err(_) if !process.is_alive() => {}
                 read => read?,
             }
         }
-        elders.read_until_ns = clock::monotonic_ns()?;
+        preexisting.read_until_ns = clock::monotonic_ns()?;
         // Their names are known.
         target.program.binary.image().release_all();
         if target.unseen_processes().is_none() {
-            elders.count = Some(elders.alive.len() as u64);
+            preexisting.count = Some(preexisting.alive.len() as u64);
         }
-        Ok(elders)
+        Ok(preexisting)
     }
 
     /// Leaves out those that these events show to have been created since the gate was opened.
@@ -87,7 +87,7 @@ impl Elders {
         };
         let live = checked.open(process)?;
         let binary = &checked.target.program.binary;
-        let mut reader = GoroutineReader::new(binary, &live.subject()).map_err(explain)?;
+        let mut reader = GoroutineReader::new(binary, &live.view()).map_err(explain)?;
         let list = reader.list(&live.memory).map_err(explain)?;
         let process = u32::try_from(pid).context("a process has a negative number")?;
         for goroutine in &list.goroutines {
@@ -97,7 +97,11 @@ impl Elders {
     }
 
     fn add(&mut self, process: u32, goroutine: &Goroutine) {
-        let pc = |place: &Option<_>| place.as_deref().map(|it: &crate::model::dump::Place| it.pc);
+        let pc = |place: &Option<_>| {
+            place
+                .as_deref()
+                .map(|it: &crate::model::dump::SourcePlace| it.pc)
+        };
         let start_pc = pc(&goroutine.start);
         self.starts.extend(start_pc);
         self.known.insert((process, goroutine.goid));
@@ -216,13 +220,13 @@ mod tests {
             let goroutine = who(goid);
             event(10, What::Alive { goroutine, state })
         };
-        let mut elders = Elders {
+        let mut preexisting = Preexisting {
             alive: [1, 2, 3].map(alive).to_vec(),
             known: names.into(),
             count: Some(3),
             read_ns: 10,
             read_until_ns: 20,
-            ..Elders::default()
+            ..Preexisting::default()
         };
         let events = [
             event(11, What::Create(who(3))), // read, and created since the gate was opened
@@ -231,11 +235,11 @@ mod tests {
             event(14, exit(2, None)),        // read, and gone since
             event(30, exit(6, None)),        // one whose creation was not seen is another matter
         ];
-        elders.leave_out_created(&events);
-        assert_eq!(elders.alive.len(), 2);
+        preexisting.leave_out_created(&events);
+        assert_eq!(preexisting.alive.len(), 2);
         for event in &events {
-            elders.complete(event);
+            preexisting.complete(event);
         }
-        assert_eq!(elders.count, Some(3));
+        assert_eq!(preexisting.count, Some(3));
     }
 }

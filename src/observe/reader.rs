@@ -52,7 +52,7 @@ pub fn open(target: &Target) -> Result<Live> {
 /// # Errors
 /// As [`open`].
 pub fn open_process(target: &Target, process: &ProcessId) -> Result<Live> {
-    let live = Live::checked(process, target.program.anatomy())?;
+    let live = Live::checked(process, target.program.runtime_info())?;
     live.require_begun()?;
     target.program.require_unchanged()?;
     Ok(live)

@@ -21,7 +21,7 @@ use crate::model::loss;
 use crate::model::loss::Loss;
 use crate::probe::Plan;
 use crate::probe::Probes;
-use crate::probe::spent::Spent;
+use crate::probe::overhead::Overhead;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::watch::Watch;
@@ -136,11 +136,10 @@ struct Run<'a, O: Observation> {
 }
 
 /// What all probes have cost together.
-pub fn spent<O: Observation>(all: &[Observed<'_, O>]) -> Result<Spent> {
-    all.iter().try_fold(
-        Spent::default(),
-        |sum, one| Ok(sum.and(one.probes.spent()?)),
-    )
+pub fn overhead<O: Observation>(all: &[Observed<'_, O>]) -> Result<Overhead> {
+    all.iter().try_fold(Overhead::default(), |sum, one| {
+        Ok(sum.and(one.probes.overhead()?))
+    })
 }
 
 impl<'a, O: Observation> Run<'a, O> {
@@ -154,7 +153,7 @@ impl<'a, O: Observation> Run<'a, O> {
         let probes = self.command.attach(target, &plan, &place)?;
         if self.command.counted().is_some() {
             // Nothing is found out any more when the gate is open.
-            target.program.anatomy();
+            target.program.runtime_info();
         }
         let mut one = Observed {
             target,
@@ -179,8 +178,8 @@ impl<'a, O: Observation> Run<'a, O> {
         self.command.opened(new, begun_ns)?;
         if let Some(counted) = self.command.counted() {
             for one in new {
-                let anatomy = one.target.program.anatomy();
-                one.witness = Some(Witness::begin(one.target, anatomy, counted));
+                let runtime_info = one.target.program.runtime_info();
+                one.witness = Some(Witness::begin(one.target, runtime_info, counted));
             }
         }
         Ok(())
@@ -382,7 +381,7 @@ impl<'a, O: Observation> Run<'a, O> {
                 text,
             });
         }
-        match spent(&self.all) {
+        match overhead(&self.all) {
             Ok(spent) => self.account.cost = Some(self.cost.end(spent)),
             Err(why) => keep(Err(why)),
         }
@@ -427,7 +426,7 @@ impl<O: Observation> Observer for Run<'_, O> {
         self.command.look(&mut self.all)?;
         self.look_round()?;
         let all = &self.all;
-        if let Some(dear) = self.cost.judge(|| spent(all))? {
+        if let Some(dear) = self.cost.judge(|| overhead(all))? {
             self.ends(Remark {
                 cause: "too_dear",
                 process: None,

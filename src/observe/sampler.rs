@@ -7,7 +7,7 @@ use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::layout::Field;
 use crate::go::process::heap_counters::Allocated;
 use crate::go::process::heap_counters::HeapCounters;
-use crate::go::process::runtime_stats::Vitals;
+use crate::go::process::runtime_stats::RuntimeStats;
 use crate::model::allocation::Count;
 use crate::model::stat::Interval;
 use crate::model::stat::Sample;
@@ -121,34 +121,34 @@ impl Sampler {
 
     /// The process now.
     fn sample(&mut self) -> Result<Sample, ReadError> {
-        let subject = self.live.subject();
-        let vitals = Vitals::read(subject)?;
+        let view = self.live.view();
+        let runtime_stats = RuntimeStats::read(view)?;
         let time_ns = now(&self.live)?;
-        let allocated = match allocated::read(&mut self.counters, &subject, TRIES) {
+        let allocated = match allocated::read(&mut self.counters, &view, TRIES) {
             Ok(allocated) => Some((total(&allocated), now(&self.live)?)),
             Err(why @ ReadError::Memory(_)) if why.is_final() => return Err(why),
             Err(_) => None,
         };
         let moving = self.counters.kept();
-        let limit = vitals.word(Field::GcControllerMemoryLimit);
-        let own = |field| vitals.word(field);
+        let limit = runtime_stats.word(Field::GcControllerMemoryLimit);
+        let own = |field| runtime_stats.word(field);
         Ok(Sample {
             time_ns,
-            goroutines: vitals.goroutines(false).ok(),
-            runnable: vitals.runnable(),
+            goroutines: runtime_stats.goroutines(false).ok(),
+            runnable: runtime_stats.runnable(),
             threads: self.live.thread_count(),
-            processors: vitals.processors(),
+            processors: runtime_stats.processors(),
             // A sum of counts of different moments would not be true at any.
             allocated: allocated.filter(|_| moving == 0),
             counts_moving: allocated.map(|_| moving),
             heap_live: own(Field::GcControllerHeapLive),
-            heap_goal: vitals.heap_goal(),
+            heap_goal: runtime_stats.heap_goal(),
             memory_limit: limit.filter(|limit| *limit < NO_LIMIT),
-            gc_cycles: vitals.half(Field::MstatsNumgc).map(u64::from),
-            pauses: vitals.pauses().ok(),
-            gc_cpu_ns: vitals.gc_cpu_ns(),
+            gc_cycles: runtime_stats.half(Field::MstatsNumgc).map(u64::from),
+            pauses: runtime_stats.pauses().ok(),
+            gc_cpu_ns: runtime_stats.gc_cpu_ns(),
             cpu_ns: own(Field::WorkCpuTotalTime),
-            latencies: vitals.latencies().ok().map(|it| it.times),
+            latencies: runtime_stats.latencies().ok().map(|it| it.times),
             mutex_wait_ns: own(Field::SchedTotalMutexWaitTime),
         })
     }

@@ -26,8 +26,8 @@ pub fn per_cpu_sum(map: &dyn MapCore, index: u32) -> Result<u64> {
     Ok(sum)
 }
 
-/// Hits whose site could not be told from their address (`go_strays` in `go.bpf.h`).
-pub(super) fn strays(map: &dyn MapCore) -> Result<Loss> {
+/// Hits whose site could not be told from their address (`go_unknown_sites` in `go.bpf.h`).
+pub(super) fn unknown_sites(map: &dyn MapCore) -> Result<Loss> {
     Ok(Loss {
         cause: "unknown_site",
         meaning: "events at an address where no probe was set: the process has moved its own code",

@@ -26,9 +26,9 @@ use super::counters;
 use super::lock;
 use super::place::Place;
 use super::session;
+use super::session::AnySession;
 use super::session::Cause;
 use super::session::Kind;
-use super::session::Running;
 use super::session::Session;
 use super::session::Wiring;
 
@@ -173,11 +173,11 @@ impl GcProbes {
 }
 
 impl Probes for GcProbes {
-    fn session(&self) -> &dyn Running {
+    fn session(&self) -> &dyn AnySession {
         &self.session
     }
 
-    fn session_mut(&mut self) -> &mut dyn Running {
+    fn session_mut(&mut self) -> &mut dyn AnySession {
         &mut self.session
     }
 

@@ -27,9 +27,9 @@ use crate::target::Target;
 
 use super::Probes;
 use super::place::Place;
+use super::session::AnySession;
 use super::session::Cause;
 use super::session::Kind;
-use super::session::Running;
 use super::session::Session;
 use super::session::Wiring;
 use super::step;
@@ -201,11 +201,11 @@ impl GmProbes {
 }
 
 impl Probes for GmProbes {
-    fn session(&self) -> &dyn Running {
+    fn session(&self) -> &dyn AnySession {
         &self.session
     }
 
-    fn session_mut(&mut self) -> &mut dyn Running {
+    fn session_mut(&mut self) -> &mut dyn AnySession {
         &mut self.session
     }
 }

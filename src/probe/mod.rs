@@ -7,7 +7,6 @@ mod cookie;
 pub mod counters;
 mod detach;
 mod filter;
-pub mod floor;
 pub mod gc;
 pub mod gm;
 pub mod gr;
@@ -15,7 +14,9 @@ mod held;
 pub mod kernel;
 mod memory;
 pub mod method;
+pub mod noop;
 mod older;
+pub mod overhead;
 pub mod place;
 mod process_number;
 pub mod refusal;
@@ -23,7 +24,6 @@ pub mod rights;
 pub mod sched;
 pub mod session;
 pub mod site_check;
-pub mod spent;
 pub mod step;
 mod trace_event;
 pub mod trap;
@@ -40,9 +40,9 @@ use crate::go::site::Site;
 use crate::model::foreign;
 use crate::model::loss::Loss;
 
+use self::overhead::Overhead;
+use self::session::AnySession;
 use self::session::Gate;
-use self::session::Running;
-use self::spent::Spent;
 
 /// Where probes go, decided from the binary before anything is loaded.
 pub trait Plan {
@@ -57,11 +57,11 @@ pub trait Plan {
 pub trait Probes: Send {
     /// Their object.
     #[doc(hidden)]
-    fn session(&self) -> &dyn Running;
+    fn session(&self) -> &dyn AnySession;
 
     /// The same, to change it.
     #[doc(hidden)]
-    fn session_mut(&mut self) -> &mut dyn Running;
+    fn session_mut(&mut self) -> &mut dyn AnySession;
 
     /// From now on everything is recorded. `now_ns` is CLOCK_MONOTONIC.
     fn open_gate(&mut self, _now_ns: u64) -> Result<()> {
@@ -74,8 +74,8 @@ pub trait Probes: Send {
     }
 
     /// What the programs have cost since the gate was opened.
-    fn spent(&self) -> Result<Spent> {
-        self.session().spent()
+    fn overhead(&self) -> Result<Overhead> {
+        self.session().overhead()
     }
 
     /// Processes of which something is remembered that may never be heard of: they are to be forgotten too when they end.

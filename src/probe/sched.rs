@@ -29,10 +29,10 @@ use super::alive::Life;
 use super::counters;
 use super::kernel::Kernel;
 use super::place::Place;
+use super::session::AnySession;
 use super::session::Cause;
 use super::session::Gate;
 use super::session::Kind;
-use super::session::Running;
 use super::session::Session;
 use super::session::Wiring;
 
@@ -272,11 +272,11 @@ impl SchedProbes {
 }
 
 impl Probes for SchedProbes {
-    fn session(&self) -> &dyn Running {
+    fn session(&self) -> &dyn AnySession {
         &self.session
     }
 
-    fn session_mut(&mut self) -> &mut dyn Running {
+    fn session_mut(&mut self) -> &mut dyn AnySession {
         &mut self.session
     }
 

@@ -24,11 +24,11 @@ use super::counters;
 use super::detach::detach;
 use super::filter;
 use super::held::Attached;
+use super::overhead;
+use super::overhead::Overhead;
 use super::place::Place;
 use super::process_number::Processes;
 use super::refusal;
-use super::spent;
-use super::spent::Spent;
 use super::step;
 use super::step::Step;
 
@@ -153,18 +153,18 @@ fn config(place: &Place, scope: &Scope) -> Result<GoConfig> {
 }
 
 /// What is done with a session whatever its kind.
-pub trait Running {
+pub trait AnySession {
     /// Moves the gate.
     fn set_gate(&mut self, position: Gate) -> Result<()>;
     /// Closes the gate and detaches everything.
     fn close(&mut self) -> Result<()>;
     /// What the programs have cost.
-    fn spent(&self) -> Result<Spent>;
+    fn overhead(&self) -> Result<Overhead>;
     /// What the programs could not record; causes without an event too.
     fn losses(&self) -> Result<Vec<Loss>>;
 }
 
-impl<K: Kind> Running for Session<K> {
+impl<K: Kind> AnySession for Session<K> {
     fn set_gate(&mut self, position: Gate) -> Result<()> {
         let gate = self.skel.gate();
         *gate.context("the BPF object has no gate")? = position.0;
@@ -175,8 +175,8 @@ impl<K: Kind> Running for Session<K> {
         self.close_with(Vec::new())
     }
 
-    fn spent(&self) -> Result<Spent> {
-        spent::spent(self.skel.spent())
+    fn overhead(&self) -> Result<Overhead> {
+        overhead::overhead(self.skel.overhead())
     }
 
     fn losses(&self) -> Result<Vec<Loss>> {
@@ -188,7 +188,7 @@ impl<K: Kind> Running for Session<K> {
                 events: self.counter(*counter)?,
             });
         }
-        losses.push(counters::strays(self.skel.strays())?);
+        losses.push(counters::unknown_sites(self.skel.unknown_sites())?);
         Ok(losses)
     }
 }

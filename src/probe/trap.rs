@@ -17,8 +17,8 @@ use crate::go::site::SiteKind;
 use crate::target::clock;
 use crate::target::own_code;
 
-use super::floor::Floor;
 use super::method::Method;
+use super::noop::Noop;
 use super::place::Place;
 
 /// Calls in one batch: a batch takes about 0.2 ms.
@@ -57,7 +57,7 @@ pub fn cost_ns(method: Method) -> Result<f64> {
     let own = File::open("/proc/self/exe").context("cannot open grtmon's own file")?;
     let place = Place::own(own, method);
     let probed = {
-        let _floor = Floor::framed(&place, vec![site])?;
+        let _noop = Noop::framed(&place, vec![site])?;
         batch_ns()
     };
     Ok((probed - bare).max(0.0))

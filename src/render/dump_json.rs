@@ -1,6 +1,6 @@
 //! Goroutines as JSON: one object for each goroutine, or group of them, or site that grew, and one at the end.
 
-use crate::model::dump::{Dump, Goroutine, Missing, Place, Stack, StackFrame, StackState};
+use crate::model::dump::{Dump, Goroutine, Missing, SourcePlace, Stack, StackFrame, StackState};
 use crate::model::groups::{Group, SiteGrowth};
 
 use super::json::Object;
@@ -121,7 +121,7 @@ fn members(object: &mut Object<'_>, group: &Group<'_>, at_ns: Option<u64>) {
         .number_or_null("goid", group.goroutines.first().map(|it| it.goid));
 }
 
-fn created(object: &mut Object<'_>, by: Option<&Place>) {
+fn created(object: &mut Object<'_>, by: Option<&SourcePlace>) {
     match by {
         Some(by) => object.object("created_by", |inner| place(inner, by)),
         None => object.null("created_by"),
@@ -153,7 +153,7 @@ pub(super) fn frame(object: &mut Object<'_>, frame: &StackFrame) {
         .truth("hidden", frame.hidden);
 }
 
-fn place(object: &mut Object<'_>, place: &Place) {
+fn place(object: &mut Object<'_>, place: &SourcePlace) {
     object
         .text("function", &place.function)
         .text("file", &place.file)

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::Write;
 
-use crate::model::dump::Place;
+use crate::model::dump::SourcePlace;
 use crate::model::dump::Stack;
 use crate::model::dump::StackState;
 use crate::model::foreign::shown;
@@ -35,7 +35,7 @@ pub(super) fn no_stack(out: &mut Vec<u8>, state: StackState) {
     let _ = writeln!(out, "\t{line}");
 }
 
-pub(super) fn created(out: &mut Vec<u8>, by: Option<&Place>, creator: Option<u64>) {
+pub(super) fn created(out: &mut Vec<u8>, by: Option<&SourcePlace>, creator: Option<u64>) {
     let Some(by) = by else {
         return;
     };
@@ -50,7 +50,7 @@ pub(super) fn created(out: &mut Vec<u8>, by: Option<&Place>, creator: Option<u64
     place(out, by);
 }
 
-pub(super) fn place(out: &mut Vec<u8>, place: &Place) {
+pub(super) fn place(out: &mut Vec<u8>, place: &SourcePlace) {
     let _ = write!(out, "\t{}:{}", shown(&place.file), place.line);
     match place.offset {
         Some(offset) if offset > 0 => {

@@ -9,7 +9,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::model::dump::{Goroutine, Place, Stack, StackState};
+use crate::model::dump::{Goroutine, SourcePlace, Stack, StackState};
 use crate::model::foreign;
 
 use super::protobuf::Message;
@@ -151,7 +151,7 @@ impl Profile {
         }
     }
 
-    fn line(&mut self, place: &Place) -> Line {
+    fn line(&mut self, place: &SourcePlace) -> Line {
         let function = self.function(&place.function, &place.file);
         // Of a return address, pprof wants the call; at offset 0 nothing has been called.
         let pc = match place.offset {

@@ -5,7 +5,7 @@ use anyhow::Result;
 use anyhow::bail;
 
 use crate::go::layout::Field;
-use crate::go::process::runtime_info::Anatomy;
+use crate::go::process::runtime_info::RuntimeInfo;
 use crate::go::process::verify::Report;
 use crate::go::site::runtime_functions::Runtime;
 
@@ -22,7 +22,7 @@ pub struct Checked<'t> {
     /// The runtime's functions in its binary.
     pub runtime: Runtime<'t>,
     /// Without the fields that turned out to be wrong, with those found in the process.
-    pub anatomy: Anatomy,
+    pub runtime_info: RuntimeInfo,
     /// What the check found, or why there was none.
     pub check: Result<Report, String>,
     /// The process on which it was done.
@@ -38,7 +38,7 @@ impl<'t> Checked<'t> {
         let runtime = Runtime::of(&target.program.binary);
         let mut checked = Self {
             target,
-            anatomy: Anatomy::clone(target.program.anatomy_by(&runtime)),
+            runtime_info: RuntimeInfo::clone(target.program.anatomy_by(&runtime)),
             runtime,
             check: Err("no process runs this program now".to_owned()),
             process: target.running_process(),
@@ -53,7 +53,7 @@ impl<'t> Checked<'t> {
             ));
         }
         if let Some(process) = &checked.process {
-            match Live::open(process, &checked.anatomy) {
+            match Live::open(process, &checked.runtime_info) {
                 Ok(mut live) => {
                     let report = live.settle();
                     match live.obstacle(&report) {
@@ -63,7 +63,7 @@ impl<'t> Checked<'t> {
                             checked.check = Err(format!("{why:#}"));
                         }
                     }
-                    checked.anatomy = live.anatomy;
+                    checked.runtime_info = live.runtime_info;
                 }
                 Err(why) => {
                     checked.refused = true;
@@ -81,10 +81,10 @@ impl<'t> Checked<'t> {
     pub fn open(&self, process: &ProcessId) -> Result<Live> {
         match &self.check {
             Ok(report) if self.process.as_ref() == Some(process) => match &report.ended {
-                None => Live::open(process, &self.anatomy),
+                None => Live::open(process, &self.runtime_info),
                 Some(why) => Err(refusal::explain(process.pid, why)),
             },
-            _ => Live::checked(process, &self.anatomy),
+            _ => Live::checked(process, &self.runtime_info),
         }
     }
 
@@ -93,7 +93,7 @@ impl<'t> Checked<'t> {
     /// # Errors
     /// No process may be asked, and one of them is assumed.
     pub fn require(&self, fields: &[Field]) -> Result<()> {
-        let layout = &self.anatomy.layout;
+        let layout = &self.runtime_info.layout;
         let Err(why) = &self.check else {
             let unproven = |field: &&Field| {
                 layout.offset(**field).is_some() && layout.require_checked(**field).is_err()

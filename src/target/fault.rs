@@ -30,7 +30,7 @@ use nix::sys::signal::sigaction;
 
 /// A place of the list. All numbers are 0 while it is free.
 #[derive(Debug, Default)]
-struct Place {
+struct ReadRange {
     /// Odd while `start` and `end` are being set: then they are of nothing that anybody reads yet, or still.
     version: AtomicUsize,
     /// Address of the first byte.
@@ -39,11 +39,11 @@ struct Place {
     end: AtomicUsize,
     is_cut: AtomicBool,
     is_taken: AtomicBool,
-    next: AtomicPtr<Place>,
+    next: AtomicPtr<ReadRange>,
 }
 
 /// The first place; the others follow.
-static FIRST: AtomicPtr<Place> = AtomicPtr::new(ptr::null_mut());
+static FIRST: AtomicPtr<ReadRange> = AtomicPtr::new(ptr::null_mut());
 /// Bytes of a page, for the handler; 0 until it is set up.
 static PAGE: AtomicUsize = AtomicUsize::new(0);
 /// What SIGBUS did before.
@@ -51,7 +51,7 @@ static BEFORE: OnceLock<SigAction> = OnceLock::new();
 
 /// A mapped range of addresses in which a fault is no end.
 #[derive(Debug)]
-pub(super) struct Region(&'static Place);
+pub(super) struct Region(&'static ReadRange);
 
 impl Region {
     /// Guards a map that was just made, before anybody reads it. It must go before the map does.
@@ -82,7 +82,7 @@ impl Drop for Region {
     }
 }
 
-impl Place {
+impl ReadRange {
     fn set(&self, start: usize, end: usize) {
         self.version.fetch_add(1, Ordering::SeqCst);
         self.start.store(start, Ordering::SeqCst);
@@ -104,25 +104,25 @@ impl Place {
 }
 
 /// All places.
-fn places() -> impl Iterator<Item = &'static Place> {
+fn places() -> impl Iterator<Item = &'static ReadRange> {
     let mut next = FIRST.load(Ordering::SeqCst);
     std::iter::from_fn(move || {
         // SAFETY: what is in the list was leaked: it is never freed, and shared only by its atomics.
-        let place: &'static Place = unsafe { next.as_ref() }?;
+        let place: &'static ReadRange = unsafe { next.as_ref() }?;
         next = place.next.load(Ordering::SeqCst);
         Some(place)
     })
 }
 
 /// A place that is free, or a new one.
-fn take() -> &'static Place {
-    let is_free = |place: &&Place| !place.is_taken.swap(true, Ordering::SeqCst);
+fn take() -> &'static ReadRange {
+    let is_free = |place: &&ReadRange| !place.is_taken.swap(true, Ordering::SeqCst);
     if let Some(place) = places().find(is_free) {
         return place;
     }
-    let place: &'static Place = Box::leak(Box::new(Place {
+    let place: &'static ReadRange = Box::leak(Box::new(ReadRange {
         is_taken: AtomicBool::new(true),
-        ..Place::default()
+        ..ReadRange::default()
     }));
     let new = ptr::from_ref(place).cast_mut();
     let mut first = FIRST.load(Ordering::SeqCst);
@@ -217,7 +217,7 @@ mod tests {
         assert!(end >= first + page.len() && end < first + page.len() + 65_536);
         assert_eq!(region.0.end_of(first - 1), None);
         assert_eq!(region.0.end_of(end), None);
-        let place: *const Place = region.0;
+        let place: *const ReadRange = region.0;
         drop(region);
         assert!(places().any(|known| ptr::eq(known, place)));
         assert!(places().all(|known| known.end_of(first).is_none()));

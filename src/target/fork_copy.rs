@@ -30,7 +30,7 @@ impl Live {
             Some(inside) => inside.contains(&id),
             None => fs::exists(format!("/proc/{pid}/task/{id}")).unwrap_or(true),
         };
-        let any = threads::any(&self.subject(), exists).ok()??;
+        let any = threads::any(&self.view(), exists).ok()??;
         // It may have ended meanwhile.
         (any || self.process.is_alive()).then_some(!any)
     }

@@ -12,11 +12,11 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::anyhow;
 
-use crate::go::Anatomy;
 use crate::go::MemoryError;
+use crate::go::ProcessView;
 use crate::go::ReadError;
 use crate::go::ReadMemory;
-use crate::go::Subject;
+use crate::go::RuntimeInfo;
 use crate::go::process::verify::Report;
 
 use super::budget::Budget;
@@ -38,7 +38,7 @@ pub struct Live {
     /// Its memory.
     pub memory: ProcessMemory,
     /// What is known of its binary.
-    pub anatomy: Anatomy,
+    pub runtime_info: RuntimeInfo,
     /// What to add to a link-time address to get the live one.
     pub bias: u64,
     /// A plugin that could not be read.
@@ -46,44 +46,48 @@ pub struct Live {
 }
 
 impl Live {
-    /// Opens `process`, which runs the binary of `anatomy`. The layout is taken as it is: see [`checked`](Self::checked).
+    /// Opens `process`, which runs the binary that `runtime_info` is of. The layout is taken as it is: see [`checked`](Self::checked).
     ///
     /// # Errors
     /// It has ended, or may not be read: the message says why, and what to do.
-    pub fn open(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
-        Self::with(ProcessMemory::new(process.pid), process, anatomy)
+    pub fn open(process: &ProcessId, runtime_info: &RuntimeInfo) -> Result<Self> {
+        Self::with(ProcessMemory::new(process.pid), process, runtime_info)
     }
 
     /// The same, where there are many: no more of it is read than any should need.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_one_of_many(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
+    pub fn open_one_of_many(process: &ProcessId, runtime_info: &RuntimeInfo) -> Result<Self> {
         let memory = ProcessMemory::new(process.pid).within(Arc::new(Budget::new()));
-        Self::with(memory, process, anatomy)
+        Self::with(memory, process, runtime_info)
     }
 
-    fn with(memory: ProcessMemory, process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
+    fn with(
+        memory: ProcessMemory,
+        process: &ProcessId,
+        runtime_info: &RuntimeInfo,
+    ) -> Result<Self> {
         let pid = process.pid;
         let loaded = Loaded::of(pid)?.with_context(|| {
             format!("cannot read process {pid}: it is ending, or has just begun")
         })?;
-        let moved = loaded.code_end.wrapping_sub(anatomy.code_end);
-        let bias = anatomy.bias(anatomy.entry.wrapping_add(moved));
+        let moved = loaded.code_end.wrapping_sub(runtime_info.code_end);
+        let bias = runtime_info.bias(runtime_info.entry.wrapping_add(moved));
         // Whoever may know that may usually read memory too, but a seccomp filter can forbid the call.
         memory
-            .u8(anatomy.entry.wrapping_add(bias))
+            .u8(runtime_info.entry.wrapping_add(bias))
             .map_err(|why| explain(pid, &why))?;
-        let found = match anatomy.loads_plugins {
-            true => plugins::find(pid, anatomy, bias),
+        let found = match runtime_info.loads_plugins {
+            true => plugins::find(pid, runtime_info, bias),
             false => plugins::Found::default(),
         };
         Ok(Self {
             process: process.clone(),
             memory,
-            anatomy: Anatomy {
+            runtime_info: RuntimeInfo {
                 plugins: found.plugins,
-                ..anatomy.clone()
+                ..runtime_info.clone()
             },
             bias,
             unread: found.unread,
@@ -94,8 +98,8 @@ impl Live {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn checked(process: &ProcessId, anatomy: &Anatomy) -> Result<Self> {
-        let mut live = Self::open(process, anatomy)?;
+    pub fn checked(process: &ProcessId, runtime_info: &RuntimeInfo) -> Result<Self> {
+        let mut live = Self::open(process, runtime_info)?;
         let report = live.settle();
         if let Some(why) = &report.ended {
             return Err(explain(process.pid, why));
@@ -119,9 +123,9 @@ impl Live {
         ))
     }
 
-    /// Holds the layout against the process: see [`Anatomy::settle`].
+    /// Holds the layout against the process: see [`RuntimeInfo::settle`].
     pub fn settle(&mut self) -> Report {
-        self.anatomy.settle(&self.memory, self.bias)
+        self.runtime_info.settle(&self.memory, self.bias)
     }
 
     /// Whether the process has ended, which may be why it could not be read. One that is just ending has no memory any
@@ -149,9 +153,9 @@ impl Live {
     /// # Errors
     /// It cannot be read, or where it lies is not known.
     pub fn began(&self) -> Result<u64, ReadError> {
-        let subject = self.subject();
-        let time = subject.global("runtimeInitTime", |globals| globals.runtime_init_time)?;
-        Ok(subject.memory.u64(time)?)
+        let view = self.view();
+        let time = view.global("runtimeInitTime", |globals| globals.runtime_init_time)?;
+        Ok(view.memory.u64(time)?)
     }
 
     /// Whether the process runs another program than the one that began at that time.
@@ -177,10 +181,10 @@ impl Live {
     }
 
     /// The process for those who read.
-    pub fn subject(&self) -> Subject<'_> {
-        Subject {
+    pub fn view(&self) -> ProcessView<'_> {
+        ProcessView {
             memory: &self.memory,
-            anatomy: &self.anatomy,
+            runtime_info: &self.runtime_info,
             bias: self.bias,
         }
     }

@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use crate::go::Anatomy;
 use crate::go::Binary;
+use crate::go::RuntimeInfo;
 use crate::go::binary::plugins::Plugin;
 
 use super::file_id::FileId;
@@ -37,11 +37,11 @@ struct Mapping<'m> {
 }
 
 /// Looks for the plugins of a process, whose program is loaded `bias` bytes above its link-time addresses.
-pub(super) fn find(pid: i32, anatomy: &Anatomy, bias: u64) -> Found {
+pub(super) fn find(pid: i32, runtime_info: &RuntimeInfo, bias: u64) -> Found {
     let mut found = Found::default();
     each(pid, |mapping, opened| {
         let plugin = opened.and_then(|(file, path)| {
-            anatomy.companions.plugin(
+            runtime_info.companions.plugin(
                 file.id().key(),
                 bias,
                 |binary| mapping.bias(binary),

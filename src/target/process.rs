@@ -184,7 +184,7 @@ pub(super) fn parents() -> HashMap<i32, i32> {
 
 /// Who runs a file.
 #[derive(Debug, Default)]
-pub(super) struct Running {
+pub(super) struct Runners {
     /// The processes.
     pub(super) processes: Vec<ProcessId>,
     /// Whether there can be others, which may not be looked at.
@@ -203,10 +203,10 @@ pub(super) fn code_kib(pid: i32) -> Option<u64> {
 pub(super) fn running(
     is_meant: impl Fn(&Path) -> io::Result<bool>,
     may_be: impl Fn(i32) -> bool,
-) -> Running {
-    let mut running = Running {
+) -> Runners {
+    let mut running = Runners {
         closed: proc_mount::hides_processes(),
-        ..Running::default()
+        ..Runners::default()
     };
     let Ok(processes) = procfs::process::all_processes() else {
         running.unlooked = true;

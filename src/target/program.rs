@@ -11,8 +11,8 @@ use std::sync::PoisonError;
 use anyhow::Context;
 use anyhow::Result;
 
-use crate::go::Anatomy;
 use crate::go::Binary;
+use crate::go::RuntimeInfo;
 use crate::go::site::runtime_functions::Runtime;
 
 use super::ProgramFile;
@@ -26,9 +26,9 @@ pub struct Program {
     pub path: PathBuf,
     /// The file that was read, and into which its probes go.
     pub file: Arc<ProgramFile>,
-    anatomy: OnceLock<Arc<Anatomy>>,
+    runtime_info: OnceLock<Arc<RuntimeInfo>>,
     /// What was held against one of its processes, and held.
-    held: Mutex<Option<Arc<Anatomy>>>,
+    held: Mutex<Option<Arc<RuntimeInfo>>>,
 }
 
 impl Program {
@@ -43,7 +43,7 @@ impl Program {
             binary: binary(&file, path)?,
             path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
             file,
-            anatomy: OnceLock::new(),
+            runtime_info: OnceLock::new(),
             held: Mutex::default(),
         })
     }
@@ -61,28 +61,28 @@ impl Program {
 
     /// Where the runtime's variables lie and how they are built, as far as the file says: found out once, when somebody
     /// first asks. That takes some tens of milliseconds.
-    pub fn anatomy(&self) -> &Arc<Anatomy> {
-        self.anatomy
-            .get_or_init(|| Arc::new(Anatomy::of(&self.binary)))
+    pub fn runtime_info(&self) -> &Arc<RuntimeInfo> {
+        self.runtime_info
+            .get_or_init(|| Arc::new(RuntimeInfo::of(&self.binary)))
     }
 
     /// The same for who knows the functions of the runtime already.
-    pub fn anatomy_by(&self, runtime: &Runtime<'_>) -> &Arc<Anatomy> {
-        self.anatomy
-            .get_or_init(|| Arc::new(Anatomy::of_runtime(runtime)))
+    pub fn anatomy_by(&self, runtime: &Runtime<'_>) -> &Arc<RuntimeInfo> {
+        self.runtime_info
+            .get_or_init(|| Arc::new(RuntimeInfo::of_runtime(runtime)))
     }
 
     /// What was held against one of its processes, and held.
-    pub fn held(&self) -> Option<Arc<Anatomy>> {
+    pub fn held(&self) -> Option<Arc<RuntimeInfo>> {
         self.held_or_not().clone()
     }
 
     /// This was held against one of its processes, and held.
-    pub fn holds(&self, anatomy: Anatomy) {
-        *self.held_or_not() = Some(Arc::new(anatomy));
+    pub fn holds(&self, runtime_info: RuntimeInfo) {
+        *self.held_or_not() = Some(Arc::new(runtime_info));
     }
 
-    fn held_or_not(&self) -> MutexGuard<'_, Option<Arc<Anatomy>>> {
+    fn held_or_not(&self) -> MutexGuard<'_, Option<Arc<RuntimeInfo>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

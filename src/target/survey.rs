@@ -60,7 +60,7 @@ pub struct Survey {
     pub hidden: bool,
     files: Arc<Files>,
     /// Which of `programs` a file is; `None` if it turned out to be none that can be used.
-    places: HashMap<FileId, Place>,
+    places: HashMap<FileId, FileOutcome>,
 }
 
 /// What one process may take.
@@ -83,7 +83,7 @@ enum Reading {
 
 /// What became of a file that looked like a Go program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum FileOutcome {
     /// It is this one of [`Survey::programs`].
     Program(usize),
     /// It is none, or too old to be used.
@@ -125,7 +125,7 @@ impl Survey {
         self.failed.clear();
         self.hidden = proc_mount::hides_processes();
         // What could not be read may be read now.
-        let has_failed = |place: &Place| matches!(place, Place::Failed(_));
+        let has_failed = |place: &FileOutcome| matches!(place, FileOutcome::Failed(_));
         self.files
             .keep(|file| !self.places.get(file).is_some_and(has_failed));
         self.places.retain(|_, place| !has_failed(place));
@@ -153,11 +153,11 @@ impl Survey {
             let place = match read {
                 Outcome::Done(Reading::Program(program)) => {
                     self.programs.push(Arc::new(*program));
-                    Place::Program(self.programs.len() - 1)
+                    FileOutcome::Program(self.programs.len() - 1)
                 }
-                Outcome::Done(Reading::Useless) => Place::Useless,
-                Outcome::Done(Reading::Failed(why)) => Place::Failed(why),
-                Outcome::Done(Reading::Refused) | Outcome::GivenUp => Place::GivenUp,
+                Outcome::Done(Reading::Useless) => FileOutcome::Useless,
+                Outcome::Done(Reading::Failed(why)) => FileOutcome::Failed(why),
+                Outcome::Done(Reading::Refused) | Outcome::GivenUp => FileOutcome::GivenUp,
             };
             self.places.insert(file, place);
         }
@@ -165,10 +165,10 @@ impl Survey {
             let program = match file.filter(|_| found.unread.is_none()) {
                 None => Ok(None),
                 Some(file) => match self.places.get(&file)? {
-                    Place::Program(place) => Ok(Some(*place)),
-                    Place::Useless => return None,
-                    Place::Failed(why) => Err(why.clone()),
-                    Place::GivenUp => {
+                    FileOutcome::Program(place) => Ok(Some(*place)),
+                    FileOutcome::Useless => return None,
+                    FileOutcome::Failed(why) => Err(why.clone()),
+                    FileOutcome::GivenUp => {
                         let pid = found.process.pid;
                         Err(format!(
                             "cannot read process {pid}: its program takes more time to read than any should (grtmon doctor --pid {pid} says more)"
@@ -211,8 +211,8 @@ impl Survey {
     /// Forgets the programs that nobody runs any more.
     fn forget(&mut self, met: &HashSet<FileId>) {
         self.places.retain(|file, _| met.contains(file));
-        let program = |place: &Place| match place {
-            Place::Program(place) => Some(*place),
+        let program = |place: &FileOutcome| match place {
+            FileOutcome::Program(place) => Some(*place),
             _ => None,
         };
         let used: HashSet<usize> = self.places.values().filter_map(program).collect();
@@ -228,7 +228,7 @@ impl Survey {
             }
         }
         for place in self.places.values_mut() {
-            if let Place::Program(place) = place {
+            if let FileOutcome::Program(place) = place {
                 *place = moved.get(place).copied().unwrap_or(*place);
             }
         }
@@ -254,7 +254,7 @@ fn read_programs(
 fn program(file: &Arc<ProgramFile>, path: &Path) -> Reading {
     match Program::read(Arc::clone(file), path) {
         Ok(program) => {
-            program.anatomy();
+            program.runtime_info();
             match program.require_unchanged() {
                 Ok(()) => Reading::Program(Box::new(program)),
                 Err(_) => Reading::Useless,

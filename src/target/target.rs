@@ -15,7 +15,7 @@ use super::namespace::PidNamespace;
 use super::plugins;
 use super::process;
 use super::process::ProcessId;
-use super::process::Running;
+use super::process::Runners;
 
 /// Which processes that run the binary are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +190,7 @@ impl Target {
         }
     }
 
-    fn running(&self) -> Running {
+    fn running(&self) -> Runners {
         process::running(
             |exe| self.program.file.is_at(exe),
             |pid| self.may_be_run_by(pid),

@@ -6,11 +6,11 @@
 //! more. A reading takes a moment, in which counters go on: the first is then too high and the last too low at most, in
 //! either case in favour of the probes. Each counter only grows.
 
-use crate::go::Anatomy;
 use crate::go::ReadError;
+use crate::go::RuntimeInfo;
 use crate::go::layout::Field;
 use crate::go::process::heap_counters::HeapCounters;
-use crate::go::process::runtime_stats::Vitals;
+use crate::go::process::runtime_stats::RuntimeStats;
 
 use super::Target;
 use super::live::Live;
@@ -76,11 +76,11 @@ struct Reading {
 impl Witness {
     /// Reads what the processes of the target count at this moment; the gate is open. Those that cannot be read are left
     /// out: then there is no second opinion.
-    pub fn begin(target: &Target, anatomy: &Anatomy, counted: Counted) -> Self {
+    pub fn begin(target: &Target, runtime_info: &RuntimeInfo, counted: Counted) -> Self {
         // What threads of C bring along takes ids as well, and is not created by a `go` statement.
         let ids_count = target.program.binary.uses_cgo() == Some(false);
         let open = |process| {
-            let live = Live::checked(process, anatomy).ok()?;
+            let live = Live::checked(process, runtime_info).ok()?;
             let began = live.began().ok()?;
             let mut heap = HeapCounters::default();
             let first = read(&live, counted, &mut heap, true).ok()?;
@@ -147,7 +147,7 @@ fn read(
 }
 
 fn allocated(live: &Live, heap: &mut HeapCounters, is_first: bool) -> Result<Reading, ReadError> {
-    let now = heap.read(&live.subject())?;
+    let now = heap.read(&live.view())?;
     // A value kept from before is too low: that must not be where counting begins.
     if is_first && heap.kept() > 0 {
         return Err(ReadError::Implausible("it did not hold still".to_owned()));
@@ -160,10 +160,10 @@ fn allocated(live: &Live, heap: &mut HeapCounters, is_first: bool) -> Result<Rea
 }
 
 fn scheduled(live: &Live, counted: Counted) -> Result<Reading, ReadError> {
-    let subject = live.subject();
-    let vitals = Vitals::read(subject)?;
+    let view = live.view();
+    let runtime_stats = RuntimeStats::read(view)?;
     if counted == Counted::Scheduled {
-        let waits = vitals.durations(Field::SchedTimeToRun)?;
+        let waits = runtime_stats.durations(Field::SchedTimeToRun)?;
         // The lowest bucket also holds the zeros that Go up to 1.25 records at returns from system calls.
         let known = waits.bounds.iter().zip(&waits.counts);
         return Ok(Reading {
@@ -175,7 +175,7 @@ fn scheduled(live: &Live, counted: Counted) -> Result<Reading, ReadError> {
             of_ids: false,
         });
     }
-    if let Some(count) = vitals.created() {
+    if let Some(count) = runtime_stats.created() {
         return Ok(Reading {
             count,
             early: 0,
@@ -183,10 +183,12 @@ fn scheduled(live: &Live, counted: Counted) -> Result<Reading, ReadError> {
         });
     }
     let unknown = || ReadError::Unknown("how many goroutine ids were given out".to_owned());
-    let count = vitals.word(Field::SchedGoidgen).ok_or_else(unknown)?;
+    let count = runtime_stats
+        .word(Field::SchedGoidgen)
+        .ok_or_else(unknown)?;
     // Every processor there ever was may have ids in store.
-    let allp = subject.global("allp", |globals| globals.allp)?;
-    let ever = subject.memory.u64(allp.wrapping_add(CAPACITY))?;
+    let allp = view.global("allp", |globals| globals.allp)?;
+    let ever = view.memory.u64(allp.wrapping_add(CAPACITY))?;
     Ok(Reading {
         count,
         early: ever.saturating_mul(IDS_IN_STORE),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::census::Origin;
 use crate::model::top::Probes;
-use crate::model::top::Running;
+use crate::model::top::RunCost;
 
 /// What the lower half shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub enum Panel {
     /// They were asked for.
     Starting,
     /// They are set, and cost this.
-    On(Option<Running>),
+    On(Option<RunCost>),
     /// They are being taken away.
     Stopping,
     /// They could not be set, or were taken away again: why.

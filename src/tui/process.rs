@@ -64,7 +64,7 @@ pub struct Seen {
 
 /// One process, and how it is looked at.
 #[derive(Debug, Default)]
-pub struct ProcessView {
+pub struct ProcessScreen {
     /// Which.
     pub who: Who,
     live: Seen,
@@ -89,7 +89,7 @@ pub struct ProcessView {
     pub page: Option<Page>,
 }
 
-impl ProcessView {
+impl ProcessScreen {
     /// Nothing has been read yet.
     pub fn new(who: Who) -> Self {
         Self {

@@ -17,7 +17,7 @@ use super::choices::Panel;
 use super::choices::Tab;
 use super::filter::Filter;
 use super::look::Look;
-use super::process::ProcessView;
+use super::process::ProcessScreen;
 use super::processes::ProcessList;
 
 /// Rows that a page key goes.
@@ -54,7 +54,7 @@ pub struct State {
     /// All processes.
     pub list: ProcessList,
     /// The one that is looked at.
-    pub process: Option<ProcessView>,
+    pub process: Option<ProcessScreen>,
     /// Whether there is no list to go back to.
     pub alone: bool,
     /// Whether the keys are explained.
@@ -187,7 +187,7 @@ impl State {
 
     /// A process was opened.
     pub fn open(&mut self, who: Who) {
-        self.process = Some(ProcessView::new(who));
+        self.process = Some(ProcessScreen::new(who));
     }
 
     /// The stacks that were asked for.
@@ -211,7 +211,7 @@ fn steps(code: KeyCode) -> Option<isize> {
     }
 }
 
-fn page_key(view: &mut ProcessView, code: KeyCode) -> Option<Action> {
+fn page_key(view: &mut ProcessScreen, code: KeyCode) -> Option<Action> {
     let page = view.page.as_mut()?;
     if let Some(by) = steps(code) {
         let last = page.lines.len().saturating_sub(1);
@@ -228,7 +228,7 @@ fn page_key(view: &mut ProcessView, code: KeyCode) -> Option<Action> {
 }
 
 /// Starts probes, or stops them, and shows what they find.
-fn toggle(view: &mut ProcessView, probes: Probes, tab: Tab) -> Option<Action> {
+fn toggle(view: &mut ProcessScreen, probes: Probes, tab: Tab) -> Option<Action> {
     view.show(tab);
     if view.panel(probes).is_running() {
         view.set_panel(probes, Panel::Stopping);

@@ -6,18 +6,17 @@ use grtmon::go::{
 };
 
 use crate::{
-    anatomy,
     common::{Build, Fixture, fixture, toolchains},
-    open,
+    open, runtime_info,
 };
 
 #[test]
 fn under_load_nothing_ever_goes_down() {
     for toolchain in toolchains() {
         let program = fixture(toolchain, Build::DEFAULT);
-        let anatomy = anatomy(&program);
+        let runtime_info = runtime_info(&program);
         let mut target = Fixture::start(&program, &["counters", "-load", "8"]);
-        let live = open(&target, &anatomy);
+        let live = open(&target, &runtime_info);
         target.work();
         let mut raw = Lows::default();
         let mut counters = HeapCounters::default();
@@ -25,10 +24,10 @@ fn under_load_nothing_ever_goes_down() {
         let (mut readings, mut restless, mut new) = (0, 0, 0);
         while readings < 3000 {
             // A new reader each time has nothing to fall back on: it must be right by itself.
-            if let Ok(now) = HeapCounters::default().read(&live.subject()) {
+            if let Ok(now) = HeapCounters::default().read(&live.view()) {
                 raw.see(now);
             }
-            match counters.read(&live.subject()) {
+            match counters.read(&live.view()) {
                 Ok(now) => {
                     first.get_or_insert(now);
                     new += usize::from(last.is_some_and(|last| last != now));

@@ -21,10 +21,10 @@ use std::path::Path;
 use common::Fixture;
 use grtmon::{
     go::{
-        Anatomy, Binary, ReadError, Subject,
+        Binary, ProcessView, ReadError, RuntimeInfo,
         process::heap_counters::{Allocated, HeapCounters},
         process::metrics::metrics,
-        process::runtime_stats::Vitals,
+        process::runtime_stats::RuntimeStats,
     },
     model::metric::Metric,
     target::{live::Live, process::ProcessId},
@@ -37,22 +37,22 @@ struct Outside {
     goroutines: Option<u64>,
 }
 
-fn anatomy(program: &Path) -> Anatomy {
-    Anatomy::of(&Binary::parse(std::fs::read(program).unwrap()).unwrap())
+fn runtime_info(program: &Path) -> RuntimeInfo {
+    RuntimeInfo::of(&Binary::parse(std::fs::read(program).unwrap()).unwrap())
 }
 
-fn look(subject: Subject<'_>) -> Result<Outside, ReadError> {
-    let vitals = Vitals::read(subject)?;
+fn look(view: ProcessView<'_>) -> Result<Outside, ReadError> {
+    let runtime_stats = RuntimeStats::read(view)?;
     let outside = Outside {
-        allocated: HeapCounters::default().read(&subject)?,
-        metrics: metrics(&vitals),
-        goroutines: vitals.goroutines(false).ok(),
+        allocated: HeapCounters::default().read(&view)?,
+        metrics: metrics(&runtime_stats),
+        goroutines: runtime_stats.goroutines(false).ok(),
     };
     Ok(outside)
 }
 
 /// A process opened for reading.
-fn open(target: &Fixture, anatomy: &Anatomy) -> Live {
+fn open(target: &Fixture, runtime_info: &RuntimeInfo) -> Live {
     let process = ProcessId::of(target.pid().cast_signed()).unwrap();
-    Live::checked(&process, anatomy).unwrap()
+    Live::checked(&process, runtime_info).unwrap()
 }

@@ -9,9 +9,9 @@ use grtmon::{
 use serde_json::Value as Json;
 
 use crate::{
-    Outside, anatomy,
+    Outside,
     common::{Fixture, builds, fixture, toolchains},
-    look, open,
+    look, open, runtime_info,
 };
 
 /// How the metrics begin that are not read from outside.
@@ -33,16 +33,16 @@ fn quiet_readings_equal_the_programs_own() {
     for toolchain in toolchains() {
         for build in builds(toolchain) {
             let program = fixture(toolchain, build);
-            let anatomy = anatomy(&program);
+            let runtime_info = runtime_info(&program);
             let name = format!("Go {} {}", toolchain.version, build.name());
             let mut target = Fixture::start(&program, &["counters"]);
-            let live = open(&target, &anatomy);
+            let live = open(&target, &runtime_info);
             let mut seen = Vec::new();
             for _ in 0..5 {
                 target.go_until("quiet");
-                let report = open(&target, &anatomy).settle();
+                let report = open(&target, &runtime_info).settle();
                 assert!(report.failures().next().is_none(), "{name}: {report}");
-                seen.push(look(live.subject()).unwrap_or_else(|it| panic!("{name}: {it}")));
+                seen.push(look(live.view()).unwrap_or_else(|it| panic!("{name}: {it}")));
             }
             target.work();
             let truth = target.finish();

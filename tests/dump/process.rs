@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use grtmon::{
-    go::{Anatomy, ReadMemory, Subject, process::goroutines::GoroutineReader},
+    go::{ProcessView, ReadMemory, RuntimeInfo, process::goroutines::GoroutineReader},
     target::{Selection, Target, live::Live, memory::ProcessMemory},
 };
 
 /// A process whose memory can be read.
 pub(crate) struct Subjected {
     pub(crate) target: Target,
-    pub(crate) anatomy: Anatomy,
+    pub(crate) runtime_info: RuntimeInfo,
     pub(crate) memory: ProcessMemory,
     pub(crate) bias: u64,
 }
@@ -23,12 +23,12 @@ impl Subjected {
             .unwrap()
             .targets
             .remove(0);
-        let anatomy = Anatomy::clone(target.program.anatomy());
+        let runtime_info = RuntimeInfo::clone(target.program.runtime_info());
         let process = target.processes().remove(0);
-        let Live { memory, bias, .. } = Live::open(&process, &anatomy).unwrap();
+        let Live { memory, bias, .. } = Live::open(&process, &runtime_info).unwrap();
         Self {
             target,
-            anatomy,
+            runtime_info,
             memory,
             bias,
         }
@@ -36,9 +36,9 @@ impl Subjected {
 
     /// A reader of its goroutines in `memory`, which is its own or a copy.
     pub(crate) fn reader(&self, memory: &dyn ReadMemory) -> GoroutineReader<'_> {
-        let subject = Subject {
+        let subject = ProcessView {
             memory,
-            anatomy: &self.anatomy,
+            runtime_info: &self.runtime_info,
             bias: self.bias,
         };
         GoroutineReader::new(&self.target.program.binary, &subject).unwrap()

@@ -180,7 +180,7 @@ fn those_that_are_there_already_are_shown_when_asked_for() {
         let (rows, end) = (observed.rows(), observed.end());
         let alive: Vec<&Value> = rows.iter().filter(|it| it["event"] == "alive").collect();
         assert_eq!(number(&end, "alive_before"), alive.len() as u64);
-        let elders = list(&observed.truth, "functions")
+        let preexisting = list(&observed.truth, "functions")
             .iter()
             .find(|it| it["elder"] == true)
             .unwrap();
@@ -188,9 +188,11 @@ fn those_that_are_there_already_are_shown_when_asked_for() {
             rows.map(|it| number(it, "goid")).collect()
         };
         let seen = goids(&mut alive.iter().copied().filter(|it| {
-            it["state"] == "waiting" && it["fn"] == elders["calls"] && site(it) == elders["site"]
+            it["state"] == "waiting"
+                && it["fn"] == preexisting["calls"]
+                && site(it) == preexisting["site"]
         }));
-        assert_eq!(seen, goids(&mut list(elders, "goroutines").iter()));
+        assert_eq!(seen, goids(&mut list(preexisting, "goroutines").iter()));
         // The first of all, which runs or is in a system call.
         assert!(
             alive

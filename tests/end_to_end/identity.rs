@@ -142,8 +142,8 @@ fn two_images_made_alike_are_two_programs() {
         one.work();
         two.work();
         let output = tool.stop().success();
-        let elders = number(output.json().last().unwrap(), "alive_before");
-        assert!((19..2 * 19).contains(&elders), "{elders}");
+        let preexisting = number(output.json().last().unwrap(), "alive_before");
+        assert!((19..2 * 19).contains(&preexisting), "{preexisting}");
         let rows = rows_by_process(&output);
         assert_eq!(rows.len(), 1, "{rows:?}");
         about(rows.get(&Some(u64::from(two.pid()))), &two.finish());

@@ -14,14 +14,14 @@ use crate::common::{
 
 /// A build of the fixture.
 #[derive(Debug)]
-pub(crate) struct Subject {
+pub(crate) struct ProcessView {
     pub(crate) toolchain: &'static Toolchain,
     pub(crate) build: Build,
     pub(crate) program: PathBuf,
 }
 
 /// Calls `check` with every toolchain in every build; in the end fails for all that failed.
-pub(crate) fn each(check: impl Fn(&Subject)) {
+pub(crate) fn each(check: impl Fn(&ProcessView)) {
     over(
         toolchains()
             .iter()
@@ -31,7 +31,7 @@ pub(crate) fn each(check: impl Fn(&Subject)) {
 }
 
 /// As [`each`], with one build of every toolchain: for what does not depend on how it was linked.
-pub(crate) fn each_toolchain(check: impl Fn(&Subject)) {
+pub(crate) fn each_toolchain(check: impl Fn(&ProcessView)) {
     over(
         toolchains()
             .iter()
@@ -41,11 +41,14 @@ pub(crate) fn each_toolchain(check: impl Fn(&Subject)) {
 }
 
 /// With the newest toolchain only: for what does not depend on the Go version either.
-pub(crate) fn once(check: impl Fn(&Subject)) {
+pub(crate) fn once(check: impl Fn(&ProcessView)) {
     over([(newest(), Build::STRIPPED.or_prebuilt())], check);
 }
 
-fn over(subjects: impl IntoIterator<Item = (&'static Toolchain, Build)>, check: impl Fn(&Subject)) {
+fn over(
+    subjects: impl IntoIterator<Item = (&'static Toolchain, Build)>,
+    check: impl Fn(&ProcessView),
+) {
     if !require_capabilities_or_skip() {
         return;
     }
@@ -53,7 +56,7 @@ fn over(subjects: impl IntoIterator<Item = (&'static Toolchain, Build)>, check: 
     for (toolchain, build) in subjects {
         let name = format!("Go {} {}", toolchain.version, build.name());
         let program = fixture(toolchain, build);
-        let subject = Subject {
+        let subject = ProcessView {
             toolchain,
             build,
             program,
@@ -71,7 +74,7 @@ fn over(subjects: impl IntoIterator<Item = (&'static Toolchain, Build)>, check: 
 /// that the running times of the first few of their goroutines are unknown, and said to be.
 pub(crate) const UNNAMED: [&str; 3] = ["main.dynamicEven", "main.dynamicOdd", "main.timerFired"];
 
-impl Subject {
+impl ProcessView {
     /// How probes are attached.
     pub(crate) fn methods(&self) -> &'static [&'static str] {
         methods(self.build)

@@ -4,8 +4,9 @@ use std::cell::Cell;
 
 use grtmon::{
     go::{
-        Anatomy, Binary, MemoryError, ReadMemory, Subject, process::heap_counters::HeapCounters,
-        process::metrics::metrics, process::runtime_stats::Vitals,
+        Binary, MemoryError, ProcessView, ReadMemory, RuntimeInfo,
+        process::heap_counters::HeapCounters, process::metrics::metrics,
+        process::runtime_stats::RuntimeStats,
     },
     target::{live::Live, process::ProcessId},
 };
@@ -32,24 +33,24 @@ impl ReadMemory for Meter<'_> {
 }
 
 /// Whether everything could be read; what could not has a reason.
-fn is_readable(anatomy: &Anatomy, bias: u64, memory: &dyn ReadMemory) -> bool {
+fn is_readable(runtime_info: &RuntimeInfo, bias: u64, memory: &dyn ReadMemory) -> bool {
     let bytes = Cell::new(0);
     let meter = Meter { memory, bytes };
-    let subject = Subject {
+    let view = ProcessView {
         memory: &meter,
-        anatomy,
+        runtime_info,
         bias,
     };
-    let counted = HeapCounters::default().read(&subject);
+    let counted = HeapCounters::default().read(&view);
     // Also where the other reader refuses.
-    let read = Vitals::read(subject).and_then(|vitals| {
-        let all = metrics(&vitals);
+    let read = RuntimeStats::read(view).and_then(|runtime_stats| {
+        let all = metrics(&runtime_stats);
         let unread = all.iter().filter_map(|it| it.value.as_ref().err());
         unread.for_each(|why| assert!(!why.is_empty()));
         let _ = (
-            vitals.goroutines(false),
-            vitals.pauses(),
-            vitals.latencies(),
+            runtime_stats.goroutines(false),
+            runtime_stats.pauses(),
+            runtime_stats.latencies(),
         );
         counted
     });
@@ -61,16 +62,16 @@ fn is_readable(anatomy: &Anatomy, bias: u64, memory: &dyn ReadMemory) -> bool {
 }
 
 /// A process of each Go version.
-fn record() -> Vec<(Anatomy, u64, Pieces)> {
+fn record() -> Vec<(RuntimeInfo, u64, Pieces)> {
     let record = |program: std::path::PathBuf| {
         let binary = Binary::parse(std::fs::read(&program).unwrap()).unwrap();
         let mut target = Fixture::start(&program, &["counters"]);
         target.go_until("quiet");
         let process = ProcessId::of(target.pid().cast_signed()).unwrap();
-        let live = Live::checked(&process, &Anatomy::of(&binary)).unwrap();
+        let live = Live::checked(&process, &RuntimeInfo::of(&binary)).unwrap();
         let recorder = Recorder::new(&live.memory);
-        assert!(is_readable(&live.anatomy, live.bias, &recorder));
-        (live.anatomy.clone(), live.bias, recorder.pieces())
+        assert!(is_readable(&live.runtime_info, live.bias, &recorder));
+        (live.runtime_info.clone(), live.bias, recorder.pieces())
     };
     let toolchains = toolchains().iter();
     toolchains
@@ -83,8 +84,8 @@ fn counters() {
     let recorded = record();
     let size = recorded.iter().map(|(_, _, pieces)| pieces.size()).max();
     let (tried, well) = fuzz("counters", 8 * size.unwrap() + (64 << 20), |random| {
-        let (anatomy, bias, pieces) = random.of(&recorded);
-        is_readable(anatomy, *bias, &pieces.damaged(random))
+        let (runtime_info, bias, pieces) = random.of(&recorded);
+        is_readable(runtime_info, *bias, &pieces.damaged(random))
     });
     assert!(well > 0 && well < tried, "{well} of {tried} were read");
 }
@@ -93,9 +94,10 @@ fn counters() {
 fn counters_full_of_lies_are_refused() {
     for toolchain in toolchains() {
         let program = fixture(toolchain, Build::DEFAULT);
-        let anatomy = Anatomy::of(&Binary::parse(std::fs::read(program).unwrap()).unwrap());
+        let runtime_info =
+            RuntimeInfo::of(&Binary::parse(std::fs::read(program).unwrap()).unwrap());
         for kind in 0..8 {
-            let is_believed = is_readable(&anatomy, 0, &Liar { kind });
+            let is_believed = is_readable(&runtime_info, 0, &Liar { kind });
             assert!(!is_believed, "kind {kind}");
         }
     }

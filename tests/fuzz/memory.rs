@@ -1,7 +1,10 @@
 //! The memory of a process: its goroutines and their stacks.
 
 use grtmon::{
-    go::{Anatomy, Binary, ReadError, ReadMemory, Subject, process::goroutines::GoroutineReader},
+    go::{
+        Binary, ProcessView, ReadError, ReadMemory, RuntimeInfo,
+        process::goroutines::GoroutineReader,
+    },
     model::dump::Dump,
     target::{live::Live, process::ProcessId},
 };
@@ -13,9 +16,9 @@ use crate::recorded::{Liar, Pieces, Recorder};
 /// A program, and all that was read of a process that ran it.
 struct Recorded {
     binary: Binary,
-    anatomy: Anatomy,
+    runtime_info: RuntimeInfo,
     /// The same, of which nothing has been held against a process.
-    unchecked: Anatomy,
+    unchecked: RuntimeInfo,
     bias: u64,
     pieces: Pieces,
     goroutines: usize,
@@ -23,16 +26,16 @@ struct Recorded {
 
 fn read(
     binary: &Binary,
-    anatomy: &Anatomy,
+    runtime_info: &RuntimeInfo,
     bias: u64,
     memory: &dyn ReadMemory,
 ) -> Result<Dump, ReadError> {
-    let subject = Subject {
+    let view = ProcessView {
         memory,
-        anatomy,
+        runtime_info,
         bias,
     };
-    GoroutineReader::new(binary, &subject)?.read(memory)
+    GoroutineReader::new(binary, &view)?.read(memory)
 }
 
 fn record() -> Recorded {
@@ -42,20 +45,20 @@ fn record() -> Recorded {
     let process = ProcessId::of(target.pid().cast_signed()).unwrap();
     let Live {
         memory,
-        anatomy,
+        runtime_info,
         bias,
         ..
-    } = Live::checked(&process, &Anatomy::of(&binary)).unwrap();
+    } = Live::checked(&process, &RuntimeInfo::of(&binary)).unwrap();
     let recorder = Recorder::new(&memory);
-    let unchecked = Anatomy::of(&binary);
+    let unchecked = RuntimeInfo::of(&binary);
     unchecked.clone().settle(&recorder, bias);
-    let dump = read(&binary, &anatomy, bias, &recorder).unwrap();
+    let dump = read(&binary, &runtime_info, bias, &recorder).unwrap();
     let pieces = recorder.pieces();
     let goroutines = dump.goroutines.len();
     assert!(goroutines > 10, "{goroutines}");
     Recorded {
         binary,
-        anatomy,
+        runtime_info,
         unchecked,
         bias,
         pieces,
@@ -71,7 +74,12 @@ fn memory() {
         let memory = recorded.pieces.damaged(random);
         let report = recorded.unchecked.clone().settle(&memory, recorded.bias);
         assert!(!report.to_string().contains('\n'));
-        match read(&recorded.binary, &recorded.anatomy, recorded.bias, &memory) {
+        match read(
+            &recorded.binary,
+            &recorded.runtime_info,
+            recorded.bias,
+            &memory,
+        ) {
             Ok(dump) => {
                 assert!(dump.goroutines.len() <= 2 * recorded.goroutines + 64);
                 true
@@ -92,7 +100,7 @@ fn memory_full_of_lies_is_refused() {
         crate::limits::begin();
         let dump = read(
             &recorded.binary,
-            &recorded.anatomy,
+            &recorded.runtime_info,
             recorded.bias,
             &Liar { kind },
         );

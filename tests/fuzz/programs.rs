@@ -4,7 +4,7 @@
 use std::{fs, ops::Range};
 
 use grtmon::go::{
-    Anatomy, Binary, Image,
+    Binary, Image, RuntimeInfo,
     site::events::{Event, sites},
     site::go_statements::start_functions,
     site::runtime_functions::Runtime,
@@ -96,8 +96,8 @@ fn use_everything(binary: &Binary, random: &mut Random) {
             }
         }
         let _ = start_functions(&runtime);
-        let anatomy = Anatomy::of_runtime(&runtime);
-        assert!(!anatomy.layout.to_string().is_empty());
+        let runtime_info = RuntimeInfo::of_runtime(&runtime);
+        assert!(!runtime_info.layout.to_string().is_empty());
     }
 }
 

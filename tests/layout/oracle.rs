@@ -4,7 +4,7 @@
 use std::fs;
 
 use grtmon::go::{
-    Anatomy, Binary,
+    Binary, RuntimeInfo,
     layout::{Fact, Field, Layout, Origin},
 };
 
@@ -23,7 +23,7 @@ impl Twins {
             Binary::parse(fs::read(path).unwrap()).unwrap()
         };
         Self {
-            believed: Anatomy::of(&parse(true)).layout,
+            believed: RuntimeInfo::of(&parse(true)).layout,
             truth: Layout::of(&parse(false)),
         }
     }

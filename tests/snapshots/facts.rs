@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use grtmon::model::{
     allocation::{Allocations, Count},
     cost::Cost,
-    dump::{Dump, Goroutine, Missing, Place, Stack, StackFrame, StackState, State},
+    dump::{Dump, Goroutine, Missing, SourcePlace, Stack, StackFrame, StackState, State},
     gc::{CycleRecord, Stw, Sweep, Trigger, durations::Summary},
     goroutine::{GoroutineEvent, Identity, Names, What},
     histogram::{Histogram, LifeTimes, Unseen},
@@ -360,8 +360,8 @@ pub(crate) fn processes() -> Vec<GoProcess> {
     ]
 }
 
-fn place(function: &str, line: u32) -> Arc<Place> {
-    Arc::new(Place {
+fn place(function: &str, line: u32) -> Arc<SourcePlace> {
+    Arc::new(SourcePlace {
         function: function.to_owned(),
         file: "/src/main.go".to_owned(),
         line,

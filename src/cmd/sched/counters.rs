@@ -13,7 +13,7 @@ use crate::event_loop::Flow;
 use crate::event_loop::Observer;
 use crate::go::ReadError;
 use crate::go::process::metrics;
-use crate::go::process::runtime_stats::Vitals;
+use crate::go::process::runtime_stats::RuntimeStats;
 use crate::model::account::Account;
 use crate::model::account::Remark;
 use crate::model::metric::Value;
@@ -105,12 +105,12 @@ fn first(live: &Live) -> Result<Scheduling> {
 
 /// The counters now.
 fn read(live: &Live) -> Result<Scheduling, ReadError> {
-    let vitals = Vitals::read(live.subject())?;
+    let runtime_stats = RuntimeStats::read(live.view())?;
     let mut scheduling = Scheduling {
-        latencies: vitals.latencies().ok(),
+        latencies: runtime_stats.latencies().ok(),
         ..Scheduling::default()
     };
-    for metric in metrics::metrics(&vitals) {
+    for metric in metrics::metrics(&runtime_stats) {
         match (metric.name, metric.value) {
             ("/gc/pauses:seconds", Ok(Value::Distribution(it))) => scheduling.gc_pauses = Some(it),
             ("/sched/pauses/total/other:seconds", Ok(Value::Distribution(it))) => {
@@ -148,7 +148,8 @@ struct Counters {
 impl Observer for Counters {
     /// Looks at the run queues; a look that fails because the process did not hold still is none.
     fn poll(&mut self) -> Result<Flow> {
-        let read = Vitals::read(self.live.subject()).map(|vitals| vitals.runnable());
+        let read =
+            RuntimeStats::read(self.live.view()).map(|runtime_stats| runtime_stats.runnable());
         if let Ok(Some(runnable)) = read {
             self.queue.add(runnable);
         }

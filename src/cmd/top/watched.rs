@@ -26,7 +26,7 @@ use crate::target::process::ProcessId;
 use crate::tui::choices::Chosen;
 use crate::tui::choices::End;
 use crate::tui::choices::Page;
-use crate::tui::process::ProcessView;
+use crate::tui::process::ProcessScreen;
 use crate::tui::state::State;
 
 /// Listing goroutines takes at most one part in so many of the time of one processor: with very many of them they are
@@ -55,7 +55,7 @@ impl<'t> Watched<'t> {
     /// It has ended, or may not be read, or its goroutines cannot be.
     pub(super) fn open(target: &'t Target) -> Result<Self> {
         let live = reader::open(target)?;
-        let reader = GoroutineReader::new(&target.program.binary, &live.subject());
+        let reader = GoroutineReader::new(&target.program.binary, &live.view());
         let reader = reader.map_err(|why| unreadable(&live, why))?;
         Ok(Self {
             target,
@@ -136,7 +136,7 @@ impl<'t> Watched<'t> {
     }
 
     /// Lists the goroutines, unless that was dear a moment ago.
-    fn count(&mut self, view: &mut ProcessView, at: f64, now_ns: Option<u64>) {
+    fn count(&mut self, view: &mut ProcessScreen, at: f64, now_ns: Option<u64>) {
         if Instant::now() < self.list_at {
             return;
         }

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::code::Code;
-use super::instruction::{Effect, Effects, Flow, Instruction, Place, Register};
+use super::instruction::{Effect, Effects, Flow, Instruction, Operand, Register};
 
 /// How many instructions are looked at for one question.
 const PATIENCE: usize = 20_000;
@@ -61,7 +61,7 @@ impl<'c> Dataflow<'c> {
     pub fn origins(&mut self, register: Register, at: usize) -> Vec<Origin> {
         let mut found = HashSet::new();
         let mut seen = HashSet::new();
-        let mut open = vec![(Place::Register(register), at)];
+        let mut open = vec![(Operand::Register(register), at)];
         let mut patience = PATIENCE;
         while let Some((mut place, mut at)) = open.pop() {
             // Follow one way back; `at` is the instruction before which the value is wanted.
@@ -113,8 +113,8 @@ impl<'c> Dataflow<'c> {
     }
 
     /// What the instruction at `at` does to `place`.
-    fn step(&mut self, instruction: &Instruction, at: usize, place: Place) -> Step {
-        if let (Flow::Call(callee), Place::Register(register)) = (instruction.flow(), place) {
+    fn step(&mut self, instruction: &Instruction, at: usize, place: Operand) -> Step {
+        if let (Flow::Call(callee), Operand::Register(register)) = (instruction.flow(), place) {
             let keeps = || {
                 let callee = callee.filter(|_| !self.code.is_not_kept(register));
                 callee.is_some_and(|callee| self.keeping.iter().any(|code| code.contains(&callee)))
@@ -136,7 +136,7 @@ impl<'c> Dataflow<'c> {
 
 enum Step {
     Unchanged,
-    Copied(Place),
+    Copied(Operand),
     Made(Origin),
 }
 

@@ -5,7 +5,7 @@
 
 use super::{amd64, arm64};
 
-pub use super::terms::{Access, Effect, Flow, Place, Register};
+pub use super::terms::{Access, Effect, Flow, Operand, Register};
 
 /// An instruction of either machine.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +159,7 @@ impl Effects {
 
     /// What the instruction, which is not a call, does to a place. Stores through other pointers than the stack pointer
     /// are taken not to change stack slots.
-    pub fn on(&mut self, instruction: &Instruction, place: Place) -> Effect {
+    pub fn on(&mut self, instruction: &Instruction, place: Operand) -> Effect {
         match instruction {
             Instruction::Amd64(i) => self.0.on(i, place),
             Instruction::Arm64(i) => i.effect_on(place),

@@ -30,14 +30,14 @@ pub enum Flow {
 
 /// Something that holds a value of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum Operand {
     /// A register.
     Register(Register),
     /// Eight bytes at this distance from the stack pointer.
     Slot(u64),
 }
 
-/// What an instruction does to a [`Place`].
+/// What an instruction does to a [`Operand`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Nothing.
@@ -45,7 +45,7 @@ pub enum Effect {
     /// It gets the address of something in the program, a link-time address.
     Address(u64),
     /// It gets what the other place holds.
-    Copied(Place),
+    Copied(Operand),
     /// It gets, or may get, something else.
     Other,
 }

@@ -3,7 +3,7 @@
 //! A variable of the runtime is copied as a whole, in one system call, so that its members belong to one moment as nearly
 //! as can be; then they are looked at in peace.
 
-use super::runtime_info::{ReadError, Subject};
+use super::runtime_info::{ProcessView, ReadError};
 use crate::go::layout::Field;
 use crate::go::memory::Piece;
 
@@ -35,13 +35,13 @@ impl Block {
 
     /// Room for those of `fields` (with their widths in bytes) that this version of Go has, in the structure at `addr`.
     pub(in crate::go) fn spanning(
-        subject: &Subject<'_>,
+        view: &ProcessView<'_>,
         addr: u64,
         fields: &[(Field, u64)],
     ) -> Result<Self, ReadError> {
         let ends = fields
             .iter()
-            .filter_map(|(field, width)| Some(subject.known(*field)? + width));
+            .filter_map(|(field, width)| Some(view.known(*field)? + width));
         Self::new(addr, ends.max().unwrap_or(0))
     }
 
@@ -88,11 +88,11 @@ impl Block {
 /// # Errors
 /// One of them could not be read.
 pub(in crate::go) fn read_all<'b>(
-    subject: &Subject<'_>,
+    view: &ProcessView<'_>,
     blocks: impl IntoIterator<Item = &'b mut Block>,
 ) -> Result<(), ReadError> {
     let mut pieces: Vec<Piece<'_>> = blocks.into_iter().map(Block::piece).collect();
-    subject.memory.read_many(&mut pieces)?;
+    view.memory.read_many(&mut pieces)?;
     match pieces.iter().find(|piece| !piece.ok) {
         None => Ok(()),
         Some(piece) => Err(ReadError::Memory(crate::go::MemoryError::Unmapped {

@@ -3,7 +3,7 @@
 use super::block::Block;
 use super::heap_stats;
 use super::processors::Processors;
-use super::runtime_info::{ReadError, Subject};
+use super::runtime_info::{ProcessView, ReadError};
 use crate::go::layout::Field;
 use crate::go::layout::globals::Globals;
 use crate::go::memory::SliceHeader;
@@ -63,20 +63,20 @@ const MHEAP: [Field; 2] = [Field::MheapSpanallocInuse, Field::MheapCacheallocInu
 
 impl Copies {
     /// Finds out where all of it is.
-    pub(super) fn locate(subject: &Subject<'_>) -> Result<Self, ReadError> {
-        let allgs = subject.global("allgs", |globals| globals.allgs)?;
-        let mheap = subject.global("mheap_", |globals| globals.mheap);
-        let member = |field| Block::new(subject.member(mheap.clone()?, field)?, 8);
-        let variables = VARIABLES.iter().map(|variable| variable.block(subject));
+    pub(super) fn locate(view: &ProcessView<'_>) -> Result<Self, ReadError> {
+        let allgs = view.global("allgs", |globals| globals.allgs)?;
+        let mheap = view.global("mheap_", |globals| globals.mheap);
+        let member = |field| Block::new(view.member(mheap.clone()?, field)?, 8);
+        let variables = VARIABLES.iter().map(|variable| variable.block(view));
         Ok(Self {
             variables: variables.map(without_unknown).collect::<Result<_, _>>()?,
             mheap: MHEAP
                 .into_iter()
                 .map(|field| without_unknown(member(field)))
                 .collect::<Result<_, _>>()?,
-            heap: heap_stats::block(subject),
+            heap: heap_stats::block(view),
             allgs: Block::new(allgs, SliceHeader::SIZE)?,
-            processors: Processors::locate(subject)?,
+            processors: Processors::locate(view)?,
         })
     }
 
@@ -118,9 +118,9 @@ fn without_unknown(block: Result<Block, ReadError>) -> Result<Option<Block>, Rea
 
 impl Variable {
     /// Room for all of its members that are known; histograms and the heap's statistics included.
-    fn block(&self, subject: &Subject<'_>) -> Result<Block, ReadError> {
-        let address = subject.global(self.name, self.address)?;
-        let histogram = subject.known(Field::TimeHistogramSize).unwrap_or(0);
+    fn block(&self, view: &ProcessView<'_>) -> Result<Block, ReadError> {
+        let address = view.global(self.name, self.address)?;
+        let histogram = view.known(Field::TimeHistogramSize).unwrap_or(0);
         let fields: Vec<(Field, u64)> = Field::ALL
             .iter()
             .filter(|field| field.name().starts_with(self.prefix))
@@ -129,7 +129,7 @@ impl Variable {
                 (*field, if is_histogram { histogram } else { self.slack })
             })
             .collect();
-        Block::spanning(subject, address, &fields)
+        Block::spanning(view, address, &fields)
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::g::{GLayout, RawG};
 use super::halted::Halted;
-use super::runtime_info::{ReadError, Subject};
+use super::runtime_info::{ProcessView, ReadError};
 use super::unwind::Unwinder;
 use super::wait_marks::Places;
 use crate::go::binary::Binary;
@@ -75,15 +75,18 @@ impl<'b> GoroutineReader<'b> {
     ///
     /// # Errors
     /// [`ReadError::Unknown`]: what is needed is not known of this binary.
-    pub fn new(binary: &'b Binary, process: &Subject<'_>) -> Result<Self, ReadError> {
-        let Subject { anatomy, bias, .. } = *process;
-        let names = anatomy
+    pub fn new(binary: &'b Binary, process: &ProcessView<'_>) -> Result<Self, ReadError> {
+        let ProcessView {
+            runtime_info, bias, ..
+        } = *process;
+        let names = runtime_info
             .globals
             .wait_reason_strings
             .and_then(|table| table.names(binary.image()));
-        let tables = Tables::with(binary, &anatomy.plugins);
+        let tables = Tables::with(binary, &runtime_info.plugins);
         Ok(Self {
-            g: GLayout::of(&anatomy.layout).map_err(|why| ReadError::Unknown(why.to_string()))?,
+            g: GLayout::of(&runtime_info.layout)
+                .map_err(|why| ReadError::Unknown(why.to_string()))?,
             allgs: process.global("allgs", |globals| globals.allgs)?,
             bias,
             marks: Places::of(process),
@@ -268,19 +271,19 @@ impl<'b> GoroutineReader<'b> {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn died_in(&self, subject: &Subject<'_>) -> Result<Option<u64>, ReadError> {
+    pub fn died_in(&self, view: &ProcessView<'_>) -> Result<Option<u64>, ReadError> {
         let Some(halted) = &self.halted else {
             return Ok(None);
         };
-        let memory = subject.memory;
+        let memory = view.memory;
         for addr in self.addresses(memory, memory.held())? {
             let mut bytes = vec![0; self.g.size];
             if memory.read(addr, &mut bytes).is_err() {
                 continue;
             }
             let thread = || -> Result<u64, ReadError> {
-                let m = memory.u64(subject.member(addr, Field::GM)?)?;
-                Ok(memory.u64(subject.member(m, Field::MProcid)?)?)
+                let m = memory.u64(view.member(addr, Field::GM)?)?;
+                Ok(memory.u64(view.member(m, Field::MProcid)?)?)
             };
             if let Some(g) = self.g.read(&bytes).filter(|g| !g.is_free())
                 && halted.died_in(&g, thread().ok())

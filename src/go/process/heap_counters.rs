@@ -12,7 +12,7 @@
 use super::block::{Block, read_all};
 use super::heap_stats::{self, CLASSES, HeapStats};
 use super::processors;
-use super::runtime_info::{ReadError, Subject};
+use super::runtime_info::{ProcessView, ReadError};
 use crate::go::layout::Field;
 
 /// Attempts in one reading.
@@ -48,12 +48,12 @@ impl HeapCounters {
     /// # Errors
     /// What it takes is not known, or not readable, or does not check out; or nothing at all would hold still, the first
     /// time not everything ([`ReadError::Implausible`]): try again.
-    pub fn read(&mut self, subject: &Subject<'_>) -> Result<Allocated, ReadError> {
+    pub fn read(&mut self, view: &ProcessView<'_>) -> Result<Allocated, ReadError> {
         let mut settled = Settled::default();
         let mut problem =
             ReadError::Implausible("its allocation counters did not hold still".to_owned());
         for _ in 0..ATTEMPTS {
-            match settled.attempt(subject) {
+            match settled.attempt(view) {
                 Ok(()) if settled.is_complete() => break,
                 Ok(()) => {}
                 Err(why) if why.is_final() => return Err(why),
@@ -137,15 +137,15 @@ impl Settled {
     }
 
     /// Reads everything once more, and takes what has held still and is still wanted.
-    fn attempt(&mut self, subject: &Subject<'_>) -> Result<(), ReadError> {
+    fn attempt(&mut self, view: &ProcessView<'_>) -> Result<(), ReadError> {
         self.small.resize(CLASSES, None);
-        let reading = Reading::take(subject)?;
-        let before = heap_stats::decode(subject, &reading.stats[0])?;
-        let after = heap_stats::decode(subject, &reading.stats[1])?;
+        let reading = Reading::take(view)?;
+        let before = heap_stats::decode(view, &reading.stats[0])?;
+        let after = heap_stats::decode(view, &reading.stats[1])?;
         let (Some(before), Some(after)) = (before, after) else {
             return Ok(());
         };
-        let cached = reading.cached(subject)?;
+        let cached = reading.cached(view)?;
         for (class, settled) in self.small.iter_mut().enumerate() {
             let same = class_count(&before, class) == class_count(&after, class);
             if settled.is_none()
@@ -159,7 +159,7 @@ impl Settled {
         if self.tiny.is_none()
             && calm
             && before.tiny_allocs == after.tiny_allocs
-            && let Some(cached) = reading.tiny(subject)?
+            && let Some(cached) = reading.tiny(view)?
         {
             self.tiny = Some(before.tiny_allocs.wrapping_add(cached));
         }
@@ -186,17 +186,17 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(subject: &Subject<'_>) -> Result<Self, ReadError> {
-        let mheap = subject.global("mheap_", |globals| globals.mheap)?;
-        let sweepgen = Block::new(subject.member(mheap, Field::MheapSweepgen)?, 4)?;
-        let stats = heap_stats::block(subject)?;
+    fn take(view: &ProcessView<'_>) -> Result<Self, ReadError> {
+        let mheap = view.global("mheap_", |globals| globals.mheap)?;
+        let sweepgen = Block::new(view.member(mheap, Field::MheapSweepgen)?, 4)?;
+        let stats = heap_stats::block(view)?;
         let mut caches = Vec::new();
-        for processor in processors::read(subject)? {
+        for processor in processors::read(view)? {
             let cache = match processor.mcache {
                 Some(cache) => cache,
-                None => subject.offset(Field::PMcache)?,
+                None => view.offset(Field::PMcache)?,
             };
-            caches.push(cache_block(subject, cache)?);
+            caches.push(cache_block(view, cache)?);
         }
         let mut reading = Self {
             stats: [stats.clone(), stats],
@@ -207,28 +207,28 @@ impl Reading {
         let [stats, stats_after] = &mut reading.stats;
         let [sweepgen, sweepgen_after] = &mut reading.sweepgen;
         let [caches, caches_after] = &mut reading.caches;
-        read_all(subject, [stats, sweepgen].into_iter().chain(&mut *caches))?;
+        read_all(view, [stats, sweepgen].into_iter().chain(&mut *caches))?;
         for cache in caches.iter() {
-            reading.spans.push(span_blocks(subject, cache)?);
+            reading.spans.push(span_blocks(view, cache)?);
         }
-        read_all(subject, reading.spans.iter_mut().flatten())?;
+        read_all(view, reading.spans.iter_mut().flatten())?;
         read_all(
-            subject,
+            view,
             caches_after.iter_mut().chain([sweepgen_after, stats_after]),
         )?;
         Ok(reading)
     }
 
     /// By size class: what was allocated in cached spans and is not in the statistics yet; `None` where something moved.
-    fn cached(&self, subject: &Subject<'_>) -> Result<Vec<Option<u64>>, ReadError> {
+    fn cached(&self, view: &ProcessView<'_>) -> Result<Vec<Option<u64>>, ReadError> {
         let mut sums = vec![Some(0_u64); CLASSES];
         let sweepgen = self.sweepgen[0].u32(0);
         if sweepgen.is_none() || sweepgen != self.sweepgen[1].u32(0) {
             return Ok(vec![None; CLASSES]);
         }
         let sweepgen = sweepgen.unwrap_or(0);
-        let slots = subject.offset(Field::McacheAlloc)?;
-        let flush_gen = subject.offset(Field::McacheFlushGen)?;
+        let slots = view.offset(Field::McacheAlloc)?;
+        let flush_gen = view.offset(Field::McacheFlushGen)?;
         let [before, after] = &self.caches;
         for ((before, after), spans) in before.iter().zip(after).zip(&self.spans) {
             // A cache that the sweeper has not been through yet is about to be emptied.
@@ -242,7 +242,7 @@ impl Reading {
                 if let Some(sum) = sums.get_mut(class) {
                     // A span that has left the cache may be anything by now.
                     let used = match steady {
-                        true => used(subject, span, index, sweepgen)?,
+                        true => used(view, span, index, sweepgen)?,
                         false => None,
                     };
                     *sum = sum.zip(used).map(|(sum, used)| sum.wrapping_add(used));
@@ -253,8 +253,8 @@ impl Reading {
     }
 
     /// Tiny objects that are not in the statistics yet; `None` if the caches were emptied meanwhile.
-    fn tiny(&self, subject: &Subject<'_>) -> Result<Option<u64>, ReadError> {
-        let offset = subject.offset(Field::McacheTinyAllocs)?;
+    fn tiny(&self, view: &ProcessView<'_>) -> Result<Option<u64>, ReadError> {
+        let offset = view.offset(Field::McacheTinyAllocs)?;
         let [before, after] = &self.caches;
         let mut both = before.iter().zip(after).map(|(before, after)| {
             let (before, after) = (before.u64(offset)?, after.u64(offset)?);
@@ -265,8 +265,8 @@ impl Reading {
 }
 
 /// Room for the members of an `mcache` that are wanted.
-fn cache_block(subject: &Subject<'_>, address: u64) -> Result<Block, ReadError> {
-    let slots = subject.offset(Field::McacheAllocLen)?;
+fn cache_block(view: &ProcessView<'_>, address: u64) -> Result<Block, ReadError> {
+    let slots = view.offset(Field::McacheAllocLen)?;
     if usize::try_from(slots).ok() != Some(2 * CLASSES) {
         return Err(ReadError::Unknown(format!(
             "this binary has {slots} span classes, not {}",
@@ -278,11 +278,11 @@ fn cache_block(subject: &Subject<'_>, address: u64) -> Result<Block, ReadError> 
         (Field::McacheAlloc, 8 * slots),
         (Field::McacheFlushGen, 4),
     ];
-    Block::spanning(subject, address, &fields)
+    Block::spanning(view, address, &fields)
 }
 
 /// Room for the spans in a cache, in the order of their span classes.
-fn span_blocks(subject: &Subject<'_>, cache: &Block) -> Result<Vec<Block>, ReadError> {
+fn span_blocks(view: &ProcessView<'_>, cache: &Block) -> Result<Vec<Block>, ReadError> {
     let fields = [
         (Field::MspanStartAddr, 8),
         (Field::MspanSweepgen, 4),
@@ -290,14 +290,14 @@ fn span_blocks(subject: &Subject<'_>, cache: &Block) -> Result<Vec<Block>, ReadE
         (Field::MspanSpanclass, 1),
         (Field::MspanAllocCountBeforeCache, 2),
     ];
-    let slots = subject.offset(Field::McacheAlloc)?;
-    let number = subject.offset(Field::McacheAllocLen)?;
+    let slots = view.offset(Field::McacheAlloc)?;
+    let number = view.offset(Field::McacheAllocLen)?;
     let blocks = (0..number).map(|index| {
         let address = cache.u64(slots + 8 * index).filter(|span| *span != 0);
         let address = address.ok_or_else(|| {
             ReadError::Implausible(format!("an allocation cache has no span of class {index}"))
         })?;
-        Block::spanning(subject, address, &fields)
+        Block::spanning(view, address, &fields)
     });
     blocks.collect()
 }
@@ -307,30 +307,30 @@ fn span_blocks(subject: &Subject<'_>, cache: &Block) -> Result<Vec<Block>, ReadE
 /// # Errors
 /// It is a span of another class than its place says: the layout is wrong.
 fn used(
-    subject: &Subject<'_>,
+    view: &ProcessView<'_>,
     span: &Block,
     span_class: u64,
     sweepgen: u32,
 ) -> Result<Option<u64>, ReadError> {
     let cut = || ReadError::Implausible("a span is cut short".to_owned());
     let start = span
-        .u64(subject.offset(Field::MspanStartAddr)?)
+        .u64(view.offset(Field::MspanStartAddr)?)
         .ok_or_else(cut)?;
     let count = span
-        .u16(subject.offset(Field::MspanAllocCount)?)
+        .u16(view.offset(Field::MspanAllocCount)?)
         .ok_or_else(cut)?;
     if start == 0 && count == 0 {
         // `emptymspan`, the same for every class: nothing was allocated there yet.
         return Ok(Some(0));
     }
     let cached = span
-        .u32(subject.offset(Field::MspanSweepgen)?)
+        .u32(view.offset(Field::MspanSweepgen)?)
         .ok_or_else(cut)?;
     if cached != sweepgen.wrapping_add(3) && cached != sweepgen.wrapping_add(1) {
         return Ok(None);
     }
     let class = span
-        .u8(subject.offset(Field::MspanSpanclass)?)
+        .u8(view.offset(Field::MspanSpanclass)?)
         .ok_or_else(cut)?;
     if u64::from(class) != span_class {
         return Err(ReadError::Implausible(format!(
@@ -338,7 +338,7 @@ fn used(
         )));
     }
     let before = span
-        .u16(subject.offset(Field::MspanAllocCountBeforeCache)?)
+        .u16(view.offset(Field::MspanAllocCountBeforeCache)?)
         .ok_or_else(cut)?;
     Ok(count.checked_sub(before).map(u64::from))
 }

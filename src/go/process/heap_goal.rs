@@ -1,10 +1,10 @@
 //! The size at which the heap is to be collected: `(*gcControllerState).heapGoal` (runtime/mgcpacer.go), recomputed.
 
-use super::runtime_stats::Vitals;
+use super::runtime_stats::RuntimeStats;
 use crate::go::layout::Field;
 use crate::go::versions::{self, Headroom};
 
-impl Vitals<'_> {
+impl RuntimeStats<'_> {
     /// The heap's size at which the next collection is to end, bytes.
     pub fn heap_goal(&self) -> Option<u64> {
         heap_goal(self)
@@ -12,16 +12,16 @@ impl Vitals<'_> {
 }
 
 /// What the runtime would say now, in bytes; `None` if it cannot be known.
-pub(in crate::go) fn heap_goal(vitals: &Vitals<'_>) -> Option<u64> {
-    let percent_goal = vitals.word(Field::GcControllerGcPercentHeapGoal)?;
-    let limited = memory_limit_goal(vitals, percent_goal)?;
+pub(in crate::go) fn heap_goal(runtime_stats: &RuntimeStats<'_>) -> Option<u64> {
+    let percent_goal = runtime_stats.word(Field::GcControllerGcPercentHeapGoal)?;
+    let limited = memory_limit_goal(runtime_stats, percent_goal)?;
     if limited < percent_goal {
         return Some(limited);
     }
     /// `minRunway`: the goal is at least so far from the trigger.
     const MIN_RUNWAY: u64 = 64 << 10;
-    let mut goal = percent_goal.max(vitals.word(Field::GcControllerSweepDistMinTrigger)?);
-    let triggered = vitals.word(Field::GcControllerTriggered)?;
+    let mut goal = percent_goal.max(runtime_stats.word(Field::GcControllerSweepDistMinTrigger)?);
+    let triggered = runtime_stats.word(Field::GcControllerTriggered)?;
     if triggered != u64::MAX {
         goal = goal.max(triggered.wrapping_add(MIN_RUNWAY));
     }
@@ -30,15 +30,15 @@ pub(in crate::go) fn heap_goal(vitals: &Vitals<'_>) -> Option<u64> {
 
 /// `memoryLimitHeapGoal`. The headroom is a constant in Go 1.19, and at least 3 % from Go 1.21 on; it is not known for
 /// Go 1.20, which matters only where a limit is set.
-fn memory_limit_goal(vitals: &Vitals<'_>, percent_goal: u64) -> Option<u64> {
-    let limit = vitals.word(Field::GcControllerMemoryLimit)?;
+fn memory_limit_goal(runtime_stats: &RuntimeStats<'_>, percent_goal: u64) -> Option<u64> {
+    let limit = runtime_stats.word(Field::GcControllerMemoryLimit)?;
     /// No limit: the goal that follows from it is still larger than any that GOGC gives.
     const NONE: u64 = i64::MAX as u64;
     if limit >= NONE && percent_goal < NONE / 2 {
         return Some(u64::MAX);
     }
-    let version = vitals.subject().anatomy.minor;
-    let word = |field| vitals.word(field);
+    let version = runtime_stats.view().runtime_info.minor;
+    let word = |field| runtime_stats.word(field);
     let free = word(Field::GcControllerHeapFree)?;
     let allocated =
         word(Field::GcControllerTotalAlloc)?.wrapping_sub(word(Field::GcControllerTotalFree)?);

@@ -5,7 +5,7 @@
 //! noticed here, because outside of such a reading the generation after the one in use is zero.
 
 use super::block::Block;
-use super::runtime_info::{ReadError, Subject};
+use super::runtime_info::{ProcessView, ReadError};
 use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::layout::Field;
 
@@ -80,16 +80,16 @@ fn sum_bytes(counts: &[u64; CLASSES]) -> u64 {
 ///
 /// # Errors
 /// Where they lie, or how they are built, is not known; or there are not as many size classes as expected.
-pub(in crate::go) fn block(subject: &Subject<'_>) -> Result<Block, ReadError> {
-    let classes = subject.offset(Field::SizeClasses)?;
+pub(in crate::go) fn block(view: &ProcessView<'_>) -> Result<Block, ReadError> {
+    let classes = view.offset(Field::SizeClasses)?;
     if usize::try_from(classes).ok() != Some(CLASSES) {
         return Err(ReadError::Unknown(format!(
             "this binary has {classes} size classes, not {CLASSES}"
         )));
     }
-    let memstats = subject.global("memstats", |globals| globals.memstats)?;
-    let start = subject.member(memstats, Field::MstatsHeapStats)?;
-    let end = subject.offset(Field::HeapStatsGen)? + 4;
+    let memstats = view.global("memstats", |globals| globals.memstats)?;
+    let start = view.member(memstats, Field::MstatsHeapStats)?;
+    let end = view.offset(Field::HeapStatsGen)? + 4;
     Block::new(start, end)
 }
 
@@ -98,14 +98,14 @@ pub(in crate::go) fn block(subject: &Subject<'_>) -> Result<Block, ReadError> {
 /// # Errors
 /// How they are built is not known.
 pub(in crate::go) fn decode(
-    subject: &Subject<'_>,
+    view: &ProcessView<'_>,
     block: &Block,
 ) -> Result<Option<HeapStats>, ReadError> {
-    let size = subject.offset(Field::HeapStatsDeltaSize)?;
-    let generations = subject.offset(Field::HeapStatsStatsLen)?;
-    let first = subject.offset(Field::HeapStatsStats)?;
+    let size = view.offset(Field::HeapStatsDeltaSize)?;
+    let generations = view.offset(Field::HeapStatsStatsLen)?;
+    let first = view.offset(Field::HeapStatsStats)?;
     let current = block
-        .u32(subject.offset(Field::HeapStatsGen)?)
+        .u32(view.offset(Field::HeapStatsGen)?)
         .map(u64::from)
         .filter(|current| *current < generations && generations < 16);
     let Some(current) = current else {
@@ -127,10 +127,10 @@ pub(in crate::go) fn decode(
             Ok(sum.wrapping_add(value))
         })
     };
-    let member = |field| -> Result<u64, ReadError> { total(subject.offset(field)?) };
+    let member = |field| -> Result<u64, ReadError> { total(view.offset(field)?) };
     let by_class = |field| -> Result<[u64; CLASSES], ReadError> {
         let mut counts = [0; CLASSES];
-        let mut at = subject.offset(field)?;
+        let mut at = view.offset(field)?;
         for count in &mut counts {
             *count = total(at)?;
             at += 8;
@@ -138,9 +138,9 @@ pub(in crate::go) fn decode(
         Ok(counts)
     };
     let scalar_bits = Field::HeapStatsDeltaInPtrScalarBits;
-    let scalar_bits = match subject.anatomy.layout.exists(scalar_bits) {
+    let scalar_bits = match view.runtime_info.layout.exists(scalar_bits) {
         Some(false) => Some(0),
-        _ => subject.known(scalar_bits).map(total).transpose()?,
+        _ => view.known(scalar_bits).map(total).transpose()?,
     };
     Ok(Some(HeapStats {
         committed: member(Field::HeapStatsDeltaCommitted)?,

@@ -9,23 +9,23 @@ use crate::model::metric::{Distribution, Metric, Value};
 use super::heap_goal::heap_goal;
 use super::heap_stats::CLASSES;
 use super::runtime_info::ReadError;
-use super::runtime_stats::Vitals;
+use super::runtime_stats::RuntimeStats;
 use super::threads;
 use crate::go::binary::size_classes::CLASS_BYTES;
 use crate::go::layout::Field;
 
 /// How to compute a metric.
-type Compute = fn(&Vitals<'_>) -> Result<Value, ReadError>;
+type Compute = fn(&RuntimeStats<'_>) -> Result<Value, ReadError>;
 
 /// Every metric that the process's version of Go has, in the order of their names. A process whose version is unknown
 /// is taken for one of the newest.
-pub fn metrics(vitals: &Vitals<'_>) -> Vec<Metric> {
-    let minor = vitals.subject().anatomy.minor.unwrap_or(u16::MAX);
+pub fn metrics(runtime_stats: &RuntimeStats<'_>) -> Vec<Metric> {
+    let minor = runtime_stats.view().runtime_info.minor.unwrap_or(u16::MAX);
     let known = METRICS.iter().filter(|(_, since, _)| *since <= minor);
     known
         .map(|(name, _, compute)| Metric {
             name,
-            value: compute(vitals).map_err(|why| why.to_string()),
+            value: compute(runtime_stats).map_err(|why| why.to_string()),
         })
         .collect()
 }
@@ -123,12 +123,12 @@ fn unknown() -> ReadError {
     ReadError::Unknown("where the runtime keeps it is not known for this binary".to_owned())
 }
 
-fn hidden(_: &Vitals<'_>, why: &str) -> Result<Value, ReadError> {
+fn hidden(_: &RuntimeStats<'_>, why: &str) -> Result<Value, ReadError> {
     Err(ReadError::Unknown(why.to_owned()))
 }
 
 /// A sum of nanoseconds as seconds: `nsToSec`.
-fn seconds(v: &Vitals<'_>, field: Field) -> Result<Value, ReadError> {
+fn seconds(v: &RuntimeStats<'_>, field: Field) -> Result<Value, ReadError> {
     from_ns(v.word(field))
 }
 
@@ -137,18 +137,18 @@ fn from_ns(ns: Option<u64>) -> Result<Value, ReadError> {
     seconds.ok_or_else(unknown)
 }
 
-fn sum(v: &Vitals<'_>, fields: &[Field]) -> Option<u64> {
+fn sum(v: &RuntimeStats<'_>, fields: &[Field]) -> Option<u64> {
     fields
         .iter()
         .try_fold(0_u64, |sum, field| Some(sum.wrapping_add(v.word(*field)?)))
 }
 
-fn less(v: &Vitals<'_>, from: Field, what: Field) -> Option<u64> {
+fn less(v: &RuntimeStats<'_>, from: Field, what: Field) -> Option<u64> {
     Some(v.word(from)?.wrapping_sub(v.word(what)?))
 }
 
 /// Bytes in objects that were not freed yet.
-fn objects(v: &Vitals<'_>) -> Result<u64, ReadError> {
+fn objects(v: &RuntimeStats<'_>) -> Result<u64, ReadError> {
     let heap = v.heap()?;
     Ok(heap
         .total_alloc_bytes()
@@ -167,22 +167,22 @@ fn by_size(counts: &[u64; CLASSES], large: u64) -> Value {
 }
 
 /// From Go 1.26 on the runtime's own goroutines are counted too; since then it also counts those it makes.
-fn has_created(v: &Vitals<'_>) -> bool {
+fn has_created(v: &RuntimeStats<'_>) -> bool {
     v.word(Field::SchedGoroutinesCreated).is_some()
 }
 
 /// Threads without those kept for threads that C made: `extraMInUse` and `extraMLength` count the same.
-fn own_threads(v: &Vitals<'_>) -> Result<Value, ReadError> {
-    let extra = threads::read(v.subject())?.extra;
+fn own_threads(v: &RuntimeStats<'_>) -> Result<Value, ReadError> {
+    let extra = threads::read(v.view())?.extra;
     count(v.threads().map(|all| all.saturating_sub(extra)))
 }
 
 /// `totalMutexWaitTimeNanos` (runtime/debug.go) from Go 1.22 on; before, `sched.totalMutexWaitTime`.
-fn mutex_wait(v: &Vitals<'_>) -> Result<Value, ReadError> {
+fn mutex_wait(v: &RuntimeStats<'_>) -> Result<Value, ReadError> {
     let Some(locks) = v.word(Field::SchedTotalRuntimeLockWaitTime) else {
         return seconds(v, Field::SchedTotalMutexWaitTime);
     };
-    let own = threads::read(v.subject())?.lock_wait_ns;
+    let own = threads::read(v.view())?.lock_wait_ns;
     let waits = v.word(Field::SchedTotalMutexWaitTime);
     let total = waits.map(|waits| waits.wrapping_add(locks).wrapping_add(own));
     from_ns(total)

@@ -1,7 +1,7 @@
 //! The runtime's processors (`allp []*p`, runtime/runtime2.go): what each has counted for itself.
 
 use super::block::{Block, read_all};
-use super::runtime_info::{ReadError, Subject};
+use super::runtime_info::{ProcessView, ReadError};
 use crate::go::layout::Field;
 
 /// More processors than any machine has; what claims more is garbage.
@@ -29,10 +29,10 @@ const QUEUE: u32 = 256;
 ///
 /// # Errors
 /// They cannot be read, or are not what they are taken for: `allp[i].id` is i, and each has a cache.
-pub(in crate::go) fn read(subject: &Subject<'_>) -> Result<Vec<Processor>, ReadError> {
-    let mut processors = Processors::locate(subject)?;
-    read_all(subject, processors.blocks())?;
-    processors.decode(subject)
+pub(in crate::go) fn read(view: &ProcessView<'_>) -> Result<Vec<Processor>, ReadError> {
+    let mut processors = Processors::locate(view)?;
+    read_all(view, processors.blocks())?;
+    processors.decode(view)
 }
 
 /// Room for all processors, to be read together with other things.
@@ -46,9 +46,9 @@ impl Processors {
     ///
     /// # Errors
     /// Where they are is not known, or not readable, or there are more than there can be.
-    pub(in crate::go) fn locate(subject: &Subject<'_>) -> Result<Self, ReadError> {
-        let allp = subject.global("allp", |globals| globals.allp)?;
-        let header = subject.memory.slice_header(allp)?;
+    pub(in crate::go) fn locate(view: &ProcessView<'_>) -> Result<Self, ReadError> {
+        let allp = view.global("allp", |globals| globals.allp)?;
+        let header = view.memory.slice_header(allp)?;
         if !header.is_plausible() || header.len == 0 || header.len > MOST {
             return Err(ReadError::Implausible(format!(
                 "there are {} processors",
@@ -56,8 +56,8 @@ impl Processors {
             )));
         }
         let most = usize::try_from(MOST).unwrap_or(usize::MAX);
-        let addresses = subject.memory.words(header.ptr, header.len, most)?;
-        let parts = addresses.iter().map(|address| Parts::of(subject, *address));
+        let addresses = view.memory.words(header.ptr, header.len, most)?;
+        let parts = addresses.iter().map(|address| Parts::of(view, *address));
         Ok(Self {
             parts: parts.collect::<Result<_, _>>()?,
         })
@@ -72,9 +72,12 @@ impl Processors {
     ///
     /// # Errors
     /// As [`read`].
-    pub(in crate::go) fn decode(&self, subject: &Subject<'_>) -> Result<Vec<Processor>, ReadError> {
+    pub(in crate::go) fn decode(
+        &self,
+        view: &ProcessView<'_>,
+    ) -> Result<Vec<Processor>, ReadError> {
         let read = self.parts.iter().enumerate();
-        read.map(|(index, parts)| parts.decode(subject, index))
+        read.map(|(index, parts)| parts.decode(view, index))
             .collect()
     }
 }
@@ -90,19 +93,19 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(subject: &Subject<'_>, address: u64) -> Result<Self, ReadError> {
+    fn of(view: &ProcessView<'_>, address: u64) -> Result<Self, ReadError> {
         let head = [
             (Field::PId, 4),
             (Field::PMcache, 8),
             (Field::PRunqhead, 4),
             (Field::PRunqtail, 4),
         ];
-        let optional = |field, width| match subject.known(field) {
+        let optional = |field, width| match view.known(field) {
             Some(offset) => Block::new(address.wrapping_add(offset), width).map(Some),
             None => Ok(None),
         };
         Ok(Self {
-            head: Block::spanning(subject, address, &head)?,
+            head: Block::spanning(view, address, &head)?,
             runnext: optional(Field::PRunnext, 8)?,
             free: optional(Field::PGFreeSize, 4)?,
             created: optional(Field::PGoroutinesCreated, 8)?,
@@ -116,10 +119,10 @@ impl Parts {
             .chain(&mut self.created)
     }
 
-    fn decode(&self, subject: &Subject<'_>, index: usize) -> Result<Processor, ReadError> {
+    fn decode(&self, view: &ProcessView<'_>, index: usize) -> Result<Processor, ReadError> {
         let short = || ReadError::Implausible("a processor is cut short".to_owned());
         let half = |field| -> Result<Option<u32>, ReadError> {
-            let at = subject.known(field);
+            let at = view.known(field);
             at.map(|at| self.head.u32(at).ok_or_else(short)).transpose()
         };
         if let Some(id) = half(Field::PId)?
@@ -127,7 +130,7 @@ impl Parts {
         {
             return Err(ReadError::Implausible(format!("allp[{index}].id is {id}")));
         }
-        let mcache = match subject.known(Field::PMcache) {
+        let mcache = match view.known(Field::PMcache) {
             Some(at) => Some(self.head.u64(at).ok_or_else(short)?),
             None => None,
         };

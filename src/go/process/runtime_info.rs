@@ -1,6 +1,6 @@
 //! What reading the memory of any process of one binary takes: where the runtime's variables lie and how they are built.
 //!
-//! It is found out once per binary; a [`Subject`] is one process of it.
+//! It is found out once per binary; a [`ProcessView`] is one process of it.
 
 use std::error::Error;
 use std::fmt;
@@ -31,7 +31,7 @@ const STARTED_ONCE: [&str; 6] = [
 
 /// The runtime's variables and structures in one binary.
 #[derive(Debug, Clone)]
-pub struct Anatomy {
+pub struct RuntimeInfo {
     /// Offsets and sizes.
     pub layout: Layout,
     /// Link-time addresses.
@@ -57,7 +57,7 @@ pub struct Anatomy {
     pub plugins: Vec<Plugin>,
 }
 
-impl Anatomy {
+impl RuntimeInfo {
     /// Finds everything out. Takes some milliseconds, and more if the binary has DWARF.
     pub fn of(binary: &Binary) -> Self {
         Self::of_runtime(&Runtime::of(binary))
@@ -99,7 +99,7 @@ impl Anatomy {
     /// Holds the layout against a process that runs the binary: what is wrong becomes unknown, what was merely assumed
     /// (see [`Layout::is_assumed`]) and holds becomes known.
     pub fn settle(&mut self, memory: &dyn ReadMemory, bias: u64) -> Report {
-        let live = verify::Live {
+        let live = verify::Examined {
             memory,
             globals: &self.globals,
             bias,
@@ -184,25 +184,25 @@ impl ReadError {
 
 /// One process (or what is left of one) of a binary.
 #[derive(Clone, Copy)]
-pub struct Subject<'a> {
+pub struct ProcessView<'a> {
     /// Its memory.
     pub memory: &'a dyn ReadMemory,
     /// What is known of its binary.
-    pub anatomy: &'a Anatomy,
+    pub runtime_info: &'a RuntimeInfo,
     /// What to add to a link-time address, modulo 2⁶⁴, to get a live one.
     pub bias: u64,
 }
 
-impl fmt::Debug for Subject<'_> {
+impl fmt::Debug for ProcessView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subject")
+        f.debug_struct("ProcessView")
             .field("bias", &self.bias)
             .finish_non_exhaustive()
     }
 }
 
-impl<'a> Subject<'a> {
-    /// The live address of a global variable: `subject.global("sched", |globals| globals.sched)`.
+impl<'a> ProcessView<'a> {
+    /// The live address of a global variable: `view.global("sched", |globals| globals.sched)`.
     ///
     /// # Errors
     /// [`ReadError::Unknown`]: it was not found in the binary.
@@ -211,7 +211,7 @@ impl<'a> Subject<'a> {
         name: &str,
         pick: impl Fn(&Globals) -> Option<u64>,
     ) -> Result<u64, ReadError> {
-        pick(&self.anatomy.globals)
+        pick(&self.runtime_info.globals)
             .map(|vaddr| vaddr.wrapping_add(self.bias))
             .ok_or_else(|| {
                 ReadError::Unknown(format!(
@@ -225,14 +225,14 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// [`ReadError::Unknown`]: no value is known for this binary.
     pub fn offset(&self, field: Field) -> Result<u64, ReadError> {
-        let offset = self.anatomy.layout.require_readable(field);
+        let offset = self.runtime_info.layout.require_readable(field);
         let offset = offset.map_err(|why| ReadError::Unknown(why.to_string()))?;
         Ok(u64::from(offset))
     }
 
     /// The same where one can do without: `None` if this version of Go does not have the field, or it is not known.
     pub fn known(&self, field: Field) -> Option<u64> {
-        let offset = self.anatomy.layout.require_readable(field);
+        let offset = self.runtime_info.layout.require_readable(field);
         offset.ok().map(u64::from)
     }
 

@@ -12,7 +12,7 @@ use super::copies::{self, Copies};
 use super::g::is_early;
 use super::heap_stats::{self, HeapStats};
 use super::processors::Processor;
-use super::runtime_info::{ReadError, Subject};
+use super::runtime_info::{ProcessView, ReadError};
 use super::time_histogram;
 use crate::go::layout::Field;
 use crate::go::memory::SliceHeader;
@@ -23,8 +23,8 @@ const ATTEMPTS: usize = 16;
 
 /// A process as of one moment.
 #[derive(Debug)]
-pub struct Vitals<'a> {
-    subject: Subject<'a>,
+pub struct RuntimeStats<'a> {
+    view: ProcessView<'a>,
     copies: Copies,
     processors: Vec<Processor>,
     heap: Result<HeapStats, ReadError>,
@@ -51,21 +51,23 @@ const OF_LISTS: [Field; 4] = [
     Field::SchedNgsys,
 ];
 
-impl<'a> Vitals<'a> {
+impl<'a> RuntimeStats<'a> {
     /// Reads a process.
     ///
     /// # Errors
     /// What it takes is not known or not readable, or does not check out: one of the oldest goroutines has an id of the
     /// first, `allp[i].id` is i, sizes and generations are possible.
-    pub fn read(subject: Subject<'a>) -> Result<Self, ReadError> {
-        first_goroutine(&subject)?;
+    pub fn read(view: ProcessView<'a>) -> Result<Self, ReadError> {
+        first_goroutine(&view)?;
         let mut at_rest = Err(ReadError::Implausible(
             "its garbage collector did not hold still".to_owned(),
         ));
         for _ in 0..ATTEMPTS {
-            match Self::attempt(subject) {
-                Ok(Some(vitals)) if vitals.lists_held_still => return Ok(vitals),
-                Ok(Some(vitals)) => at_rest = Ok(vitals),
+            match Self::attempt(view) {
+                Ok(Some(runtime_stats)) if runtime_stats.lists_held_still => {
+                    return Ok(runtime_stats);
+                }
+                Ok(Some(runtime_stats)) => at_rest = Ok(runtime_stats),
                 Ok(None) => {}
                 Err(why) if why.is_final() => return Err(why),
                 // The processors, for one, may just have been replaced.
@@ -76,13 +78,13 @@ impl<'a> Vitals<'a> {
     }
 
     /// Reads once; `None` if what was read is not of one moment.
-    fn attempt(subject: Subject<'a>) -> Result<Option<Self>, ReadError> {
-        let mut copies = Copies::locate(&subject)?;
+    fn attempt(view: ProcessView<'a>) -> Result<Option<Self>, ReadError> {
+        let mut copies = Copies::locate(&view)?;
         let mut before = copies.shared();
-        read_all(&subject, before.iter_mut().flatten())?;
-        read_all(&subject, copies.blocks())?;
+        read_all(&view, before.iter_mut().flatten())?;
+        read_all(&view, copies.blocks())?;
         let decoded = match &copies.heap {
-            Ok(block) => heap_stats::decode(&subject, block),
+            Ok(block) => heap_stats::decode(&view, block),
             Err(why) => Err(why.clone()),
         };
         let heap = match decoded {
@@ -91,23 +93,23 @@ impl<'a> Vitals<'a> {
             Err(why @ ReadError::Unknown(_)) => Err(why),
             Err(why) => return Err(why),
         };
-        let mut vitals = Self {
-            subject,
-            processors: copies.processors.decode(&subject)?,
+        let mut runtime_stats = Self {
+            view,
+            processors: copies.processors.decode(&view)?,
             copies,
             heap,
             lists_held_still: false,
         };
-        if !vitals.is_same(&before, &OF_A_CYCLE) {
+        if !runtime_stats.is_same(&before, &OF_A_CYCLE) {
             return Ok(None);
         }
         let allgs = |block: &Block| block.u64(SliceHeader::LEN);
         let earlier = before.last().and_then(Option::as_ref);
-        let mut processors = vitals.processors.iter();
-        vitals.lists_held_still = vitals.is_same(&before, &OF_LISTS)
-            && earlier.and_then(allgs) == allgs(&vitals.copies.allgs)
+        let mut processors = runtime_stats.processors.iter();
+        runtime_stats.lists_held_still = runtime_stats.is_same(&before, &OF_LISTS)
+            && earlier.and_then(allgs) == allgs(&runtime_stats.copies.allgs)
             && processors.all(|processor| !processor.is_torn);
-        Ok(Some(vitals))
+        Ok(Some(runtime_stats))
     }
 
     /// Whether these members are what they were in an earlier [`Copies::shared`].
@@ -117,8 +119,8 @@ impl<'a> Vitals<'a> {
     }
 
     /// The process it was read from.
-    pub fn subject(&self) -> &Subject<'a> {
-        &self.subject
+    pub fn view(&self) -> &ProcessView<'a> {
+        &self.view
     }
 
     /// What is counted of the heap, without what lies in the processors' caches.
@@ -130,7 +132,7 @@ impl<'a> Vitals<'a> {
     }
 
     fn place(&self, field: Field) -> Option<(usize, u64)> {
-        let offset = self.subject.known(field)?;
+        let offset = self.view.known(field)?;
         Some((copies::variable_of(field)?, offset))
     }
 
@@ -163,7 +165,7 @@ impl<'a> Vitals<'a> {
         let (variable, offset) = self.place(field).ok_or_else(missing)?;
         let block = self.copies.variables.get(variable);
         let block = block.and_then(Option::as_ref).ok_or_else(missing)?;
-        time_histogram::decode(&self.subject, block, offset)
+        time_histogram::decode(&self.view, block, offset)
     }
 
     /// Times from runnable to running, of about one transition in eight, of all goroutines: the runtime's own included,
@@ -177,7 +179,7 @@ impl<'a> Vitals<'a> {
         // Until Go 1.25, `casgstatus` (runtime/proc.go) tracks a goroutine also when it goes into a system call, and
         // counts a time of zero when it comes back: it never was runnable. Nothing takes less than the 64 ns of the
         // first bucket (1 ns in Go 1.19), so where the version is hidden nothing is lost either.
-        let has_zeros = self.subject.anatomy.minor.is_none_or(counts_system_calls);
+        let has_zeros = self.view.runtime_info.minor.is_none_or(counts_system_calls);
         // The bucket before it is for what is below zero.
         let zeros = times.counts.get_mut(1).filter(|_| has_zeros);
         Ok(Latencies {
@@ -268,7 +270,7 @@ impl<'a> Vitals<'a> {
     /// # Errors
     /// As [`durations`](Self::durations).
     pub fn pauses(&self) -> Result<Distribution, ReadError> {
-        match self.subject.known(Field::SchedStwTotalTimeGc) {
+        match self.view.known(Field::SchedStwTotalTimeGc) {
             Some(_) => self.durations(Field::SchedStwTotalTimeGc),
             None => self.durations(Field::MstatsGcPauseDist),
         }
@@ -280,22 +282,22 @@ const OLDEST: u64 = 64;
 
 /// Looks at the oldest goroutines: one has an id of the first that were handed out. (The main goroutine can end and its
 /// descriptor serve others; those that it starts for the runtime never end.)
-fn first_goroutine(subject: &Subject<'_>) -> Result<(), ReadError> {
-    let allgs = subject.global("allgs", |globals| globals.allgs)?;
-    let header = subject.memory.slice_header(allgs)?;
+fn first_goroutine(view: &ProcessView<'_>) -> Result<(), ReadError> {
+    let allgs = view.global("allgs", |globals| globals.allgs)?;
+    let header = view.memory.slice_header(allgs)?;
     if !header.is_plausible() || header.len == 0 {
         return Err(ReadError::Implausible(
             "its list of goroutines is empty".to_owned(),
         ));
     }
-    let Some(goid) = subject.known(Field::GGoid) else {
+    let Some(goid) = view.known(Field::GGoid) else {
         return Ok(());
     };
-    let allp = subject.global("allp", |globals| globals.allp)?;
-    let processors = subject.memory.slice_header(allp)?.len;
+    let allp = view.global("allp", |globals| globals.allp)?;
+    let processors = view.memory.slice_header(allp)?.len;
     for index in 0..header.len.min(OLDEST) {
-        let g = subject.memory.u64(header.ptr.wrapping_add(8 * index))?;
-        if is_early(subject.memory.u64(g.wrapping_add(goid))?, processors) {
+        let g = view.memory.u64(header.ptr.wrapping_add(8 * index))?;
+        if is_early(view.memory.u64(g.wrapping_add(goid))?, processors) {
             return Ok(());
         }
     }

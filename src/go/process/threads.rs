@@ -1,7 +1,7 @@
 //! The runtime's threads (`allm *m`, linked by `alllink`; runtime/runtime2.go).
 
 use super::block::{Block, read_all};
-use super::runtime_info::{ReadError, Subject};
+use super::runtime_info::{ProcessView, ReadError};
 use crate::go::layout::Field;
 
 /// More threads than a program can have: the runtime's own limit is 10,000 unless it was raised (`sched.maxmcount`).
@@ -24,10 +24,10 @@ pub(in crate::go) struct Threads {
 ///
 /// # Errors
 /// It cannot be read, has no end, or does not hold still.
-pub(in crate::go) fn read(subject: &Subject<'_>) -> Result<Threads, ReadError> {
-    let mut last = walk(subject)?;
+pub(in crate::go) fn read(view: &ProcessView<'_>) -> Result<Threads, ReadError> {
+    let mut last = walk(view)?;
     for _ in 0..ATTEMPTS {
-        let next = walk(subject)?;
+        let next = walk(view)?;
         if next.0 == last.0 {
             return Ok(next.1);
         }
@@ -43,23 +43,26 @@ pub(in crate::go) fn read(subject: &Subject<'_>) -> Result<Threads, ReadError> {
 ///
 /// # Errors
 /// It cannot be read, or has no end.
-pub fn any(subject: &Subject<'_>, is_one: impl Fn(u64) -> bool) -> Result<Option<bool>, ReadError> {
-    let head = subject.global("allm", |globals| globals.allm)?;
-    let link = subject.offset(Field::MAlllink)?;
-    let id = subject.offset(Field::MProcid)?;
-    let mut next = subject.memory.u64(head)?;
+pub fn any(
+    view: &ProcessView<'_>,
+    is_one: impl Fn(u64) -> bool,
+) -> Result<Option<bool>, ReadError> {
+    let head = view.global("allm", |globals| globals.allm)?;
+    let link = view.offset(Field::MAlllink)?;
+    let id = view.offset(Field::MProcid)?;
+    let mut next = view.memory.u64(head)?;
     let mut met = None;
     for _ in 0..MOST {
         if next == 0 {
             return Ok(met);
         }
         // Those kept in store for C have none yet.
-        match subject.memory.u64(next.wrapping_add(id))? {
+        match view.memory.u64(next.wrapping_add(id))? {
             0 => {}
             id if is_one(id) => return Ok(Some(true)),
             _ => met = Some(false),
         }
-        next = subject.memory.u64(next.wrapping_add(link))?;
+        next = view.memory.u64(next.wrapping_add(link))?;
     }
     Err(ReadError::Implausible(
         "its list of threads has no end".to_owned(),
@@ -67,12 +70,12 @@ pub fn any(subject: &Subject<'_>, is_one: impl Fn(u64) -> bool) -> Result<Option
 }
 
 /// The addresses of all threads, and what they have counted.
-fn walk(subject: &Subject<'_>) -> Result<(Vec<u64>, Threads), ReadError> {
-    let head = subject.global("allm", |globals| globals.allm)?;
-    let link = subject.offset(Field::MAlllink)?;
-    let extra = subject.offset(Field::MIsextra)?;
-    let wait = subject.offset(Field::MLockProfileWaitTime)?;
-    let mut next = subject.memory.u64(head)?;
+fn walk(view: &ProcessView<'_>) -> Result<(Vec<u64>, Threads), ReadError> {
+    let head = view.global("allm", |globals| globals.allm)?;
+    let link = view.offset(Field::MAlllink)?;
+    let extra = view.offset(Field::MIsextra)?;
+    let wait = view.offset(Field::MLockProfileWaitTime)?;
+    let mut next = view.memory.u64(head)?;
     let mut addresses = Vec::new();
     let mut threads = Threads::default();
     while next != 0 {
@@ -84,7 +87,7 @@ fn walk(subject: &Subject<'_>) -> Result<(Vec<u64>, Threads), ReadError> {
         addresses.push(next);
         let at = |offset: u64, width| Block::new(next.wrapping_add(offset), width);
         let mut members = [at(link, 8)?, at(extra, 1)?, at(wait, 8)?];
-        read_all(subject, &mut members)?;
+        read_all(view, &mut members)?;
         let [link, extra, wait] = members;
         threads.extra += u64::from(extra.u8(0) == Some(1));
         threads.lock_wait_ns = threads.lock_wait_ns.wrapping_add(wait.u64(0).unwrap_or(0));

@@ -6,7 +6,7 @@
 use crate::model::metric::Distribution;
 
 use super::block::Block;
-use super::runtime_info::{ReadError, Subject};
+use super::runtime_info::{ProcessView, ReadError};
 use crate::go::layout::Field;
 
 /// How the buckets are laid out.
@@ -76,19 +76,19 @@ impl Form {
 /// # Errors
 /// Its form is not one of those known.
 pub(in crate::go) fn decode(
-    subject: &Subject<'_>,
+    view: &ProcessView<'_>,
     block: &Block,
     offset: u64,
 ) -> Result<Distribution, ReadError> {
-    let number = subject.offset(Field::TimeHistogramCountsLen)?;
-    let overflow = subject.known(Field::TimeHistogramOverflow);
+    let number = view.offset(Field::TimeHistogramCountsLen)?;
+    let overflow = view.known(Field::TimeHistogramOverflow);
     let form = Form::of(number, overflow.is_some()).ok_or_else(|| {
         ReadError::Unknown(format!(
             "histograms of {number} buckets are not known to grtmon"
         ))
     })?;
-    let counts = offset + subject.offset(Field::TimeHistogramCounts)?;
-    let underflow = offset + subject.offset(Field::TimeHistogramUnderflow)?;
+    let counts = offset + view.offset(Field::TimeHistogramCounts)?;
+    let underflow = offset + view.offset(Field::TimeHistogramUnderflow)?;
     let places = std::iter::once(underflow)
         .chain((0..number).map(|index| counts + 8 * index))
         .chain(overflow.map(|overflow| offset + overflow));

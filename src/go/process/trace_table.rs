@@ -14,10 +14,10 @@ use crate::go::symbolize::display_name::for_print;
 use crate::go::symbolize::shown::Rules;
 use crate::go::symbolize::wrapper::is_wrapper;
 use crate::go::symbolize::wrapper::wrapped;
-use crate::model::dump::{Place, Stack, StackFrame};
+use crate::model::dump::{SourcePlace, Stack, StackFrame};
 
 /// A place, and what the rules of showing it need.
-type Known<'b> = (Arc<Place>, Frame<'b>);
+type Known<'b> = (Arc<SourcePlace>, Frame<'b>);
 
 /// Names of places, and the stacks made of them.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct TraceTable<'b> {
     places: HashMap<CodeAddress, Vec<Known<'b>>>,
     binary: &'b Binary,
     /// What wrappers that goroutines began with stand for, by their entries.
-    starts: HashMap<u64, Arc<Place>>,
+    starts: HashMap<u64, Arc<SourcePlace>>,
     numbers: HashMap<Trace, usize>,
     stacks: Vec<Stack>,
     /// Frames in `stacks`.
@@ -103,17 +103,17 @@ impl<'b> TraceTable<'b> {
     }
 
     /// The place an address stands for: the innermost if functions are inlined there.
-    pub fn place(&mut self, address: CodeAddress) -> Option<Arc<Place>> {
+    pub fn place(&mut self, address: CodeAddress) -> Option<Arc<SourcePlace>> {
         self.known(address).first().map(|(place, _)| place.clone())
     }
 
     /// The place of a function's code, whatever is inlined there.
-    pub fn function(&mut self, address: CodeAddress) -> Option<Arc<Place>> {
+    pub fn function(&mut self, address: CodeAddress) -> Option<Arc<SourcePlace>> {
         self.known(address).last().map(|(place, _)| place.clone())
     }
 
     /// A start function as the `go` statement names it: `go s.handle(id)` begins with a wrapper that calls it.
-    pub fn start(&mut self, entry: u64) -> Option<Arc<Place>> {
+    pub fn start(&mut self, entry: u64) -> Option<Arc<SourcePlace>> {
         if let Some(known) = self.starts.get(&entry) {
             return Some(known.clone());
         }
@@ -127,9 +127,9 @@ impl<'b> TraceTable<'b> {
             return Some(own);
         };
         let place = match wrapped(self.binary, &function) {
-            Some(name) => Arc::new(Place {
+            Some(name) => Arc::new(SourcePlace {
                 function: for_print(name).into_owned(),
-                ..Place::clone(&own)
+                ..SourcePlace::clone(&own)
             }),
             None => own,
         };
@@ -179,7 +179,7 @@ impl<'b> TraceTable<'b> {
 
 /// Bytes that a place takes.
 fn size((place, _): &Known<'_>) -> usize {
-    place.function.len() + place.file.len() + 2 * size_of::<Place>()
+    place.function.len() + place.file.len() + 2 * size_of::<SourcePlace>()
 }
 
 fn look_up<'b>(functions: &FuncTable<'b>, address: CodeAddress) -> Vec<Known<'b>> {
@@ -188,7 +188,7 @@ fn look_up<'b>(functions: &FuncTable<'b>, address: CodeAddress) -> Vec<Known<'b>
         .frames(functions)
         .into_iter()
         .map(|frame| {
-            let place = Place {
+            let place = SourcePlace {
                 function: for_print(frame.function).into_owned(),
                 file: frame.file.to_owned(),
                 line: frame.line,

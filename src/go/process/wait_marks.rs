@@ -12,7 +12,7 @@
 //!
 //! Source: Go 1.19 to 1.27.
 
-use super::runtime_info::Subject;
+use super::runtime_info::ProcessView;
 use crate::go::layout::Field;
 use crate::go::memory::ReadMemory;
 
@@ -39,7 +39,7 @@ struct Ring {
 
 impl Places {
     /// Of what is known of a process.
-    pub(in crate::go) fn of(process: &Subject<'_>) -> Self {
+    pub(in crate::go) fn of(process: &ProcessView<'_>) -> Self {
         let member =
             |name, pick: fn(&crate::go::layout::globals::Globals) -> Option<u64>, field| {
                 let variable = process.global(name, pick).ok()?;

@@ -57,7 +57,7 @@ pub fn measure<O: Observation<Probes = SchedProbes>>(
         one.probes.count_hits()?;
     }
     thread::sleep(LOOK);
-    let hits = run::spent(observed)?.hits;
+    let hits = run::overhead(observed)?.hits;
     // It may have taken longer than was asked for.
     let seconds = begun.elapsed().as_secs_f64();
     look(observed);

@@ -51,7 +51,7 @@ impl<'a> Stacks<'a> {
 }
 
 /// Everything by which one place where goroutines block differs from another.
-type Place = (Arc<str>, bool, Option<Vec<(String, u32)>>);
+type GroupKey = (Arc<str>, bool, Option<Vec<(String, u32)>>);
 
 /// Where the goroutines of one program blocked, and block in these states.
 pub(super) fn blocking(
@@ -60,7 +60,7 @@ pub(super) fn blocking(
     open: &OpenStates,
 ) -> Result<Vec<Blocking>> {
     let pcs = probes.stacks()?;
-    let mut all: HashMap<Place, Blocking> = HashMap::new();
+    let mut all: HashMap<GroupKey, Blocking> = HashMap::new();
     let mut add = |found: Blocking| {
         let place = (
             found.reason.clone(),

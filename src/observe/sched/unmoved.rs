@@ -28,7 +28,7 @@ use crate::target::refusal;
 #[derive(Debug)]
 pub(super) struct Still {
     begun_ns: u64,
-    elders: Vec<Elder>,
+    preexisting: Vec<Elder>,
 }
 
 /// One of them.
@@ -57,7 +57,7 @@ impl Still {
     ) -> Result<Self> {
         let mut still = Self {
             begun_ns,
-            elders: Vec::new(),
+            preexisting: Vec::new(),
         };
         let target = checked.target;
         let processes = target.processes();
@@ -85,7 +85,7 @@ impl Still {
         };
         let live = checked.open(process)?;
         let binary = &checked.target.program.binary;
-        let mut reader = GoroutineReader::new(binary, &live.subject()).map_err(explain)?;
+        let mut reader = GoroutineReader::new(binary, &live.view()).map_err(explain)?;
         let dump = match stacks {
             true => reader.read(&live.memory),
             false => reader.list(&live.memory),
@@ -100,7 +100,7 @@ impl Still {
                 StackState::Read(number) => known.get(number).cloned(),
                 _ => None,
             };
-            self.elders.push(Elder {
+            self.preexisting.push(Elder {
                 process,
                 g: goroutine.address,
                 state,
@@ -115,7 +115,7 @@ impl Still {
 
     /// Forgets the goroutines of a process, which has ended or runs another program.
     pub(super) fn forget(&mut self, process: u32) {
-        self.elders.retain(|elder| elder.process != process);
+        self.preexisting.retain(|elder| elder.process != process);
     }
 }
 
@@ -183,7 +183,7 @@ impl OpenStates {
         };
         let movers: HashSet<(u32, u64)> = known.iter().map(|it| (it.process, it.g)).collect();
         let anew: HashSet<u32> = probes.begun_anew()?.into_keys().collect();
-        let unmoved = still.elders.iter().filter(|elder| {
+        let unmoved = still.preexisting.iter().filter(|elder| {
             is_meant(elder.process)
                 && probes.samples(elder.g)
                 && !movers.contains(&(elder.process, elder.g))

@@ -8,8 +8,8 @@ use crate::bpf::gc::types::gc_config;
 use crate::bpf::gc::types::gc_fields;
 use crate::bpf::gc::types::gc_start_args;
 use crate::bpf::gc::types::gc_stop_args;
-use crate::go::Anatomy;
 use crate::go::Binary;
+use crate::go::RuntimeInfo;
 use crate::go::constant;
 use crate::go::layout::Field;
 use crate::go::layout::Layout;
@@ -57,13 +57,13 @@ impl Plan {
         target.require_our_clock()?;
         let binary = &target.program.binary;
         let runtime = Runtime::of(binary);
-        let mut anatomy = Anatomy::clone(target.program.anatomy_by(&runtime));
-        if gc_record::is_uncertain(&anatomy.layout) {
-            settle(target, &mut anatomy);
+        let mut runtime_info = RuntimeInfo::clone(target.program.anatomy_by(&runtime));
+        if gc_record::is_uncertain(&runtime_info.layout) {
+            settle(target, &mut runtime_info);
         }
-        let Anatomy {
+        let RuntimeInfo {
             layout, globals, ..
-        } = anatomy;
+        } = runtime_info;
         let mut plan = Self {
             config: gc_config::default(),
             steps: Vec::new(),
@@ -177,11 +177,11 @@ impl crate::probe::Plan for Plan {
 }
 
 /// Checks, and completes, what is known of the layout on a process that runs, if there is one that we may read.
-fn settle(target: &Target, anatomy: &mut Anatomy) {
+fn settle(target: &Target, runtime_info: &mut RuntimeInfo) {
     let process = target.running_process();
-    if let Some(mut live) = process.and_then(|it| Live::open(&it, anatomy).ok()) {
+    if let Some(mut live) = process.and_then(|it| Live::open(&it, runtime_info).ok()) {
         live.settle();
-        *anatomy = live.anatomy;
+        *runtime_info = live.runtime_info;
     }
 }
 

@@ -35,7 +35,7 @@ impl Plan {
     pub fn of(checked: &Checked<'_>, options: &Options) -> Result<Self> {
         checked.require(&OF_GOROUTINES)?;
         checked.require(&OF_CREATION)?;
-        let (runtime, layout) = (&checked.runtime, &checked.anatomy.layout);
+        let (runtime, layout) = (&checked.runtime, &checked.runtime_info.layout);
         let binary = runtime.binary();
         let mut shortcomings = Vec::new();
         let mut config = gr_config {

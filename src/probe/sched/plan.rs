@@ -49,9 +49,11 @@ impl Plan {
     pub fn of(checked: &Checked<'_>, options: &Options) -> Result<Self> {
         checked.require(&OF_STATES)?;
         let Checked {
-            runtime, anatomy, ..
+            runtime,
+            runtime_info,
+            ..
         } = checked;
-        let (binary, layout) = (runtime.binary(), &anatomy.layout);
+        let (binary, layout) = (runtime.binary(), &runtime_info.layout);
         let mut shortcomings = Vec::new();
         let offset = |field: Field| {
             layout.offset(field).with_context(|| {
@@ -64,7 +66,7 @@ impl Plan {
             events::sites(runtime, event).with_context(|| format!("cannot see this event: {event}"))
         };
         let changes = StateChanges::of(runtime).context("cannot tell when goroutines block")?;
-        let names = anatomy.globals.wait_reason_strings.as_ref();
+        let names = runtime_info.globals.wait_reason_strings.as_ref();
         let wait_reasons = names.and_then(|table| table.names(binary.image()));
         if wait_reasons.is_none() {
             shortcomings.push(

@@ -48,7 +48,7 @@ impl Column {
 /// Columns as they are drawn.
 #[derive(Debug, Clone)]
 pub struct Fit {
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<ColumnFit>,
     pub(super) style: Style,
     /// Where the line ends.
     pub(super) end: usize,
@@ -56,7 +56,7 @@ pub struct Fit {
 
 /// One of them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct ColumnFit {
     heading: &'static str,
     pub(super) width: usize,
     pub(super) is_shown: bool,
@@ -69,9 +69,9 @@ impl Fit {
     pub fn of(columns: impl IntoIterator<Item = Column>, style: Style) -> Self {
         let columns: Vec<Column> = columns.into_iter().collect();
         let room = style.width.map(|width| width.saturating_sub(INDENT).max(1));
-        let mut places: Vec<Place> = columns
+        let mut places: Vec<ColumnFit> = columns
             .iter()
-            .map(|column| Place {
+            .map(|column| ColumnFit {
                 heading: column.heading,
                 width: column.width,
                 is_shown: room.is_none(),
@@ -122,7 +122,7 @@ impl Fit {
     }
 
     /// Durations for people carry their units themselves.
-    pub(super) fn word(&self, place: &Place) -> &'static str {
+    pub(super) fn word(&self, place: &ColumnFit) -> &'static str {
         match self.style.human {
             true => place.heading.trim_end_matches("(ns)"),
             false => place.heading,
@@ -131,7 +131,7 @@ impl Fit {
 }
 
 /// Takes what has room, the lowest ranks first, as narrow as may be; then what is left is given away from left to right.
-fn choose(places: &mut [Place], columns: &[Column], room: usize) {
+fn choose(places: &mut [ColumnFit], columns: &[Column], room: usize) {
     let mut by_rank: Vec<usize> = (0..columns.len()).collect();
     by_rank.sort_by_key(|index| columns.get(*index).map(|column| column.rank));
     let mut left = room;

@@ -10,7 +10,7 @@ use crate::model::human::duration;
 use crate::model::human::human_bytes;
 use crate::model::top::Probes;
 use crate::tui::look::Look;
-use crate::tui::process::ProcessView;
+use crate::tui::process::ProcessScreen;
 use crate::tui::table;
 use crate::tui::table::Cell;
 use crate::tui::table::Column;
@@ -23,7 +23,7 @@ use super::split::split_top;
 use super::tabs::since_set;
 
 /// Draws it.
-pub(super) fn draw(look: Look, view: &ProcessView, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(look: Look, view: &ProcessScreen, area: Rect, buffer: &mut Buffer) {
     let panel = view.panel(Probes::Collector);
     let (line, area) = split_top(area, 1);
     let seen = view.seen();

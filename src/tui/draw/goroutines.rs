@@ -12,7 +12,7 @@ use crate::tui::choices::Row;
 use crate::tui::choices::Sort;
 use crate::tui::choices::Tab;
 use crate::tui::look::Look;
-use crate::tui::process::ProcessView;
+use crate::tui::process::ProcessScreen;
 use crate::tui::table;
 use crate::tui::table::Cell;
 use crate::tui::table::Column;
@@ -31,7 +31,7 @@ const WIDE: usize = 110;
 const PLACE: usize = 17;
 
 /// Draws them.
-pub(super) fn draw(look: Look, view: &ProcessView, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(look: Look, view: &ProcessScreen, area: Rect, buffer: &mut Buffer) {
     let rows = view.rows();
     table(look, view, area, buffer, Some(view.selected(&rows)));
 }
@@ -39,7 +39,7 @@ pub(super) fn draw(look: Look, view: &ProcessView, area: Rect, buffer: &mut Buff
 /// The same, with this row marked.
 pub(super) fn table(
     look: Look,
-    view: &ProcessView,
+    view: &ProcessScreen,
     area: Rect,
     buffer: &mut Buffer,
     selected: Option<usize>,

@@ -15,7 +15,7 @@ use crate::model::human::counted;
 use crate::model::human::uptime;
 use crate::tui::choices::End;
 use crate::tui::look::Look;
-use crate::tui::process::ProcessView;
+use crate::tui::process::ProcessScreen;
 use crate::tui::table::beginning;
 
 use super::split::split_top;
@@ -26,7 +26,7 @@ const NAME: usize = 10;
 /// Draws them, and gives what is left of the area.
 pub(super) fn draw(
     look: Look,
-    view: &ProcessView,
+    view: &ProcessScreen,
     interval: Duration,
     area: Rect,
     buffer: &mut Buffer,
@@ -90,7 +90,7 @@ pub(super) fn cpu(share: Option<f64>) -> String {
 }
 
 /// What one must know to read the picture.
-fn banner(view: &ProcessView, interval: Duration) -> Option<String> {
+fn banner(view: &ProcessScreen, interval: Duration) -> Option<String> {
     let pid = view.who.pid;
     let seconds = Duration::from_secs_f64(view.ended_for().max(0.0));
     let ago = uptime(seconds);

@@ -17,7 +17,7 @@ use crate::model::top::FunctionTimes;
 use crate::model::top::Probes;
 use crate::tui::choices::Panel;
 use crate::tui::look::Look;
-use crate::tui::process::ProcessView;
+use crate::tui::process::ProcessScreen;
 use crate::tui::table;
 use crate::tui::table::Cell;
 use crate::tui::table::Column;
@@ -36,7 +36,7 @@ const FIXED: usize = 46;
 const WIDE: u16 = 110;
 
 /// Draws it.
-pub(super) fn draw(look: Look, view: &ProcessView, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(look: Look, view: &ProcessScreen, area: Rect, buffer: &mut Buffer) {
     let panel = view.panel(Probes::Lifetimes);
     let (line, area) = split_top(area, 1);
     let lifetimes = &view.seen().lifetimes;

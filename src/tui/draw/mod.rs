@@ -22,7 +22,7 @@ use ratatui::widgets::Widget;
 
 use self::split::{split_bottom, split_top};
 use super::choices::Tab;
-use super::process::ProcessView;
+use super::process::ProcessScreen;
 use super::state::State;
 
 pub use self::text::plain;
@@ -52,7 +52,7 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn process(state: &State, view: &ProcessView, area: Rect, buffer: &mut Buffer) {
+fn process(state: &State, view: &ProcessScreen, area: Rect, buffer: &mut Buffer) {
     let look = state.look;
     let area = header::draw(look, view, state.interval, area, buffer);
     if let Some(page) = &view.page {

@@ -21,7 +21,7 @@ use crate::tui::plot::GUTTER;
 use crate::tui::plot::Plot;
 use crate::tui::plot::Series;
 use crate::tui::plot::label;
-use crate::tui::process::ProcessView;
+use crate::tui::process::ProcessScreen;
 use crate::tui::scale::Round;
 use crate::tui::scale::Scale;
 
@@ -38,7 +38,7 @@ use super::grid::Grid;
 pub(super) const WORTH: usize = 8;
 
 /// Draws the cells.
-pub(super) fn draw(look: Look, view: &ProcessView, grid: &Grid, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(look: Look, view: &ProcessScreen, grid: &Grid, area: Rect, buffer: &mut Buffer) {
     let width = grid.cell(0, area).width.saturating_sub(GUTTER);
     let canvas = Canvas {
         look,
@@ -57,7 +57,7 @@ pub(super) fn draw(look: Look, view: &ProcessView, grid: &Grid, area: Rect, buff
 /// What all cells need.
 struct Canvas<'a> {
     look: Look,
-    view: &'a ProcessView,
+    view: &'a ProcessScreen,
     columns: usize,
     last: Option<&'a Point>,
 }

@@ -13,17 +13,17 @@ use crate::model::human::compact;
 use crate::model::human::counted;
 use crate::model::human::duration;
 use crate::model::top::Probes;
-use crate::model::top::Running;
+use crate::model::top::RunCost;
 use crate::tui::choices::Panel;
 use crate::tui::choices::Tab;
 use crate::tui::look::Look;
-use crate::tui::process::ProcessView;
+use crate::tui::process::ProcessScreen;
 
 /// CPU time of which a share can be told: the kernel counts it in steps of 10 ms.
 const TELLING_NS: u64 = 200_000_000;
 
 /// Draws it.
-pub(super) fn draw(look: Look, view: &ProcessView, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(look: Look, view: &ProcessScreen, area: Rect, buffer: &mut Buffer) {
     let mut spans = Vec::new();
     for (number, tab) in (1..).zip(Tab::ALL) {
         let style = match tab == view.tab {
@@ -54,12 +54,12 @@ fn name(tab: Tab) -> &'static str {
 }
 
 /// What all probes cost, and whether there are any.
-fn cost(view: &ProcessView) -> (String, bool) {
+fn cost(view: &ProcessScreen) -> (String, bool) {
     let panels = [Probes::Lifetimes, Probes::Collector].map(|probes| view.panel(probes));
     if panels.iter().any(|panel| **panel == Panel::Starting) {
         return ("setting probes…".to_owned(), true);
     }
-    let running: Vec<&Running> = panels
+    let running: Vec<&RunCost> = panels
         .iter()
         .filter_map(|panel| match panel {
             Panel::On(Some(cost)) => Some(cost),
@@ -86,7 +86,7 @@ fn cost(view: &ProcessView) -> (String, bool) {
 }
 
 /// The part of the CPU time of the process, lately; since they were set if it uses so little that a second does not tell.
-fn share(cost: &Running) -> Option<f64> {
+fn share(cost: &RunCost) -> Option<f64> {
     let tells = |last: &Cost| last.hits == 0 || last.cpu_ns >= TELLING_NS;
     let last = cost.last_second.filter(tells);
     last.unwrap_or(cost.whole).share()

@@ -17,14 +17,14 @@ use crate::model::top::Lifetimes;
 use crate::model::top::Listed;
 use crate::model::top::News;
 use crate::model::top::Probes;
-use crate::model::top::Running;
+use crate::model::top::RunCost;
 use crate::tui::choices::End;
 use crate::tui::choices::Page;
 use crate::tui::choices::Panel;
 use crate::tui::choices::Tab;
 use crate::tui::draw::once;
 use crate::tui::look::Look;
-use crate::tui::process::ProcessView;
+use crate::tui::process::ProcessScreen;
 
 fn expect(name: &str, picture: &str) {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/tui/tests"));
@@ -39,11 +39,11 @@ fn expect(name: &str, picture: &str) {
     );
 }
 
-fn view(state: &mut State) -> &mut ProcessView {
+fn view(state: &mut State) -> &mut ProcessScreen {
     state.process.as_mut().unwrap()
 }
 
-fn running(hits: u64) -> Running {
+fn running(hits: u64) -> RunCost {
     let cost = Cost {
         hits,
         trap_ns: Some(1150.0),
@@ -51,7 +51,7 @@ fn running(hits: u64) -> Running {
         cpu_ns: 1_370_000_000,
         used_more: false,
     };
-    Running {
+    RunCost {
         whole: Cost {
             hits: 40 * hits,
             cpu_ns: 40 * cost.cpu_ns,

@@ -3,7 +3,7 @@
 use iced_x86::{FlowControl, InstructionInfoFactory, Mnemonic, OpAccess, OpKind};
 
 use super::{Instruction, SP, register};
-use crate::go::isa::terms::{Effect, Place, Register};
+use crate::go::isa::terms::{Effect, Operand, Register};
 
 /// Tells what instructions do. Reuses its memory.
 #[derive(Debug)]
@@ -25,10 +25,10 @@ impl Effects {
     }
 
     /// What the instruction does to a place.
-    pub(crate) fn on(&mut self, i: &Instruction, place: Place) -> Effect {
+    pub(crate) fn on(&mut self, i: &Instruction, place: Operand) -> Effect {
         match place {
-            Place::Register(register) => self.on_register(i, register),
-            Place::Slot(slot) => self.on_slot(i, slot),
+            Operand::Register(register) => self.on_register(i, register),
+            Operand::Slot(slot) => self.on_slot(i, slot),
         }
     }
 
@@ -43,10 +43,10 @@ impl Effects {
         let target = i.op0_register();
         if i.mnemonic() == Mnemonic::Mov && target.is_gpr64() && register(target) == changed {
             if i.op1_kind() == OpKind::Register && i.op1_register().is_gpr64() {
-                return Effect::Copied(Place::Register(register(i.op1_register())));
+                return Effect::Copied(Operand::Register(register(i.op1_register())));
             }
             if let Some(slot) = slot_of(i, 1) {
-                return Effect::Copied(Place::Slot(slot));
+                return Effect::Copied(Operand::Slot(slot));
             }
         }
         Effect::Other
@@ -69,7 +69,9 @@ impl Effects {
             return Effect::Unchanged;
         }
         match instruction.stored() {
-            Some(stored) if slot_of(i, 0) == Some(slot) => Effect::Copied(Place::Register(stored)),
+            Some(stored) if slot_of(i, 0) == Some(slot) => {
+                Effect::Copied(Operand::Register(stored))
+            }
             _ => Effect::Other,
         }
     }

@@ -3,7 +3,7 @@
 use super::bits::field;
 use super::memory::{Memory, Offset};
 use super::{Instruction, Known, SCRATCH, SP};
-use crate::go::isa::terms::{Effect, Flow, Place, Register};
+use crate::go::isa::terms::{Effect, Flow, Operand, Register};
 
 /// Registers, one bit each; bit 31 is the stack pointer.
 type Set = u32;
@@ -28,10 +28,10 @@ impl Instruction {
     }
 
     /// What the instruction does to a place.
-    pub(crate) fn effect_on(&self, place: Place) -> Effect {
+    pub(crate) fn effect_on(&self, place: Operand) -> Effect {
         match place {
-            Place::Register(register) => self.effect_on_register(register),
-            Place::Slot(slot) => self.effect_on_slot(slot),
+            Operand::Register(register) => self.effect_on_register(register),
+            Operand::Slot(slot) => self.effect_on_slot(slot),
         }
     }
 
@@ -44,14 +44,14 @@ impl Instruction {
         }
         // mov xd, xm: orr xd, xzr, xm
         if self.word & 0xffe0_ffe0 == 0xaa00_03e0 && self.rm() != SP {
-            return Effect::Copied(Place::Register(self.rm()));
+            return Effect::Copied(Operand::Register(self.rm()));
         }
         match (self.known, Memory::of(self.word)) {
             (Known::Stack(base), Some(memory)) if !memory.writes_back => memory
                 .words()
                 .find(|(_, loaded)| *loaded == register)
                 .map_or(Effect::Other, |(offset, _)| {
-                    Effect::Copied(Place::Slot(base.wrapping_add_signed(offset)))
+                    Effect::Copied(Operand::Slot(base.wrapping_add_signed(offset)))
                 }),
             _ => Effect::Other,
         }
@@ -85,7 +85,7 @@ impl Instruction {
         }
         let stored = memory.words().find(|(offset, _)| at(*offset) == slot);
         match stored {
-            Some((_, register)) if register != SP => Effect::Copied(Place::Register(register)),
+            Some((_, register)) if register != SP => Effect::Copied(Operand::Register(register)),
             _ => Effect::Other,
         }
     }
@@ -243,9 +243,9 @@ mod tests {
                 known: Known::Stack(0x1000),
                 is_page: false,
             };
-            Instruction::new(0x1000, word, Some(before)).effect_on(Place::Slot(slot))
+            Instruction::new(0x1000, word, Some(before)).effect_on(Operand::Slot(slot))
         };
-        let copied = |register| Effect::Copied(Place::Register(Register(register)));
+        let copied = |register| Effect::Copied(Operand::Register(Register(register)));
         assert_eq!(on(0xf900_37e0, 104), copied(0)); // str x0, [sp, #104]
         assert_eq!(on(0xf900_37e0, 96), Effect::Unchanged);
         assert_eq!(on(0xf900_37e0, 100), Effect::Other);
@@ -260,20 +260,20 @@ mod tests {
         assert_eq!(on(0xf940_37e0, 104), Effect::Unchanged); // ldr x0, [sp, #104]
         assert_eq!(on(0xd101_03ff, 0), Effect::Other); // sub sp, sp, #0x40
         let alone = Instruction::new(0x1000, 0xf900_0360, None);
-        assert_eq!(alone.effect_on(Place::Slot(0)), Effect::Other); // str x0, [x27]
+        assert_eq!(alone.effect_on(Operand::Slot(0)), Effect::Other); // str x0, [x27]
     }
 
     #[test]
     fn copies() {
         let on = |word, register| {
-            Instruction::new(0x1000, word, None).effect_on(Place::Register(Register(register)))
+            Instruction::new(0x1000, word, None).effect_on(Operand::Register(Register(register)))
         };
         assert_eq!(
             on(0xaa05_03e0, 0),
-            Effect::Copied(Place::Register(Register(5)))
+            Effect::Copied(Operand::Register(Register(5)))
         ); // mov x0, x5
-        assert_eq!(on(0xf940_27e2, 2), Effect::Copied(Place::Slot(72))); // ldr x2, [sp, #72]
-        assert_eq!(on(0xa940_87e0, 1), Effect::Copied(Place::Slot(16))); // ldp x0, x1, [sp, #8]
+        assert_eq!(on(0xf940_27e2, 2), Effect::Copied(Operand::Slot(72))); // ldr x2, [sp, #72]
+        assert_eq!(on(0xa940_87e0, 1), Effect::Copied(Operand::Slot(16))); // ldp x0, x1, [sp, #8]
         assert_eq!(on(0xf843_07fe, 30), Effect::Other); // ldr x30, [sp], #48
         assert_eq!(on(0xb940_2fe2, 2), Effect::Other); // ldr w2, [sp, #44]
         assert_eq!(on(0xf940_0f42, 2), Effect::Other); // ldr x2, [x26, #24]

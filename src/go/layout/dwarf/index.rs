@@ -19,13 +19,13 @@ const MAX_TABLES: usize = 1 << 12;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Found {
     /// A structure type.
-    Struct(Place),
+    Struct(EntryRef),
     Constant(i64),
 }
 
 /// An entry of `.debug_info`: its unit (index into `Index::units`) and where in it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct EntryRef {
     pub(super) unit: usize,
     pub(super) offset: UnitOffset,
 }
@@ -148,7 +148,9 @@ impl<'s> Index<'s> {
             };
             let found = match (constant, value) {
                 (true, Some(value)) if *wanted == Wanted::Constant => Found::Constant(value),
-                (false, _) if *wanted != Wanted::Constant => Found::Struct(Place { unit, offset }),
+                (false, _) if *wanted != Wanted::Constant => {
+                    Found::Struct(EntryRef { unit, offset })
+                }
                 _ => continue,
             };
             self.found

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use gimli::{Abbreviations, AttributeValue, DebugInfo, DebugInfoOffset, LittleEndian, UnitHeader};
 
-use super::index::{Found, Index, Place, Strings, number};
+use super::index::{EntryRef, Found, Index, Strings, number};
 use super::query::{Answer, Bytes, DwarfError, Entry, Query, Wanted};
 
 /// Types are followed through at most this many names (`typedef`), members and elements.
@@ -66,7 +66,7 @@ impl<'s> Reader<'s> {
         Ok(number.map_or(Answer::NoMember, Answer::Number))
     }
 
-    fn entry(&self, place: Place) -> Result<Entry<'s>, DwarfError> {
+    fn entry(&self, place: EntryRef) -> Result<Entry<'s>, DwarfError> {
         let mut entry = Entry::null();
         if let Some((header, abbreviations)) = self.units.get(place.unit) {
             let mut entries = header.entries_raw(abbreviations, Some(place.offset))?;
@@ -78,7 +78,7 @@ impl<'s> Reader<'s> {
     /// The entries directly below one, the first for which `take` answers.
     fn child<T>(
         &self,
-        place: Place,
+        place: EntryRef,
         mut take: impl FnMut(&Entry<'s>) -> Option<T>,
     ) -> Result<Option<T>, DwarfError> {
         let Some((header, abbreviations)) = self.units.get(place.unit) else {
@@ -103,7 +103,7 @@ impl<'s> Reader<'s> {
     }
 
     /// A member of a structure: its offset there and its type.
-    fn member(&self, place: Place, name: &str) -> Result<Option<(i64, Place)>, DwarfError> {
+    fn member(&self, place: EntryRef, name: &str) -> Result<Option<(i64, EntryRef)>, DwarfError> {
         self.child(place, |entry| {
             if entry.tag() != gimli::DW_TAG_member || self.strings.name(entry)? != name.as_bytes() {
                 return None;
@@ -114,7 +114,7 @@ impl<'s> Reader<'s> {
     }
 
     /// An array's element type and number of elements.
-    fn element(&self, place: Place) -> Result<Option<(Place, Option<i64>)>, DwarfError> {
+    fn element(&self, place: EntryRef) -> Result<Option<(EntryRef, Option<i64>)>, DwarfError> {
         let array = self.entry(place)?;
         if array.tag() != gimli::DW_TAG_array_type {
             return Ok(None);
@@ -130,7 +130,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The size of a type in bytes.
-    fn size(&self, place: Place) -> Result<Option<i64>, DwarfError> {
+    fn size(&self, place: EntryRef) -> Result<Option<i64>, DwarfError> {
         let entry = self.entry(place)?;
         match entry.attr(gimli::DW_AT_byte_size) {
             Some(size) => Ok(number(size)),
@@ -140,7 +140,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The type behind its names (`DW_TAG_typedef`).
-    fn bare(&self, mut place: Place) -> Result<Place, DwarfError> {
+    fn bare(&self, mut place: EntryRef) -> Result<EntryRef, DwarfError> {
         for _ in 0..MAX_HOPS {
             let entry = self.entry(place)?;
             if entry.tag() != gimli::DW_TAG_typedef {
@@ -155,16 +155,16 @@ impl<'s> Reader<'s> {
     }
 
     /// Where the type of an entry lies (`DW_AT_type`).
-    fn type_of(&self, unit: usize, entry: &Entry<'s>) -> Option<Place> {
+    fn type_of(&self, unit: usize, entry: &Entry<'s>) -> Option<EntryRef> {
         match entry.attr(gimli::DW_AT_type)?.value() {
-            AttributeValue::UnitRef(offset) => Some(Place { unit, offset }),
+            AttributeValue::UnitRef(offset) => Some(EntryRef { unit, offset }),
             AttributeValue::DebugInfoRef(at) => self.place(at),
             _ => None,
         }
     }
 
     /// The unit that an offset of the section falls into, and the offset there.
-    fn place(&self, at: DebugInfoOffset) -> Option<Place> {
+    fn place(&self, at: DebugInfoOffset) -> Option<EntryRef> {
         let after = self.units.partition_point(|(header, _)| {
             header
                 .debug_info_offset()
@@ -172,6 +172,6 @@ impl<'s> Reader<'s> {
         });
         let unit = after.checked_sub(1)?;
         let offset = at.to_unit_offset(&self.units.get(unit)?.0)?;
-        Some(Place { unit, offset })
+        Some(EntryRef { unit, offset })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Live;
+use super::Examined;
 use super::pages::Pages;
 use super::reader::{Reader, Skip};
 use crate::go::layout::{Field, Layout};
@@ -72,7 +72,7 @@ impl fmt::Display for Claim {
 pub(super) struct Claims<'c> {
     pub(super) layout: &'c Layout,
     /// It is read through `pages`.
-    pub(super) live: &'c Live<'c>,
+    pub(super) live: &'c Examined<'c>,
     pages: &'c Pages<'c>,
     /// Whether the pages are kept from one claim to the next.
     at_once: bool,
@@ -82,7 +82,7 @@ pub(super) struct Claims<'c> {
 }
 
 impl<'c> Claims<'c> {
-    pub(super) fn new(layout: &'c Layout, live: &'c Live<'c>, pages: &'c Pages<'c>) -> Self {
+    pub(super) fn new(layout: &'c Layout, live: &'c Examined<'c>, pages: &'c Pages<'c>) -> Self {
         Claims {
             layout,
             live,
@@ -227,7 +227,7 @@ mod tests {
             Globals::default(),
             MemoryImage::new(),
         );
-        let live = Live {
+        let live = Examined {
             memory: &memory,
             globals: &globals,
             bias: 0,

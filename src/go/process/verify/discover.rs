@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use super::Live;
+use super::Examined;
 use super::pages::Pages;
 use super::reader::{Reader, Skip};
 use crate::go::layout::Field::{
@@ -31,9 +31,9 @@ const ATTEMPTS: usize = 4;
 const MAX_PROCESSORS: u32 = 1 << 16;
 
 /// All that can be found of what is unknown.
-pub(super) fn all(layout: &Layout, live: &Live<'_>) -> Vec<(Field, u32)> {
+pub(super) fn all(layout: &Layout, live: &Examined<'_>) -> Vec<(Field, u32)> {
     let pages = Pages::new(live.memory);
-    let live = &Live {
+    let live = &Examined {
         memory: &pages,
         ..live.clone()
     };

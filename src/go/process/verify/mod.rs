@@ -16,8 +16,8 @@ mod allocator;
 mod claim;
 mod collector;
 mod discover;
+mod examined;
 mod goroutines;
-mod live;
 mod pages;
 mod reader;
 mod scheduler;
@@ -30,7 +30,7 @@ use crate::go::layout::{Fact, Field, Layout, Origin};
 use crate::go::memory::MemoryError;
 
 pub use self::claim::Claim;
-pub use self::live::Live;
+pub use self::examined::Examined;
 
 /// How often a failing check is repeated before it is believed.
 const ATTEMPTS: usize = 4;
@@ -114,9 +114,9 @@ impl fmt::Display for Report {
 }
 
 /// Checks a layout, without changing it.
-pub fn check(layout: &Layout, live: &Live<'_>) -> Report {
+pub fn check(layout: &Layout, live: &Examined<'_>) -> Report {
     let pages = Pages::new(live.memory);
-    let live = Live {
+    let live = Examined {
         memory: &pages,
         ..live.clone()
     };
@@ -139,7 +139,7 @@ pub fn check(layout: &Layout, live: &Live<'_>) -> Report {
 
 /// Checks a layout and makes the best of it: fields that are wrong become unknown, unknown fields that
 /// can be found in the process become known, and assumptions that hold become confirmed.
-pub fn settle(layout: &mut Layout, live: &Live<'_>) -> Report {
+pub fn settle(layout: &mut Layout, live: &Examined<'_>) -> Report {
     let mut report = check(layout, live);
     if report.ended.is_some() {
         return report;

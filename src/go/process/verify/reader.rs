@@ -1,6 +1,6 @@
 //! Reading members of structures, and the runtime's lists, each within bounds.
 
-use super::Live;
+use super::Examined;
 use super::pages::Pages;
 use crate::go::layout::{Field, Layout};
 use crate::go::memory::{MemoryError, ReadMemory};
@@ -36,7 +36,7 @@ impl From<MemoryError> for Skip {
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'c> {
     pub(super) layout: &'c Layout,
-    pub(super) live: &'c Live<'c>,
+    pub(super) live: &'c Examined<'c>,
     pub(super) pages: &'c Pages<'c>,
 }
 
@@ -104,7 +104,7 @@ impl Reader<'_> {
         self.live.code.iter().any(|code| code.contains(&pc))
     }
 
-    /// Whether a run-time address is the entry of a function that is started once: see [`Live::main`].
+    /// Whether a run-time address is the entry of a function that is started once: see [`Examined::main`].
     pub(super) fn is_main(&self, pc: u64) -> bool {
         self.live.main.contains(&pc.wrapping_sub(self.live.bias))
     }

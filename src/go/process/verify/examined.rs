@@ -8,7 +8,7 @@ use crate::go::memory::ReadMemory;
 
 /// A live process, as far as checking its layout goes.
 #[derive(Clone)]
-pub struct Live<'l> {
+pub struct Examined<'l> {
     /// Its memory.
     pub memory: &'l dyn ReadMemory,
     /// Link-time addresses.
@@ -22,9 +22,9 @@ pub struct Live<'l> {
     pub main: Vec<u64>,
 }
 
-impl fmt::Debug for Live<'_> {
+impl fmt::Debug for Examined<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live")
+        f.debug_struct("Examined")
             .field("bias", &self.bias)
             .finish_non_exhaustive()
     }

@@ -8,7 +8,7 @@ use libbpf_rs::MapFlags;
 
 /// What the programs of one object have cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Spent {
+pub struct Overhead {
     /// How often one of them ran.
     pub hits: u64,
     /// How many of the runs were timed.
@@ -17,7 +17,7 @@ pub struct Spent {
     pub timed_ns: u64,
 }
 
-impl Spent {
+impl Overhead {
     /// The cost of both.
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -28,19 +28,19 @@ impl Spent {
     }
 }
 
-/// What the programs with this map have cost (`struct go_spent` in `src/bpf/go.bpf.h`).
-pub(super) fn spent(map: &dyn MapCore) -> Result<Spent> {
+/// What the programs with this map have cost (`struct go_overhead` in `src/bpf/go.bpf.h`).
+pub(super) fn overhead(map: &dyn MapCore) -> Result<Overhead> {
     let values = map
         .lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)
         .context("cannot read what the programs have cost")?
         .context("what the programs have cost is missing")?;
-    let mut sum = Spent::default();
+    let mut sum = Overhead::default();
     for value in values {
         let words = value.as_chunks().0;
         let [hits, timed_runs, timed_ns, ..] = *words else {
             bail!("what the programs have cost has an unknown size");
         };
-        sum = sum.and(Spent {
+        sum = sum.and(Overhead {
             hits: u64::from_ne_bytes(hits),
             timed_runs: u64::from_ne_bytes(timed_runs),
             timed_ns: u64::from_ne_bytes(timed_ns),

@@ -4,17 +4,17 @@ use anyhow::Result;
 use libbpf_rs::MapCore;
 
 use crate::bpf::Loaded;
-use crate::bpf::floor::FloorSkel;
-use crate::bpf::floor::FloorSkelBuilder;
-use crate::bpf::floor::OpenFloorSkel;
+use crate::bpf::noop::NoopSkel;
+use crate::bpf::noop::NoopSkelBuilder;
+use crate::bpf::noop::OpenNoopSkel;
 use crate::go::site::Site;
 use crate::target::Scope;
 
 use super::place::Place;
+use super::session::AnySession;
 use super::session::Cause;
 use super::session::Gate;
 use super::session::Kind;
-use super::session::Running;
 use super::session::Session;
 use super::session::Wiring;
 use super::step::Step;
@@ -23,9 +23,9 @@ use super::step::Step;
 struct Nothing;
 
 impl Kind for Nothing {
-    type Builder = FloorSkelBuilder;
-    type Open = OpenFloorSkel<'static>;
-    type Skel = FloorSkel<'static>;
+    type Builder = NoopSkelBuilder;
+    type Open = OpenNoopSkel<'static>;
+    type Skel = NoopSkel<'static>;
     type Options = ();
 
     fn size(_open: &mut Self::Open, _options: &()) -> Result<()> {
@@ -33,7 +33,7 @@ impl Kind for Nothing {
     }
 
     fn counters(skel: &Self::Skel) -> &dyn MapCore {
-        skel.spent()
+        skel.overhead()
     }
 
     const CAUSES: &'static [Cause] = &[];
@@ -44,7 +44,7 @@ impl Kind for Nothing {
     missing_debug_implementations,
     reason = "the generated skeleton has none"
 )]
-pub struct Floor {
+pub struct Noop {
     session: Session<Nothing>,
 }
 
@@ -52,7 +52,7 @@ pub struct Floor {
 const EMPTY: &str = "empty";
 const FRAMED: &str = "framed";
 
-impl Floor {
+impl Noop {
     /// Loads the empty program and attaches it.
     pub fn attach(place: &Place, sites: Vec<Site>) -> Result<Self> {
         Self::attach_program(place, sites, EMPTY)
@@ -60,9 +60,9 @@ impl Floor {
 
     /// The same with one that does what all programs here do beside their work.
     pub(super) fn framed(place: &Place, sites: Vec<Site>) -> Result<Self> {
-        let mut floor = Self::attach_program(place, sites, FRAMED)?;
-        floor.session.set_gate(Gate::GO_GATE_OPEN)?;
-        Ok(floor)
+        let mut noop = Self::attach_program(place, sites, FRAMED)?;
+        noop.session.set_gate(Gate::GO_GATE_OPEN)?;
+        Ok(noop)
     }
 
     fn attach_program(place: &Place, sites: Vec<Site>, program: &'static str) -> Result<Self> {
