@@ -128,6 +128,12 @@ fn measured() -> String {
     rodata.go_config.only = 1;
     choose(open.open_object_mut());
     add(&mut text, "gc", open.load().unwrap().object());
+
+    let mut object = MaybeUninit::uninit();
+    let open = bpf::cpu::CpuSkelBuilder::default()
+        .open(&mut object)
+        .unwrap();
+    add(&mut text, "profile cpu", open.load().unwrap().object());
     text
 }
 

@@ -89,9 +89,42 @@ struct user_pt_regs {
 	__u64 pc;
 	__u64 pstate;
 };
-struct pt_regs;
+/* What lies on the kernel's stack: it begins with the above, and is larger. */
+struct pt_regs {
+	__u64 orig_x0;
+} __attribute__((preserve_access_index));
 #else
 #error "unsupported architecture"
 #endif
+
+/* Which helpers there are is asked by name. */
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175,
+};
+
+struct mm_struct {
+	unsigned long start_stack;
+} __attribute__((preserve_access_index));
+
+#if defined(__TARGET_ARCH_x86)
+/* THREAD_SIZE, arch/x86/include/asm/page_64_types.h, and arch/arm64/include/asm/memory.h (without KASAN). */
+#define CPU_KERNEL_STACK 16384
+struct thread_struct {
+	unsigned long fsbase;
+} __attribute__((preserve_access_index));
+#else
+#define CPU_KERNEL_STACK 16384
+struct thread_struct {
+	struct {
+		unsigned long tp_value;
+	} uw;
+} __attribute__((preserve_access_index));
+#endif
+
+struct task_struct {
+	void *stack;
+	struct mm_struct *mm;
+	struct thread_struct thread;
+} __attribute__((preserve_access_index));
 
 #endif

@@ -57,6 +57,7 @@ macro_rules! common {
 }
 
 common!(noop, OpenNoopSkel, NoopSkel);
+common!(cpu, OpenCpuSkel, CpuSkel);
 common!(gc, OpenGcSkel, GcSkel);
 common!(gm, OpenGmSkel, GmSkel);
 common!(gr, OpenGrSkel, GrSkel);

@@ -24,6 +24,10 @@ skeleton!(
     noop
 );
 skeleton!(
+    /// What processors do: `cpu.bpf.c`.
+    cpu
+);
+skeleton!(
     /// Garbage collection: `gc.bpf.c`.
     gc
 );
@@ -44,6 +48,10 @@ pub use common::Loaded;
 pub use common::Opened;
 pub use gr::types::go_config as GoConfig;
 
+// SAFETY: integers only; cpu.h asserts the size of each, which leaves no room for padding.
+unsafe impl plain::Plain for cpu::types::cpu_process {}
+// SAFETY: as above.
+unsafe impl plain::Plain for cpu::types::cpu_sample {}
 // SAFETY: integers only; gc.h asserts the size of each, which leaves no room for padding.
 unsafe impl plain::Plain for gc::types::gc_head {}
 // SAFETY: as above.
@@ -71,6 +79,12 @@ unsafe impl plain::Plain for sched::types::sched_stack {}
 unsafe impl plain::Plain for sched::types::sched_block_key {}
 // SAFETY: as above.
 unsafe impl plain::Plain for sched::types::sched_block {}
+
+/// Where things lie in a process, as a map takes it.
+pub fn cpu_process_bytes(layout: &cpu::types::cpu_process) -> &[u8] {
+    // SAFETY: integers only, as above.
+    unsafe { plain::as_bytes(layout) }
+}
 
 impl gr::types::gr_event {
     /// Goid of the creator, 0 if it is not known: of a creation or an exit.

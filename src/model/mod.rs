@@ -5,6 +5,7 @@ pub mod account;
 pub mod allocation;
 pub mod census;
 pub mod cost;
+pub mod cpu;
 pub mod dump;
 pub mod foreign;
 pub mod gc;

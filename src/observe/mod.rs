@@ -7,6 +7,7 @@
 pub mod allocated;
 mod changes;
 pub mod cost;
+pub mod cpu_profile;
 pub mod cpu_rate;
 mod goroutines;
 pub mod names;

@@ -5,6 +5,8 @@ mod alive;
 mod by_address;
 mod cookie;
 pub mod counters;
+pub mod cpu;
+mod cpu_clock;
 mod detach;
 mod filter;
 pub mod gc;

@@ -33,8 +33,20 @@ pub(super) struct Processes {
 
 impl Processes {
     /// # Errors
-    /// A process that is meant is in a PID namespace below ours, and the programs cannot know it there.
+    /// As [`by_number`](Self::by_number).
     pub(super) fn of(place: &Place, scope: &Scope) -> Result<Self> {
+        let filter = Filter::of(place, scope);
+        Ok(Self {
+            filter,
+            ..Self::by_number(scope)?
+        })
+    }
+
+    /// The same for programs that are at no place and leave processes out by themselves.
+    ///
+    /// # Errors
+    /// A process that is meant is in a PID namespace below ours, and the programs cannot know it there.
+    pub(super) fn by_number(scope: &Scope) -> Result<Self> {
         let namespace = PidNamespace::own();
         let offsets = namespace.and_then(|_| Offsets::of_this_kernel());
         if namespace.is_some()
@@ -48,7 +60,10 @@ impl Processes {
             );
         }
         Ok(Self {
-            filter: Filter::of(place, scope),
+            filter: Filter {
+                only: 0,
+                listed_only: false,
+            },
             namespace,
             offsets,
         })

@@ -94,24 +94,35 @@ impl<K: Kind> Session<K> {
         configure: impl FnOnce(&mut K::Open) -> Result<()>,
     ) -> Result<Self> {
         let Wiring { scope, place, .. } = wiring;
-        let mut open = open::<K>()?;
-        configure(&mut open)?;
-        open.tell(&config(place, scope)?)
-            .context("the BPF object has no configuration")?;
-        K::size(&mut open, options)?;
         let steps = wiring.steps.iter().map(|step| step.program);
         let programs: Vec<&str> = steps.chain(wiring.later.iter().copied()).collect();
-        step::select(open.open_object_mut(), &programs, place.method());
-        step::prepare(open.open_object_mut(), place)?;
-        let skel = open.load().map_err(refusal::cannot_load)?;
-        filter::list(skel.listed(), scope)?;
-        let links = Vec::new();
-        let mut session = Self { links, skel };
+        let mut session = Self::load(&config(place, scope)?, options, |open| {
+            configure(open)?;
+            step::select(open.open_object_mut(), &programs, place.method());
+            step::prepare(open.open_object_mut(), place)
+        })?;
+        filter::list(session.skel.listed(), scope)?;
         for step in wiring.steps {
             let links = place.attach(session.skel.object(), step)?;
             session.links.extend(links);
         }
         Ok(session)
+    }
+
+    /// Loads, and attaches nothing. The gate is closed. `prepare` says what is loaded, and sets the kind's own constants.
+    pub(super) fn load(
+        config: &GoConfig,
+        options: &K::Options,
+        prepare: impl FnOnce(&mut K::Open) -> Result<()>,
+    ) -> Result<Self> {
+        let mut open = open::<K>()?;
+        open.tell(config)
+            .context("the BPF object has no configuration")?;
+        K::size(&mut open, options)?;
+        prepare(&mut open)?;
+        let skel = open.load().map_err(refusal::cannot_load)?;
+        let links = Vec::new();
+        Ok(Self { links, skel })
     }
 
     /// The kernel memory that its maps take.

@@ -13,6 +13,9 @@ use anyhow::Result;
 use anyhow::bail;
 use nix::sys::signal::Signal;
 use nix::sys::signal::raise;
+use nix::time::clock_getcpuclockid;
+use nix::time::clock_gettime;
+use nix::unistd::Pid;
 use procfs::ProcError;
 use procfs::process::Process;
 use procfs::process::Stat;
@@ -93,6 +96,15 @@ impl ProcessId {
         Loaded::of(self.pid)
     }
 
+    /// The CPU time that it has used, in nanoseconds, by the kernel's account of all its threads; anybody may ask.
+    pub fn cpu_ns(&self) -> Option<u64> {
+        let clock = clock_getcpuclockid(Pid::from_raw(self.pid)).ok()?;
+        let time = clock_gettime(clock).ok()?;
+        let seconds = u64::try_from(time.tv_sec()).ok()?;
+        let rest = u64::try_from(time.tv_nsec()).ok()?;
+        seconds.checked_mul(1_000_000_000)?.checked_add(rest)
+    }
+
     /// The path of the file that it runs, for people.
     pub fn shown_exe(&self) -> String {
         let link = fs::read_link(self.exe()).ok();
@@ -118,7 +130,7 @@ pub struct Loaded {
     /// Where its code ends (`endcode`).
     pub code_end: u64,
     /// Where its stack begins (`startstack`).
-    stack: u64,
+    pub stack: u64,
 }
 
 impl Loaded {

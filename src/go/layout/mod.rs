@@ -27,6 +27,7 @@
 
 mod by_code;
 mod by_dwarf;
+pub mod current_g;
 pub mod dwarf;
 pub mod evidence;
 mod fact;

@@ -47,6 +47,15 @@ impl<'i> Function<'i> {
     }
 }
 
+/// See [`FuncTable::marks`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    /// Nothing has called it (`FuncFlagTopFrame`).
+    pub is_top: bool,
+    /// It sets the stack pointer as the table does not tell (`FuncFlagSPWrite`).
+    pub sets_sp: bool,
+}
+
 /// A place in the source code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SourceLine<'i> {
@@ -162,6 +171,17 @@ impl<'i> FuncTable<'i> {
     /// (`_func.funcID`, runtime/runtime2.go).
     pub fn id(&self, function: &Function<'i>) -> Option<u8> {
         self.u8_at(function.record.checked_add(self.format.func_id())?)
+    }
+
+    /// What marks functions that walks up the stack must know (`_func.flag`, runtime/symtab.go; since Go 1.21
+    /// internal/abi/symtab.go); the bits have been the same since Go 1.17.
+    pub fn marks(&self, function: &Function<'i>) -> Marks {
+        let at = function.record.checked_add(self.format.func_id() + 1);
+        let flag = at.and_then(|at| self.u8_at(at)).unwrap_or(0);
+        Marks {
+            is_top: flag & 1 != 0,
+            sets_sp: flag & 2 != 0,
+        }
     }
 
     /// [`FuncTable::line`] when the function is known already.

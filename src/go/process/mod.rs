@@ -18,6 +18,7 @@ pub mod metrics;
 mod processors;
 pub mod runtime_info;
 pub mod runtime_stats;
+pub mod sampled_stack;
 pub mod stack_copy;
 pub mod threads;
 mod time_histogram;

@@ -50,14 +50,14 @@ pub struct Trace {
 }
 
 impl Trace {
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.inner.clear();
         self.outer.clear();
         self.elided = 0;
     }
 
     /// Adds the next outer frame. `outer` is a ring until [`Trace::finish`].
-    fn push(&mut self, address: CodeAddress) {
+    pub(super) fn push(&mut self, address: CodeAddress) {
         if self.inner.len() < KEPT {
             self.inner.push(address);
         } else if self.outer.len() < KEPT {
@@ -71,7 +71,7 @@ impl Trace {
         }
     }
 
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let oldest = usize::try_from(self.elided % KEPT as u64).unwrap_or(0);
         if oldest <= self.outer.len() {
             self.outer.rotate_left(oldest);
@@ -81,7 +81,7 @@ impl Trace {
 
 /// What is known of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     /// The frame has so many bytes: on x86-64 the return address is above it. `injected`: the function was called by a signal
     /// handler on behalf of the one below, which may be at any instruction.
     Up { depth: u64, injected: bool },
@@ -214,7 +214,8 @@ impl<'b> Unwinder<'b> {
         None
     }
 
-    fn step(&mut self, pc: u64) -> Step {
+    /// What is known of the instruction at a link-time address.
+    pub(super) fn step(&mut self, pc: u64) -> Step {
         if let Some(known) = self.steps.get(&pc) {
             return *known;
         }

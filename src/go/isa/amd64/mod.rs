@@ -7,6 +7,7 @@
 pub(in crate::go) mod comparison;
 mod effects;
 pub(in crate::go) mod prologue;
+pub mod thread_local;
 pub(in crate::go) mod typing;
 pub(in crate::go) mod uprobe;
 

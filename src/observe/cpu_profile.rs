@@ -1,0 +1,173 @@
+//! What processors do for one process, by stacks, for a while.
+
+use std::collections::HashMap;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::Result;
+use crossbeam_channel::Receiver;
+
+use crate::go::Binary;
+use crate::go::ReadMemory;
+use crate::go::binary::plugins::Tables;
+use crate::go::isa::amd64::thread_local::Distance;
+use crate::go::layout::Field;
+use crate::go::layout::current_g;
+use crate::go::layout::current_g::CurrentG;
+use crate::go::process::sampled_stack::Found;
+use crate::go::process::sampled_stack::Leaf;
+use crate::go::process::sampled_stack::SampledStacks;
+use crate::go::process::unwind::Trace;
+use crate::model::loss::Loss;
+use crate::probe::cpu::CpuProbes;
+use crate::probe::cpu::Layout;
+use crate::probe::cpu::NOT_KNOWN;
+use crate::target::Scope;
+use crate::target::Target;
+use crate::target::live::Live;
+
+/// How often what was sampled is taken.
+const TURN: Duration = Duration::from_millis(25);
+
+/// Where threads were, and how often.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Where {
+    /// The stack, in link-time addresses; empty if nothing is known of it.
+    pub trace: Trace,
+    /// Not in code of Go: what the first frame has called.
+    pub is_elsewhere: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct CpuProfile {
+    /// How many samples were taken where.
+    pub samples: HashMap<Where, u64>,
+    /// Samples whose stacks are proved.
+    pub proved: u64,
+    /// Samples of which the outermost frames are missing: the rest is proved.
+    pub cut: u64,
+    /// Samples whose stacks are made of frame records alone.
+    pub chained: u64,
+    /// Samples without a stack.
+    pub bare: u64,
+    /// What was lost, by cause.
+    pub losses: Vec<Loss>,
+    /// CPU time that the process used meanwhile, in nanoseconds, by the kernel's account.
+    pub cpu_ns: Option<u64>,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Whether the process ended first.
+    pub has_ended: bool,
+}
+
+impl CpuProfile {
+    /// How many samples there are.
+    pub fn count(&self) -> u64 {
+        self.samples.values().sum()
+    }
+}
+
+/// Samples the process of `live`, `hz` times a second of each processor, until `time` is over, `stop` says so or it ends.
+///
+/// # Errors
+/// The kernel refuses, or the process runs another program now.
+pub fn take(
+    target: &Target,
+    live: &Live,
+    hz: u32,
+    time: Duration,
+    stop: &Receiver<()>,
+) -> Result<CpuProfile> {
+    let binary = &target.program.binary;
+    let process = &live.process;
+    let mut probes = CpuProbes::load(&Scope::Only(vec![process.clone()]))?;
+    probes.watch(process, &layout(binary, live)?)?;
+    let tables = Tables::with(binary, &live.runtime_info.plugins);
+    let mut stacks = SampledStacks::new(binary, tables, live.bias);
+    let mut profile = CpuProfile::default();
+    let mut trace = Trace::default();
+    let mut add = |profile: &mut CpuProfile, probes: &mut CpuProbes| {
+        probes.take(|sample| {
+            let (found, leaf) = stacks.walk(sample, &mut trace);
+            match found {
+                Found::Proved => profile.proved += 1,
+                Found::Cut => profile.cut += 1,
+                Found::Chained => profile.chained += 1,
+                Found::Nothing => profile.bare += 1,
+            }
+            let place = Where {
+                trace: trace.clone(),
+                is_elsewhere: matches!(leaf, Leaf::Elsewhere(_)),
+            };
+            *profile.samples.entry(place).or_default() += 1;
+        })
+    };
+    let before = process.cpu_ns();
+    let begun = Instant::now();
+    probes.start(hz)?;
+    let mut after = before;
+    let end = begun + time;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let is_over =
+            left.is_zero() || super::stop::wait_until(Instant::now() + left.min(TURN), stop);
+        // Of one that has ended there is none.
+        after = process.cpu_ns().or(after);
+        profile.has_ended = !process.is_alive();
+        add(&mut profile, &mut probes)?;
+        if is_over || profile.has_ended {
+            break;
+        }
+    }
+    probes.stop()?;
+    add(&mut profile, &mut probes)?;
+    profile.elapsed = begun.elapsed();
+    profile.losses = probes.losses()?;
+    profile.cpu_ns = before
+        .zip(after)
+        .map(|(before, after)| after.saturating_sub(before));
+    Ok(profile)
+}
+
+/// Where things lie in the process.
+fn layout(binary: &Binary, live: &Live) -> Result<Layout> {
+    let loaded = live.process.loaded()?;
+    let loaded = loaded.with_context(|| format!("process {} has ended", live.process.pid))?;
+    let known = &live.runtime_info.layout;
+    let at = |field: Field| known.require_checked(field).unwrap_or(NOT_KNOWN);
+    let before = |offset: u32| match offset {
+        NOT_KNOWN => NOT_KNOWN,
+        offset => offset.checked_sub(8).unwrap_or(NOT_KNOWN),
+    };
+    let tls = match current_g::of(binary) {
+        Some(CurrentG::Register) => Some(0),
+        Some(CurrentG::ThreadLocal(Distance::Known(distance))) => Some(distance),
+        Some(CurrentG::ThreadLocal(Distance::In(word))) => {
+            live.memory.i64(word.wrapping_add(live.bias)).ok()
+        }
+        None => None,
+    };
+    let text = &live.runtime_info.text;
+    Ok(Layout {
+        stack: loaded.stack,
+        text_begin: text.start.wrapping_add(live.bias),
+        text_end: text.end.wrapping_add(live.bias),
+        tls: tls.unwrap_or(0),
+        g_m: at(Field::GM),
+        g_sched_sp: at(Field::GSchedSp),
+        g_sched_pc: at(Field::GSchedPc),
+        g_sched_bp: at(Field::GSchedBp),
+        g_sched_lr: before(at(Field::GSchedBp)),
+        g_syscallsp: at(Field::GSyscallsp),
+        g_syscallpc: at(Field::GSyscallpc),
+        g_goid: at(Field::GGoid),
+        g_startpc: at(Field::GStartpc),
+        m_g0: at(Field::MG0),
+        m_curg: at(Field::MCurg),
+        m_gsignal: at(Field::MGsignal),
+        has_g: tls.is_some().into(),
+        ..Layout::default()
+    })
+}
