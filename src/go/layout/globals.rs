@@ -314,8 +314,9 @@ impl<'b> Search<'_, 'b> {
     /// `mProf_FlushLocked` goes through the list, `for b := mbuckets; …`, and reads no other variable.
     fn mbuckets(&self) -> Option<u64> {
         let says = |piece: &Piece<'b>| {
-            let words = piece.words().into_iter();
-            only(words.filter(|address| self.is_variable(*address)))
+            // Where it is read atomically, it is pointed to.
+            let read = piece.words().into_iter().chain(piece.pointed_to());
+            only(read.filter(|address| self.is_variable(*address)))
         };
         let own = self.said("runtime.mProf_FlushLocked", says);
         own.or_else(|| self.said_by_copies("runtime.mProf_FlushLocked", says))
@@ -326,20 +327,34 @@ impl<'b> Search<'_, 'b> {
         let says = |piece: &Piece<'b>| {
             let pointed_to = piece.pointed_to();
             let read = piece.accesses().into_iter().map(|it| it.address);
-            only(read.filter(|address| pointed_to.contains(address) && self.is_variable(*address)))
+            let read = match piece.atomic_reads() {
+                none if none.is_empty() => read.collect::<BTreeSet<u64>>(),
+                atomic => atomic,
+            };
+            only(
+                read.into_iter()
+                    .filter(|address| pointed_to.contains(address) && self.is_variable(*address)),
+            )
         };
         let own = self.said("runtime.mProf_Flush", says);
-        own.or_else(|| self.said_by_copies("runtime.mProf_Flush", says))
+        let set = "runtime.(*mProfCycleHolder).setFlushed";
+        own.or_else(|| self.argument("runtime.mProf_Flush", set))
+            .or_else(|| self.said_by_copies("runtime.mProf_Flush", says))
     }
 
     /// `profilealloc`: `c.memProfRate = MemProfileRate`. The other variable that it reads is `mcache0`, which `mallocinit`
-    /// sets; `schedinit` sets this one, where the linker says that nobody asks for profiles.
+    /// sets; `schedinit` sets this one, where the linker says that nobody asks for profiles. Where all that is inlined, or
+    /// nothing is: the variable that it has in common with `nextSample`, or that this reads.
     fn mem_profile_rate(&self) -> Option<u64> {
-        let words = |name| Some(self.own(name)?.words());
-        let (first, set) = (words("runtime.mallocinit"), words("runtime.schedinit"));
+        let words = |piece: &Piece<'b>| {
+            let mut words = piece.words();
+            words.retain(|address| self.is_variable(*address));
+            words
+        };
+        let own = |name| Some(words(&self.own(name)?));
+        let (first, set) = (own("runtime.mallocinit"), own("runtime.schedinit"));
         let says = |piece: &Piece<'b>| {
-            let mut read = piece.words();
-            read.retain(|address| self.is_variable(*address));
+            let read = words(piece);
             let others = first
                 .as_ref()
                 .map(|first| only(read.difference(first).copied()));
@@ -348,8 +363,15 @@ impl<'b> Search<'_, 'b> {
                 .map(|set| only(read.intersection(set).copied()));
             agreed([others.flatten(), set.flatten()], || None)
         };
-        let own = self.said("runtime.profilealloc", says);
-        own.or_else(|| self.said_by_copies("runtime.profilealloc", says))
+        let found = self.said("runtime.profilealloc", says);
+        found.or_else(|| {
+            let next = Piece::of(self.runtime, "runtime.nextSample");
+            let alloc = Piece::of(self.runtime, "runtime.profilealloc");
+            let all = next.iter().chain(&alloc).map(words);
+            let common = all.filter(|words| !words.is_empty());
+            let common = common.reduce(|a, b| a.intersection(&b).copied().collect());
+            only(common?.into_iter())
+        })
     }
 
     /// `main`: `runtimeInitTime = nanotime()`; `gcMarkTermination`: `work.tSweepTerm - runtimeInitTime`.
