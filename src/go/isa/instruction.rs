@@ -142,7 +142,7 @@ impl Instruction {
         ask!(self, i => i.atomic_addition())
     }
 
-    /// The register through which it reads memory atomically. On x86-64 every read is, and names its variable itself.
+    /// The register through which it reads 32 bits of memory atomically. On x86-64 every read is, and names its variable itself.
     pub fn atomic_read(&self) -> Option<Register> {
         match self {
             Instruction::Amd64(_) => None,

@@ -319,7 +319,13 @@ impl<'b> Search<'_, 'b> {
             only(read.filter(|address| self.is_variable(*address)))
         };
         let own = self.said("runtime.mProf_FlushLocked", says);
-        own.or_else(|| self.said_by_copies("runtime.mProf_FlushLocked", says))
+        let load = |package: &str| {
+            let load = format!("{package}.(*UnsafePointer).Load");
+            self.argument("runtime.mProf_FlushLocked", &load)
+        };
+        own.or_else(|| load("internal/runtime/atomic"))
+            .or_else(|| load("runtime/internal/atomic"))
+            .or_else(|| self.said_by_copies("runtime.mProf_FlushLocked", says))
     }
 
     /// `mProf_Flush`: `mProfCycle.setFlushed()` reads it and compares and swaps; the locks that it takes are only passed on.

@@ -77,7 +77,7 @@ impl<'b> Piece<'b> {
         set.map(|(_, address)| address).collect()
     }
 
-    /// The addresses of the variables that are read by instructions that do so atomically.
+    /// The addresses of the variables of which 32 bits are read by instructions that do so atomically.
     pub(in crate::go) fn atomic_reads(&self) -> BTreeSet<u64> {
         let mut dataflow = Dataflow::new(self.host.code(), &[]);
         let read = self.instructions().filter_map(|(at, i)| {

@@ -331,9 +331,9 @@ impl Instruction {
         (self.word & 0x3f20_fc00 == 0x3820_0000).then(|| (self.rn(), self.rm()))
     }
 
-    /// `ldar value, [pointer]` of 32 or 64 bits.
+    /// `ldar value, [pointer]` of 32 bits.
     pub(in crate::go) fn atomic_read(&self) -> Option<Register> {
-        (self.word & 0xbfff_fc00 == 0x88df_fc00).then(|| self.rn())
+        (self.word & 0xffff_fc00 == 0x88df_fc00).then(|| self.rn())
     }
 }
 
@@ -413,7 +413,8 @@ mod tests {
         let code = Code::decode(Machine::Aarch64, &code, 0);
         let read = |index: usize| code.get(index).unwrap().atomic_read();
         assert_eq!(read(0), Some(Register(1)));
-        assert_eq!((read(1), read(2)), (Some(Register(3)), None));
+        // Of 64 bits; exclusively.
+        assert_eq!((read(1), read(2)), (None, None));
     }
 
     /// `runtime.gcMarkTermination` of Go 1.27: `debug.gctrace > 0`.
