@@ -50,11 +50,14 @@ pub fn describe(target: &Target, process: &ProcessId, sites: &[Site]) -> (Vec<St
     if is_fine {
         let probes = match others {
             0 => String::new(),
+            _ if count == 1 => ", with another probe there".to_owned(),
             _ => format!(", with other probes at {others} of them"),
         };
-        lines.push(format!(
-            "process {pid}: as in the file at all {count} sites{probes}"
-        ));
+        let sites = match count {
+            1 => "its site".to_owned(),
+            _ => format!("all {count} sites"),
+        };
+        lines.push(format!("process {pid}: as in the file at {sites}{probes}"));
     }
     if let Some(tracer) = tracer {
         lines.push(format!("process {pid} is traced by {tracer}"));
