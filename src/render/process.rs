@@ -6,16 +6,18 @@ use crate::model::process;
 use crate::model::process::Named;
 
 use super::json::Object;
+use super::table::push_within;
 
 /// How many are shown in a text.
 pub const SHOWN: usize = 10;
 
-/// `process 4242 (server)`; not yet made fit for a terminal.
-pub(super) fn words(process: &Named) -> String {
-    match process::id(process.number) {
-        Some(pid) => format!("process {pid} ({})", process.program),
-        None => format!("process ? ({})", process.program),
-    }
+/// `process 4242 (server)`, in so many columns: it is the name that is cut.
+pub(super) fn push(out: &mut Vec<u8>, process: &Named, room: usize) {
+    let pid = process::id(process.number).map_or("?".to_owned(), |pid| pid.to_string());
+    let before = format!("process {pid} (");
+    out.extend_from_slice(before.as_bytes());
+    push_within(out, &process.program, room.saturating_sub(before.len() + 1));
+    out.push(b')');
 }
 
 /// How many there are besides those that are shown.

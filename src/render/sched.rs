@@ -81,7 +81,9 @@ fn functions(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
     let functions = report.by_function(system);
     let all = total_ns(functions.iter().flat_map(|(_, rows)| rows));
     for (name, rows) in functions.iter().take(SHOWN) {
-        part(out, name.as_deref().unwrap_or("?"), rows, all, style);
+        part(out, rows, all, style, |out, room| {
+            push_within(out, name.as_deref().unwrap_or("?"), room);
+        });
     }
     if functions.len() > SHOWN {
         let more = functions.len() - SHOWN;
@@ -97,22 +99,29 @@ fn processes(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
     let processes = report.by_process(system);
     let all = total_ns(processes.iter().flat_map(|(_, rows)| rows));
     for (process, rows) in processes.iter().take(process::SHOWN) {
-        let name = process.as_ref().map(process::words);
-        let name = name.unwrap_or_else(|| "processes not told apart".to_owned());
-        part(out, &name, rows, all, style);
+        part(out, rows, all, style, |out, room| match process {
+            Some(process) => process::push(out, process, room),
+            None => out.extend_from_slice(b"processes not told apart"),
+        });
     }
     process::more(out, processes.len());
 }
 
-/// The times of those of one name, as a part of all.
-fn part(out: &mut Vec<u8>, name: &str, rows: &[Times], all: u64, style: Style) {
+/// The times of those of one name, which is written into so many columns, as a part of all.
+fn part(
+    out: &mut Vec<u8>,
+    rows: &[Times],
+    all: u64,
+    style: Style,
+    name: impl Fn(&mut Vec<u8>, usize),
+) {
     let share = percent(total_ns(rows), all);
     let share = format!(": {share} of the time of goroutines\n");
     let room = style.width.map_or(usize::MAX, |width| {
         width.saturating_sub(INDENT + share.len() - 1)
     });
     out.resize(out.len() + INDENT, b' ');
-    push_within(out, name, room);
+    name(out, room);
     out.extend_from_slice(share.as_bytes());
     table(out, rows, style);
     out.push(b'\n');
@@ -194,7 +203,8 @@ fn places(out: &mut Vec<u8>, blocking: &[Blocking], system: bool) {
             let _ = write!(out, ", {} still waiting", open.count);
         }
         if let Some(process) = &place.process {
-            let _ = write!(out, ", {}", shown(&process::words(process)));
+            out.extend_from_slice(b", ");
+            process::push(out, process, usize::MAX);
         }
         out.push(b'\n');
         match &place.stack {

@@ -41,7 +41,7 @@ fn observe(mut of: [Fixture; 2], arguments: &[&str]) -> (Value, [(u32, Value); 2
 }
 
 /// What is said of a process: all of it.
-fn of_process<'v>(end: &'v Value, pid: u32) -> Vec<&'v Value> {
+fn of_process(end: &Value, pid: u32) -> Vec<&Value> {
     list(end, "by_pid")
         .iter()
         .filter(|own| own["pid"] == pid)
@@ -232,6 +232,38 @@ fn what_goroutines_do() {
             second.go_until("done");
             second.finish();
         });
+    });
+}
+
+#[test]
+fn who_did_nothing_is_there_too() {
+    once(|subject| {
+        let start = |n| Fixture::start(&subject.program, &["parked", "-n", n]);
+        let mut of = ["3", "5"].map(start);
+        let pids = of.each_ref().map(Fixture::pid_arg);
+        let target = [
+            "--output",
+            "json",
+            "--duration",
+            "50ms",
+            "--pid",
+            &pids[0],
+            "--pid",
+            &pids[1],
+        ];
+        for command in [&["gr", "seq"][..], &["gm", "--source", "probes"], &["gm"]] {
+            let seen = Grtmon::start(&[command, &["--by", "pid"], &target].concat());
+            let end = seen.end(PATIENCE).success().json().pop().unwrap();
+            assert_eq!(processes(&end), 2, "{end}");
+            for one in &of {
+                assert_eq!(of_process(&end, one.pid()).len(), 1, "{end}");
+            }
+        }
+        for one in &mut of {
+            one.go_until("parked");
+            one.go_until("done");
+        }
+        of.into_iter().for_each(|one| drop(one.finish()));
     });
 }
 

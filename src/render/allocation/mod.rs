@@ -8,7 +8,6 @@ use crate::model::allocation::Allocated;
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
 use crate::model::allocation::Report;
-use crate::model::foreign::shown;
 use crate::model::human::counted;
 use crate::model::human::human_bytes;
 use crate::render::process;
@@ -17,13 +16,18 @@ use crate::render::within::Within;
 /// Stars of the longest bar.
 const BAR: usize = 30;
 
+/// Columns for the name of a process.
+const NAME: usize = 77;
+
 /// What `gm` prints: of which time it is, what each process allocated if they are told apart, and what all did. With
 /// `whole` also classes in which nothing was allocated.
 pub fn report(out: &mut Vec<u8>, report: &Report, within: &Within, whole: bool) {
     within.heading(out);
     if let Some(by_pid) = &report.by_pid {
         for (process, own) in by_pid.iter().take(process::SHOWN) {
-            let _ = writeln!(out, "   {}", shown(&process::words(process)));
+            out.extend_from_slice(b"   ");
+            process::push(out, process, NAME);
+            out.push(b'\n');
             allocated(out, own, within, whole);
             out.push(b'\n');
         }

@@ -66,14 +66,18 @@ pub fn report(out: &mut Vec<u8>, times: &LifeTimes, within: &Within, style: Styl
     within.heading(out);
     if let Some(by_fn) = &times.by_fn {
         for (name, histogram) in by_fn {
-            heading(out, name, style);
+            out.resize(out.len() + INDENT, b' ');
+            push_within(out, name, room(style));
+            out.push(b'\n');
             text(out, histogram, style, false);
             out.push(b'\n');
         }
     }
     if let Some(by_pid) = &times.by_pid {
         for (process, own) in by_pid.iter().take(process::SHOWN) {
-            heading(out, &process::words(process), style);
+            out.resize(out.len() + INDENT, b' ');
+            process::push(out, process, room(style));
+            out.push(b'\n');
             text(out, &own.total, style, false);
             describe_unseen(out, own.unseen);
             out.push(b'\n');
@@ -88,14 +92,11 @@ pub fn report(out: &mut Vec<u8>, times: &LifeTimes, within: &Within, style: Styl
     out.push(b'\n');
 }
 
-/// Whose histogram comes next.
-fn heading(out: &mut Vec<u8>, whose: &str, style: Style) {
-    out.resize(out.len() + INDENT, b' ');
-    let room = style
+/// Columns for the name of what a histogram is of.
+fn room(style: Style) -> usize {
+    style
         .width
-        .map_or(usize::MAX, |width| width - INDENT.min(width));
-    push_within(out, whose, room);
-    out.push(b'\n');
+        .map_or(usize::MAX, |width| width.saturating_sub(INDENT))
 }
 
 fn describe_unseen(text: &mut Vec<u8>, unseen: Unseen) {
