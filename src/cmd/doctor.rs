@@ -280,7 +280,7 @@ fn memory() -> Section {
         " (set by --max-goroutines)",
     );
     add(
-        "gr seq --by fn, --by pid",
+        "gr seq --by …",
         probe::gr::memory(&seq(true)),
         " (set by --max-goroutines)",
     );
@@ -297,7 +297,7 @@ fn memory() -> Section {
         " (set by --max-goroutines)",
     );
     add(
-        "sched --by fn --stacks, --by pid --stacks",
+        "sched --by … --stacks",
         probe::sched::memory(&everything),
         " (set by --max-goroutines)",
     );

@@ -157,6 +157,7 @@ impl Counted {
         allocation::Allocated {
             meanwhile: self.now.since(&self.at_first),
             counters: Some(Counters {
+                processes: 1,
                 since_start: self.now.clone(),
                 unseen: self.unseen.unwrap_or_default(),
             }),

@@ -36,7 +36,9 @@ pub struct Allocated {
 /// What the runtime's own counters say besides what was allocated meanwhile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// What was allocated since the processes began.
+    /// How many processes it is of.
+    pub processes: u64,
+    /// What was allocated since they began.
     pub since_start: Allocations,
     /// How long a process may have allocated unseen before its end, at most.
     pub unseen: Duration,
@@ -57,6 +59,7 @@ impl Allocated {
         self.meanwhile.merge(&other.meanwhile);
         if let Some(more) = &other.counters {
             let counters = self.counters.get_or_insert_default();
+            counters.processes += more.processes;
             counters.since_start.merge(&more.since_start);
             counters.unseen = counters.unseen.max(more.unseen);
         }

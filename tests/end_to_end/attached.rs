@@ -32,7 +32,10 @@ pub(crate) fn kinds<'t>(target: &'t Target, stacks: bool) -> [Attach<'t>; 5] {
         queue: true,
         ..gr::Options::events(1024, GOROUTINES)
     };
-    let by_fn = gr::Options::histograms(true, GOROUTINES);
+    let by_fn = gr::Options {
+        by_process: true,
+        ..gr::Options::histograms(true, GOROUTINES)
+    };
     let times = sched::Options {
         by_fn: true,
         by_process: true,

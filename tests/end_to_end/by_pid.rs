@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use grtmon::{
@@ -20,7 +21,7 @@ use serde_json::Value;
 use crate::{
     alloc::{counted, within},
     attached::place,
-    common::{Fixture, Grtmon, PATIENCE},
+    common::{Fixture, Grtmon, PATIENCE, grtmon},
     subject::{list, nothing_lost, number, once, undisturbed},
 };
 
@@ -62,6 +63,18 @@ fn exits(truth: &Value) -> u64 {
         .iter()
         .map(|it| number(it, "exited"))
         .sum()
+}
+
+/// Until so many goroutines of a process are parked: it has made them, and they may be yet to run.
+fn until_they_wait(process: &Fixture, goroutines: u64) {
+    let pid = process.pid_arg();
+    let look = ["dump", "--fn", "main.park", "--state", "chan receive"];
+    let look = [&look[..], &["--output", "json", "--pid", &pid]].concat();
+    let waiting = || grtmon(&look).success().json().pop().unwrap()["shown"].as_u64();
+    let begun = Instant::now();
+    while waiting() != Some(goroutines) {
+        assert!(begun.elapsed() < PATIENCE);
+    }
 }
 
 /// A copy of a program, which nobody else runs.
@@ -192,7 +205,10 @@ fn what_goroutines_do() {
             let args = of.each_ref().map(Fixture::pid_arg);
             let target = ["--output", "json", "--pid", &args[0], "--pid", &args[1]];
             let tool = Grtmon::start(&[&arguments[..], &target].concat());
-            of.iter_mut().for_each(|one| one.go_until("parked"));
+            for (one, goroutines) in of.iter_mut().zip([7, 19]) {
+                one.go_until("parked");
+                until_they_wait(one, goroutines);
+            }
             // One is through, the other waits still.
             of[0].go_until("done");
             let end = tool.stop().success().json().pop().unwrap();

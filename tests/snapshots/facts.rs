@@ -222,14 +222,25 @@ pub(crate) fn allocation(is_by_pid: bool) -> Allocation {
     let own = Allocated {
         meanwhile: allocations(),
         counters: Some(Counters {
+            processes: 1,
             since_start: allocations(),
             unseen: Duration::ZERO,
         }),
     };
     let [first, second] = named();
-    let nothing = Allocated::default();
+    let nothing = Allocated {
+        counters: Some(Counters {
+            processes: 1,
+            ..Counters::default()
+        }),
+        ..Allocated::default()
+    };
+    let mut total = own.clone();
+    if is_by_pid {
+        total.merge(&nothing);
+    }
     Allocation {
-        total: own.clone(),
+        total,
         by_pid: is_by_pid.then(|| vec![(first, own), (second, nothing)]),
     }
 }

@@ -7,6 +7,7 @@ use std::io::Write;
 use crate::model::allocation::Allocated;
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
+use crate::model::allocation::Counters;
 use crate::model::allocation::Report;
 use crate::model::human::counted;
 use crate::model::human::human_bytes;
@@ -41,7 +42,7 @@ pub fn report(out: &mut Vec<u8>, report: &Report, within: &Within, whole: bool) 
 fn allocated(out: &mut Vec<u8>, allocated: &Allocated, within: &Within, whole: bool) {
     table(out, &allocated.meanwhile, within, whole);
     if let Some(counters) = &allocated.counters {
-        since_start(out, counters.since_start.total());
+        since_start(out, counters);
     }
 }
 
@@ -81,10 +82,15 @@ fn table(out: &mut Vec<u8>, allocations: &Allocations, within: &Within, all: boo
 }
 
 /// What was allocated since the process began, below a table of what was allocated since we look.
-fn since_start(out: &mut Vec<u8>, total: Count) {
+fn since_start(out: &mut Vec<u8>, counters: &Counters) {
+    let total = counters.since_start.total();
+    let began = match counters.processes {
+        1 => "process",
+        _ => "processes",
+    };
     let _ = writeln!(
         out,
-        "   since the process began {}, {}",
+        "   since the {began} began {}, {}",
         counted(total.objects, "object"),
         human_bytes(total.bytes)
     );
