@@ -5,6 +5,7 @@
 //! where rows go a [`Rows`](run::Rows).
 
 pub mod allocated;
+pub mod by_process;
 mod changes;
 pub mod cost;
 pub mod cpu_profile;
