@@ -134,7 +134,11 @@ func runProfiles(args []string) {
 	dir := flags.String("dir", "", "where the profiles are written")
 	collect := flags.Bool("gc", true, "collect garbage before it is ready")
 	busy := flags.Bool("busy", false, "allocate and collect garbage while it is being read")
+	rate := flags.Int("rate", 0, "runtime.MemProfileRate from then on; 0: as it is")
 	parse(flags, args)
+	if *rate > 0 {
+		runtime.MemProfileRate = *rate
+	}
 	if !*collect {
 		debug.SetGCPercent(-1)
 	}
