@@ -134,7 +134,11 @@ func runProfiles(args []string) {
 	dir := flags.String("dir", "", "where the profiles are written")
 	collect := flags.Bool("gc", true, "collect garbage before it is ready")
 	busy := flags.Bool("busy", false, "allocate and collect garbage while it is being read")
+	rate := flags.Int("rate", 0, "runtime.MemProfileRate from then on; 0: as it is")
 	parse(flags, args)
+	if *rate > 0 {
+		runtime.MemProfileRate = *rate
+	}
 	if !*collect {
 		debug.SetGCPercent(-1)
 	}
@@ -170,22 +174,32 @@ func runProfiles(args []string) {
 			}
 		}()
 	}
+	files := map[string]*os.File{}
+	kinds := []string{"heap", "goroutine", "threadcreate"}
+	for _, kind := range kinds {
+		if *dir == "" {
+			continue
+		}
+		file, err := os.Create(filepath.Join(*dir, kind+".pb.gz"))
+		if err != nil {
+			fail(err)
+		}
+		files[kind] = file
+	}
 	t := begin("profiles")
 	ready()
 	close(ended)
 	churning.Wait()
 	t.worked()
-	if *dir != "" {
-		for _, kind := range []string{"heap", "goroutine", "threadcreate"} {
-			file, err := os.Create(filepath.Join(*dir, kind+".pb.gz"))
-			if err != nil {
-				fail(err)
-			}
-			if err := pprof.Lookup(kind).WriteTo(file, 0); err != nil {
-				fail(err)
-			}
-			file.Close()
+	for _, kind := range kinds {
+		file := files[kind]
+		if file == nil {
+			continue
 		}
+		if err := pprof.Lookup(kind).WriteTo(file, 0); err != nil {
+			fail(err)
+		}
+		file.Close()
 	}
 	done()
 	close(stop)

@@ -13,6 +13,8 @@ fn counts(profile: &Profile) -> BTreeMap<Stack, u64> {
     let mut counts = BTreeMap::new();
     for sample in &profile.samples {
         let mut stack = sample.stack.clone();
+        // From Go 1.23 on what is left of a thread's room for a stack is in the profile too: zeros.
+        stack.retain(|it| !it.0.is_empty() && it.0 != "runtime.goexit");
         for (name, ..) in &mut stack {
             // Goroutines are shown without type arguments.
             if let Some(at) = name.find('[') {
@@ -59,15 +61,7 @@ fn as_the_program_says() {
             };
             let seen = parked(&ours[0]);
             assert_eq!(seen.values().sum::<u64>(), 13, "{what}");
-            let hidden = |counts: BTreeMap<Stack, u64>| -> BTreeMap<Stack, u64> {
-                let all = counts.into_iter();
-                all.map(|(mut stack, count)| {
-                    stack.retain(|it| it.0 != "runtime.goexit");
-                    (stack, count)
-                })
-                .collect()
-            };
-            assert_eq!(hidden(seen), hidden(parked(&theirs[0])), "{what}");
+            assert_eq!(seen, parked(&theirs[0]), "{what}");
             // Those that there were have their stacks; more may have been created since.
             let (ours, theirs) = (counts(&ours[1]), counts(&theirs[1]));
             let noted = |counts: &BTreeMap<Stack, u64>| -> BTreeMap<Stack, u64> {

@@ -14,7 +14,7 @@ fn start(program: &Path, arguments: &[&str], rate: &str) -> Fixture {
     let mut command = Command::new(program);
     command.args(arguments);
     if !rate.is_empty() {
-        command.env("GODEBUG", format!("memprofilerate={rate}"));
+        command.args(["-rate", rate]);
     }
     Fixture::start_command(command)
 }
@@ -137,7 +137,7 @@ fn a_program_without_one_says_so() {
     ] {
         let program = program(toolchain, Build::STRIPPED, name, source);
         let mut command = Command::new(program);
-        command.env_clear();
+        command.env("GODEBUG", "memprofilerate=0");
         let mut target = crate::common::Process::start(command);
         target.expect("ready");
         let output = grtmon(&["profile", "heap", "--pid", &target.pid_arg()]);

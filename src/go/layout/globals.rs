@@ -319,12 +319,13 @@ impl<'b> Search<'_, 'b> {
             only(read.filter(|address| self.is_variable(*address)))
         };
         let own = self.said("runtime.mProf_FlushLocked", says);
-        let load = |package: &str| {
-            let load = format!("{package}.(*UnsafePointer).Load");
-            self.argument("runtime.mProf_FlushLocked", &load)
+        // Where nothing is inlined, locks are pointed to besides; `stkbucket`, which puts new ones in front, has others.
+        let shared = || {
+            let flushed = self.own("runtime.mProf_FlushLocked")?.pointed_to();
+            let made = self.own("runtime.stkbucket")?.pointed_to();
+            only(flushed.intersection(&made).copied())
         };
-        own.or_else(|| load("internal/runtime/atomic"))
-            .or_else(|| load("runtime/internal/atomic"))
+        own.or_else(shared)
             .or_else(|| self.said_by_copies("runtime.mProf_FlushLocked", says))
     }
 

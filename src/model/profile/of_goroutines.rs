@@ -1,7 +1,7 @@
 //! Goroutines as a profile, like that of `/debug/pprof/goroutine`: one sample for each stack, with the number of
 //! goroutines on it. Labels of a sample say what they do and where they were created.
 
-use crate::model::dump::{Dump, Goroutine, SourcePlace, Stack, StackState};
+use crate::model::dump::{Dump, Goroutine, SourcePlace, Stack, StackFrame, StackState};
 use crate::model::groups::Grouper;
 
 use super::{Label, LabelValue, Line, LocationId, Profile, Sample};
@@ -54,10 +54,12 @@ impl Profile {
             if index == gap {
                 locations.push(self.words(&format!("[{elided} frames elided]")));
             }
-            let (address, line) = self.line(&frame.place);
-            let address = *first.get_or_insert(address);
-            lines.push(line);
-            if frame.place.offset.is_some() {
+            if !is_wrapper(frame) {
+                let (address, line) = self.line(&frame.place);
+                first.get_or_insert(address);
+                lines.push(line);
+            }
+            if let (Some(address), Some(_)) = (first, frame.place.offset) {
                 locations.push(self.location(address, std::mem::take(&mut lines)));
                 first = None;
             }
@@ -74,6 +76,13 @@ impl Profile {
         let line = place.line;
         (address, Line { function, line })
     }
+}
+
+/// Whether the compiler made the function only to call another: profiles do not have these. (What is hidden otherwise is the
+/// runtime's own.)
+fn is_wrapper(frame: &StackFrame) -> bool {
+    let name = &frame.place.function;
+    frame.hidden && name.contains('.') && !name.starts_with("runtime.")
 }
 
 /// What stands in place of a stack that could not be read.
@@ -95,8 +104,13 @@ mod tests {
 
     #[test]
     fn goroutines_on_one_stack_are_one_sample() {
-        let mut stack = sample::stack(&[("main.f", 3, false), ("main.g", 4, false)]);
-        stack.elided = Some((1, 9));
+        let mut stack = sample::stack(&[
+            ("runtime.gopark", 1, true),
+            ("main.f", 3, false),
+            ("main.g", 4, false),
+            ("main.g.gowrap1", 5, true),
+        ]);
+        stack.elided = Some((2, 9));
         let goroutines = [1, 2, 3].map(|goid| {
             let state = match goid {
                 3 => StackState::Running,
@@ -120,7 +134,8 @@ mod tests {
             let lines = profile.lines(&sample.stack);
             lines.map(|it| it.1.name.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(names(2), ["main.f", "[9 frames elided]", "main.g"]);
+        let expected = ["runtime.gopark", "main.f", "[9 frames elided]", "main.g"];
+        assert_eq!(names(2), expected);
         assert_eq!(names(1)[0], "[running: stack unavailable]");
         let state = &of(2).unwrap().labels[0];
         assert_eq!(state.value, LabelValue::Text("chan receive".to_owned()));
