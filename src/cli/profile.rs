@@ -1,6 +1,7 @@
 //! `profile`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ArgGroup;
 use clap::Args;
@@ -9,6 +10,7 @@ use clap::ValueEnum;
 use regex::Regex;
 
 use super::target::Processes;
+use super::value::duration;
 use super::value::regex;
 
 /// `profile`
@@ -25,12 +27,28 @@ pub struct Profile {
 /// Kinds of profiles.
 #[derive(Debug, Subcommand)]
 pub enum ProfileKind {
+    /// CPU time, by where it is spent
+    Cpu(CpuArgs),
     /// Memory in use, and all that was ever allocated, by what allocated it
     Heap(ProfileArgs),
     /// All goroutines, by what they do and where
     Goroutine(ProfileArgs),
     /// Threads, by what created them
     Threadcreate(ProfileArgs),
+}
+
+/// How long and how often.
+#[derive(Debug, Args)]
+pub struct CpuArgs {
+    /// What it is of, and how it looks
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// How long to sample
+    #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    pub duration: Duration,
+    /// How often to look at each processor, a second
+    #[arg(long, value_name = "N", default_value_t = 99, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub hz: u32,
 }
 
 /// What it is of, and how it looks.

@@ -1,6 +1,7 @@
 //! What processors do for one process, by stacks, for a while.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -25,6 +26,7 @@ use crate::probe::cpu::Layout;
 use crate::probe::cpu::NOT_KNOWN;
 use crate::target::Scope;
 use crate::target::Target;
+use crate::target::code_maps::CodeMaps;
 use crate::target::live::Live;
 
 /// How often what was sampled is taken.
@@ -35,8 +37,10 @@ const TURN: Duration = Duration::from_millis(25);
 pub struct Where {
     /// The stack, in link-time addresses; empty if nothing is known of it.
     pub trace: Trace,
-    /// Not in code of Go: what the first frame has called.
-    pub is_elsewhere: bool,
+    /// Not in code of Go: what the first frame has called, by the name of its file.
+    pub elsewhere: Option<Arc<str>>,
+    /// The outermost frames are missing.
+    pub is_cut: bool,
 }
 
 /// What came of it.
@@ -88,6 +92,7 @@ pub fn take(
     let mut stacks = SampledStacks::new(binary, tables, live.bias);
     let mut profile = CpuProfile::default();
     let mut trace = Trace::default();
+    let mut maps = CodeMaps::new(process);
     let mut add = |profile: &mut CpuProfile, probes: &mut CpuProbes| {
         probes.take(|sample| {
             let (found, leaf) = stacks.walk(sample, &mut trace);
@@ -99,7 +104,11 @@ pub fn take(
             }
             let place = Where {
                 trace: trace.clone(),
-                is_elsewhere: matches!(leaf, Leaf::Elsewhere(_)),
+                elsewhere: match leaf {
+                    Leaf::Go => None,
+                    Leaf::Elsewhere(pc) => Some(maps.name(pc)),
+                },
+                is_cut: found == Found::Cut,
             };
             *profile.samples.entry(place).or_default() += 1;
         })

@@ -30,6 +30,7 @@ mod profile {
     pub(super) const FUNCTION: u64 = 5;
     pub(super) const STRING_TABLE: u64 = 6;
     pub(super) const TIME_NANOS: u64 = 9;
+    pub(super) const DURATION_NANOS: u64 = 10;
     pub(super) const PERIOD_TYPE: u64 = 11;
     pub(super) const PERIOD: u64 = 12;
 }
@@ -62,6 +63,7 @@ pub fn encode(profile: &Profile) -> std::io::Result<Vec<u8>> {
     message.message(profile::PERIOD_TYPE, &strings.value_type(period_type));
     message.number(profile::PERIOD, period);
     message.number(profile::TIME_NANOS, profile.unix_ns.unwrap_or(0));
+    message.number(profile::DURATION_NANOS, profile.duration_ns.unwrap_or(0));
     for text in strings.in_order() {
         message.bytes(profile::STRING_TABLE, text.as_bytes());
     }

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod closed;
 pub mod closed_output;
 pub mod code_in_memory;
+pub mod code_maps;
 mod contents;
 pub mod core_dump;
 pub mod cpu;

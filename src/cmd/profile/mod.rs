@@ -1,5 +1,6 @@
 //! `grtmon profile`: where goroutines, memory and time are, as `net/http/pprof` would say, of any Go program.
 
+mod cpu;
 mod file;
 mod form;
 mod goroutine;
@@ -22,6 +23,7 @@ use crate::model::profile::Profile;
 use crate::observe::names::NameFilter;
 use crate::observe::reader;
 use crate::observe::run::is_closed_pipe;
+use crate::observe::stop;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::live::Live;
@@ -34,17 +36,23 @@ use super::output::Output;
 use super::session;
 
 /// Reads a process.
-type Take = fn(&Target, &Live, Mapping) -> Result<Taken>;
+type Take<'t> = &'t dyn Fn(&Target, &Live, Mapping) -> Result<Taken>;
 
 pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
     match &args.kind {
-        ProfileKind::Goroutine(args) => of_processes(args, goroutine::take),
-        ProfileKind::Heap(args) => of_processes(args, heap::take),
-        ProfileKind::Threadcreate(args) => of_processes(args, threadcreate::take),
+        ProfileKind::Cpu(args) => {
+            let stop = stop::on_signals()?;
+            of_processes(&args.profile, &|target, live, mapping| {
+                cpu::take(args, &stop, target, live, mapping)
+            })
+        }
+        ProfileKind::Goroutine(args) => of_processes(args, &goroutine::take),
+        ProfileKind::Heap(args) => of_processes(args, &heap::take),
+        ProfileKind::Threadcreate(args) => of_processes(args, &threadcreate::take),
     }
 }
 
-fn of_processes(args: &ProfileArgs, take: Take) -> Result<ExitCode> {
+fn of_processes(args: &ProfileArgs, take: Take<'_>) -> Result<ExitCode> {
     let form = Form::of(args)?;
     let found = reader::find_all(&session::processes(&args.of.pid, args.of.children))?;
     let are_several = found.len() > 1;
@@ -66,7 +74,7 @@ fn of_processes(args: &ProfileArgs, take: Take) -> Result<ExitCode> {
     Ok(code)
 }
 
-fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take) -> Result<()> {
+fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take<'_>) -> Result<()> {
     let live = reader::open(target)?;
     if let Some(note) = live.copy_note() {
         output::warn(&note);

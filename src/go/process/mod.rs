@@ -28,6 +28,7 @@ pub mod stack_copy;
 pub mod thread_creation;
 pub mod threads;
 mod time_histogram;
+pub mod trace_locations;
 pub mod trace_table;
 pub mod unwind;
 pub mod verify;

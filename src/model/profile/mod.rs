@@ -25,6 +25,8 @@ pub struct ValueType {
 
 /// A number of something that is counted.
 pub const COUNT: &str = "count";
+/// The unit of time.
+pub const NANOSECONDS: &str = "nanoseconds";
 /// The unit of memory.
 pub const BYTES: &str = "bytes";
 
@@ -130,6 +132,8 @@ pub struct Profile {
     pub period: (ValueType, u64),
     /// When it was taken, in nanoseconds since 1970, if that is known.
     pub unix_ns: Option<u64>,
+    /// How long it took to take, in nanoseconds; `None`: it is of one moment, or of all time.
+    pub duration_ns: Option<u64>,
     /// The program.
     pub mapping: Mapping,
     samples: Vec<Sample>,
@@ -179,6 +183,7 @@ impl Profile {
             types,
             period,
             unix_ns: None,
+            duration_ns: None,
             mapping,
             samples: Vec::new(),
             functions: Numbered::default(),

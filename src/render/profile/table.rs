@@ -1,7 +1,9 @@
 //! A profile as a table: flat is what was counted in a function itself, cum with all that it called.
 
+use crate::model::human;
 use crate::model::human::human_bytes;
 use crate::model::profile::BYTES;
+use crate::model::profile::NANOSECONDS;
 use crate::model::profile::Ranking;
 use crate::model::profile::ValueType;
 
@@ -30,6 +32,7 @@ pub fn table(out: &mut Vec<u8>, ranking: &Ranking<'_>, value: ValueType, most: u
     fit.heading(out);
     let size = |count: u64| match value.unit {
         BYTES => human_bytes(count),
+        NANOSECONDS => human::duration(count),
         _ => count.to_string(),
     };
     for entry in ranking.entries.iter().take(most) {

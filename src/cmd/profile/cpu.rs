@@ -1,0 +1,151 @@
+//! `grtmon profile cpu`: what processors do for the process, by stacks.
+
+use anyhow::Result;
+use crossbeam_channel::Receiver;
+
+use crate::cli::CpuArgs;
+use crate::go::binary::plugins::Tables;
+use crate::go::process::trace_locations::TraceLocations;
+use crate::model::human::counted;
+use crate::model::human::duration;
+use crate::model::profile::COUNT;
+use crate::model::profile::Mapping;
+use crate::model::profile::NANOSECONDS;
+use crate::model::profile::Profile;
+use crate::model::profile::Sample;
+use crate::model::profile::ValueType;
+use crate::observe::cpu_profile;
+use crate::observe::cpu_profile::CpuProfile;
+use crate::target::Target;
+use crate::target::live::Live;
+
+use super::taken::Taken;
+use crate::cmd::output;
+
+/// What is counted, in this order (runtime/pprof/proto.go, `newProfileBuilder`).
+const SAMPLES: ValueType = ValueType {
+    name: "samples",
+    unit: COUNT,
+};
+const CPU: ValueType = ValueType {
+    name: "cpu",
+    unit: NANOSECONDS,
+};
+
+/// Less of the CPU time than this has been seen: that is said.
+const LITTLE: f64 = 0.9;
+
+/// Samples the process until the time is over.
+pub(super) fn take(
+    args: &CpuArgs,
+    stop: &Receiver<()>,
+    target: &Target,
+    live: &Live,
+    mapping: Mapping,
+) -> Result<Taken> {
+    output::note(&format!(
+        "sampling {} for {}; Ctrl-C ends it",
+        target.describe(),
+        duration(u64::try_from(args.duration.as_nanos()).unwrap_or(u64::MAX)),
+    ));
+    let taken = cpu_profile::take(target, live, args.hz, args.duration, stop)?;
+    let period = 1_000_000_000 / u64::from(args.hz);
+    let mut profile = Profile::new("cpu", vec![SAMPLES, CPU], (CPU, period), mapping);
+    profile.duration_ns = u64::try_from(taken.elapsed.as_nanos()).ok();
+    let binary = &target.program.binary;
+    let tables = Tables::with(binary, &live.runtime_info.plugins);
+    let mut names = TraceLocations::new(binary, tables);
+    for (place, count) in &taken.samples {
+        let mut stack = names.locations(&mut profile, &place.trace);
+        if let Some(elsewhere) = &place.elsewhere {
+            let leaf = profile.words(elsewhere);
+            stack.insert(0, leaf);
+        }
+        if place.is_cut {
+            stack.push(profile.words("[deeper than a sample]"));
+        }
+        if stack.is_empty() {
+            stack.push(profile.words("[unknown]"));
+        }
+        profile.add(Sample {
+            stack,
+            values: vec![*count, count.saturating_mul(period)],
+            labels: Vec::new(),
+        });
+    }
+    Ok(Taken {
+        about: about(&taken, args, period),
+        warnings: warnings(&taken, period),
+        profile,
+    })
+}
+
+/// The part of the CPU time, by the kernel's account, that the samples stand for.
+fn coverage(taken: &CpuProfile, period: u64) -> Option<f64> {
+    let seen = taken.count().saturating_mul(period) as f64;
+    let used = taken.cpu_ns.filter(|used| *used > 0)?;
+    Some(seen / used as f64)
+}
+
+fn about(taken: &CpuProfile, args: &CpuArgs, period: u64) -> String {
+    let count = taken.count();
+    let seen = duration(count.saturating_mul(period));
+    let elapsed = duration(u64::try_from(taken.elapsed.as_nanos()).unwrap_or(u64::MAX));
+    let samples = counted(count, "sample");
+    let mut about = format!(
+        "{seen} of CPU time in {elapsed} ({samples}, {} a second of each processor)",
+        args.hz
+    );
+    if let Some(part) = coverage(taken, period).filter(|_| count > 0) {
+        about += &format!(", {:.0}% of what the kernel counts", 100.0 * part);
+    }
+    if count > 0 {
+        let proved = (taken.proved + taken.cut) as f64 * 100.0 / count as f64;
+        about += &format!("; {proved:.1}% of the stacks proved");
+    }
+    about
+}
+
+fn warnings(taken: &CpuProfile, period: u64) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if taken.has_ended {
+        warnings.push("the process ended first".to_owned());
+    }
+    if let Some(part) = coverage(taken, period).filter(|part| *part < LITTLE)
+        && taken.cpu_ns.is_some_and(|used| used > 20 * period)
+    {
+        warnings.push(format!(
+            "only {:.0}% of its CPU time was seen: this machine's clocks do not tick as often as they should",
+            100.0 * part
+        ));
+    }
+    if taken.chained > 0 {
+        warnings.push(format!(
+            "{} not proved: a function may be missing that has no frame",
+            stacks(taken.chained)
+        ));
+    }
+    if taken.bare > 0 {
+        warnings.push(format!(
+            "{} unknown but for the function itself",
+            stacks(taken.bare)
+        ));
+    }
+    if taken.cut > 0 {
+        warnings.push(format!(
+            "{} deeper than a sample: the outermost functions are missing",
+            stacks(taken.cut)
+        ));
+    }
+    for loss in &taken.losses {
+        warnings.push(format!("lost: {} {}", loss.events, loss.meaning));
+    }
+    warnings
+}
+
+fn stacks(count: u64) -> String {
+    match count {
+        1 => "1 stack is".to_owned(),
+        _ => format!("{count} stacks are"),
+    }
+}
