@@ -178,10 +178,7 @@ impl Table {
                 untried = true;
                 continue;
             };
-            if section.lacks(version.minor, field) {
-                untried = true;
-                continue;
-            }
+            untried |= section.lacks(version.minor, field);
             if section.moves(version.minor, field) && moving.replace(section).is_some() {
                 return Err(format!("{version} was not measured"));
             }
@@ -343,7 +340,7 @@ impl Section {
         let releases = self.measured.iter().filter(|at| at.0 == minor);
         releases
             .into_iter()
-            .any(|at| self.own(*at, field).is_some())
+            .any(|at| !matches!(self.own(*at, field), None | Some(Cell::Unmeasured)))
     }
 }
 

@@ -153,7 +153,9 @@ pub fn read(view: &ProcessView<'_>) -> Result<MemoryProfile, ReadError> {
             frees: 0,
         });
     }
-    if sites.is_empty() && rate <= 0 {
+    // What was allocated before the rate was set is not what anybody asks for.
+    let is_kept = view.runtime_info.keeps_memory_profile && !sites.is_empty();
+    if rate <= 0 && !is_kept {
         return Err(ReadError::Unknown(off(view)));
     }
     let mut reading = Reading {
