@@ -74,6 +74,7 @@ impl CpuProfile {
 }
 
 /// Samples the process of `live`, `hz` times a second of each processor, until `time` is over, `stop` says so or it ends.
+/// `begun` is called when it has begun.
 ///
 /// # Errors
 /// The kernel refuses, or the process runs another program now.
@@ -83,6 +84,7 @@ pub fn take(
     hz: u32,
     time: Duration,
     stop: &Receiver<()>,
+    begun: impl FnOnce(),
 ) -> Result<CpuProfile> {
     let binary = &target.program.binary;
     let process = &live.process;
@@ -114,10 +116,11 @@ pub fn take(
         })
     };
     let before = process.cpu_ns();
-    let begun = Instant::now();
+    let from = Instant::now();
     probes.start(hz)?;
+    begun();
     let mut after = before;
-    let end = begun + time;
+    let end = from + time;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let is_over =
@@ -132,7 +135,7 @@ pub fn take(
     }
     probes.stop()?;
     add(&mut profile, &mut probes)?;
-    profile.elapsed = begun.elapsed();
+    profile.elapsed = from.elapsed();
     profile.losses = probes.losses()?;
     profile.cpu_ns = before
         .zip(after)

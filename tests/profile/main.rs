@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cpu;
 mod files;
 mod goroutines;
 mod heap;

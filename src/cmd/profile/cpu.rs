@@ -43,12 +43,12 @@ pub(super) fn take(
     live: &Live,
     mapping: Mapping,
 ) -> Result<Taken> {
-    output::note(&format!(
-        "sampling {} for {}; Ctrl-C ends it",
-        target.describe(),
-        duration(u64::try_from(args.duration.as_nanos()).unwrap_or(u64::MAX)),
-    ));
-    let taken = cpu_profile::take(target, live, args.hz, args.duration, stop)?;
+    let begun = || {
+        let time = u64::try_from(args.duration.as_nanos()).unwrap_or(u64::MAX);
+        let (whom, time) = (target.describe(), duration(time));
+        output::note(&format!("{whom}: sampling for {time}. Ctrl-C to end."));
+    };
+    let taken = cpu_profile::take(target, live, args.hz, args.duration, stop, begun)?;
     let period = 1_000_000_000 / u64::from(args.hz);
     let mut profile = Profile::new("cpu", vec![SAMPLES, CPU], (CPU, period), mapping);
     profile.duration_ns = u64::try_from(taken.elapsed.as_nanos()).ok();
@@ -75,6 +75,7 @@ pub(super) fn take(
     }
     Ok(Taken {
         about: about(&taken, args, period),
+        has_ended: taken.has_ended,
         warnings: warnings(&taken, period),
         profile,
     })

@@ -29,6 +29,7 @@ pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Tak
     Ok(Taken {
         profile,
         about: format!("{goroutines} on {stacks}"),
+        has_ended: false,
         warnings,
     })
 }

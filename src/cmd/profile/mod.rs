@@ -82,7 +82,9 @@ fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take<'_>) -
     let program = Incarnation::of(&live)?;
     let taken = take(target, &live, mapping(&target.name, &target.program.binary));
     // Whatever was read of another program is nothing, an error too.
-    program.check(&live)?;
+    if !taken.as_ref().is_ok_and(|taken| taken.has_ended) {
+        program.check(&live)?;
+    }
     let mut taken = taken?;
     target.program.require_unchanged()?;
     taken.profile.unix_ns = clock::unix_ns()?;

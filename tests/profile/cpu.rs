@@ -1,24 +1,19 @@
 //! CPU profiles, held against what the program says it used, function by function.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "test code"
-)]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use common::{Build, Fixture, fixture, require_capabilities_or_skip, toolchains};
 use grtmon::go::pclntab::FuncTable;
 use grtmon::observe::cpu_profile::{CpuProfile, Where};
 use grtmon::observe::{cpu_profile, reader};
 use serde_json::Value;
+
+use crate::{
+    common::{Build, Fixture, Grtmon, fixture, newest, require_capabilities_or_skip, toolchains},
+    files::pprof,
+    scratch::Scratch,
+};
 
 /// Looks at each processor, a second. Not a multiple of anything that a program does.
 const HZ: u32 = 997;
@@ -35,10 +30,14 @@ fn observe(program: &Path, check: impl FnOnce(&CpuProfile, &Value, FuncTable<'_>
     let found = reader::find(target.pid().cast_signed()).unwrap();
     let live = reader::open(&found).unwrap();
     let (end, stop) = crossbeam_channel::bounded(1);
+    let (begin, begun) = crossbeam_channel::bounded(1);
     let profile = thread::scope(|scope| {
         let sampler = scope.spawn(|| {
-            cpu_profile::take(&found, &live, HZ, Duration::from_secs(600), &stop).unwrap()
+            let limit = Duration::from_secs(600);
+            let begun = || begin.send(()).unwrap();
+            cpu_profile::take(&found, &live, HZ, limit, &stop, begun).unwrap()
         });
+        begun.recv().unwrap();
         target.work();
         end.send(()).unwrap();
         sampler.join().unwrap()
@@ -132,4 +131,67 @@ fn every_function_has_its_time_and_its_callers() {
             });
         }
     }
+}
+
+#[test]
+fn what_it_writes_others_read() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let program = fixture(newest(), Build::STRIPPED_PIE);
+    let mut target = Fixture::start(&program, &["cpu"]);
+    let scratch = Scratch::new();
+    let (file, pid) = (scratch.file("a.pb.gz"), target.pid_arg());
+    let tool = Grtmon::start(&[
+        "profile", "cpu", "--pid", &pid, "--hz", "997", "-d", "10m", "-w", &file,
+    ]);
+    target.work();
+    let output = tool.stop().success();
+    assert!(
+        output.stderr.contains("of the stacks proved"),
+        "{}",
+        output.stderr
+    );
+    let truth = target.finish();
+    let top = pprof(newest(), &["-top", "-cum", "-unit=ms"], &file);
+    assert!(
+        top.contains("Type: cpu") && top.contains("Duration: "),
+        "{top}"
+    );
+    let row = top.lines().find(|line| line.ends_with(" main.runCPU"));
+    let words: Vec<&str> = row.unwrap().split_whitespace().collect();
+    let seen: f64 = words[3].trim_end_matches("ms").parse().unwrap();
+    let used = number(&truth["cpu_ns"]) as f64 / 1e6;
+    assert!(
+        seen > 0.5 * used && seen < 1.1 * used,
+        "{seen} of {used}: {top}"
+    );
+}
+
+#[test]
+fn it_ends_with_the_process() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let program = fixture(newest(), Build::STRIPPED_PIE);
+    let mut target = Fixture::start(&program, &["cpu", "-ms", "50", "-rounds", "1"]);
+    let pid = target.pid_arg();
+    let tool = Grtmon::start(&[
+        "profile", "cpu", "--pid", &pid, "--hz", "997", "-d", "10m", "-o", "folded",
+    ]);
+    target.work();
+    target.finish();
+    let output = tool.end(Duration::from_secs(60)).success();
+    assert!(
+        output
+            .stdout
+            .contains("runtime.main;main.main;main.runCPU;main.burn"),
+        "{}",
+        output.stdout
+    );
+    assert!(
+        output.stderr.contains("the process ended first"),
+        "{}",
+        output.stderr
+    );
 }
