@@ -33,8 +33,9 @@ struct ProcessView {
     name: &'static str,
     mode: &'static str,
     units: u64,
-    /// Where the last line of grtmon says how much of that work it has seen; nowhere, where a unit is no event.
-    counted: Option<&'static str>,
+    /// In which field of its last line grtmon says how much of that work it has seen: the one of these that is there;
+    /// none, where a unit is no event.
+    counted: &'static [&'static str],
     /// How often it is watched in a round, each time between two times without.
     pairs: usize,
     observers: &'static [(&'static str, Observer)],
@@ -48,7 +49,7 @@ const SUBJECTS: [ProcessView; 8] = [
         name: "spawn and exit",
         mode: "bench-spawn",
         units: 300_000,
-        counted: Some("/exited"),
+        counted: &["exited", "count"],
         pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
@@ -74,7 +75,7 @@ const SUBJECTS: [ProcessView; 8] = [
         name: "channel ping-pong, unprobed",
         mode: "bench-pingpong",
         units: 400_000,
-        counted: None,
+        counted: &[],
         pairs: 12,
         observers: &[
             ("nobody", Observer::Nobody),
@@ -89,7 +90,7 @@ const SUBJECTS: [ProcessView; 8] = [
         name: "channel ping-pong",
         mode: "bench-pingpong",
         units: 300_000,
-        counted: None,
+        counted: &[],
         pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
@@ -109,7 +110,7 @@ const SUBJECTS: [ProcessView; 8] = [
         name: "small objects",
         mode: "bench-alloc",
         units: 1_000_000,
-        counted: Some("/total/objects"),
+        counted: &["objects"],
         pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
@@ -125,7 +126,7 @@ const SUBJECTS: [ProcessView; 8] = [
         name: "small objects, unprobed",
         mode: "bench-alloc",
         units: 3_000_000,
-        counted: None,
+        counted: &[],
         pairs: 12,
         observers: &[
             ("nobody", Observer::Nobody),
@@ -138,7 +139,7 @@ const SUBJECTS: [ProcessView; 8] = [
         name: "garbage collection",
         mode: "bench-gc",
         units: 150,
-        counted: Some("/cycles_passed"),
+        counted: &["cycles_passed"],
         pairs: 1,
         observers: &[
             ("nobody", Observer::Nobody),
@@ -162,7 +163,7 @@ const SUBJECTS: [ProcessView; 8] = [
         name: "stops of the world",
         mode: "bench-stw",
         units: 5_000,
-        counted: Some("/stops_passed"),
+        counted: &["stops_passed"],
         pairs: 12,
         observers: &[
             ("nobody", Observer::Nobody),
@@ -175,7 +176,7 @@ const SUBJECTS: [ProcessView; 8] = [
         name: "HTTP server",
         mode: "bench-http",
         units: 3_000,
-        counted: None,
+        counted: &[],
         pairs: 6,
         observers: &[
             ("nobody", Observer::Nobody),

@@ -101,13 +101,13 @@ pub(crate) struct Account {
     pub(crate) peak_kib: Option<u64>,
 }
 
-/// Has `work` done under observation of process `pid`, which runs `program`. `counted` is where the last line of the
-/// observer says how much of it was seen.
+/// Has `work` done under observation of process `pid`, which runs `program`. The last line of grtmon
+/// says in one of the fields `counted` how much of it was seen.
 pub(crate) fn observe(
     observer: Observer,
     pid: u32,
     program: &Path,
-    counted: Option<&str>,
+    counted: &[&str],
     mut work: impl FnMut(),
 ) -> Account {
     match observer {
@@ -139,9 +139,9 @@ pub(crate) fn observe(
             Account {
                 hits: end["cost"]["hits"].as_u64(),
                 lost,
-                counted: counted.map(|it| {
-                    let counted = end.pointer(it).and_then(Value::as_u64);
-                    counted.unwrap_or_else(|| panic!("no {it} in {end}"))
+                counted: (!counted.is_empty()).then(|| {
+                    let seen = counted.iter().find_map(|it| end[it].as_u64());
+                    seen.unwrap_or_else(|| panic!("none of {counted:?} in {end}"))
                 }),
                 ..account
             }
