@@ -303,7 +303,7 @@ fn memory() -> Section {
     );
     add(
         "gm",
-        probe::gm::memory(),
+        probe::gm::memory(&probe::gm::Options::default()),
         " with probes, none with counters",
     );
     section

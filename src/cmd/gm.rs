@@ -15,6 +15,7 @@ use crate::observe;
 use crate::observe::Observation;
 use crate::observe::run::Rows;
 use crate::probe::gm::GmProbes;
+use crate::probe::gm::Options;
 use crate::probe::gm::Plan;
 use crate::probe::place::Place;
 use crate::probe::trap;
@@ -121,7 +122,7 @@ impl Observation for Gm {
     }
 
     fn attach(&mut self, target: &Target, plan: &Plan, place: &Place) -> Result<GmProbes> {
-        GmProbes::attach(target, plan, place)
+        GmProbes::attach(target, plan, &Options::default(), place)
     }
 
     fn opened(&mut self, _all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {

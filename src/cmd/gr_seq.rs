@@ -121,7 +121,7 @@ impl Observation for GrSeq {
         for one in all {
             let unseen = one.probes.unseen()?;
             one.probes
-                .learn(one.target, unseen.into_iter().map(|(entry, _)| entry))?;
+                .learn(one.target, unseen.iter().map(|(whose, _)| whose.start))?;
             one.probes.drop_hot()?;
         }
         Ok(())
@@ -144,7 +144,8 @@ impl Observation for GrSeq {
 fn unseen(all: &[Observed<'_>]) -> Result<Unseen> {
     let mut sum = Unseen::default();
     for one in all {
-        for (entry, exits) in one.probes.unseen()? {
+        for (whose, exits) in one.probes.unseen()? {
+            let entry = whose.start;
             let older = one.own.known.contains(&entry) && one.probes.watches(entry);
             *(if older {
                 &mut sum.older
@@ -160,8 +161,9 @@ fn unseen(all: &[Observed<'_>]) -> Result<Unseen> {
 fn by_fn(all: &mut [Observed<'_>]) -> Result<Vec<(String, Histogram)>> {
     let mut sum: Vec<(String, Histogram)> = Vec::new();
     for one in all {
-        for (entry, histogram) in one.probes.by_fn()? {
-            let name = one.own.names.function(&one.target.program.binary, entry);
+        for (whose, histogram) in one.probes.apart()? {
+            let binary = &one.target.program.binary;
+            let name = one.own.names.function(binary, whose.start);
             let name = name.unwrap_or("?");
             match sum.iter_mut().find(|(known, _)| known == name) {
                 Some((_, known)) => known.merge(&histogram),

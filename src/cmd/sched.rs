@@ -46,8 +46,8 @@ use super::session;
 
 /// How long it runs if nothing is said.
 const DURATION: Duration = Duration::from_secs(10);
-/// Pairs of start function and state with times of their own (2.7 KB of kernel memory each).
-const MAX_FUNCTIONS: u32 = 4096;
+/// States of start functions, or of processes, with times of their own (2.7 KB of kernel memory each).
+const MAX_APART: u32 = 4096;
 /// Different stacks (220 bytes each).
 const MAX_STACKS: u32 = 8192;
 
@@ -105,10 +105,11 @@ fn options(args: &cli::Sched) -> Options {
 pub(super) fn options_for_memory(max_goroutines: u32) -> Options {
     Options {
         by_fn: true,
+        by_process: false,
         stacks: true,
         sample: 1,
         max_goroutines,
-        max_functions: MAX_FUNCTIONS,
+        max_apart: MAX_APART,
         max_stacks: MAX_STACKS,
     }
 }

@@ -8,6 +8,7 @@ pub mod allocated;
 mod changes;
 pub mod cost;
 pub mod cpu_rate;
+mod goroutines;
 pub mod names;
 pub mod node;
 pub mod observation;

@@ -35,10 +35,11 @@ pub(crate) fn kinds<'t>(target: &'t Target, stacks: bool) -> [Attach<'t>; 5] {
     let by_fn = gr::Options::histograms(true, GOROUTINES);
     let times = sched::Options {
         by_fn: true,
+        by_process: true,
         stacks,
         sample: 1,
         max_goroutines: GOROUTINES,
-        max_functions: 1024,
+        max_apart: 1024,
         max_stacks: 1024,
     };
     let of_gr = |options: gr::Options| -> Attach<'t> {
@@ -57,7 +58,9 @@ pub(crate) fn kinds<'t>(target: &'t Target, stacks: bool) -> [Attach<'t>; 5] {
         of_gr(events),
         of_gr(by_fn),
         Box::new(move || {
-            Box::new(GmProbes::attach(target, &of_gm, &place(target, &of_gm)).unwrap())
+            let place = place(target, &of_gm);
+            let options = gm::Options::default();
+            Box::new(GmProbes::attach(target, &of_gm, &options, &place).unwrap())
         }),
         Box::new(move || {
             Box::new(GcProbes::attach(target, &of_gc, &place(target, &of_gc)).unwrap())
