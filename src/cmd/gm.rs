@@ -13,7 +13,7 @@ use crate::model::account::Account;
 use crate::model::allocation::Allocations;
 use crate::observe;
 use crate::observe::Observation;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::probe::gm::GmProbes;
 use crate::probe::gm::Options;
 use crate::probe::gm::Plan;

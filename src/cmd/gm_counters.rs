@@ -24,7 +24,7 @@ use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
 use crate::model::loss::Loss;
 use crate::observe::reader;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::observe::stop;
 use crate::render::account::About;
 use crate::render::allocation;

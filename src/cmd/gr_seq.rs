@@ -14,7 +14,7 @@ use crate::model::histogram::LifeTimes;
 use crate::model::histogram::Unseen;
 use crate::observe;
 use crate::observe::Observation;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;

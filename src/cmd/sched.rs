@@ -22,7 +22,7 @@ use crate::observe;
 use crate::observe::Observation;
 use crate::observe::cost::TooDear;
 use crate::observe::names::NameFilter;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::observe::sched::Followed;
 use crate::observe::sched::forecast;
 use crate::probe::Probes;
