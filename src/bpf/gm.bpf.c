@@ -86,6 +86,8 @@ static __always_inline struct gm_count *count_of(__u32 process, __u32 slot)
 
 	if (gm_cfg.by_process) {
 		own = counts_of(process);
+		/* It may have been spilled meanwhile, and older verifiers then forget its bound: asked anew. */
+		barrier_var(slot);
 		if (own && slot < GM_SLOTS)
 			return &own->slots[slot];
 		count(GM_N_PROCESS_FULL);

@@ -64,6 +64,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         looked_before_ns: 0,
         ended_ns: None,
         by_fn: args.by == Some(cli::By::Fn),
+        by_pid: args.by == Some(cli::By::Pid),
         filter: args.r#fn.as_ref().map(NameFilter::new),
         stacks: args.stacks,
         sample: args.sample,
@@ -94,7 +95,8 @@ fn reports(args: &cli::Sched) -> Timing {
 /// The probes that these arguments need.
 fn options(args: &cli::Sched) -> Options {
     Options {
-        by_fn: args.by.is_some() || args.r#fn.is_some(),
+        by_fn: args.by == Some(cli::By::Fn) || args.r#fn.is_some(),
+        by_process: args.by == Some(cli::By::Pid),
         stacks: args.stacks,
         sample: args.sample,
         ..options_for_memory(args.memory.max_goroutines)
@@ -127,6 +129,7 @@ struct Sched {
     /// When the gates were closed.
     ended_ns: Option<u64>,
     by_fn: bool,
+    by_pid: bool,
     filter: Option<NameFilter>,
     stacks: bool,
     sample: u32,
@@ -256,6 +259,7 @@ impl Sched {
             elapsed_ns: now_ns.saturating_sub(self.begun_ns),
             sample: self.sample,
             by_fn: self.by_fn,
+            by_pid: self.by_pid,
             has_unmoved: all.iter().all(|one| one.own.has_unmoved()),
             blocking: self.stacks.then(Vec::new),
             ..Report::default()

@@ -5,6 +5,7 @@
 //! where rows go a [`Rows`](rows::Rows).
 
 pub mod allocated;
+pub mod by_process;
 mod changes;
 pub mod cost;
 pub mod cpu_rate;

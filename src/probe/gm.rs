@@ -47,7 +47,10 @@ impl Kind for Gm {
     type Options = Options;
 
     fn size(open: &mut Self::Open, options: &Options) -> Result<()> {
-        let processes = if options.by_process { MAX_PROCESSES } else { 1 };
+        let processes = match options.by_process {
+            true => options.max_processes,
+            false => 1,
+        };
         let map = &mut open.maps.gm_by_process;
         map.set_max_entries(processes).context("cannot size a map")
     }
@@ -76,14 +79,26 @@ impl Kind for Gm {
 }
 
 /// What is wanted of the probes.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Counts by process.
     pub by_process: bool,
+    /// How many processes can have counts of their own.
+    pub max_processes: u32,
 }
 
 /// Processes with counts of their own (1.1 KB of kernel memory each, on every CPU).
 const MAX_PROCESSES: u32 = 256;
+
+impl Options {
+    /// Counts of all processes together, or of each.
+    pub fn of(by_process: bool) -> Self {
+        Self {
+            by_process,
+            max_processes: MAX_PROCESSES,
+        }
+    }
+}
 
 /// Bytes of kernel memory that they take.
 pub fn memory(options: &Options) -> Result<u64> {

@@ -31,7 +31,7 @@ pub(super) struct Still {
 /// One of them.
 #[derive(Debug, Clone)]
 pub(super) struct Elder {
-    process: u32,
+    pub(super) process: u32,
     /// The address of its g.
     g: u64,
     pub(super) state: Arc<str>,
