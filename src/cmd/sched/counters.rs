@@ -29,7 +29,7 @@ use crate::target::clock;
 use crate::target::live::Live;
 use crate::target::refusal;
 
-use super::reports;
+use super::timing::reports;
 use crate::cmd::output;
 use crate::cmd::output::Output;
 
