@@ -133,7 +133,7 @@ fn version(release: &str) -> Option<(u16, u16)> {
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// What to say when the kernel answered "permission denied" although [`require_probes`] found nothing.
+/// What to say when the kernel answered "permission denied" although `method::require_probes` found nothing.
 pub fn missing_privileges() -> String {
     match Kernel::current() {
         Ok(kernel) => match kernel.obstacle() {
