@@ -15,8 +15,10 @@ mod gm_counters;
 mod gr;
 mod gr_printer;
 mod gr_seq;
+mod incarnation;
 mod output;
 mod patience;
+mod profile;
 mod ps;
 mod sched;
 mod session;
@@ -100,6 +102,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Gm(gm) => gm::run(&gm),
         Command::Sched(sched) => sched::run(&sched),
         Command::Dump(dump) => dump::run(&dump),
+        Command::Profile(profile) => profile::run(&profile),
         Command::Stat(stat) => stat::run(&stat),
         Command::Top(top) => top::run(&top),
         Command::Ps(ps) => ps::run(&ps),

@@ -178,6 +178,7 @@ impl Table {
                 untried = true;
                 continue;
             };
+            untried |= section.lacks(version.minor, field);
             if section.moves(version.minor, field) && moving.replace(section).is_some() {
                 return Err(format!("{version} was not measured"));
             }
@@ -328,12 +329,18 @@ impl Section {
         row.iter().rfind(|(from, _)| *from <= at)?.1
     }
 
+    /// Whether this field was not measured with the experiment in this minor version.
+    fn lacks(&self, minor: u16, field: Field) -> bool {
+        let mut releases = self.measured.iter().filter(|at| at.0 == minor);
+        releases.all(|at| self.own(*at, field) == Some(Cell::Unmeasured))
+    }
+
     /// Whether the section has values of its own for this field in this minor version.
     fn moves(&self, minor: u16, field: Field) -> bool {
         let releases = self.measured.iter().filter(|at| at.0 == minor);
         releases
             .into_iter()
-            .any(|at| self.own(*at, field).is_some())
+            .any(|at| !matches!(self.own(*at, field), None | Some(Cell::Unmeasured)))
     }
 }
 

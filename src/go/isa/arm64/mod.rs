@@ -330,6 +330,11 @@ impl Instruction {
     pub(in crate::go) fn atomic_addition(&self) -> Option<(Register, Register)> {
         (self.word & 0x3f20_fc00 == 0x3820_0000).then(|| (self.rn(), self.rm()))
     }
+
+    /// `ldar value, [pointer]` of 32 bits.
+    pub(in crate::go) fn atomic_read(&self) -> Option<Register> {
+        (self.word & 0xffff_fc00 == 0x88df_fc00).then(|| self.rn())
+    }
 }
 
 #[cfg(test)]

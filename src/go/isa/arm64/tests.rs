@@ -65,6 +65,17 @@ fn atomic_addition() {
     assert_eq!(at(1).atomic_addition(), Some((Register(9), Register(8))));
 }
 
+/// `runtime.mProf_Flush` of Go 1.19: `mProfCycle.value.Load()`.
+#[test]
+fn atomic_read() {
+    let code = bytes(&[0x88df_fc22, 0xc8df_fc64, 0x885f_fc3b]); // ldar w2, [x1]; ldar x4, [x3]; ldaxr w27, [x1]
+    let code = Code::decode(Machine::Aarch64, &code, 0);
+    let read = |index: usize| code.get(index).unwrap().atomic_read();
+    assert_eq!(read(0), Some(Register(1)));
+    // Of 64 bits; exclusively.
+    assert_eq!((read(1), read(2)), (None, None));
+}
+
 /// `runtime.gcMarkTermination` of Go 1.27: `debug.gctrace > 0`.
 #[test]
 fn comparison_with_a_global() {

@@ -13,6 +13,7 @@ measured 1.25.0 1.25.5
 workType.cycles: 1.25.0 608
 [amd64 arenas]
 measured 1.25.5
+g.goid: 1.25.5 ?
 [amd64 other]
 measured 1.23.9 1.25.5
 workType.cycles: 1.23.9 1, 1.25.5 =
@@ -43,6 +44,15 @@ fn measured_versions_are_known() {
     assert_eq!(look_up("go1.23.5", Field::GGoid), number(160, how));
     let absent = look_up("go1.21.13", Field::GCoroarg).unwrap();
     assert_eq!(absent.0, Cell::Absent);
+}
+
+#[test]
+fn what_was_not_measured_with_an_experiment_is_assumed() {
+    let table = Table::parse(SAMPLE).unwrap();
+    let version = GoVersion::parse("go1.25.5 X:arenas").unwrap();
+    let near = |field| table.look_up("amd64", &version, field).unwrap().1;
+    assert_eq!(near(Field::GGoid), Nearness::Without((25, 5)));
+    assert_eq!(near(Field::GCoroarg), Nearness::Measured((25, 5)));
 }
 
 #[test]
