@@ -27,6 +27,7 @@ use super::held::Attached;
 use super::overhead;
 use super::overhead::Overhead;
 use super::place::Place;
+use super::prepare;
 use super::process_number::Processes;
 use super::refusal;
 use super::step;
@@ -99,7 +100,7 @@ impl<K: Kind> Session<K> {
         let mut session = Self::load(&config(place, scope)?, options, |open| {
             configure(open)?;
             step::select(open.open_object_mut(), &programs, place.method());
-            step::prepare(open.open_object_mut(), place)
+            prepare::prepare(open.open_object_mut(), place)
         })?;
         filter::list(session.skel.listed(), scope)?;
         for step in wiring.steps {

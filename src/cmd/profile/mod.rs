@@ -22,7 +22,7 @@ use crate::model::profile::Mapping;
 use crate::model::profile::Profile;
 use crate::observe::names::NameFilter;
 use crate::observe::reader;
-use crate::observe::run::is_closed_pipe;
+use crate::observe::rows::is_closed_pipe;
 use crate::observe::stop;
 use crate::target::Target;
 use crate::target::clock;
