@@ -214,19 +214,23 @@ impl Table {
         let Some(newest) = newest else {
             return self.look_up_open(machine, section, oldest, field);
         };
-        let minors: BTreeSet<u16> = section.measured.iter().map(|at| at.0).collect();
+        // A field may have been measured with some patch releases only.
+        let measured: Vec<(Release, Cell)> = section
+            .measured
+            .iter()
+            .map(|at| (*at, self.value(section, *at, field)))
+            .filter(|(_, cell)| *cell != Cell::Unmeasured)
+            .collect();
+        let minors: BTreeSet<u16> = measured.iter().map(|(at, _)| at.0).collect();
         if let Some(missing) = (oldest..=newest).find(|minor| !minors.contains(minor)) {
             return Err(format!("Go 1.{missing}, which it may be, was not measured"));
         }
-        let cells = section
-            .measured
-            .iter()
-            .filter(|at| (oldest..=newest).contains(&at.0))
-            .map(|at| (*at, self.value(section, *at, field)));
+        let cells = measured
+            .into_iter()
+            .filter(|(at, _)| (oldest..=newest).contains(&at.0));
         let (mut first, mut last) = (None, None);
         for (at, cell) in cells {
             match first {
-                _ if cell == Cell::Unmeasured => return Err("it was not measured".to_owned()),
                 None => first = Some((at, cell)),
                 Some((before, other)) if other != cell => return Err(moved(before, at)),
                 Some(_) => {}
