@@ -205,7 +205,9 @@ impl Binary {
 
     /// Whether the program can load plugins (plugin/plugin_dlopen.go, Go 1.8 to 1.27).
     pub fn loads_plugins(&self) -> bool {
-        !self.functions().by_name("plugin.open").is_empty()
+        let functions = self.functions();
+        // The files are told much sooner than the functions.
+        functions.has_file("plugin_dlopen.go") && !functions.by_name("plugin.open").is_empty()
     }
 
     /// What was read of plugins that its processes have loaded.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::body::Body;
 use super::runtime_functions::{Runtime, decode};
 use crate::go::binary::Binary;
-use crate::go::isa::code::{Code, called_from, possible_calls};
+use crate::go::isa::code::{Code, called_from, possible_calls_to};
 use crate::go::isa::dataflow::{Dataflow, Origin};
 use crate::go::isa::instruction::Register;
 use crate::go::pclntab::Function;
@@ -98,7 +98,7 @@ pub(in crate::go) fn each_caller<'b>(
     let text = binary.text();
     let mut done = text.start;
     for (start, piece) in image.pieces(text) {
-        for at in possible_calls(image.machine(), piece) {
+        for at in possible_calls_to(image.machine(), piece, start, targets) {
             let call = start.wrapping_add(at as u64);
             let bytes = match piece.get(at..at + LONGEST_CALL) {
                 Some(inside) => inside,

@@ -104,6 +104,12 @@ impl<'b> Runtime<'b> {
         self.named(name).map(|it| it.entry).collect()
     }
 
+    /// Bytes of code of the functions of that name.
+    pub(in crate::go) fn size(&self, name: &str) -> u64 {
+        let sizes = self.named(name).map(|it| it.end.saturating_sub(it.entry));
+        sizes.fold(0, u64::saturating_add)
+    }
+
     /// The functions of that name, by address.
     fn named<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Function<'b>> + Clone {
         let wanted = number(name);

@@ -10,6 +10,7 @@
 //! What a structure is known by is the calling convention (which argument is a `*p`), the register that holds g, and the
 //! addresses of global variables; from there it goes on from pointer to pointer.
 
+mod enough;
 mod list;
 mod pointers;
 mod said;
@@ -30,7 +31,8 @@ use crate::go::site::runtime_functions::Runtime;
 pub use said::{Doubts, Said};
 pub use shapes::{Shape, Shapes, Signature, Touch, labels};
 
-use list::List;
+use enough::Enough;
+use list::{Entry, List};
 use pointers::pointee;
 
 /// How often is begun anew because a pointer turned out to lie elsewhere.
@@ -91,6 +93,41 @@ impl<'r, 'b> Witnesses<'r, 'b> {
         }
     }
 
+    /// Notes what all functions of a list return.
+    fn note_results(&mut self, entries: &[Entry<'_>]) {
+        for entry in entries {
+            if let Some(result) = entry.signature.result {
+                self.returns(entry.function, result);
+            }
+        }
+    }
+
+    /// Asks a function what it says. One that is known by several signatures is decoded once: `last` is what the call before
+    /// this one returned.
+    fn ask<'t>(
+        &self,
+        list: &List<'t>,
+        entry: &Entry<'t>,
+        last: Option<Asked<'t, 'b>>,
+        votes: &mut AllVotes<'t>,
+    ) -> Option<Asked<'t, 'b>> {
+        let function = entry.function;
+        let body = match last {
+            Some((name, body)) if name == function => body,
+            _ => self.runtime.find(function),
+        };
+        let code = body.as_ref().map(Body::code);
+        let seen = code.map(|code| self.shapes_in(code, &entry.signature));
+        for (shape, offsets) in seen.into_iter().flatten() {
+            for (field, offset) in list.members(entry, &shape, &offsets) {
+                let votes = votes.entry(field).or_default().entry(offset).or_default();
+                votes.functions.push(function);
+                votes.touches += shape.touches.len();
+            }
+        }
+        Some((function, body))
+    }
+
     /// What a function does to each structure, if it has code of its own.
     pub fn shapes(&self, function: &str, signature: &Signature) -> Vec<(Shape, Vec<u32>)> {
         let body = self.runtime.find(function);
@@ -140,49 +177,52 @@ pub fn derive_by(
     derive_from(&List::of(&text), runtime, globals, layout)
 }
 
+/// Whether the code of a binary agrees with a layout that was measured, and so what it says of offsets: `None` if it says
+/// anything else, or too little is known to compare it with. Functions that can tell only what others have told already are
+/// not asked, which are most.
+pub(in crate::go) fn agrees(
+    runtime: &Runtime<'_>,
+    globals: &Globals,
+    layout: &Layout,
+) -> Option<BTreeMap<Field, Said>> {
+    let list = List::carried(runtime.binary().image().machine());
+    let entries: Vec<Entry<'_>> = list.functions().collect();
+    let mut witnesses = Witnesses::new(runtime, globals, layout);
+    witnesses.note_results(&entries);
+    let enough = Enough(layout);
+    let candidates = enough.candidates(&list, &entries, runtime);
+    let mut votes = AllVotes::new();
+    let mut last = None;
+    for candidate in &candidates {
+        if candidate.has_news(&votes) {
+            last = witnesses.ask(&list, candidate.entry, last, &mut votes);
+        }
+    }
+    votes.retain(|field, _| enough.counts(*field));
+    enough.agree(&votes).then_some(())?;
+    let (mut found, doubts) = believed(votes, layout);
+    doubts.is_empty().then_some(())?;
+    complete(&mut found, globals);
+    Some(found)
+}
+
 fn derive_from(
     list: &List<'_>,
     runtime: &Runtime<'_>,
     globals: &Globals,
     layout: &Layout,
 ) -> (BTreeMap<Field, Said>, Doubts) {
+    let entries: Vec<Entry<'_>> = list.functions().collect();
     let mut witnesses = Witnesses::new(runtime, globals, layout);
-    for entry in list.functions() {
-        if let Some(result) = entry.signature.result {
-            witnesses.returns(entry.function, result);
-        }
-    }
+    witnesses.note_results(&entries);
     let (mut found, mut doubts) = (BTreeMap::new(), BTreeMap::new());
     for _ in 0..ROUNDS {
-        let mut votes: BTreeMap<Field, BTreeMap<u32, Votes<'_>>> = BTreeMap::new();
-        // A function that is known by several signatures is decoded once.
-        let mut last: Option<(&str, Option<Body<'_>>)> = None;
-        for entry in list.functions().filter(|entry| entry.has_shapes()) {
-            let function = entry.function;
-            let body = match last.take() {
-                Some((name, body)) if name == function => body,
-                _ => runtime.find(function),
-            };
-            let code = body.as_ref().map(Body::code);
-            let seen = code.map(|code| witnesses.shapes_in(code, &entry.signature));
-            for (shape, offsets) in seen.into_iter().flatten() {
-                for (field, offset) in list.members(&entry, &shape, &offsets) {
-                    let votes = votes.entry(field).or_default().entry(offset).or_default();
-                    votes.functions.push(function);
-                    votes.touches += shape.touches.len();
-                }
-            }
-            last = Some((function, body));
+        let mut votes = AllVotes::new();
+        let mut last = None;
+        for entry in entries.iter().filter(|entry| entry.has_shapes()) {
+            last = witnesses.ask(list, entry, last, &mut votes);
         }
-        found = BTreeMap::new();
-        doubts = BTreeMap::new();
-        for (field, votes) in votes {
-            match agreed(&votes, layout.offset(field), layout.hint(field)) {
-                Some(said) => drop(found.insert(field, said)),
-                None => drop(doubts.insert(field, votes.into_keys().collect())),
-            }
-        }
-        doubt_neighbours(&mut found, &mut doubts);
+        (found, doubts) = believed(votes, layout);
         let mut news = false;
         for (field, said) in &found {
             news |= witnesses.point(*field, said.offset);
@@ -191,6 +231,25 @@ fn derive_from(
             break;
         }
     }
+    complete(&mut found, globals);
+    (found, doubts)
+}
+
+/// What witnesses agree on, and what they do not.
+fn believed(votes: AllVotes<'_>, layout: &Layout) -> (BTreeMap<Field, Said>, Doubts) {
+    let (mut found, mut doubts) = (BTreeMap::new(), Doubts::new());
+    for (field, votes) in votes {
+        match agreed(&votes, layout.offset(field), layout.hint(field)) {
+            Some(said) => drop(found.insert(field, said)),
+            None => drop(doubts.insert(field, votes.into_keys().collect())),
+        }
+    }
+    doubt_neighbours(&mut found, &mut doubts);
+    (found, doubts)
+}
+
+/// Adds what follows from what was found.
+fn complete(found: &mut BTreeMap<Field, Said>, globals: &Globals) {
     let distance = globals.heap_stats.zip(globals.memstats);
     let distance = distance.and_then(|(member, start)| member.checked_sub(start));
     if let Some(offset) = distance.and_then(|it| u32::try_from(it).ok()) {
@@ -202,8 +261,7 @@ fn derive_from(
         };
         found.insert(Field::MstatsHeapStats, said);
     }
-    find_histogram(&mut found);
-    (found, doubts)
+    find_histogram(found);
 }
 
 /// Two members do not lie in one place: of those that are said to, the one that most functions speak of counts.
@@ -212,22 +270,25 @@ fn doubt_neighbours(found: &mut BTreeMap<Field, Said>, doubts: &mut Doubts) {
         let rest = part.name().strip_prefix(whole.name());
         rest.is_some_and(|rest| rest.starts_with('.'))
     };
-    let loses = |(field, said): (&Field, &Said)| {
-        let rivals = found.iter().filter(|(other, rival)| {
-            *other != field
-                && other.structure() == field.structure()
-                && rival.offset == said.offset
-                && !holds(**other, *field)
-                && !holds(*field, **other)
-        });
-        let mut rivals = rivals.into_iter();
-        rivals.any(|(_, rival)| rival.functions >= said.functions)
-    };
-    let losers: Vec<Field> = found
+    // Those of one place side by side.
+    let mut all: Vec<(&str, u32, Field, usize)> = found
         .iter()
-        .filter(|it| loses(*it))
-        .map(|it| *it.0)
+        .map(|(field, said)| (field.structure(), said.offset, *field, said.functions))
         .collect();
+    all.sort_unstable();
+    let mut losers: Vec<Field> = Vec::new();
+    for rivals in all.chunk_by(|one, next| (one.0, one.1) == (next.0, next.1)) {
+        let loses = |field: Field, functions: usize| {
+            rivals.iter().any(|(.., other, others)| {
+                *other != field
+                    && *others >= functions
+                    && !holds(*other, field)
+                    && !holds(field, *other)
+            })
+        };
+        let all = rivals.iter();
+        losers.extend(all.filter(|it| loses(it.2, it.3)).map(|it| it.2));
+    }
     for field in losers {
         if let Some(said) = found.remove(&field) {
             doubts.insert(field, vec![said.offset]);
@@ -253,6 +314,12 @@ fn find_histogram(found: &mut BTreeMap<Field, Said>) {
         found.entry(field).or_insert(Said { offset, ..said });
     }
 }
+
+/// A function that was asked, and its code if it has some.
+type Asked<'t, 'b> = (&'t str, Option<Body<'b>>);
+
+/// Who says where each member is.
+type AllVotes<'f> = BTreeMap<Field, BTreeMap<u32, Votes<'f>>>;
 
 /// Who says that a member is at an offset.
 #[derive(Default)]
