@@ -1,7 +1,7 @@
-//! Into which functions those of a package are inlined, without a look at what is inlined into each of all functions.
+//! Into which functions those of the runtime are inlined, without a look at what is inlined into each of all functions.
 //!
 //! The arrays of inlined calls lie side by side, some MB in a large program, and a function is named there by where its name
-//! stands in the table of names. So one pass over the words finds every place that may name a function of the package. To
+//! stands in the table of names. So one pass over the words finds every place that may name a function of the runtime. To
 //! which function the array around such a place belongs is asked only for the names that somebody wants to know of.
 
 use std::collections::BTreeMap;
@@ -9,18 +9,21 @@ use std::collections::BTreeMap;
 use super::inline::{FUNCDATA_INL_TREE, PCDATA_INL_TREE_INDEX, layout};
 use crate::go::pclntab::FuncTable;
 
+/// What the names of the runtime's functions begin with.
+pub(in crate::go) const PACKAGE: &str = "runtime.";
+
 /// Functions whose records are looked at before what was read of the file is given back.
 const AT_ONCE: usize = 8192;
 
 /// Words that are looked at together.
 const TOGETHER: usize = 16;
 
-/// Where functions of a package are named as inlined ones.
+/// Where functions of the runtime are named as inlined ones.
 #[derive(Debug)]
-pub(in crate::go) struct InlinedNames<'i> {
+pub(in crate::go) struct InlinedNames {
     hosts: Vec<Host>,
-    /// By name: offsets from the start of all funcdata, ascending. Some may be those of other things.
-    places: BTreeMap<&'i str, Vec<u32>>,
+    /// By where a name stands: offsets from the start of all funcdata. Some may be those of other things.
+    places: BTreeMap<u32, Vec<u32>>,
 }
 
 /// A function that has an array of inlined calls.
@@ -43,12 +46,12 @@ impl Host {
     }
 }
 
-impl<'i> InlinedNames<'i> {
-    /// All names that begin with `package` (`runtime.`); `None` if the table does not say what is inlined.
-    pub(in crate::go) fn of(table: &FuncTable<'i>, package: &str) -> Option<Self> {
+impl InlinedNames {
+    /// Reads them; `None` if the table does not say what is inlined.
+    pub(in crate::go) fn of(table: &FuncTable<'_>) -> Option<Self> {
         let funcdata = table.funcdata?;
         let hosts = hosts(table);
-        let names = table.index.of_package(table.names, package);
+        let names = table.index.of_package(table.names, PACKAGE);
         let (size, name, ..) = layout(table.format);
         let size = u32::try_from(size).ok()?;
         let (mut start, mut end) = (u32::MAX, 0);
@@ -82,33 +85,29 @@ impl<'i> InlinedNames<'i> {
             }
         }
         table.image.release_all();
-        let mut by_name: BTreeMap<&'i str, Vec<u32>> = BTreeMap::new();
-        for (word, places) in places {
-            let name = usize::try_from(word).ok().and_then(|word| table.name(word));
-            if let Some(name) = name {
-                by_name.entry(name).or_default().extend(places);
-            }
-        }
-        by_name
-            .values_mut()
-            .for_each(|places| places.sort_unstable());
         // What was not there any more when it was read names nothing.
-        table.believed(Self {
-            hosts,
-            places: by_name,
-        })
+        table.believed(Self { hosts, places })
     }
 
     /// The names of functions that may be inlined somewhere.
-    pub(in crate::go) fn names(&self) -> impl Iterator<Item = &'i str> + '_ {
-        self.places.keys().copied()
+    pub(in crate::go) fn names<'i>(
+        &self,
+        table: &FuncTable<'i>,
+    ) -> impl Iterator<Item = &'i str> + use<'i, '_> {
+        let table = *table;
+        let words = self.places.keys();
+        words.filter_map(move |word| table.name(usize::try_from(*word).ok()?))
     }
 
     /// The entries of the functions into which that one is inlined, ascending.
-    pub(in crate::go) fn hosts(&self, table: &FuncTable<'i>, name: &str) -> Vec<u64> {
-        let Some(places) = self.places.get(name) else {
+    pub(in crate::go) fn hosts(&self, table: &FuncTable<'_>, name: &str) -> Vec<u64> {
+        let words = table.index.offsets(table.names, name).into_iter();
+        let places = words.filter_map(|word| self.places.get(&word));
+        let mut places: Vec<u32> = places.flatten().copied().collect();
+        places.sort_unstable();
+        if places.is_empty() {
             return Vec::new();
-        };
+        }
         let (size, name, ..) = layout(table.format);
         let entry_of = |host: &Host| {
             let first = usize::try_from(host.array).ok()?.checked_add(name)?;

@@ -5,15 +5,15 @@
 //! function of which there are copies, unless whoever asks says that they look after those too.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::go::binary::Binary;
 use crate::go::pclntab::inline::Copy;
 use crate::go::pclntab::inlined_names::InlinedNames;
 use crate::go::pclntab::{FuncTable, Function};
 use crate::go::site::NoSite;
 
-/// What the names of the runtime's functions begin with.
-pub(in crate::go) const PACKAGE: &str = "runtime.";
+pub(in crate::go) use crate::go::pclntab::inlined_names::PACKAGE;
 
 /// Callers named in an error.
 const NAMED: usize = 3;
@@ -21,18 +21,18 @@ const NAMED: usize = 3;
 /// Where bodies were copied to. Found out when it is first asked, which takes a look at the records of all functions.
 #[derive(Debug)]
 pub struct Inlined<'i> {
+    binary: &'i Binary,
     table: FuncTable<'i>,
-    names: OnceLock<Option<InlinedNames<'i>>>,
     /// By the name of a function that was asked for: the entries of those into which it was inlined, ascending.
     hosts: Mutex<BTreeMap<String, Arc<[u64]>>>,
 }
 
 impl<'i> Inlined<'i> {
-    /// Of the program that has this function table.
-    pub fn new(table: FuncTable<'i>) -> Self {
+    /// Of a program.
+    pub fn new(binary: &'i Binary) -> Self {
         Self {
-            table,
-            names: OnceLock::new(),
+            binary,
+            table: binary.functions(),
             hosts: Mutex::default(),
         }
     }
@@ -58,7 +58,8 @@ impl<'i> Inlined<'i> {
     /// As for [`copies`](Self::copies).
     pub fn names(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<&'i str>, NoSite> {
         let mut found = Vec::new();
-        for name in self.all()?.names().filter(|name| is_wanted(name)) {
+        let names = self.all()?.names(&self.table);
+        for name in names.filter(|name| is_wanted(name)) {
             if !self.hosts(name)?.is_empty() {
                 found.push(name);
             }
@@ -66,11 +67,8 @@ impl<'i> Inlined<'i> {
         Ok(found)
     }
 
-    fn all(&self) -> Result<&InlinedNames<'i>, NoSite> {
-        let names = self
-            .names
-            .get_or_init(|| InlinedNames::of(&self.table, PACKAGE));
-        names.as_ref().ok_or_else(|| {
+    fn all(&self) -> Result<&'i InlinedNames, NoSite> {
+        self.binary.inlined_names().ok_or_else(|| {
             NoSite::new(
                 "this program does not tell where functions are inlined (no moduledata.gofunc)",
             )

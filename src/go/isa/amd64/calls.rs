@@ -17,77 +17,56 @@ pub(in crate::go) fn called_from(call: u64, bytes: &[u8]) -> Option<u64> {
     Some(call.wrapping_add(5).wrapping_add_signed(distance.into()))
 }
 
-/// As much code as is looked through for the same distances,
-const STRETCH: usize = 1 << 15;
+/// So many bytes are compared together; where one lies among them is told by one byte.
+const TOGETHER: usize = 256;
 
-/// and as many bytes of it as are compared together.
-const TOGETHER: usize = 64;
-
-/// So many values of the third byte of a distance are looked for at once.
-const VALUES: usize = 4;
+/// So many callees are looked for at once.
+const CALLEES: usize = 4;
 
 /// Where a `call rel32` may be that calls one of `targets`, in code that lies at `start`, ascending. Every such call is among
-/// them but one that reaches beyond the end of the code, which is if its first byte is a call's.
+/// them; of others only some that are cut off by the end of the code.
 ///
-/// Every 60th byte or so of a program is that of a call. But from a stretch of code the distances to one place differ little: in
-/// their third byte only by one. So few places are left to be looked at.
+/// Every 60th byte or so of a program is that of a call. But where a call lies and what it adds to that make its callee: of
+/// the sum's lowest byte each has its share in one byte. So of the others but one in 256 is left to be looked at.
 pub(in crate::go) fn possible_calls_to(code: &[u8], start: u64, targets: &[u64]) -> Vec<usize> {
+    let behind = start.wrapping_add(SIZE as u64);
+    let sums = targets.iter().map(|to| to.wrapping_sub(behind) as u8);
+    let mut sums: Vec<u8> = sums.collect();
+    let Some(first) = sums.first().copied() else {
+        return Vec::new();
+    };
+    sums.resize(sums.len().max(CALLEES), first);
+    let sums: Option<[u8; CALLEES]> = sums.try_into().ok();
     let mut found = Vec::new();
-    for (number, stretch) in code.chunks(STRETCH).enumerate() {
-        let begin = number * STRETCH;
-        let thirds = thirds(start.wrapping_add(begin as u64), stretch.len(), targets);
-        let Some(thirds) = thirds else {
-            found.extend(possible_calls(stretch).map(|at| begin + at));
+    for (number, together) in code.chunks(TOGETHER).enumerate() {
+        // As the lowest byte of a place it is that of the place among these.
+        let begin = number * TOGETHER;
+        let both = together.first_chunk::<TOGETHER>();
+        let both = both.zip(code.get(begin + 1..).and_then(<[u8]>::first_chunk));
+        if let (Some((first, second)), Some(sums)) = (both, &sums)
+            && !has_any(first, second, sums)
+        {
             continue;
-        };
-        for (number, together) in stretch.chunks(TOGETHER).enumerate() {
-            let begin = begin + number * TOGETHER;
-            let both = together.first_chunk::<TOGETHER>();
-            let both = both.zip(code.get(begin + 3..).and_then(<[u8]>::first_chunk));
-            if both.is_some_and(|(first, third)| !has_any(first, third, &thirds)) {
-                continue;
-            }
-            let calls = possible_calls(together).map(|at| begin + at);
-            found.extend(calls.filter(|at| {
-                let bytes = code.get(*at..).unwrap_or_default();
-                let callee = called_from(start.wrapping_add(*at as u64), bytes);
-                callee.is_none_or(|callee| targets.contains(&callee))
-            }));
         }
+        let calls = possible_calls(together).map(|at| begin + at);
+        found.extend(calls.filter(|at| {
+            let bytes = code.get(*at..).unwrap_or_default();
+            let callee = called_from(start.wrapping_add(*at as u64), bytes);
+            callee.is_none_or(|callee| targets.contains(&callee))
+        }));
     }
     found
 }
 
-/// The values that the third byte of the distance has in calls of `targets` from so much code at `start`; `None` if too many.
-fn thirds(start: u64, size: usize, targets: &[u64]) -> Option<[u8; VALUES]> {
-    let mut values: Vec<u8> = Vec::new();
-    let behind = start.wrapping_add(SIZE as u64);
-    for target in targets {
-        let first = target.wrapping_sub(behind);
-        let last = first.wrapping_sub(size as u64);
-        for distance in [first, last] {
-            let third = distance.to_le_bytes()[2];
-            if !values.contains(&third) {
-                values.push(third);
-            }
-        }
-    }
-    let first = *values.first()?;
-    values.resize(values.len().max(VALUES), first);
-    values.try_into().ok()
-}
-
-/// Whether there is a call with one of these bytes as the third of its distance, when both are given from the first byte of
-/// each. Without a branch, so that the compiler compares many at once.
-fn has_any(first: &[u8; TOGETHER], third: &[u8; TOGETHER], thirds: &[u8; VALUES]) -> bool {
-    let [a, b, c, d] = *thirds;
+/// Whether there is a call in which the first byte of the distance and of the place make one of `sums`; `second` begins one
+/// byte behind `first`. Without a branch, so that the compiler compares many at once.
+fn has_any(first: &[u8; TOGETHER], second: &[u8; TOGETHER], sums: &[u8; CALLEES]) -> bool {
+    let [a, b, c, d] = *sums;
     let mut any = 0;
-    for (first, third) in first.iter().zip(third) {
-        let is_one = u8::from(*third == a)
-            | u8::from(*third == b)
-            | u8::from(*third == c)
-            | u8::from(*third == d);
-        any |= is_one & u8::from(*first == CALL);
+    for at in 0..TOGETHER {
+        let sum = second[at].wrapping_add(at as u8);
+        let is_one = u8::from(sum == a) | u8::from(sum == b) | u8::from(sum == c);
+        any |= (is_one | u8::from(sum == d)) & u8::from(first[at] == CALL);
     }
     any != 0
 }
@@ -113,7 +92,12 @@ mod tests {
         let start = 0x40_0000;
         let targets = [0x41_2340, 0x7f_0000];
         let mut places: Vec<usize> = (0..code.len()).step_by(997).collect();
-        places.extend([STRETCH - 2, 2 * STRETCH - 5, 2 * STRETCH, code.len() - SIZE]);
+        places.extend([
+            TOGETHER - 2,
+            2 * TOGETHER - 5,
+            4 * TOGETHER,
+            code.len() - SIZE,
+        ]);
         places.sort_unstable();
         for (number, at) in places.iter().enumerate() {
             let target = targets[number % targets.len()];
@@ -130,7 +114,7 @@ mod tests {
         assert!(places.iter().all(|place| all.contains(place)));
         assert_eq!(possible_calls_to(&code, start as u64, &targets), all);
         // More than are looked for at once.
-        let many = [targets[0], targets[1], 0x50_0000, 0x60_0000];
+        let many = [targets[0], targets[1], 0x50_0000, 0x60_0000, 0x70_0000];
         let found = possible_calls_to(&code, start as u64, &many);
         assert!(all.iter().all(|place| found.contains(place)));
     }
