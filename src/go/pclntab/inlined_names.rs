@@ -51,7 +51,9 @@ impl InlinedNames {
     pub(in crate::go) fn of(table: &FuncTable<'_>) -> Option<Self> {
         let funcdata = table.funcdata?;
         let hosts = hosts(table);
+        table.image.release_all();
         let names = table.index.of_package(table.names, PACKAGE);
+        table.image.release_all();
         let (size, name, ..) = layout(table.format);
         let size = u32::try_from(size).ok()?;
         let (mut start, mut end) = (u32::MAX, 0);
@@ -168,25 +170,31 @@ fn host(table: &FuncTable<'_>, number: usize) -> Option<Host> {
 
 /// Tells the words in `all` that are among `wanted`, which are ascending, each with where it lies.
 fn each_of(all: &[u8], wanted: &[u32], mut tell: impl FnMut(usize, u32)) {
-    let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else {
+    // Nearly all stand in one place, with those of other packages between the last few.
+    let gaps = wanted.windows(2).enumerate();
+    let widest = gaps.max_by_key(|(_, pair)| pair[1].abs_diff(pair[0]));
+    let (low, high) = wanted.split_at(widest.map_or(0, |(at, _)| at + 1));
+    let bounds = |part: &[u32]| Some((*part.first()?, part.last()?.abs_diff(*part.first()?)));
+    let Some((high, high_span)) = bounds(high) else {
         return;
     };
-    let span = last - first;
+    let (low, low_span) = bounds(low).unwrap_or((high, high_span));
+    let is_near =
+        |word: u32| (word.wrapping_sub(low) <= low_span) | (word.wrapping_sub(high) <= high_span);
     let few = Few::of(wanted);
     let (words, _) = all.as_chunks::<4>();
     for (number, together) in words.chunks(TOGETHER).enumerate() {
         // Without a branch, so that several are compared at once.
         let mut any = false;
         for word in together {
-            any |= u32::from_le_bytes(*word).wrapping_sub(*first) <= span;
+            any |= is_near(u32::from_le_bytes(*word));
         }
         if !any {
             continue;
         }
         for (at, word) in together.iter().enumerate() {
             let word = u32::from_le_bytes(*word);
-            let is_between = word.wrapping_sub(*first) <= span;
-            if is_between && few.may_have(word) && wanted.binary_search(&word).is_ok() {
+            if is_near(word) && few.may_have(word) && wanted.binary_search(&word).is_ok() {
                 tell(4 * (number * TOGETHER + at), word);
             }
         }

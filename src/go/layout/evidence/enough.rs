@@ -1,7 +1,7 @@
 //! When the code of a binary has said enough to believe that it is built as was measured.
 
-use super::AllVotes;
 use super::list::{Entry, List};
+use super::votes::AllVotes;
 use crate::go::layout::{Fact, Field, Layout};
 use crate::go::site::runtime_functions::Runtime;
 
