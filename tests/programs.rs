@@ -61,7 +61,7 @@ fn add(text: &mut String, command: &str, object: &Object) {
         let info = info(&program);
         writeln!(
             text,
-            "{command:<12} {:<19} {:>5} {:>5}",
+            "{command:<13} {:<19} {:>5} {:>5}",
             program.name().to_str().unwrap(),
             info.verified_insns,
             info.jited_prog_len
@@ -70,22 +70,31 @@ fn add(text: &mut String, command: &str, object: &Object) {
     }
 }
 
+/// What is told apart.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Nothing,
+    Fn,
+    Pid,
+}
+
 /// The goroutine programs as one command configures them.
-fn goroutines(text: &mut String, command: &str, seq: bool, by_fn: bool) {
+fn goroutines(text: &mut String, command: &str, seq: bool, by: By) {
     let mut object = MaybeUninit::uninit();
     let mut open = bpf::gr::GrSkelBuilder::default().open(&mut object).unwrap();
     let rodata = open.maps.rodata_data.as_mut().unwrap();
     rodata.gr_cfg.origin_known = 1;
     rodata.gr_cfg.has_parent = 1;
     rodata.gr_cfg.seq = seq.into();
-    rodata.gr_cfg.by_fn = by_fn.into();
+    rodata.gr_cfg.by_fn = (by == By::Fn).into();
+    rodata.gr_cfg.by_process = (by == By::Pid).into();
     rodata.go_config.only = 1;
     choose(open.open_object_mut());
     add(text, command, open.load().unwrap().object());
 }
 
 /// The programs of `sched` as its options configure them.
-fn states(text: &mut String, command: &str, by_fn: bool, stacks: bool) {
+fn states(text: &mut String, command: &str, by: By, stacks: bool) {
     let mut object = MaybeUninit::uninit();
     let mut open = bpf::sched::SchedSkelBuilder::default()
         .open(&mut object)
@@ -93,8 +102,22 @@ fn states(text: &mut String, command: &str, by_fn: bool, stacks: bool) {
     let rodata = open.maps.rodata_data.as_mut().unwrap();
     rodata.sched_cfg.sample = 1;
     rodata.sched_cfg.no_p_begin = 1;
-    rodata.sched_cfg.by_fn = by_fn.into();
+    rodata.sched_cfg.by_fn = (by == By::Fn).into();
+    rodata.sched_cfg.by_process = (by == By::Pid).into();
     rodata.sched_cfg.stacks = stacks.into();
+    rodata.go_config.only = 1;
+    choose(open.open_object_mut());
+    add(text, command, open.load().unwrap().object());
+}
+
+/// The programs of `gm`.
+fn allocations(text: &mut String, command: &str, by: By) {
+    let mut object = MaybeUninit::uninit();
+    let mut open = bpf::gm::GmSkelBuilder::default().open(&mut object).unwrap();
+    let rodata = open.maps.rodata_data.as_mut().unwrap();
+    rodata.gm_cfg.header_above = 512;
+    rodata.gm_cfg.header_bytes = 8;
+    rodata.gm_cfg.by_process = (by == By::Pid).into();
     rodata.go_config.only = 1;
     choose(open.open_object_mut());
     add(text, command, open.load().unwrap().object());
@@ -102,22 +125,18 @@ fn states(text: &mut String, command: &str, by_fn: bool, stacks: bool) {
 
 fn measured() -> String {
     let mut text = String::new();
-    goroutines(&mut text, "gr", false, false);
-    goroutines(&mut text, "gr seq", true, false);
-    goroutines(&mut text, "gr seq by fn", true, true);
+    goroutines(&mut text, "gr", false, By::Nothing);
+    goroutines(&mut text, "gr seq", true, By::Nothing);
+    goroutines(&mut text, "gr seq by fn", true, By::Fn);
+    goroutines(&mut text, "gr seq by pid", true, By::Pid);
 
-    states(&mut text, "sched", false, false);
-    states(&mut text, "sched by fn", true, false);
-    states(&mut text, "sched stacks", false, true);
+    states(&mut text, "sched", By::Nothing, false);
+    states(&mut text, "sched by fn", By::Fn, false);
+    states(&mut text, "sched by pid", By::Pid, false);
+    states(&mut text, "sched stacks", By::Nothing, true);
 
-    let mut object = MaybeUninit::uninit();
-    let mut open = bpf::gm::GmSkelBuilder::default().open(&mut object).unwrap();
-    let rodata = open.maps.rodata_data.as_mut().unwrap();
-    rodata.gm_cfg.header_above = 512;
-    rodata.gm_cfg.header_bytes = 8;
-    rodata.go_config.only = 1;
-    choose(open.open_object_mut());
-    add(&mut text, "gm", open.load().unwrap().object());
+    allocations(&mut text, "gm", By::Nothing);
+    allocations(&mut text, "gm by pid", By::Pid);
 
     let mut object = MaybeUninit::uninit();
     let mut open = bpf::gc::GcSkelBuilder::default().open(&mut object).unwrap();

@@ -190,14 +190,7 @@ fn the_code_is_as_it_was_however_grtmon_ends() {
     let program = fixture(newest(), Build::STRIPPED_PIE);
     let mut process = Fixture::start(&program, &["churn"]);
     let target = target(process.pid());
-    let options = gr::Options {
-        seq: false,
-        by_fn: false,
-        queue: false,
-        ring_bytes: 4096,
-        max_goroutines: 1,
-        max_functions: 1,
-    };
+    let options = gr::Options::events(4, 1);
     let sites = gr::Plan::of(&Checked::of(&target), &options)
         .unwrap()
         .sites();

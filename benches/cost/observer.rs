@@ -55,11 +55,7 @@ impl Probes {
     fn sites(self, target: &Target) -> Vec<Site> {
         let options = gr::Options {
             seq: self == Self::GrSeq,
-            by_fn: false,
-            queue: false,
-            ring_bytes: 4096,
-            max_goroutines: 1,
-            max_functions: 1,
+            ..gr::Options::events(4, 1)
         };
         match self {
             Self::Gr | Self::GrSeq => gr::Plan::of(&Checked::of(target), &options)
@@ -69,10 +65,11 @@ impl Probes {
             Self::Sched => {
                 let options = sched::Options {
                     by_fn: false,
+                    by_process: false,
                     stacks: false,
                     sample: 1,
                     max_goroutines: 1,
-                    max_functions: 1,
+                    max_apart: 1,
                     max_stacks: 1,
                 };
                 sched::Plan::of(&Checked::of(target), &options)

@@ -33,6 +33,14 @@ struct {
 	__type(value, struct gm_count);
 } gm_counts SEC(".maps");
 
+/* The same of each process; with gm_cfg.by_process they are here instead. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 1); /* set by user space */
+	__type(key, __u32);
+	__type(value, struct gm_counts_of);
+} gm_by_process SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, GM_N_COUNTERS);
@@ -42,6 +50,7 @@ struct {
 
 /* These make the skeleton emit the types. */
 struct gm_count _gm_count = {};
+struct gm_counts_of _gm_counts_of = {};
 enum gm_slot _gm_slot = GM_LARGE;
 enum gm_counter _gm_counter = GM_N_UNREADABLE;
 
@@ -54,9 +63,41 @@ static __always_inline int count(__u32 counter)
 	return 0;
 }
 
-static __always_inline int add(__u32 slot, __u64 bytes)
+static struct gm_counts_of nothing; /* all zero: the first value of an entry of gm_by_process */
+
+/* Two CPUs that want to make the entry of a process get the same; 0 if there is no room. */
+static __always_inline struct gm_counts_of *counts_of(__u32 process)
 {
-	struct gm_count *c = bpf_map_lookup_elem(&gm_counts, &slot);
+	struct gm_counts_of *own = bpf_map_lookup_elem(&gm_by_process, &process);
+
+	if (own)
+		return own;
+	bpf_map_update_elem(&gm_by_process, &process, &nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&gm_by_process, &process);
+}
+
+/*
+ * Where an allocation is counted. If there is no room for another process, it is in the total only, and user space says
+ * how many are.
+ */
+static __always_inline struct gm_count *count_of(__u32 process, __u32 slot)
+{
+	struct gm_counts_of *own;
+
+	if (gm_cfg.by_process) {
+		own = counts_of(process);
+		/* It may have been spilled meanwhile, and older verifiers then forget its bound: asked anew. */
+		barrier_var(slot);
+		if (own && slot < GM_SLOTS)
+			return &own->slots[slot];
+		count(GM_N_PROCESS_FULL);
+	}
+	return bpf_map_lookup_elem(&gm_counts, &slot);
+}
+
+static __always_inline int add(__u32 process, __u32 slot, __u64 bytes)
+{
+	struct gm_count *c = count_of(process, slot);
 
 	if (c) {
 		__sync_fetch_and_add(&c->objects, 1);
@@ -65,7 +106,7 @@ static __always_inline int add(__u32 slot, __u64 bytes)
 	return 0;
 }
 
-static __always_inline int add_class(__u64 size)
+static __always_inline int add_class(__u32 process, __u64 size)
 {
 	__u32 class = GM_TINY, index;
 
@@ -80,15 +121,15 @@ static __always_inline int add_class(__u64 size)
 	}
 	if (class >= GM_TINY)
 		return count(GM_N_UNCLASSED);
-	return add(class, gm_class_bytes[class]);
+	return add(process, class, gm_class_bytes[class]);
 }
 
 /* A power of two, so whole pages are a matter of bits. */
-static __always_inline int add_large(__u64 size)
+static __always_inline int add_large(__u32 process, __u64 size)
 {
 	__u64 page = gm_cfg.page_bytes;
 
-	return add(GM_LARGE, (size + page - 1) & ~(page - 1));
+	return add(process, GM_LARGE, (size + page - 1) & ~(page - 1));
 }
 
 /*
@@ -98,13 +139,13 @@ static __always_inline int add_large(__u64 size)
  */
 GO_PROBE(gm_tiny, ctx, process, site)
 {
-	return add(GM_TINY, GO_ARG0(ctx));
+	return add(process, GM_TINY, GO_ARG0(ctx));
 }
 
 /* Small objects without a malloc header: mallocgcSmallNoscan… and mallocgcSmallScanNoHeader…, since Go 1.24. */
 GO_PROBE(gm_plain, ctx, process, site)
 {
-	return add_class(GO_ARG0(ctx));
+	return add_class(process, GO_ARG0(ctx));
 }
 
 /*
@@ -113,13 +154,13 @@ GO_PROBE(gm_plain, ctx, process, site)
  */
 GO_PROBE(gm_header, ctx, process, site)
 {
-	return add_class(GO_ARG0(ctx) + gm_cfg.header_bytes);
+	return add_class(process, GO_ARG0(ctx) + gm_cfg.header_bytes);
 }
 
 /* mallocgcLarge, since Go 1.24: pages of its own. */
 GO_PROBE(gm_large, ctx, process, site)
 {
-	return add_large(GO_ARG0(ctx));
+	return add_large(process, GO_ARG0(ctx));
 }
 
 /*
@@ -155,10 +196,10 @@ GO_PROBE(gm_generic, ctx, process, site)
 	if (size < gm_cfg.generic_from) /* it passes a function with a probe of its own */
 		return 0;
 	if (size > gm_cfg.small_max)
-		return add_large(size);
+		return add_large(process, size);
 	if (size < gm_cfg.tiny_below)
-		return has_no_pointers(type) ? add(GM_TINY, size) : add_class(size);
+		return has_no_pointers(type) ? add(process, GM_TINY, size) : add_class(process, size);
 	if (gm_cfg.header_above && size > gm_cfg.header_above && !has_no_pointers(type))
-		return add_class(size + gm_cfg.header_bytes);
-	return add_class(size);
+		return add_class(process, size + gm_cfg.header_bytes);
+	return add_class(process, size);
 }

@@ -15,12 +15,18 @@ enum gm_slot {
 enum gm_counter {
 	GM_N_UNREADABLE, /* the type descriptor could not be read: counted as pointer-free */
 	GM_N_UNCLASSED, /* no class has room for so large an object: not counted */
+	GM_N_PROCESS_FULL, /* no room for another process: counted in the total only */
 	GM_N_COUNTERS,
 };
 
 struct gm_count {
 	__u64 objects;
 	__u64 bytes; /* tiny: as asked for; classes: of the class; large: in whole pages */
+};
+
+/* What one process allocated, by enum gm_slot. */
+struct gm_counts_of {
+	struct gm_count slots[GM_SLOTS];
 };
 
 /* Where the runtime draws its lines; all sizes in bytes. */
@@ -32,6 +38,7 @@ struct gm_config {
 	__u32 type_ptr_bytes; /* offset of PtrBytes in a type descriptor: 0 there means pointer-free */
 	__u32 page_bytes;
 	__u32 generic_from; /* mallocgc hands smaller allocations over to functions that are probed themselves */
+	__u32 by_process; /* each process has counts of its own */
 };
 
 /* Size class by size, as in runtime/sizeclasses.go: in steps of 8 bytes up to 1024, of 128 above. */
@@ -39,7 +46,8 @@ struct gm_config {
 #define GM_STEP8_SLOTS (GM_STEP8_MAX / 8 + 1)
 #define GM_STEP128_SLOTS ((32768 - GM_STEP8_MAX) / 128 + 1)
 
-_Static_assert(sizeof(struct gm_config) == 28, "shared with user space");
+_Static_assert(sizeof(struct gm_config) == 32, "shared with user space");
 _Static_assert(sizeof(struct gm_count) == 16, "shared with user space");
+_Static_assert(sizeof(struct gm_counts_of) == GM_SLOTS * 16, "shared with user space");
 
 #endif

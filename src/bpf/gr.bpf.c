@@ -63,20 +63,20 @@ struct {
 	__type(value, struct hist);
 } gr_total SEC(".maps");
 
-/* Running times by start function; filled only with gr_cfg.by_fn. */
+/* Running times told apart, by start function or by process; filled only if that is wanted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, __u64); /* link-time entry of the start function */
+	__uint(max_entries, 1); /* set by user space */
+	__type(key, struct gr_whose);
 	__type(value, struct hist);
-} gr_by_fn SEC(".maps");
+} gr_apart SEC(".maps");
 
 /* Exits whose first execution was not seen, by start function: how user space learns of start functions that no
  * `go` statement names. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
-	__type(key, __u64); /* link-time entry of the start function */
+	__type(key, struct gr_whose); /* the start function always */
 	__type(value, __u64);
 } gr_unseen SEC(".maps");
 
@@ -99,7 +99,7 @@ struct {
 #define GR_INSTRUCTION 4 /* bytes of one */
 #endif
 
-static struct hist no_durations; /* all zero: the first value of an entry of gr_by_fn */
+static struct hist no_durations; /* all zero: the first value of an entry of gr_apart */
 
 /* These make the skeleton emit the types. */
 struct gr_exit _gr_exit = {};
@@ -118,14 +118,14 @@ static __always_inline void count(__u32 counter)
 }
 
 /* Counts in a hash map; -1 if there is no room for the key. */
-static __always_inline int count_at(void *map, __u64 key)
+static __always_inline int count_at(void *map, const void *key)
 {
-	__u64 none = 0, *n = bpf_map_lookup_elem(map, &key);
+	__u64 none = 0, *n = bpf_map_lookup_elem(map, key);
 
 	if (!n) {
 		/* Another CPU may do the same: one of them makes the entry, and both add to it. */
-		bpf_map_update_elem(map, &key, &none, BPF_NOEXIST);
-		n = bpf_map_lookup_elem(map, &key);
+		bpf_map_update_elem(map, key, &none, BPF_NOEXIST);
+		n = bpf_map_lookup_elem(map, key);
 	}
 	if (!n)
 		return -1;
@@ -316,7 +316,7 @@ GO_PROBE(gr_start, ctx, process, site)
 
 	if (is_direct_call(ctx, site)) {
 		/* There is room for every site (user space sees to it), and a call is no event. */
-		count_at(&gr_direct, site->vaddr);
+		count_at(&gr_direct, &site->vaddr);
 		return 0;
 	}
 	if (site->vaddr == gr_cfg.main_site)
@@ -333,11 +333,22 @@ GO_PROBE(gr_start, ctx, process, site)
 	return 0;
 }
 
+/* Whose a duration is: what is not told apart is 0. */
+static __always_inline struct gr_whose whose(__u64 start_pc, __u32 process)
+{
+	struct gr_whose whose = {
+		.start_pc = start_pc,
+		.process = gr_cfg.by_process ? process : 0,
+	};
+
+	return whose;
+}
+
 /*
- * Where there is no room for a function's own histogram, the duration is in the total, and that it is not elsewhere is
+ * Where there is no room for a histogram of its own, the duration is in the total, and that it is not elsewhere is
  * counted.
  */
-static __always_inline void add_duration(__u64 start_pc, __u64 ns)
+static __always_inline void add_duration(const struct gr_whose *whose, __u64 ns)
 {
 	struct hist *h;
 	__u32 zero = 0;
@@ -345,17 +356,17 @@ static __always_inline void add_duration(__u64 start_pc, __u64 ns)
 	h = bpf_map_lookup_elem(&gr_total, &zero);
 	if (h)
 		hist_add(h, ns);
-	if (!gr_cfg.by_fn)
+	if (!gr_cfg.by_fn && !gr_cfg.by_process)
 		return;
-	h = bpf_map_lookup_elem(&gr_by_fn, &start_pc);
+	h = bpf_map_lookup_elem(&gr_apart, whose);
 	if (!h) {
-		bpf_map_update_elem(&gr_by_fn, &start_pc, &no_durations, BPF_NOEXIST);
-		h = bpf_map_lookup_elem(&gr_by_fn, &start_pc);
+		bpf_map_update_elem(&gr_apart, whose, &no_durations, BPF_NOEXIST);
+		h = bpf_map_lookup_elem(&gr_apart, whose);
 	}
 	if (h)
 		hist_add(h, ns);
 	else
-		count(GR_N_FN_FULL);
+		count(GR_N_APART_FULL);
 }
 
 /* g.startpc, the last word of g_origin; 0 if it is not known. */
@@ -376,12 +387,17 @@ static __always_inline int exited_in_histogram(__u32 process, __u64 g, const str
 					       struct alive_life *life, __u64 now)
 {
 	__u64 started = life ? life->started_ns : 0;
+	struct gr_whose of;
 
 	if (life)
 		alive_forget(process, g, life);
-	if (started)
-		add_duration(gr_cfg.by_fn ? start_pc_of(g, site) : 0, now - started);
-	else if (count_at(&gr_unseen, start_pc_of(g, site)))
+	if (started) {
+		of = whose(gr_cfg.by_fn ? start_pc_of(g, site) : 0, process);
+		add_duration(&of, now - started);
+		return 0;
+	}
+	of = whose(start_pc_of(g, site), process);
+	if (count_at(&gr_unseen, &of))
 		count(GR_N_UNSEEN_FULL);
 	return 0;
 }

@@ -61,6 +61,13 @@ struct alive_life {
 	__u64 beside; /* first place of a bucket: how many others are taken, or more (alive.bpf.h) */
 };
 
+/* Whose a histogram or a count is. */
+struct gr_whose {
+	__u64 start_pc; /* link-time entry of the start function; 0: all, or unknown */
+	__u32 process; /* 0: all */
+	__u32 unused;
+};
+
 /* Counters, one array slot each, summed over CPUs by user space. */
 enum gr_counter {
 	GR_N_CREATED,
@@ -72,7 +79,7 @@ enum gr_counter {
 	GR_N_MAP_FULL, /* no room to remember a goroutine that begins to run */
 	GR_N_CREATE_MAP_FULL, /* the same of one that is created */
 	GR_N_UNREADABLE, /* g could not be read */
-	GR_N_FN_FULL, /* no room for another start function's histogram */
+	GR_N_APART_FULL, /* no room for the histogram of another start function, or of another process */
 	GR_N_UNSEEN_FULL, /* no room for another start function whose first execution was not seen */
 	GR_N_COUNTERS,
 };
@@ -89,12 +96,14 @@ struct gr_config {
 	__u8 origin_known;
 	__u8 has_parent; /* the first word of g_origin is parentGoid */
 	__u8 seq; /* only histograms: no records but GR_IMAGE */
-	__u8 by_fn;
-	__u32 unused;
+	__u8 by_fn; /* histograms by start function too */
+	__u8 by_process; /* by process too */
+	__u8 unused[3];
 };
 
 _Static_assert(sizeof(struct gr_event) == 48, "wire format");
 _Static_assert(sizeof(struct gr_exit) == 64, "wire format");
+_Static_assert(sizeof(struct gr_whose) == 16, "shared with user space");
 _Static_assert(sizeof(struct gr_config) == 48, "shared with user space");
 
 #endif

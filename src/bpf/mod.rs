@@ -56,15 +56,19 @@ unsafe impl plain::Plain for gc::types::gc_sweep {}
 unsafe impl plain::Plain for gr::types::gr_event {}
 // SAFETY: as above.
 unsafe impl plain::Plain for gr::types::gr_exit {}
+// SAFETY: as above.
+unsafe impl plain::Plain for gr::types::gr_whose {}
 // SAFETY: two 64-bit integers.
 unsafe impl plain::Plain for gr::types::alive_key {}
 // SAFETY: 64-bit integers and an array of them.
 unsafe impl plain::Plain for gr::types::hist {}
 // SAFETY: two 64-bit integers.
 unsafe impl plain::Plain for gm::types::gm_count {}
+// SAFETY: an array of these.
+unsafe impl plain::Plain for gm::types::gm_counts_of {}
 
 // SAFETY: integers only; sched.h asserts the size of each, which leaves no room for padding.
-unsafe impl plain::Plain for sched::types::sched_fn_key {}
+unsafe impl plain::Plain for sched::types::sched_whose {}
 // SAFETY: as above.
 unsafe impl plain::Plain for sched::types::sched_stack {}
 // SAFETY: as above.

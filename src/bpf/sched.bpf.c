@@ -46,13 +46,13 @@ struct {
 	__type(value, struct sched_times);
 } sched_totals SEC(".maps");
 
-/* Times by start function too; with sched_cfg.by_fn they are here instead. */
+/* Times told apart, by start function or by process; where that is wanted they are here instead. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* set by user space */
-	__type(key, struct sched_fn_key);
+	__type(key, struct sched_whose);
 	__type(value, struct sched_times);
-} sched_by_fn SEC(".maps");
+} sched_apart SEC(".maps");
 
 /* Start functions of the runtime's own goroutines, by link-time entry. */
 struct {
@@ -94,7 +94,7 @@ struct {
 	__type(value, __u64);
 } sched_counters SEC(".maps");
 
-static struct sched_times no_times; /* all zero: the first value of an entry of sched_by_fn */
+static struct sched_times no_times; /* all zero: the first value of an entry of sched_apart */
 
 /* These make the skeleton emit the types. */
 enum sched_state _sched_state = SCHED_RUNNING;
@@ -142,28 +142,36 @@ static __always_inline __u32 slot_of(const struct alive_life *life)
  * Where times of this kind are added. An entry begins all zero; two CPUs that want to make one get the same. If there
  * is no room, they go to the total, and user space says how many.
  */
-static __always_inline struct sched_times *times_of(__u64 start_pc, __u32 slot)
+static __always_inline struct sched_times *times_of(__u64 start_pc, __u32 process, __u32 slot)
 {
-	struct sched_fn_key key = { .start_pc = start_pc, .slot = slot };
+	struct sched_whose key = {
+		.start_pc = sched_cfg.by_fn ? start_pc : 0,
+		.process = sched_cfg.by_process ? process : 0,
+		.slot = slot,
+	};
 	struct sched_times *times;
 
-	if (sched_cfg.by_fn) {
-		times = bpf_map_lookup_elem(&sched_by_fn, &key);
+	if (sched_cfg.by_fn || sched_cfg.by_process) {
+		times = bpf_map_lookup_elem(&sched_apart, &key);
 		if (times)
 			return times;
-		bpf_map_update_elem(&sched_by_fn, &key, &no_times, BPF_NOEXIST);
-		times = bpf_map_lookup_elem(&sched_by_fn, &key);
+		bpf_map_update_elem(&sched_apart, &key, &no_times, BPF_NOEXIST);
+		times = bpf_map_lookup_elem(&sched_apart, &key);
 		if (times)
 			return times;
-		count(SCHED_N_FN_FULL);
+		count(SCHED_N_APART_FULL);
 	}
 	return bpf_map_lookup_elem(&sched_totals, &slot);
 }
 
 /* Waiting is over that began on this stack. */
-static __always_inline void add_block(__u64 stack, __u32 slot, __u64 ns)
+static __always_inline void add_block(__u64 stack, __u32 process, __u32 slot, __u64 ns)
 {
-	struct sched_block_key key = { .stack = stack, .slot = slot };
+	struct sched_block_key key = {
+		.stack = stack,
+		.process = sched_cfg.by_process ? process : 0,
+		.slot = slot,
+	};
 	struct sched_block none = {}, *block = bpf_map_lookup_elem(&sched_blocks, &key);
 
 	if (!block) {
@@ -195,18 +203,18 @@ static __always_inline void no_room(void)
  * counts, unless the table was full once: the goroutine may then have begun later, and only that there was such a state
  * is known.
  */
-static __always_inline void leave(const struct alive_life *life, int cut, __u64 now)
+static __always_inline void leave(const struct alive_life *life, __u32 process, int cut, __u64 now)
 {
 	__u64 since = cut ? sched_begin_ns : life->since_ns;
 	__u64 ns = now > since ? now - since : 0;
 	__u32 slot = slot_of(life);
-	struct sched_times *times = times_of(life->start_pc, slot);
+	struct sched_times *times = times_of(life->start_pc, process, slot);
 
 	if (!cut) {
 		if (times)
 			hist_add(&times->whole, ns);
 		if (sched_cfg.stacks && life->state == SCHED_WAITING && life->stack)
-			add_block(life->stack, slot, ns);
+			add_block(life->stack, process, slot, ns);
 		return;
 	}
 	if (!times)
@@ -310,7 +318,7 @@ static __always_inline void change(__u32 process, __u64 g, const struct change *
 			begin(life, c->from, c->from == SCHED_WAITING ? reason_of(g) : 0, 0, now);
 		/* A coroutine that ends has handed over just before. */
 		if (cut || c->to != SCHED_GONE || life->state != SCHED_WAITING)
-			leave(life, cut, now);
+			leave(life, process, cut, now);
 	}
 	if (c->to == SCHED_GONE && !(life->flags & SCHED_ELDER))
 		alive_forget(process, g, life);

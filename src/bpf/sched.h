@@ -51,10 +51,11 @@ struct sched_times {
 	__u64 cut_max_ns;
 };
 
-struct sched_fn_key {
-	__u64 start_pc;
-	__u32 slot; /* with the class: sched_slot_of */
-	__u32 unused;
+/* Whose times, and of what. */
+struct sched_whose {
+	__u64 start_pc; /* 0: of all, or unknown */
+	__u32 process; /* 0: of all */
+	__u32 slot; /* with the class: slot_of */
 };
 
 enum sched_statuses {
@@ -76,8 +77,8 @@ struct sched_stack {
 
 struct sched_block_key {
 	__u64 stack;
+	__u32 process; /* 0: of all */
 	__u32 slot; /* with the class */
-	__u32 unused;
 };
 
 struct sched_block {
@@ -89,7 +90,7 @@ struct sched_block {
 /* Counters, one array slot each, summed over CPUs by user space. */
 enum sched_counter {
 	SCHED_N_MAP_FULL, /* no room to remember a goroutine */
-	SCHED_N_FN_FULL, /* no room for another start function's times: they are in the total only */
+	SCHED_N_APART_FULL, /* no room for another start function's or process's times: they are in the total only */
 	SCHED_N_UNREADABLE, /* g could not be read */
 	SCHED_N_STACK_FULL, /* no room for another stack */
 	SCHED_N_STACK_CLASH, /* another stack has the same key */
@@ -126,12 +127,13 @@ struct sched_config {
 	__u8 stacks; /* where goroutines block */
 	__u8 preempted; /* reasons' numbers */
 	__u8 coroutine;
-	__u8 unused[6];
+	__u8 by_process; /* times by process */
+	__u8 unused[5];
 };
 
 _Static_assert(sizeof(struct alive_life) == ALIVE_SIZE, "shared with user space");
 _Static_assert(sizeof(struct sched_times) == sizeof(struct hist) + 24, "shared with user space");
-_Static_assert(sizeof(struct sched_fn_key) == 16, "shared with user space");
+_Static_assert(sizeof(struct sched_whose) == 16, "shared with user space");
 _Static_assert(sizeof(struct sched_stack) == 16 + 8 * SCHED_DEPTH, "shared with user space");
 _Static_assert(sizeof(struct sched_block_key) == 16, "shared with user space");
 _Static_assert(sizeof(struct sched_block) == 24, "shared with user space");

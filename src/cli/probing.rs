@@ -99,8 +99,8 @@ pub struct GrSeq {
     /// What to observe
     #[command(flatten)]
     pub target: TargetArgs,
-    /// One histogram per start function, largest first
-    #[arg(long, value_enum)]
+    /// One histogram per start function, or per process, largest first
+    #[arg(long, value_name = "fn|pid", value_enum, hide_possible_values = true)]
     pub by: Option<By>,
     /// Time between reports
     #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "5s")]
@@ -156,6 +156,9 @@ pub struct Gm {
     /// Where counts come from: the runtime's own counters, or probes
     #[arg(long, value_name = "auto|counters|probes", value_enum, default_value_t = Source::Auto, hide_possible_values = true)]
     pub source: Source,
+    /// What each process allocated, those with most bytes first
+    #[arg(long, value_name = "pid", value_enum, hide_possible_values = true)]
+    pub by: Option<ByProcess>,
     /// Size classes in which nothing was allocated too
     #[arg(long)]
     pub all: bool,
@@ -195,8 +198,8 @@ pub struct Sched {
     /// Where the answer comes from: probes, or what the runtime counts anyway
     #[arg(long, value_name = "auto|counters|probes", value_enum, default_value_t = Source::Auto, hide_possible_values = true)]
     pub source: Source,
-    /// The times of each start function, those with most time first
-    #[arg(long, value_enum)]
+    /// The times of each start function, or of each process, those with most time first
+    #[arg(long, value_name = "fn|pid", value_enum, hide_possible_values = true)]
     pub by: Option<By>,
     /// Only goroutines whose start function matches
     #[arg(long, value_name = "REGEX", value_parser = regex)]
@@ -224,9 +227,18 @@ pub struct Sched {
     pub memory: GrMemory,
 }
 
-/// What histograms are kept by.
+/// What figures are kept by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum By {
     /// The start function
     Fn,
+    /// The process
+    Pid,
+}
+
+/// The same where start functions are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ByProcess {
+    /// The process
+    Pid,
 }

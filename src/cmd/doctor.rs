@@ -280,7 +280,7 @@ fn memory() -> Section {
         " (set by --max-goroutines)",
     );
     add(
-        "gr seq --by fn",
+        "gr seq --by …",
         probe::gr::memory(&seq(true)),
         " (set by --max-goroutines)",
     );
@@ -297,13 +297,18 @@ fn memory() -> Section {
         " (set by --max-goroutines)",
     );
     add(
-        "sched --by fn --stacks",
+        "sched --by … --stacks",
         probe::sched::memory(&everything),
         " (set by --max-goroutines)",
     );
     add(
         "gm",
-        probe::gm::memory(),
+        probe::gm::memory(&probe::gm::Options::of(false)),
+        " with probes, none with counters",
+    );
+    add(
+        "gm --by pid",
+        probe::gm::memory(&probe::gm::Options::of(true)),
         " with probes, none with counters",
     );
     section

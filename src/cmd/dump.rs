@@ -58,10 +58,11 @@ pub(super) fn run(args: &cli::Dump) -> Result<ExitCode> {
         bail!("a profile is of one process: give one --pid");
     }
     let mut first = None;
+    let mut absent = args.goid.clone();
     for (target, process) in &found {
         let done = of_process(args, target, process.pid, are_several);
         match done {
-            Ok(()) => {}
+            Ok(lacks) => absent.retain(|goid| lacks.contains(goid)),
             // Of several the others are shown all the same.
             Err(why) if are_several && !is_closed_pipe(&why) => {
                 output::warn(&format!("{why:#}"));
@@ -70,10 +71,25 @@ pub(super) fn run(args: &cli::Dump) -> Result<ExitCode> {
             Err(why) => return Err(why),
         }
     }
+    match &found[..] {
+        [(target, _)] => require_none(&absent, &target.name)?,
+        _ => require_none(&absent, "any of these processes")?,
+    }
     Ok(first.unwrap_or(ExitCode::SUCCESS))
 }
 
-fn of_process(args: &cli::Dump, target: &Target, pid: i32, are_several: bool) -> Result<()> {
+/// Fails if somebody asked for goroutines that are not there.
+pub(super) fn require_none(absent: &[u64], of: &str) -> Result<()> {
+    let numbers: Vec<String> = absent.iter().map(u64::to_string).collect();
+    match numbers.as_slice() {
+        [] => Ok(()),
+        [one] => bail!("there is no goroutine {one} in {of}"),
+        many => bail!("there are no goroutines {} in {of}", many.join(", ")),
+    }
+}
+
+/// Shows one process. Returns which goroutines that were asked for are not there.
+fn of_process(args: &cli::Dump, target: &Target, pid: i32, are_several: bool) -> Result<Vec<u64>> {
     let live = reader::open(target)?;
     if let Some(note) = live.copy_note() {
         output::warn(&note);
@@ -113,7 +129,8 @@ fn of_process(args: &cli::Dump, target: &Target, pid: i32, are_several: bool) ->
                 true => Duration::from_millis(begun.elapsed().as_millis() as u64),
                 false => time,
             };
-            show.growth(&first, &second, time)
+            show.growth(&first, &second, time)?;
+            Ok(Vec::new())
         }
     }
 }
@@ -210,9 +227,15 @@ impl<'a> Show<'a> {
         output
     }
 
-    /// The goroutines that pass the filter.
-    pub(super) fn dump(&self, dump: &Dump) -> Result<()> {
+    /// The goroutines that pass the filter. Returns which of those that were asked for by number are not there.
+    pub(super) fn dump(&self, dump: &Dump) -> Result<Vec<u64>> {
         let chosen = self.filter.choose(dump);
+        let absent = self.filter.absent(dump);
+        // Of a process that has none of them there is nothing to say.
+        let lacks_all = self.filter.is_by_number() && absent.len() == self.args.goid.len();
+        if lacks_all && self.args.output == DumpOutput::Text && self.of.is_some() {
+            return Ok(absent);
+        }
         let mut output = self.begin();
         match (self.args.output, self.end) {
             (DumpOutput::Text, Some(end)) => dump_end::text(&mut output.text, end),
@@ -257,7 +280,6 @@ impl<'a> Show<'a> {
             }
         }
         self.end(output, &chosen.totals)?;
-        self.require_all(dump)?;
         if chosen.unknown_times > 0 {
             output::note(&format!(
                 "left out: {} waiting, not known since when, as fewer than two garbage collections have seen that",
@@ -270,22 +292,7 @@ impl<'a> Show<'a> {
                 counted(chosen.possible, "goroutine")
             ));
         }
-        Ok(())
-    }
-
-    /// Fails if somebody asked for a goroutine that is not there.
-    fn require_all(&self, dump: &Dump) -> Result<()> {
-        let absent = self.filter.absent(dump);
-        let numbers: Vec<String> = absent.iter().map(u64::to_string).collect();
-        match numbers.as_slice() {
-            [] => Ok(()),
-            [one] => bail!("there is no goroutine {one} in {}", self.name),
-            many => bail!(
-                "there are no goroutines {} in {}",
-                many.join(", "),
-                self.name
-            ),
-        }
+        Ok(absent)
     }
 
     /// What became more of the goroutines that pass the filter.

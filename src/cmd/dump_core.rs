@@ -16,6 +16,7 @@ use crate::target::core_dump;
 use crate::target::core_dump::CoreDump;
 
 use super::dump::Show;
+use super::dump::require_none;
 use super::dump_filter::require_states;
 use super::output;
 
@@ -70,15 +71,14 @@ fn show(args: &cli::Dump, dump: &CoreDump) -> Result<()> {
         place(&mut end, &goroutines);
     }
     dump.require_unchanged()?;
-    Show::new(args, &dump.program.binary, &end.name)
-        .with_end(&end)
-        .dump(&goroutines)?;
+    let show = Show::new(args, &dump.program.binary, &end.name).with_end(&end);
+    let absent = show.dump(&goroutines)?;
     if may_lack_some {
         output::warn(
             "the runtime's list of goroutines is in the part that is cut off: shown are those found by looking through the rest; there were others",
         );
     }
-    Ok(())
+    require_none(&absent, &end.name)
 }
 
 fn put_first(goroutines: &mut [Goroutine], goid: u64) {

@@ -94,7 +94,11 @@ impl Observation for Gc {
         GcProbes::attach(target, plan, place)
     }
 
-    fn begin(&mut self, _all: &mut [Observed<'_>]) -> Result<()> {
+    fn begin(&mut self, all: &mut [Observed<'_>]) -> Result<()> {
+        self.printer.table.with_pid = match all {
+            [one] => one.target.may_be_several(),
+            _ => true,
+        };
         self.printer.heading()
     }
 

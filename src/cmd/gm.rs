@@ -10,11 +10,15 @@ use anyhow::bail;
 use crate::cli;
 use crate::event_loop::Flow;
 use crate::model::account::Account;
-use crate::model::allocation::Allocations;
+use crate::model::allocation::Allocated;
+use crate::model::allocation::Report;
+use crate::model::process::Named;
 use crate::observe;
 use crate::observe::Observation;
+use crate::observe::by_process::ByProcess;
 use crate::observe::run::Rows;
 use crate::probe::gm::GmProbes;
+use crate::probe::gm::Options;
 use crate::probe::gm::Plan;
 use crate::probe::place::Place;
 use crate::probe::trap;
@@ -79,6 +83,7 @@ fn by_probes(args: &cli::Gm) -> Result<ExitCode> {
     let command = Gm {
         json: args.common.output == cli::Output::Json,
         all: args.all,
+        by_pid: args.by.is_some(),
         timestamps: args.timestamps,
         began: None,
         ended: None,
@@ -98,6 +103,8 @@ struct Gm {
     json: bool,
     /// Size classes in which nothing was allocated are shown too.
     all: bool,
+    /// Processes are told apart.
+    by_pid: bool,
     /// Times of day are shown.
     timestamps: bool,
     began: Option<Instant>,
@@ -121,7 +128,8 @@ impl Observation for Gm {
     }
 
     fn attach(&mut self, target: &Target, plan: &Plan, place: &Place) -> Result<GmProbes> {
-        GmProbes::attach(target, plan, place)
+        let options = Options::of(self.by_pid);
+        GmProbes::attach(target, plan, &options, place)
     }
 
     fn opened(&mut self, _all: &mut [Observed<'_>], _begun_ns: u64) -> Result<()> {
@@ -155,6 +163,17 @@ impl Observation for Gm {
     }
 }
 
+/// What each process allocated, those with most bytes first.
+fn by_pid(observed: &[Observed<'_>]) -> Result<Vec<(Named, Allocated)>> {
+    let mut all: ByProcess<Allocated> = ByProcess::of(observed.iter().map(|one| one.target));
+    for one in observed {
+        for (process, own) in one.probes.by_process()? {
+            all.entry(one.target, process).meanwhile.merge(&own);
+        }
+    }
+    Ok(all.ranked(|own| own.meanwhile.total().bytes))
+}
+
 impl Gm {
     fn print(
         &mut self,
@@ -164,9 +183,12 @@ impl Gm {
     ) -> Result<()> {
         let ended = self.ended.unwrap_or_else(Instant::now);
         let elapsed = ended.saturating_duration_since(self.began.unwrap_or(ended));
-        let mut all = Allocations::default();
+        let mut found = Report::default();
         for one in observed {
-            all.merge(&one.probes.allocations()?);
+            found.total.meanwhile.merge(&one.probes.allocations()?);
+        }
+        if self.by_pid {
+            found.by_pid = Some(by_pid(observed)?);
         }
         if self.json {
             let about = About {
@@ -174,14 +196,13 @@ impl Gm {
                 time_unix_ns: clock::unix_ns()?,
                 account,
             };
-            json::report(&mut self.output.text, &all, elapsed, None, &about);
+            json::report(&mut self.output.text, &found, elapsed, &about);
         } else {
             let within = Within {
                 elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
                 unix_ns: output::stamp(self.timestamps)?,
             };
-            allocation::text(&mut self.output.text, &all, &within, self.all);
-            self.output.text.push(b'\n');
+            allocation::report(&mut self.output.text, &found, &within, self.all);
         }
         self.output.counts();
         self.output.flush()

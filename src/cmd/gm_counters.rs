@@ -1,5 +1,6 @@
 //! `grtmon gm` from the runtime's own counters: nothing is attached, nothing runs in the target.
 
+use std::cmp::Reverse;
 use std::process::ExitCode;
 use std::time::Duration;
 use std::time::Instant;
@@ -20,14 +21,19 @@ use crate::go::process::heap_counters::Allocated;
 use crate::go::process::heap_counters::HeapCounters;
 use crate::model::account::Account;
 use crate::model::account::Remark;
+use crate::model::allocation;
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
+use crate::model::allocation::Counters;
+use crate::model::allocation::Report;
 use crate::model::loss::Loss;
+use crate::model::process::Named;
+use crate::observe::by_process;
 use crate::observe::reader;
 use crate::observe::run::Rows;
 use crate::observe::stop;
 use crate::render::account::About;
-use crate::render::allocation;
+use crate::render::allocation as render;
 use crate::render::allocation::json;
 use crate::render::within::Within;
 use crate::target::Target;
@@ -58,6 +64,7 @@ pub(super) struct Opened {
 /// One process.
 struct Counted {
     live: Live,
+    named: Named,
     counters: HeapCounters,
     at_first: Allocations,
     now: Allocations,
@@ -79,7 +86,8 @@ pub(super) fn open(targets: Vec<Target>) -> Result<Opened> {
             if let Some(note) = live.copy_note() {
                 output::warn(&note);
             }
-            processes.push(Counted::open(live)?);
+            let named = by_process::named(target, live.process.pid.cast_unsigned());
+            processes.push(Counted::open(live, named)?);
         }
     }
     if processes.is_empty() {
@@ -99,7 +107,7 @@ pub(super) fn require_known_classes(binary: &Binary) -> Result<()> {
 /// Reads the counters of a process once: whether that can be done.
 pub(super) fn try_on(binary: &Binary, live: &Live) -> Result<()> {
     require_known_classes(binary)?;
-    Counted::open(live.clone()).map(drop)
+    first(live, &mut HeapCounters::default()).map(drop)
 }
 
 pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
@@ -112,6 +120,7 @@ pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
         processes: opened.processes,
         json: args.common.output == cli::Output::Json,
         all: args.all,
+        by_pid: args.by.is_some(),
         timestamps: args.timestamps,
         began: Instant::now(),
         output: Output::observing()?,
@@ -126,14 +135,14 @@ pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
 }
 
 impl Counted {
-    fn open(live: Live) -> Result<Self> {
+    fn open(live: Live, named: Named) -> Result<Self> {
         let mut counters = HeapCounters::default();
-        let first = allocated::read(&mut counters, &live.view(), FIRST_TRIES);
-        let first = first.map_err(|why| unreadable(&live, why))?;
+        let first = first(&live, &mut counters)?;
         let began = live.began().map_err(|why| unreadable(&live, why))?;
         let first = allocations(&first);
         Ok(Self {
             live,
+            named,
             counters,
             at_first: first.clone(),
             now: first,
@@ -141,6 +150,18 @@ impl Counted {
             began,
             unseen: None,
         })
+    }
+
+    /// What it allocated since it was first read.
+    fn allocated(&self) -> allocation::Allocated {
+        allocation::Allocated {
+            meanwhile: self.now.since(&self.at_first),
+            counters: Some(Counters {
+                processes: 1,
+                since_start: self.now.clone(),
+                unseen: self.unseen.unwrap_or_default(),
+            }),
+        }
     }
 
     /// Reads anew. What a process counted last stays when it has ended.
@@ -169,6 +190,12 @@ impl Counted {
         }
         Ok(())
     }
+}
+
+/// The first reading of the counters.
+fn first(live: &Live, counters: &mut HeapCounters) -> Result<Allocated> {
+    let first = allocated::read(counters, &live.view(), FIRST_TRIES);
+    first.map_err(|why| unreadable(live, why))
 }
 
 fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
@@ -203,6 +230,8 @@ struct GmCounters {
     processes: Vec<Counted>,
     json: bool,
     all: bool,
+    /// Processes are told apart.
+    by_pid: bool,
     /// Times of day are shown.
     timestamps: bool,
     began: Instant,
@@ -284,33 +313,30 @@ impl GmCounters {
 
     fn print(&mut self, event: &str, account: Option<&Account>) -> Result<()> {
         let elapsed = self.began.elapsed();
-        let mut since_now = Allocations::default();
-        let mut in_all = Allocations::default();
+        let mut found = Report::default();
+        let mut each = Vec::new();
         for counted in &self.processes {
-            since_now.merge(&counted.now.since(&counted.at_first));
-            in_all.merge(&counted.now);
+            let own = counted.allocated();
+            found.total.merge(&own);
+            each.push((counted.named.clone(), own));
+        }
+        if self.by_pid {
+            each.sort_by_key(|(_, own)| Reverse(own.meanwhile.total().bytes));
+            found.by_pid = Some(each);
         }
         if self.json {
-            let unseen = self.processes.iter().filter_map(|counted| counted.unseen);
-            let counters = json::Counters {
-                since_start: &in_all,
-                unseen: unseen.max().unwrap_or_default(),
-            };
             let about = About {
                 event,
                 time_unix_ns: clock::unix_ns()?,
                 account,
             };
-            let out = &mut self.output.text;
-            json::report(out, &since_now, elapsed, Some(counters), &about);
+            json::report(&mut self.output.text, &found, elapsed, &about);
         } else {
             let within = Within {
                 elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
                 unix_ns: output::stamp(self.timestamps)?,
             };
-            allocation::text(&mut self.output.text, &since_now, &within, self.all);
-            allocation::since_start(&mut self.output.text, in_all.total());
-            self.output.text.push(b'\n');
+            render::report(&mut self.output.text, &found, &within, self.all);
         }
         self.output.counts();
         self.output.flush()

@@ -11,9 +11,12 @@ use crate::event_loop::Flow;
 use crate::model::account::Account;
 use crate::model::histogram::Histogram;
 use crate::model::histogram::LifeTimes;
+use crate::model::histogram::OfProcess;
 use crate::model::histogram::Unseen;
+use crate::model::process::Named;
 use crate::observe;
 use crate::observe::Observation;
+use crate::observe::by_process::ByProcess;
 use crate::observe::run::Rows;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
@@ -35,10 +38,14 @@ use crate::observe::names::NameCache;
 
 pub(super) fn run(args: &cli::GrSeq) -> Result<ExitCode> {
     let (session, targets) = session::open(&args.target, args.common.attach)?;
-    let by_fn = args.by == Some(cli::By::Fn);
+    let (by_fn, by_pid) = (args.by == Some(cli::By::Fn), args.by == Some(cli::By::Pid));
     let command = GrSeq {
-        options: Options::histograms(by_fn, args.memory.max_goroutines),
+        options: Options {
+            by_process: by_pid,
+            ..Options::histograms(by_fn, args.memory.max_goroutines)
+        },
         by_fn,
+        by_pid,
         begun_ns: 0,
         ended_ns: None,
         timestamps: args.timestamps,
@@ -68,6 +75,7 @@ type Observed<'a> = observe::Observed<'a, GrSeq>;
 struct GrSeq {
     options: Options,
     by_fn: bool,
+    by_pid: bool,
     begun_ns: u64,
     /// When the gates were closed.
     ended_ns: Option<u64>,
@@ -121,7 +129,7 @@ impl Observation for GrSeq {
         for one in all {
             let unseen = one.probes.unseen()?;
             one.probes
-                .learn(one.target, unseen.into_iter().map(|(entry, _)| entry))?;
+                .learn(one.target, unseen.iter().map(|(whose, _)| whose.start))?;
             one.probes.drop_hot()?;
         }
         Ok(())
@@ -144,24 +152,25 @@ impl Observation for GrSeq {
 fn unseen(all: &[Observed<'_>]) -> Result<Unseen> {
     let mut sum = Unseen::default();
     for one in all {
-        for (entry, exits) in one.probes.unseen()? {
-            let older = one.own.known.contains(&entry) && one.probes.watches(entry);
-            *(if older {
-                &mut sum.older
-            } else {
-                &mut sum.unwatched
-            }) += exits;
+        for (whose, exits) in one.probes.unseen()? {
+            sum.add(exits, is_older(one, whose.start));
         }
     }
     Ok(sum)
+}
+
+/// Whether a goroutine whose first execution was not seen, with this start function, was there before the probes.
+fn is_older(one: &Observed<'_>, entry: u64) -> bool {
+    one.own.known.contains(&entry) && one.probes.watches(entry)
 }
 
 /// The histograms of start functions, largest first.
 fn by_fn(all: &mut [Observed<'_>]) -> Result<Vec<(String, Histogram)>> {
     let mut sum: Vec<(String, Histogram)> = Vec::new();
     for one in all {
-        for (entry, histogram) in one.probes.by_fn()? {
-            let name = one.own.names.function(&one.target.program.binary, entry);
+        for (whose, histogram) in one.probes.apart()? {
+            let binary = &one.target.program.binary;
+            let name = one.own.names.function(binary, whose.start);
             let name = name.unwrap_or("?");
             match sum.iter_mut().find(|(known, _)| known == name) {
                 Some((_, known)) => known.merge(&histogram),
@@ -171,6 +180,22 @@ fn by_fn(all: &mut [Observed<'_>]) -> Result<Vec<(String, Histogram)>> {
     }
     sum.sort_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.0.cmp(&b.0)));
     Ok(sum)
+}
+
+/// The histograms of processes, largest first.
+fn by_pid(all: &[Observed<'_>]) -> Result<Vec<(Named, OfProcess)>> {
+    let mut sum: ByProcess<OfProcess> = ByProcess::of(all.iter().map(|one| one.target));
+    for one in all {
+        for (whose, histogram) in one.probes.apart()? {
+            let own = sum.entry(one.target, whose.process.unwrap_or(0));
+            own.total.merge(&histogram);
+        }
+        for (whose, exits) in one.probes.unseen()? {
+            let own = sum.entry(one.target, whose.process.unwrap_or(0));
+            own.unseen.add(exits, is_older(one, whose.start));
+        }
+    }
+    Ok(sum.ranked(|own| own.total.count))
 }
 
 impl GrSeq {
@@ -188,6 +213,7 @@ impl GrSeq {
             total,
             unseen: unseen(all)?,
             by_fn: self.by_fn.then(|| by_fn(all)).transpose()?,
+            by_pid: self.by_pid.then(|| by_pid(all)).transpose()?,
         };
         if self.json {
             let about = About {

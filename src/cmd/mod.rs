@@ -126,14 +126,21 @@ fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(2);
     }
+    output::warn(&format!("{} (grtmon --help says more)", mistake(error)));
+    ExitCode::from(2)
+}
+
+/// What is wrong, in one line.
+fn mistake(error: &clap::Error) -> String {
     let text = error.to_string();
     let what: Vec<&str> = text
         .lines()
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
         .map(str::trim)
-        .filter(|line| !line.is_empty())
+        // What would then be told of is a command of that name.
+        .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass '-"))
         .collect();
-    let what = what.join(" ");
+    let what = what.join(" ").replace(" tip: ", "; ");
     let what = match error.kind() {
         // All that is ever required is a target.
         ErrorKind::MissingRequiredArgument if text.contains("--core") => {
@@ -144,8 +151,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => what.strip_prefix("error: ").unwrap_or(&what),
     };
-    output::warn(&format!("{what} (grtmon --help says more)"));
-    ExitCode::from(2)
+    what.to_owned()
 }
 
 #[cfg(test)]
@@ -157,5 +163,25 @@ mod tests {
     #[test]
     fn the_stub_finds_its_way() {
         assert!(Cli::command().find_subcommand(child::STUB).is_some());
+    }
+
+    #[test]
+    fn mistakes_are_one_line_of_sense() {
+        let said = |arguments: &[&str]| {
+            let arguments = [&["grtmon"], arguments].concat();
+            mistake(&Cli::try_parse_from(arguments).unwrap_err())
+        };
+        assert_eq!(
+            said(&["gc", "--by", "pid", "--pid", "1"]),
+            "unexpected argument '--by' found"
+        );
+        assert_eq!(
+            said(&["gc", "--pidd", "1"]),
+            "unexpected argument '--pidd' found; a similar argument exists: '--pid'"
+        );
+        assert_eq!(
+            said(&["gm", "--by", "fn", "--pid", "1"]),
+            "invalid value 'fn' for '--by <pid>' [possible values: pid]"
+        );
     }
 }

@@ -46,8 +46,8 @@ use super::session;
 
 /// How long it runs if nothing is said.
 const DURATION: Duration = Duration::from_secs(10);
-/// Pairs of start function and state with times of their own (2.7 KB of kernel memory each).
-const MAX_FUNCTIONS: u32 = 4096;
+/// States of start functions, or of processes, with times of their own (2.7 KB of kernel memory each).
+const MAX_APART: u32 = 4096;
 /// Different stacks (220 bytes each).
 const MAX_STACKS: u32 = 8192;
 
@@ -64,6 +64,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         looked_before_ns: 0,
         ended_ns: None,
         by_fn: args.by == Some(cli::By::Fn),
+        by_pid: args.by == Some(cli::By::Pid),
         filter: args.r#fn.as_ref().map(NameFilter::new),
         stacks: args.stacks,
         sample: args.sample,
@@ -94,7 +95,8 @@ fn reports(args: &cli::Sched) -> Timing {
 /// The probes that these arguments need.
 fn options(args: &cli::Sched) -> Options {
     Options {
-        by_fn: args.by.is_some() || args.r#fn.is_some(),
+        by_fn: args.by == Some(cli::By::Fn) || args.r#fn.is_some(),
+        by_process: args.by == Some(cli::By::Pid),
         stacks: args.stacks,
         sample: args.sample,
         ..options_for_memory(args.memory.max_goroutines)
@@ -105,10 +107,11 @@ fn options(args: &cli::Sched) -> Options {
 pub(super) fn options_for_memory(max_goroutines: u32) -> Options {
     Options {
         by_fn: true,
+        by_process: false,
         stacks: true,
         sample: 1,
         max_goroutines,
-        max_functions: MAX_FUNCTIONS,
+        max_apart: MAX_APART,
         max_stacks: MAX_STACKS,
     }
 }
@@ -126,6 +129,7 @@ struct Sched {
     /// When the gates were closed.
     ended_ns: Option<u64>,
     by_fn: bool,
+    by_pid: bool,
     filter: Option<NameFilter>,
     stacks: bool,
     sample: u32,
@@ -255,6 +259,7 @@ impl Sched {
             elapsed_ns: now_ns.saturating_sub(self.begun_ns),
             sample: self.sample,
             by_fn: self.by_fn,
+            by_pid: self.by_pid,
             has_unmoved: all.iter().all(|one| one.own.has_unmoved()),
             blocking: self.stacks.then(Vec::new),
             ..Report::default()

@@ -1,5 +1,9 @@
 //! Allocations counted by size class.
 
+use std::time::Duration;
+
+use super::process::Named;
+
 /// How many objects, and how much of the heap they took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
@@ -18,6 +22,48 @@ pub struct Allocations {
     pub classes: Vec<(u16, Count)>,
     /// Objects above 32 KiB, which have pages of their own.
     pub large: Count,
+}
+
+/// What was allocated during an observation, by one process or by all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allocated {
+    /// By kind.
+    pub meanwhile: Allocations,
+    /// What the runtime's own counters say besides, if they were asked.
+    pub counters: Option<Counters>,
+}
+
+/// What the runtime's own counters say besides what was allocated meanwhile.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// How many processes it is of.
+    pub processes: u64,
+    /// What was allocated since they began.
+    pub since_start: Allocations,
+    /// How long a process may have allocated unseen before its end, at most.
+    pub unseen: Duration,
+}
+
+/// What an observation found.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Of all processes.
+    pub total: Allocated,
+    /// Of each, if they are told apart.
+    pub by_pid: Option<Vec<(Named, Allocated)>>,
+}
+
+impl Allocated {
+    /// Adds that of another process.
+    pub fn merge(&mut self, other: &Self) {
+        self.meanwhile.merge(&other.meanwhile);
+        if let Some(more) = &other.counters {
+            let counters = self.counters.get_or_insert_default();
+            counters.processes += more.processes;
+            counters.since_start.merge(&more.since_start);
+            counters.unseen = counters.unseen.max(more.unseen);
+        }
+    }
 }
 
 impl Count {

@@ -3,6 +3,7 @@
 //! The unit of a slot is 1/16 µs. Slots 0 to 7 hold 0 to 7 units; from there on every power of two of the unit is cut
 //! into 8 slots. Because 16 units are a microsecond, slots fold without remainder into powers of two of microseconds.
 
+use super::process::Named;
 use super::quantile::quantile;
 
 const SUB_SLOTS: usize = 8;
@@ -124,6 +125,17 @@ pub struct LifeTimes {
     pub unseen: Unseen,
     /// By start function, if they are told apart.
     pub by_fn: Option<Vec<(String, Histogram)>>,
+    /// By process, if they are told apart.
+    pub by_pid: Option<Vec<(Named, OfProcess)>>,
+}
+
+/// How long the goroutines of one process lived.
+#[derive(Debug, Clone, Default)]
+pub struct OfProcess {
+    /// All of them.
+    pub total: Histogram,
+    /// Exits that are in no histogram.
+    pub unseen: Unseen,
 }
 
 /// Exits that are in no histogram, because the first execution was not seen.
@@ -133,6 +145,17 @@ pub struct Unseen {
     pub older: u64,
     /// Their start function was not watched: no `go` statement names it, or it is called directly too often.
     pub unwatched: u64,
+}
+
+impl Unseen {
+    /// Adds so many exits of one cause.
+    pub fn add(&mut self, exits: u64, older: bool) {
+        *(if older {
+            &mut self.older
+        } else {
+            &mut self.unwatched
+        }) += exits;
+    }
 }
 
 #[cfg(test)]

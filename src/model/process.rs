@@ -1,5 +1,16 @@
 //! How records name processes.
 
+use std::sync::Arc;
+
+/// A process in a report that tells processes apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Named {
+    /// As records name it.
+    pub number: u32,
+    /// The name of the program that it runs.
+    pub program: Arc<str>,
+}
+
 /// Set in the number of a process outside of grtmon's PID namespace (`GO_OUTSIDE` in `src/bpf/process.bpf.h`).
 const OUTSIDE: u32 = 1 << 31;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::dump::Stack;
 use super::histogram::Histogram;
+use super::process::Named;
 
 /// What a goroutine does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,6 +101,8 @@ pub struct Row {
     pub system: bool,
     /// The start function; `None` for all, or if it is not known.
     pub function: Option<Arc<str>>,
+    /// The process; `None` for all, or if there was no room to tell it apart.
+    pub process: Option<Named>,
     /// The times.
     pub times: Times,
 }
@@ -111,6 +114,8 @@ pub struct Blocking {
     pub reason: Arc<str>,
     /// Whether the goroutines are the runtime's own.
     pub system: bool,
+    /// The process; `None` for all.
+    pub process: Option<Named>,
     /// The stack; `None` if it could not be kept.
     pub stack: Option<Stack>,
     /// Whether the stack goes on beyond the frames that were kept.
@@ -146,6 +151,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Whether the rows tell start functions.
     pub by_fn: bool,
+    /// Whether they tell processes.
+    pub by_pid: bool,
     /// Where goroutines blocked, if that was wanted.
     pub blocking: Option<Vec<Blocking>>,
     /// Whether goroutines that have not changed their state are among the rows; if not, it is not known what they did.
@@ -153,12 +160,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// The rows of the program's goroutines, or of the runtime's own, without regard to start functions.
+    /// The rows of the program's goroutines, or of the runtime's own, without regard to start functions and processes.
     pub fn totals(&self, system: bool) -> Vec<Row> {
         let mut totals = Vec::new();
         for row in self.rows.iter().filter(|row| row.system == system) {
             let all = Row {
                 function: None,
+                process: None,
                 ..row.clone()
             };
             merge(&mut totals, all);
@@ -169,22 +177,34 @@ impl Report {
 
     /// The same for each start function, most time first; those whose goroutines did nothing at all come last.
     pub fn by_function(&self, system: bool) -> Vec<(Option<Arc<str>>, Vec<Row>)> {
-        let mut all: Vec<(Option<Arc<str>>, Vec<Row>)> = Vec::new();
+        let mut all = self.apart(system, |row| row.function.clone());
+        // What never did anything comes last, however long that took.
+        let is_idle = |rows: &[Row]| rows.iter().all(|row| row.times.ended() == 0);
+        all.sort_by_key(|(_, rows)| is_idle(rows));
+        all
+    }
+
+    /// The same for each process, most time first.
+    pub fn by_process(&self, system: bool) -> Vec<(Option<Named>, Vec<Row>)> {
+        self.apart(system, |row| row.process.clone())
+    }
+
+    /// The rows for each of these, most time first.
+    fn apart<K: Ord>(&self, system: bool, whose: impl Fn(&Row) -> K) -> Vec<(K, Vec<Row>)> {
+        let mut all: Vec<(K, Vec<Row>)> = Vec::new();
         for row in self.rows.iter().filter(|row| row.system == system) {
-            match all.iter_mut().find(|(name, _)| *name == row.function) {
+            let key = whose(row);
+            match all.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, rows)) => rows.push(row.clone()),
-                None => all.push((row.function.clone(), vec![row.clone()])),
+                None => all.push((key, vec![row.clone()])),
             }
         }
         for (_, rows) in &mut all {
             sort(rows);
         }
-        // What never did anything comes last, however long that took.
-        let is_idle = |rows: &[Row]| rows.iter().all(|row| row.times.ended() == 0);
         all.sort_by(|(a, one), (b, other)| {
-            let idle = is_idle(one).cmp(&is_idle(other));
             let times = total_ns(other).cmp(&total_ns(one));
-            idle.then(times).then_with(|| a.cmp(b))
+            times.then_with(|| a.cmp(b))
         });
         all
     }
@@ -213,13 +233,14 @@ fn sort(rows: &mut [Row]) {
     });
 }
 
-/// Adds rows of the same state and function.
+/// Adds rows of the same state, function and process.
 pub fn merge(rows: &mut Vec<Row>, more: Row) {
     let same = |row: &&mut Row| {
         row.state == more.state
             && row.waits == more.waits
             && row.system == more.system
             && row.function == more.function
+            && row.process == more.process
     };
     match rows.iter_mut().find(same) {
         Some(row) => row.times.merge(&more.times),
@@ -269,6 +290,7 @@ mod tests {
             waits: false,
             system,
             function: None,
+            process: None,
             times: Times {
                 cut: part(1, 10, 10),
                 ..Times::default()

@@ -5,9 +5,11 @@
 //! where rows go a [`Rows`](run::Rows).
 
 pub mod allocated;
+pub mod by_process;
 mod changes;
 pub mod cost;
 pub mod cpu_rate;
+mod goroutines;
 pub mod names;
 pub mod node;
 pub mod observation;

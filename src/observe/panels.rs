@@ -247,8 +247,9 @@ impl Observer for LifetimePanel<'_> {
 
     fn report(&mut self) -> Result<Flow> {
         let mut functions: Vec<FunctionTimes> = Vec::new();
-        for (entry, times) in self.probes.by_fn()? {
-            let name = self.names.function(&self.run.target.program.binary, entry);
+        for (whose, times) in self.probes.apart()? {
+            let binary = &self.run.target.program.binary;
+            let name = self.names.function(binary, whose.start);
             functions.push(FunctionTimes {
                 name: name.unwrap_or("?").to_owned(),
                 ended: times.count,
@@ -271,7 +272,7 @@ impl Observer for LifetimePanel<'_> {
     fn check_targets(&mut self) -> Result<Flow> {
         let unseen = self.probes.unseen()?;
         self.probes
-            .learn(self.run.target, unseen.into_iter().map(|(entry, _)| entry))?;
+            .learn(self.run.target, unseen.iter().map(|(whose, _)| whose.start))?;
         self.probes.drop_hot()?;
         if let Some(why) = self.place.look().over {
             bail!(why);

@@ -7,11 +7,8 @@
 use std::collections::BTreeSet;
 use std::collections::HashSet;
 
-use anyhow::Context;
 use anyhow::Result;
 
-use crate::go::ReadError;
-use crate::go::process::goroutines::GoroutineReader;
 use crate::model::dump::Goroutine;
 use crate::model::dump::State;
 use crate::model::goroutine::GoroutineEvent;
@@ -19,8 +16,8 @@ use crate::model::goroutine::Identity;
 use crate::model::goroutine::What;
 use crate::target::checked::Checked;
 use crate::target::clock;
-use crate::target::process::ProcessId;
-use crate::target::refusal;
+
+use super::goroutines;
 
 /// The goroutines of one binary's processes that were there before the probes.
 #[derive(Debug, Default)]
@@ -52,15 +49,11 @@ impl Preexisting {
             read_ns: clock::monotonic_ns()?,
             ..Self::default()
         };
-        let processes = target.processes();
-        // Of a command that is yet to begin there is nothing to read.
-        for process in processes.iter().filter(|it| target.is_under_way(it)) {
-            match preexisting.read(checked, process) {
-                // What has ended leaves none.
-                Err(_) if !process.is_alive() => {}
-                read => read?,
+        goroutines::of_all(checked, false, |process, list| {
+            for goroutine in &list.goroutines {
+                preexisting.add(process, goroutine);
             }
-        }
+        })?;
         preexisting.read_until_ns = clock::monotonic_ns()?;
         // Their names are known.
         target.program.binary.image().release_all();
@@ -77,23 +70,6 @@ impl Preexisting {
             let name = elder.goroutine().map(|it| (elder.process, it.goid));
             name.is_none_or(|name| !created.contains(&name))
         });
-    }
-
-    fn read(&mut self, checked: &Checked<'_>, process: &ProcessId) -> Result<()> {
-        let pid = process.pid;
-        let explain = |error: ReadError| match error {
-            ReadError::Memory(why) => refusal::explain(pid, &why),
-            other => anyhow::anyhow!("cannot read the goroutines of process {pid}: {other}"),
-        };
-        let live = checked.open(process)?;
-        let binary = &checked.target.program.binary;
-        let mut reader = GoroutineReader::new(binary, &live.view()).map_err(explain)?;
-        let list = reader.list(&live.memory).map_err(explain)?;
-        let process = u32::try_from(pid).context("a process has a negative number")?;
-        for goroutine in &list.goroutines {
-            self.add(process, goroutine);
-        }
-        Ok(())
     }
 
     fn add(&mut self, process: u32, goroutine: &Goroutine) {

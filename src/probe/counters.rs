@@ -35,20 +35,25 @@ pub(super) fn unknown_sites(map: &dyn MapCore) -> Result<Loss> {
     })
 }
 
-/// The 64-bit key and value pairs of a hash map.
-pub fn pairs(map: &dyn MapCore) -> Result<Vec<(u64, u64)>> {
-    let mut pairs = Vec::new();
+/// Keys and values of a hash map.
+pub(super) fn entries(map: &dyn MapCore) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut entries = Vec::new();
     for key in map.keys() {
         // Entries can go while we look.
-        let Some(value) = map
-            .lookup(&key, MapFlags::ANY)
-            .context("cannot read a map")?
-        else {
-            continue;
-        };
-        pairs.push((word(&key)?, word(&value)?));
+        let value = map.lookup(&key, MapFlags::ANY);
+        if let Some(value) = value.context("cannot read a map")? {
+            entries.push((key, value));
+        }
     }
-    Ok(pairs)
+    Ok(entries)
+}
+
+/// The same where both are words of 64 bits.
+pub fn pairs(map: &dyn MapCore) -> Result<Vec<(u64, u64)>> {
+    let entries = entries(map)?.into_iter();
+    entries
+        .map(|(key, value)| Ok((word(&key)?, word(&value)?)))
+        .collect()
 }
 
 /// The keys of a map whose keys are processes.

@@ -12,6 +12,7 @@ use crate::bpf::gm::OpenGmSkel;
 use crate::bpf::gm::types::gm_config;
 use crate::bpf::gm::types::gm_count;
 use crate::bpf::gm::types::gm_counter;
+use crate::bpf::gm::types::gm_counts_of;
 use crate::bpf::gm::types::gm_slot;
 use crate::bpf::gm::types::rodata;
 use crate::go::binary::size_classes;
@@ -26,6 +27,7 @@ use crate::model::allocation::Count;
 use crate::target::Target;
 
 use super::Probes;
+use super::counters;
 use super::place::Place;
 use super::session::AnySession;
 use super::session::Cause;
@@ -42,10 +44,15 @@ impl Kind for Gm {
     type Builder = GmSkelBuilder;
     type Open = OpenGmSkel<'static>;
     type Skel = GmSkel<'static>;
-    type Options = ();
+    type Options = Options;
 
-    fn size(_open: &mut Self::Open, _options: &()) -> Result<()> {
-        Ok(())
+    fn size(open: &mut Self::Open, options: &Options) -> Result<()> {
+        let processes = match options.by_process {
+            true => options.max_processes,
+            false => 1,
+        };
+        let map = &mut open.maps.gm_by_process;
+        map.set_max_entries(processes).context("cannot size a map")
     }
 
     fn counters(skel: &Self::Skel) -> &dyn MapCore {
@@ -63,12 +70,39 @@ impl Kind for Gm {
             "no_class",
             "allocations not counted: of a size that no class of small objects has",
         ),
+        (
+            gm_counter::GM_N_PROCESS_FULL.0,
+            "apart_full",
+            "allocations in the total only: too many processes to tell apart",
+        ),
     ];
 }
 
+/// What is wanted of the probes.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Counts by process.
+    pub by_process: bool,
+    /// How many processes can have counts of their own.
+    pub max_processes: u32,
+}
+
+/// Processes with counts of their own (1.1 KB of kernel memory each, on every CPU).
+const MAX_PROCESSES: u32 = 256;
+
+impl Options {
+    /// Counts of all processes together, or of each.
+    pub fn of(by_process: bool) -> Self {
+        Self {
+            by_process,
+            max_processes: MAX_PROCESSES,
+        }
+    }
+}
+
 /// Bytes of kernel memory that they take.
-pub fn memory() -> Result<u64> {
-    Session::<Gm>::memory(&())
+pub fn memory(options: &Options) -> Result<u64> {
+    Session::<Gm>::memory(options)
 }
 
 /// Loaded and attached programs for one binary.
@@ -106,6 +140,7 @@ impl Plan {
             type_ptr_bytes: size_classes::TYPE_PTR_BYTES,
             page_bytes: size_classes::PAGE_BYTES,
             generic_from: 0,
+            by_process: 0,
         };
         let allocators = allocators::allocators(&runtime).context("cannot count allocations")?;
         let mut steps: Vec<Step> = Vec::new();
@@ -149,54 +184,77 @@ fn program(kind: AllocKind) -> &'static str {
 
 impl GmProbes {
     /// Loads and attaches. The gate stays closed: nothing is counted until [`Probes::open_gate`].
-    pub fn attach(target: &Target, plan: &Plan, place: &Place) -> Result<Self> {
+    pub fn attach(target: &Target, plan: &Plan, options: &Options, place: &Place) -> Result<Self> {
         let wiring = Wiring {
             scope: &target.scope,
             place,
             steps: &plan.steps,
             later: &[],
         };
-        let session = Session::<Gm>::begin(&wiring, &(), |open| {
+        let session = Session::<Gm>::begin(&wiring, options, |open| {
             let rodata = open.maps.rodata_data.as_mut();
             let rodata = rodata.context("the BPF object has no configuration")?;
             rodata.gm_cfg = plan.config;
+            rodata.gm_cfg.by_process = options.by_process.into();
             fill_tables(rodata)
         })?;
         Ok(Self { session })
     }
 
-    fn count(&self, slot: u32) -> Result<Count> {
-        let values = self
-            .session
-            .skel
-            .maps
-            .gm_counts
-            .lookup_percpu(&slot.to_ne_bytes(), MapFlags::ANY)
-            .context("cannot read the allocation counts")?
-            .context("an allocation count is missing")?;
-        let mut sum = Count::default();
-        for value in values {
-            let mut count = gm_count::default();
-            if plain::copy_from_bytes(&mut count, &value).is_err() {
-                bail!("an allocation count has an unknown size");
+    /// Everything allocated since the gate was opened that is not told apart by process: all of it, or with
+    /// [`Options::by_process`] that for which there was no room.
+    fn together(&self) -> Result<Allocations> {
+        let mut counts = gm_counts_of::default();
+        for (slot, sum) in (0_u32..).zip(&mut counts.slots) {
+            let values = self
+                .session
+                .skel
+                .maps
+                .gm_counts
+                .lookup_percpu(&slot.to_ne_bytes(), MapFlags::ANY)
+                .context("cannot read the allocation counts")?
+                .context("an allocation count is missing")?;
+            for value in values {
+                let mut count = gm_count::default();
+                if plain::copy_from_bytes(&mut count, &value).is_err() {
+                    bail!("an allocation count has an unknown size");
+                }
+                add(sum, &count);
             }
-            sum.objects += count.objects;
-            sum.bytes += count.bytes;
         }
-        Ok(sum)
+        allocations(&counts)
+    }
+
+    /// What each process allocated, with [`Options::by_process`]; processes as records name them
+    /// ([`process`](crate::model::process)).
+    pub fn by_process(&self) -> Result<Vec<(u32, Allocations)>> {
+        let map = &self.session.skel.maps.gm_by_process;
+        let mut all = Vec::new();
+        for process in counters::numbers(map) {
+            let values = map.lookup_percpu(&process.to_ne_bytes(), MapFlags::ANY);
+            let values = values.context("cannot read the allocation counts")?;
+            let mut counts = gm_counts_of::default();
+            for value in values.unwrap_or_default() {
+                let mut here = gm_counts_of::default();
+                if plain::copy_from_bytes(&mut here, &value).is_err() {
+                    bail!("the allocation counts of a process have an unknown size");
+                }
+                for (sum, count) in counts.slots.iter_mut().zip(&here.slots) {
+                    add(sum, count);
+                }
+            }
+            all.push((process, allocations(&counts)?));
+        }
+        Ok(all)
     }
 
     /// Everything allocated since the gate was opened.
     pub fn allocations(&self) -> Result<Allocations> {
-        let mut classes = Vec::with_capacity(CLASS_BYTES.len());
-        for (slot, bytes) in (0_u32..).zip(CLASS_BYTES).skip(1) {
-            classes.push((bytes, self.count(slot)?));
+        let mut all = self.together()?;
+        for (_, own) in self.by_process()? {
+            all.merge(&own);
         }
-        Ok(Allocations {
-            tiny: self.count(gm_slot::GM_TINY.0)?,
-            classes,
-            large: self.count(gm_slot::GM_LARGE.0)?,
-        })
+        Ok(all)
     }
 }
 
@@ -208,6 +266,30 @@ impl Probes for GmProbes {
     fn session_mut(&mut self) -> &mut dyn AnySession {
         &mut self.session
     }
+}
+
+fn add(sum: &mut gm_count, more: &gm_count) {
+    sum.objects += more.objects;
+    sum.bytes += more.bytes;
+}
+
+/// Counts by slot (`enum gm_slot`) as the table shows them.
+fn allocations(counts: &gm_counts_of) -> Result<Allocations> {
+    let count = |slot: u32| {
+        let count = counts.slots.get(slot as usize);
+        let count = count.context("an allocation count is missing")?;
+        anyhow::Ok(Count {
+            objects: count.objects,
+            bytes: count.bytes,
+        })
+    };
+    let classes = (0_u32..).zip(CLASS_BYTES).skip(1);
+    let classes = classes.map(|(slot, bytes)| Ok((bytes, count(slot)?)));
+    Ok(Allocations {
+        tiny: count(gm_slot::GM_TINY.0)?,
+        classes: classes.collect::<Result<_>>()?,
+        large: count(gm_slot::GM_LARGE.0)?,
+    })
 }
 
 /// The size class of each size, in the steps that `gm.h` describes.

@@ -19,6 +19,7 @@ use crate::bpf::gr::GrSkel;
 use crate::bpf::gr::GrSkelBuilder;
 use crate::bpf::gr::OpenGrSkel;
 use crate::bpf::gr::types::gr_counter;
+use crate::bpf::gr::types::gr_whose;
 use crate::model::goroutine::GoroutineEvent;
 use crate::model::histogram::Histogram;
 use crate::model::loss::Loss;
@@ -85,6 +86,26 @@ pub struct GrProbes {
     sites: usize,
 }
 
+/// Whose a histogram or a count is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whose {
+    /// Link-time entry of the start function; 0 for all, or if it is not known.
+    pub start: u64,
+    /// The process, as records name it ([`process`](crate::model::process)); `None` for all.
+    pub process: Option<u32>,
+}
+
+fn whose(bytes: &[u8]) -> Result<Whose> {
+    let mut key = gr_whose::default();
+    if plain::copy_from_bytes(&mut key, bytes).is_err() {
+        bail!("a key has an unknown size");
+    }
+    Ok(Whose {
+        start: key.start_pc,
+        process: (key.process != 0).then_some(key.process),
+    })
+}
+
 /// Gives the maps the sizes that `options` ask for.
 fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<()> {
     open.maps
@@ -106,14 +127,13 @@ fn size_maps(open: &mut OpenGrSkel<'_>, options: &Options) -> Result<()> {
         .as_mut()
         .context("the BPF object has no configuration")?
         .alive_shift = size.shift;
-    let functions = if options.by_fn {
-        options.max_functions
-    } else {
-        1
+    let apart = match options.by_fn || options.by_process {
+        true => options.max_apart,
+        false => 1,
     };
     open.maps
-        .gr_by_fn
-        .set_max_entries(functions)
+        .gr_apart
+        .set_max_entries(apart)
         .context("cannot size a map")?;
     Ok(())
 }
@@ -185,8 +205,10 @@ impl GrProbes {
     }
 
     /// Start functions whose goroutines exited without their first execution having been seen, and how often.
-    pub fn unseen(&self) -> Result<Vec<(u64, u64)>> {
-        counters::pairs(&self.session.skel.maps.gr_unseen)
+    pub fn unseen(&self) -> Result<Vec<(Whose, u64)>> {
+        let all = counters::entries(&self.session.skel.maps.gr_unseen)?.into_iter();
+        all.map(|(key, value)| Ok((whose(&key)?, counters::word(&value)?)))
+            .collect()
     }
 
     /// Running times of all goroutines that exited since the gate was opened.
@@ -206,19 +228,11 @@ impl GrProbes {
         Ok(total)
     }
 
-    /// Running times by start function (link-time entry), when [`Options::by_fn`] was set.
-    pub fn by_fn(&self) -> Result<Vec<(u64, Histogram)>> {
-        let map = &self.session.skel.maps.gr_by_fn;
-        let mut all = Vec::new();
-        for key in map.keys() {
-            if let Some(value) = map
-                .lookup(&key, MapFlags::ANY)
-                .context("cannot read the histograms")?
-            {
-                all.push((counters::word(&key)?, counters::histogram(&value)?));
-            }
-        }
-        Ok(all)
+    /// Running times by start function, with [`Options::by_fn`], and by process, with [`Options::by_process`].
+    pub fn apart(&self) -> Result<Vec<(Whose, Histogram)>> {
+        let all = counters::entries(&self.session.skel.maps.gr_apart)?.into_iter();
+        all.map(|(key, value)| Ok((whose(&key)?, counters::histogram(&value)?)))
+            .collect()
     }
 
     /// Creations and exits that passed the probes, whether they could be recorded or not; with [`Options::seq`] exits
@@ -292,9 +306,9 @@ const LOSSES: [Cause; 9] = [
         "events whose goroutine could not be read from memory",
     ),
     (
-        gr_counter::GR_N_FN_FULL.0,
-        "fn_full",
-        "running times in the total only: too many start functions",
+        gr_counter::GR_N_APART_FULL.0,
+        "apart_full",
+        "running times in the total only: too many start functions, or processes, to tell apart",
     ),
     (
         gr_counter::GR_N_UNSEEN_FULL.0,

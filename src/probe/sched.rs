@@ -15,9 +15,9 @@ use crate::bpf::sched::types::sched_block;
 use crate::bpf::sched::types::sched_block_key;
 use crate::bpf::sched::types::sched_counter;
 use crate::bpf::sched::types::sched_flag;
-use crate::bpf::sched::types::sched_fn_key;
 use crate::bpf::sched::types::sched_stack;
 use crate::bpf::sched::types::sched_state;
+use crate::bpf::sched::types::sched_whose;
 use crate::model::sched::Doing;
 use crate::model::sched::Open;
 use crate::model::sched::Times;
@@ -122,10 +122,10 @@ impl SchedProbes {
     /// The times of all intervals that have ended.
     pub fn times(&self) -> Result<HashMap<Key, Times>> {
         let mut all: HashMap<Key, Times> = HashMap::new();
-        let mut add = |start, slot, bytes: &[u8]| -> Result<()> {
+        let mut add = |whose: &sched_whose, bytes: &[u8]| -> Result<()> {
             let times = times(bytes)?;
             if times.ended() > 0 {
-                all.entry(key(start, slot)).or_default().merge(&times);
+                all.entry(key(whose)).or_default().merge(&times);
             }
             Ok(())
         };
@@ -135,20 +135,20 @@ impl SchedProbes {
                 .lookup_percpu(&slot.to_ne_bytes(), MapFlags::ANY)
                 .context("cannot read the times")?
                 .context("times are missing")?;
+            let of_all = sched_whose {
+                slot,
+                ..sched_whose::default()
+            };
             for value in values {
-                add(0, slot, &value)?;
+                add(&of_all, &value)?;
             }
         }
-        let by_fn = &self.session.skel.maps.sched_by_fn;
-        for bytes in by_fn.keys() {
-            let mut key = sched_fn_key::default();
-            if plain::copy_from_bytes(&mut key, &bytes).is_err() {
+        for (bytes, value) in counters::entries(&self.session.skel.maps.sched_apart)? {
+            let mut whose = sched_whose::default();
+            if plain::copy_from_bytes(&mut whose, &bytes).is_err() {
                 bail!("a key has an unknown size");
             }
-            let value = by_fn.lookup(&bytes, MapFlags::ANY);
-            if let Some(value) = value.context("cannot read the times")? {
-                add(key.start_pc, key.slot, &value)?;
-            }
+            add(&whose, &value)?;
         }
         Ok(all)
     }
@@ -188,7 +188,9 @@ impl SchedProbes {
         {
             return None;
         }
-        let by_fn = self.options.by_fn;
+        let Options {
+            by_fn, by_process, ..
+        } = self.options;
         let doing = match sched_state(u32::from(state)) {
             sched_state::SCHED_RUNNING => Some(Doing::Running),
             sched_state::SCHED_RUNNABLE => Some(Doing::Runnable),
@@ -200,6 +202,7 @@ impl SchedProbes {
         let now = doing.map(|doing| {
             let key = Key {
                 start: Some(start_pc).filter(|pc| by_fn && *pc != 0),
+                process: by_process.then_some(life.process),
                 doing,
                 system: u32::from(flags) & sched_flag::SCHED_SYSTEM.0 != 0,
             };
@@ -215,6 +218,11 @@ impl SchedProbes {
     /// Whether times are kept by start function.
     pub fn by_fn(&self) -> bool {
         self.options.by_fn
+    }
+
+    /// Whether times are kept by process.
+    pub fn by_process(&self) -> bool {
+        self.options.by_process
     }
 
     /// Whether a goroutine is in the sample.
@@ -242,7 +250,12 @@ impl SchedProbes {
                 sum_ns: block.sum_ns,
                 max_ns: block.max_ns,
             };
-            all.push((block_key.stack, key(0, block_key.slot), times));
+            let whose = sched_whose {
+                process: block_key.process,
+                slot: block_key.slot,
+                ..sched_whose::default()
+            };
+            all.push((block_key.stack, key(&whose), times));
         }
         Ok(all)
     }
@@ -318,8 +331,8 @@ fn size_maps(open: &mut OpenSchedSkel<'_>, options: &Options) -> Result<()> {
         .set_max_entries(size.buckets)
         .and_then(|()| maps.alive_overflow.set_max_entries(size.overflow))
         .and_then(|()| {
-            let functions = only(options.by_fn, options.max_functions);
-            maps.sched_by_fn.set_max_entries(functions)
+            let apart = only(options.by_fn || options.by_process, options.max_apart);
+            maps.sched_apart.set_max_entries(apart)
         })
         .and_then(|()| {
             let stacks = only(options.stacks, options.max_stacks);
@@ -339,9 +352,9 @@ const LOSSES: [Cause; 9] = [
         "changes of state not counted, as the goroutine could not be remembered (raise --max-goroutines)",
     ),
     (
-        sched_counter::SCHED_N_FN_FULL.0,
-        "fn_full",
-        "times in the total only: too many start functions",
+        sched_counter::SCHED_N_APART_FULL.0,
+        "apart_full",
+        "times in the total only: too many start functions, or processes, to tell apart",
     ),
     (
         sched_counter::SCHED_N_UNREADABLE.0,

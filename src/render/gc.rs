@@ -10,6 +10,7 @@ use crate::model::gc::Sweep;
 use crate::model::gc::Trigger;
 use crate::model::gc::durations::Summary;
 use crate::model::gc::gctrace::GcTrace;
+use crate::model::process;
 
 use super::style::Colour;
 use super::style::Style;
@@ -48,6 +49,8 @@ pub struct Table {
     fit: Fit,
     /// What makes a time of the runtime's one of the calendar's; `None`: times of day are not shown.
     pub unix_offset_ns: Option<i128>,
+    /// Lines of `gctrace` begin with the process: there may be several.
+    pub with_pid: bool,
 }
 
 impl Table {
@@ -58,6 +61,7 @@ impl Table {
             style,
             fit: Fit::of(first.into_iter().chain(COLUMNS), style),
             unix_offset_ns,
+            with_pid: false,
         }
     }
 
@@ -75,7 +79,7 @@ impl Table {
         row
     }
 
-    /// A line of `gctrace`, with the time of day at which the cycle began.
+    /// A line of `gctrace`, with the time of day at which the cycle began, and the process, if these are to be told.
     pub fn cycle(&self, out: &mut Vec<u8>, cycle: &CycleRecord) {
         if let Some(offset) = self.unix_offset_ns {
             let unix_ns = u64::try_from(i128::from(cycle.sweep_term_ns) + offset);
@@ -83,6 +87,10 @@ impl Table {
             let text = unix_ns.map_or("?", |ns| time_of_day::time_of_day(ns, &mut text));
             out.extend_from_slice(text.as_bytes());
             out.push(b' ');
+        }
+        if self.with_pid {
+            let pid = process::id(cycle.process).map_or("?".to_owned(), |pid| pid.to_string());
+            let _ = write!(out, "{pid:<7} ");
         }
         // Into memory: cannot fail.
         let _ = writeln!(out, "{}", GcTrace(cycle));

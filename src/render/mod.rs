@@ -13,6 +13,7 @@ pub mod histogram;
 pub mod json;
 pub mod metric;
 pub mod pprof;
+pub mod process;
 mod protobuf;
 pub mod ps;
 pub mod report;

@@ -17,6 +17,7 @@ use crate::model::sched::total_ns;
 
 use super::dump_stack;
 use super::histogram;
+use super::process;
 use super::style::Colour;
 use super::style::Style;
 use super::table::Column;
@@ -56,6 +57,11 @@ pub fn report(out: &mut Vec<u8>, report: &Report, system: bool, within: &Within,
     out.push(b'\n');
     if report.by_fn {
         functions(out, report, false, style);
+    }
+    if report.by_pid {
+        processes(out, report, false, style);
+    }
+    if report.by_fn || report.by_pid {
         let _ = writeln!(out, "   all");
     }
     table(out, &totals, style);
@@ -75,16 +81,9 @@ fn functions(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
     let functions = report.by_function(system);
     let all = total_ns(functions.iter().flat_map(|(_, rows)| rows));
     for (name, rows) in functions.iter().take(SHOWN) {
-        let share = percent(total_ns(rows), all);
-        let share = format!(": {share} of the time of goroutines\n");
-        let room = style.width.map_or(usize::MAX, |width| {
-            width.saturating_sub(INDENT + share.len() - 1)
+        part(out, rows, all, style, |out, room| {
+            push_within(out, name.as_deref().unwrap_or("?"), room);
         });
-        out.resize(out.len() + INDENT, b' ');
-        push_within(out, name.as_deref().unwrap_or("?"), room);
-        out.extend_from_slice(share.as_bytes());
-        table(out, rows, style);
-        out.push(b'\n');
     }
     if functions.len() > SHOWN {
         let more = functions.len() - SHOWN;
@@ -94,6 +93,38 @@ fn functions(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
             counted(more as u64, "more start function")
         );
     }
+}
+
+fn processes(out: &mut Vec<u8>, report: &Report, system: bool, style: Style) {
+    let processes = report.by_process(system);
+    let all = total_ns(processes.iter().flat_map(|(_, rows)| rows));
+    for (process, rows) in processes.iter().take(process::SHOWN) {
+        part(out, rows, all, style, |out, room| match process {
+            Some(process) => process::push(out, process, room),
+            None => out.extend_from_slice(b"processes not told apart"),
+        });
+    }
+    process::more(out, processes.len());
+}
+
+/// The times of those of one name, which is written into so many columns, as a part of all.
+fn part(
+    out: &mut Vec<u8>,
+    rows: &[Times],
+    all: u64,
+    style: Style,
+    name: impl Fn(&mut Vec<u8>, usize),
+) {
+    let share = percent(total_ns(rows), all);
+    let share = format!(": {share} of the time of goroutines\n");
+    let room = style.width.map_or(usize::MAX, |width| {
+        width.saturating_sub(INDENT + share.len() - 1)
+    });
+    out.resize(out.len() + INDENT, b' ');
+    name(out, room);
+    out.extend_from_slice(share.as_bytes());
+    table(out, rows, style);
+    out.push(b'\n');
 }
 
 /// The times of some goroutines, state by state.
@@ -171,6 +202,10 @@ fn places(out: &mut Vec<u8>, blocking: &[Blocking], system: bool) {
         if open.count > 0 {
             let _ = write!(out, ", {} still waiting", open.count);
         }
+        if let Some(process) = &place.process {
+            out.extend_from_slice(b", ");
+            process::push(out, process, usize::MAX);
+        }
         out.push(b'\n');
         match &place.stack {
             Some(stack) => dump_stack::frames(out, stack, false),
@@ -233,6 +268,7 @@ mod tests {
             waits,
             system,
             function: function.map(Arc::from),
+            process: None,
             times: Spent {
                 whole: Histogram::from_parts(sum, max, &slots),
                 ..Spent::default()
@@ -257,6 +293,7 @@ mod tests {
                 idle,
             ],
             by_fn: true,
+            by_pid: false,
             blocking: None,
             has_unmoved: false,
         }

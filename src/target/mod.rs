@@ -33,6 +33,7 @@ pub mod mapped;
 pub mod memory;
 mod memory_file;
 pub mod namespace;
+mod no_program;
 mod open;
 mod opened;
 pub mod own_code;

@@ -21,6 +21,7 @@ use super::closed;
 use super::family;
 use super::far;
 use super::namespace;
+use super::no_program;
 use super::process;
 use super::process::ProcessId;
 use super::refusal;
@@ -222,9 +223,9 @@ fn cannot_open(pid: i32, error: anyhow::Error) -> anyhow::Error {
     }
     match system.map(std::io::Error::kind) {
         Some(std::io::ErrorKind::PermissionDenied) => closed::reason(pid),
-        Some(std::io::ErrorKind::NotFound) => anyhow::anyhow!(
-            "cannot observe process {pid}: it has no binary (a kernel thread, or it is just ending)"
-        ),
+        Some(std::io::ErrorKind::NotFound) => {
+            anyhow::anyhow!("cannot observe process {pid}: {}", no_program::reason(pid))
+        }
         _ => error.context(format!("cannot observe process {pid}")),
     }
 }

@@ -141,6 +141,14 @@ impl Target {
         runs.unwrap_or_else(|why| !is_absent(&why))
     }
 
+    /// Whether more than one process is meant, or may be.
+    pub fn may_be_several(&self) -> bool {
+        match &self.scope {
+            Scope::Everyone => true,
+            Scope::Only(processes) => processes.len() > 1,
+        }
+    }
+
     /// Whether processes run this binary that were not asked for.
     pub fn runs_elsewhere(&self) -> bool {
         let Scope::Only(processes) = &self.scope else {

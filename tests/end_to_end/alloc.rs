@@ -19,7 +19,7 @@ fn classes(allocated: &Value) -> BTreeMap<u64, u64> {
 }
 
 /// The same of grtmon's report; 0 stands for large objects.
-fn counted(report: &Value) -> BTreeMap<u64, u64> {
+pub(crate) fn counted(report: &Value) -> BTreeMap<u64, u64> {
     let mut classes: BTreeMap<u64, u64> = list(report, "classes")
         .iter()
         .map(|it| (number(it, "size_bytes"), number(it, "objects")))
@@ -46,7 +46,7 @@ pub(crate) fn compare(observed: &Observed) {
 }
 
 /// Every class lies between the two accounts.
-fn within(counted: &BTreeMap<u64, u64>, truth: &Value) {
+pub(crate) fn within(counted: &BTreeMap<u64, u64>, truth: &Value) {
     let (inside, around) = (&truth["inside"], &truth["around"]);
     let most = classes(around);
     assert!(

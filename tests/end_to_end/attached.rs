@@ -20,7 +20,7 @@ type Attach<'t> = Box<dyn Fn() -> Box<dyn Probes> + 't>;
 /// How goroutines are remembered here: a few of them.
 const GOROUTINES: u32 = 10_000;
 
-fn place(target: &Target, plan: &impl Plan) -> Place {
+pub(crate) fn place(target: &Target, plan: &impl Plan) -> Place {
     let best: Method = method::best(&Kernel::current().unwrap()).0;
     Place::of(target, best.for_sites(plan.sites().len())).unwrap()
 }
@@ -32,13 +32,17 @@ pub(crate) fn kinds<'t>(target: &'t Target, stacks: bool) -> [Attach<'t>; 5] {
         queue: true,
         ..gr::Options::events(1024, GOROUTINES)
     };
-    let by_fn = gr::Options::histograms(true, GOROUTINES);
+    let by_fn = gr::Options {
+        by_process: true,
+        ..gr::Options::histograms(true, GOROUTINES)
+    };
     let times = sched::Options {
         by_fn: true,
+        by_process: true,
         stacks,
         sample: 1,
         max_goroutines: GOROUTINES,
-        max_functions: 1024,
+        max_apart: 1024,
         max_stacks: 1024,
     };
     let of_gr = |options: gr::Options| -> Attach<'t> {
@@ -57,7 +61,9 @@ pub(crate) fn kinds<'t>(target: &'t Target, stacks: bool) -> [Attach<'t>; 5] {
         of_gr(events),
         of_gr(by_fn),
         Box::new(move || {
-            Box::new(GmProbes::attach(target, &of_gm, &place(target, &of_gm)).unwrap())
+            let place = place(target, &of_gm);
+            let options = gm::Options::of(true);
+            Box::new(GmProbes::attach(target, &of_gm, &options, &place).unwrap())
         }),
         Box::new(move || {
             Box::new(GcProbes::attach(target, &of_gc, &place(target, &of_gc)).unwrap())

@@ -81,14 +81,7 @@ fn site(program: &Path, function: &str) -> Site {
     let target = target::resolve(&Selection::File(program.to_owned()));
     let target = target.unwrap().targets.pop().unwrap();
     let checked = Checked::of(&target);
-    let options = gr::Options {
-        seq: false,
-        by_fn: false,
-        queue: false,
-        ring_bytes: 4096,
-        max_goroutines: 1,
-        max_functions: 1,
-    };
+    let options = gr::Options::events(4, 1);
     let mut sites = gr::Plan::of(&checked, &options).unwrap().sites();
     sites.extend(
         gc::Plan::of(&target, gc::Wanted::Everything)

@@ -16,6 +16,7 @@ mod agreement;
 mod alloc;
 mod attached;
 mod bad_input;
+mod by_pid;
 mod changed_code;
 mod containers;
 mod cost;

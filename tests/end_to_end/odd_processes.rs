@@ -169,3 +169,37 @@ fn waits_and_rates_are_by_the_clock_of_the_process() {
         process.wait();
     }
 }
+
+/// What is there and runs no program is told from what has one.
+#[test]
+fn who_runs_no_program_is_said_why() {
+    once(|_| {
+        let mut ended = Command::new("true").spawn().unwrap();
+        let pid = ended.id().to_string();
+        let state = || {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            stat.rsplit(") ").next().unwrap().chars().next()
+        };
+        while state() != Some('Z') {
+            std::thread::yield_now();
+        }
+        let own = std::process::id();
+        let said = format!(
+            "grtmon: cannot observe process {pid}: it has ended, and waits for its parent (process {own}, "
+        );
+        let commands: [&[&str]; 5] = [&["gm"], &["dump"], &["gr"], &["sched"], &["doctor"]];
+        for command in commands {
+            let refused = grtmon(&[command, &["--pid", &pid]].concat());
+            assert_eq!(refused.status.code(), Some(1));
+            assert!(refused.stderr.starts_with(&said), "{}", refused.stderr);
+            assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+        }
+        ended.wait().unwrap();
+        // Now there is none of this number.
+        let gone = format!("grtmon: there is no process {pid}\n");
+        for command in commands {
+            let refused = grtmon(&[command, &["--pid", &pid]].concat());
+            assert_eq!(refused.stderr, gone);
+        }
+    });
+}

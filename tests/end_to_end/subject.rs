@@ -14,14 +14,14 @@ use crate::common::{
 
 /// A build of the fixture.
 #[derive(Debug)]
-pub(crate) struct ProcessView {
+pub(crate) struct Subject {
     pub(crate) toolchain: &'static Toolchain,
     pub(crate) build: Build,
     pub(crate) program: PathBuf,
 }
 
 /// Calls `check` with every toolchain in every build; in the end fails for all that failed.
-pub(crate) fn each(check: impl Fn(&ProcessView)) {
+pub(crate) fn each(check: impl Fn(&Subject)) {
     over(
         toolchains()
             .iter()
@@ -31,7 +31,7 @@ pub(crate) fn each(check: impl Fn(&ProcessView)) {
 }
 
 /// As [`each`], with one build of every toolchain: for what does not depend on how it was linked.
-pub(crate) fn each_toolchain(check: impl Fn(&ProcessView)) {
+pub(crate) fn each_toolchain(check: impl Fn(&Subject)) {
     over(
         toolchains()
             .iter()
@@ -41,14 +41,11 @@ pub(crate) fn each_toolchain(check: impl Fn(&ProcessView)) {
 }
 
 /// With the newest toolchain only: for what does not depend on the Go version either.
-pub(crate) fn once(check: impl Fn(&ProcessView)) {
+pub(crate) fn once(check: impl Fn(&Subject)) {
     over([(newest(), Build::STRIPPED.or_prebuilt())], check);
 }
 
-fn over(
-    subjects: impl IntoIterator<Item = (&'static Toolchain, Build)>,
-    check: impl Fn(&ProcessView),
-) {
+fn over(subjects: impl IntoIterator<Item = (&'static Toolchain, Build)>, check: impl Fn(&Subject)) {
     if !require_capabilities_or_skip() {
         return;
     }
@@ -56,7 +53,7 @@ fn over(
     for (toolchain, build) in subjects {
         let name = format!("Go {} {}", toolchain.version, build.name());
         let program = fixture(toolchain, build);
-        let subject = ProcessView {
+        let subject = Subject {
             toolchain,
             build,
             program,
@@ -74,7 +71,7 @@ fn over(
 /// that the running times of the first few of their goroutines are unknown, and said to be.
 pub(crate) const UNNAMED: [&str; 3] = ["main.dynamicEven", "main.dynamicOdd", "main.timerFired"];
 
-impl ProcessView {
+impl Subject {
     /// How probes are attached.
     pub(crate) fn methods(&self) -> &'static [&'static str] {
         methods(self.build)

@@ -17,7 +17,7 @@ use crate::{
         Build, Fixture, Grtmon, PATIENCE, Process, copy_program, fixture, grtmon, in_ci, prebuilt,
         require_root_or_skip, tool,
     },
-    subject::{ProcessView, number, once},
+    subject::{Subject, number, once},
     users::refused,
 };
 
@@ -41,7 +41,7 @@ struct Deployed {
 }
 
 impl Deployed {
-    fn of(subject: &ProcessView, name: &str) -> Self {
+    fn of(subject: &Subject, name: &str) -> Self {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("{name}.{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();

@@ -111,3 +111,30 @@ fn it_ends_after_so_many_rows() {
     target.process.expect("done");
     target.finish();
 }
+
+/// Whose cycle a line is about says its beginning, where it can be of more than one process.
+#[test]
+fn lines_of_several_begin_with_the_process() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let program = fixture(newest(), Build::DEFAULT);
+    let mut of = [(); 2].map(|()| Fixture::start(&program, &["gc"]));
+    let pids = of.each_ref().map(Fixture::pid_arg);
+    let tool = Grtmon::start(&["gc", "--cycles", "--pid", &pids[0], "--pid", &pids[1]]);
+    of.iter_mut().for_each(Fixture::work);
+    let output = tool.stop().success();
+    for (process, pid) in of.into_iter().zip(&pids) {
+        let own = output.stdout.lines().filter(|line| {
+            let begins = line.split_once(' ').filter(|(first, _)| first == pid);
+            begins.is_some_and(|(_, rest)| rest.trim_start().starts_with("gc "))
+        });
+        let own = own.count() as u64;
+        assert_eq!(
+            own,
+            number(&process.finish()["cycles"]),
+            "{}",
+            output.stdout
+        );
+    }
+}

@@ -4,7 +4,7 @@ use std::{io::Read, process::Command};
 
 use crate::{
     busy,
-    common::{Build, command, fixture, grtmon, require_root_or_skip, toolchains},
+    common::{Build, Fixture, command, fixture, grtmon, newest, require_root_or_skip, toolchains},
 };
 
 #[test]
@@ -119,5 +119,59 @@ fn profiles_have_the_build_id() {
             .windows(expected.len())
             .any(|it| it == expected.as_bytes());
         assert!(has, "Go {}: no {expected}", toolchain.version);
+    }
+}
+
+/// Of several processes one that has the goroutine is enough.
+#[test]
+fn a_goroutine_that_one_of_several_has() {
+    if !require_root_or_skip() {
+        return;
+    }
+    let program = fixture(newest(), Build::STRIPPED.or_prebuilt());
+    let park = |n: &str| {
+        let mut process = Fixture::start(&program, &["parked", "-n", n]);
+        process.go_until("parked");
+        process
+    };
+    let (few, many) = (park("3"), park("997"));
+    let of = |goids: &[&str]| {
+        let mut arguments = vec!["dump".to_owned()];
+        for process in [&few, &many] {
+            arguments.extend(["--pid".to_owned(), process.pid_arg()]);
+        }
+        for goid in goids {
+            arguments.extend(["--goid".to_owned(), (*goid).to_owned()]);
+        }
+        grtmon(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    // Numbers are given in the order of creation, some hundred to a P at a time: the other has none as high as this.
+    let dump = grtmon(&[
+        "dump",
+        "--all",
+        "--fn",
+        "main.park",
+        "--pid",
+        &many.pid_arg(),
+    ])
+    .success();
+    let goids = dump.stdout.lines().filter_map(|line| {
+        let rest = line.strip_prefix("goroutine ")?;
+        rest.split(' ').next()?.parse::<u64>().ok()
+    });
+    let last = goids.max().unwrap().to_string();
+    let seen = of(&[&last]).success();
+    let heading = |process: &Fixture| format!("== process {} (", process.pid());
+    assert!(seen.stdout.contains(&heading(&many)), "{}", seen.stdout);
+    assert!(!seen.stdout.contains(&heading(&few)), "{}", seen.stdout);
+    assert_eq!(seen.stderr, "");
+    let none = of(&[&last, "999999999"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(none.stdout.contains(&format!("goroutine {last} ")));
+    let said = "grtmon: there is no goroutine 999999999 in any of these processes\n";
+    assert_eq!(none.stderr, said);
+    for mut process in [few, many] {
+        process.go_until("done");
+        process.finish();
     }
 }

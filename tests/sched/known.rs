@@ -72,7 +72,7 @@ fn check(observed: &Observed, what: &str) {
         );
     }
     for (function, many, state) in [
-        ("main.staysBehind", "preexisting", "elder_state"),
+        ("main.staysBehind", "elders", "elder_state"),
         ("main.isLeft", "left", "left_state"),
     ] {
         let reason = truth[state].as_str().unwrap();
@@ -82,7 +82,7 @@ fn check(observed: &Observed, what: &str) {
         let open = &row["open"];
         assert_eq!(open["count"], truth[many], "{what}: {row}");
         assert!(number(&open["max_ns"]) <= number(&end["elapsed_ns"]));
-        if many == "preexisting" {
+        if many == "elders" {
             // They were there all the time.
             let all_the_time = number(&truth[many]) * number(&end["elapsed_ns"]);
             assert_eq!(number(&open["sum_ns"]), all_the_time, "{what}: {row}");
@@ -207,7 +207,7 @@ fn stacks_say_where_goroutines_block() {
             );
         }
         for (function, many, state) in [
-            ("main.staysBehind", "preexisting", "elder_state"),
+            ("main.staysBehind", "elders", "elder_state"),
             ("main.isLeft", "left", "left_state"),
         ] {
             let still = blocked(function, truth[state].as_str().unwrap(), "open");
@@ -242,7 +242,7 @@ fn what_goroutines_do_when_their_process_ends_is_counted() {
         let end = output.json().pop().expect("no output");
         let all = by_fn(&end);
         for (function, many, state) in [
-            ("main.staysBehind", "preexisting", "elder_state"),
+            ("main.staysBehind", "elders", "elder_state"),
             ("main.isLeft", "left", "left_state"),
         ] {
             let reason = truth[state].as_str().unwrap();

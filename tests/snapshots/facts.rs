@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use grtmon::model::{
-    allocation::{Allocations, Count},
+    allocation::{Allocated, Allocations, Count, Counters, Report as Allocation},
     cost::Cost,
     dump::{Dump, Goroutine, Missing, SourcePlace, Stack, StackFrame, StackState, State},
     gc::{CycleRecord, Stw, Sweep, Trigger, durations::Summary},
     goroutine::{GoroutineEvent, Identity, Names, What},
-    histogram::{Histogram, LifeTimes, Unseen},
+    histogram::{Histogram, LifeTimes, OfProcess, Unseen},
     metric::{Distribution, Metric, Value},
+    process::Named,
     ps::GoProcess,
     report::Section,
     run_queue::{Latencies, Queue, Scheduling},
@@ -102,6 +103,38 @@ pub(crate) fn life_times() -> LifeTimes {
             unwatched: 1,
         },
         by_fn: Some(vec![(LONG.to_owned(), histogram())]),
+        by_pid: None,
+    }
+}
+
+/// The longest of everything, and one whose number is not known.
+fn named() -> [Named; 2] {
+    let named = |number, program: &str| Named {
+        number,
+        program: program.into(),
+    };
+    [
+        named(
+            4_194_303,
+            "prometheus-node-exporter-of-the-second-rack-with-a-name-that-is-too-long",
+        ),
+        named(1 << 31 | 17, "server"),
+    ]
+}
+
+pub(crate) fn life_times_by_pid() -> LifeTimes {
+    let [first, second] = named();
+    let own = OfProcess {
+        total: histogram(),
+        unseen: Unseen {
+            older: 2,
+            unwatched: 0,
+        },
+    };
+    LifeTimes {
+        by_fn: None,
+        by_pid: Some(vec![(first, own), (second, OfProcess::default())]),
+        ..life_times()
     }
 }
 
@@ -171,7 +204,7 @@ pub(crate) fn durations() -> [(&'static str, Summary); 2] {
     [("stw", some), ("mark", Summary::default())]
 }
 
-pub(crate) fn allocations() -> Allocations {
+fn allocations() -> Allocations {
     let count = |objects, bytes| Count { objects, bytes };
     Allocations {
         tiny: count(7651, 0),
@@ -185,12 +218,40 @@ pub(crate) fn allocations() -> Allocations {
     }
 }
 
+pub(crate) fn allocation(is_by_pid: bool) -> Allocation {
+    let own = Allocated {
+        meanwhile: allocations(),
+        counters: Some(Counters {
+            processes: 1,
+            since_start: allocations(),
+            unseen: Duration::ZERO,
+        }),
+    };
+    let [first, second] = named();
+    let nothing = Allocated {
+        counters: Some(Counters {
+            processes: 1,
+            ..Counters::default()
+        }),
+        ..Allocated::default()
+    };
+    let mut total = own.clone();
+    if is_by_pid {
+        total.merge(&nothing);
+    }
+    Allocation {
+        total,
+        by_pid: is_by_pid.then(|| vec![(first, own), (second, nothing)]),
+    }
+}
+
 fn row(state: &str, waits: bool, system: bool, function: Option<&str>, open: Open) -> Row {
     Row {
         state: state.into(),
         waits,
         system,
         function: function.map(Arc::from),
+        process: None,
         times: Times {
             whole: if open.count > 0 {
                 Histogram::default()
@@ -225,9 +286,11 @@ pub(crate) fn sched() -> Report {
             row("GC sweep wait", true, true, None, none),
         ],
         by_fn: true,
+        by_pid: false,
         blocking: Some(vec![Blocking {
             reason: "chan receive".into(),
             system: false,
+            process: None,
             stack: Some(stack(LONG)),
             deeper: true,
             ended,
@@ -235,6 +298,23 @@ pub(crate) fn sched() -> Report {
             unmoved: 0,
         }]),
         has_unmoved: false,
+    }
+}
+
+pub(crate) fn sched_by_pid() -> Report {
+    let mut report = sched();
+    let [first, second] = named();
+    for row in &mut report.rows {
+        row.function = None;
+        row.process = Some(if row.waits { &second } else { &first }.clone());
+    }
+    for place in report.blocking.iter_mut().flatten() {
+        place.process = Some(first.clone());
+    }
+    Report {
+        by_fn: false,
+        by_pid: true,
+        ..report
     }
 }
 

@@ -148,17 +148,21 @@ fn gr() {
 #[test]
 fn gr_seq() {
     compare("gr seq", |style| {
-        [("", WITHIN), (" -T", AT)]
-            .map(|(what, within)| {
-                let mut out = Vec::new();
-                let style = Style {
-                    human: true,
-                    ..style
-                };
-                histogram::report(&mut out, &facts::life_times(), &within, style);
-                (what, out)
-            })
-            .into()
+        [
+            ("", WITHIN, facts::life_times()),
+            (" -T", AT, facts::life_times()),
+            (" --by pid", WITHIN, facts::life_times_by_pid()),
+        ]
+        .map(|(what, within, times)| {
+            let mut out = Vec::new();
+            let style = Style {
+                human: true,
+                ..style
+            };
+            histogram::report(&mut out, &times, &within, style);
+            (what, out)
+        })
+        .into()
     });
 }
 
@@ -192,9 +196,16 @@ fn gc_rows() {
 #[test]
 fn gc_cycles() {
     // As the runtime prints it, however long.
-    let drawn = [("", None), (" -T", Some(UNIX_OFFSET_NS))].map(|(what, offset)| {
+    let drawn = [
+        ("", None, false),
+        (" -T", Some(UNIX_OFFSET_NS), false),
+        (" --pid 1 --pid 2", None, true),
+    ];
+    let drawn = drawn.map(|(what, offset, with_pid)| {
         let mut out = Vec::new();
-        gc::Table::new(Style::PLAIN, offset).cycle(&mut out, &facts::cycle());
+        let mut table = gc::Table::new(Style::PLAIN, offset);
+        table.with_pid = with_pid;
+        table.cycle(&mut out, &facts::cycle());
         (what, out)
     });
     compare_one("gc --cycles", drawn.into());
@@ -202,11 +213,14 @@ fn gc_cycles() {
 
 #[test]
 fn gm() {
-    let drawn = [("", WITHIN), (" -T", AT)].map(|(what, within)| {
+    let drawn = [
+        ("", WITHIN, false),
+        (" -T", AT, false),
+        (" --by pid", WITHIN, true),
+    ];
+    let drawn = drawn.map(|(what, within, is_by_pid)| {
         let mut out = Vec::new();
-        let allocations = facts::allocations();
-        allocation::text(&mut out, &allocations, &within, false);
-        allocation::since_start(&mut out, allocations.total());
+        allocation::report(&mut out, &facts::allocation(is_by_pid), &within, false);
         (what, out)
     });
     compare_one("gm", drawn.into());
@@ -222,9 +236,15 @@ fn sched_tables() {
         let mut out = Vec::new();
         let report = facts::sched();
         sched::report(&mut out, &report, true, &WITHIN, style);
+        let mut apart = Vec::new();
+        sched::report(&mut apart, &facts::sched_by_pid(), false, &WITHIN, style);
         let mut counted = Vec::new();
         sched::counters::text(&mut counted, &facts::scheduling(), &AT, style);
-        vec![("", out), (" --source counters -T", counted)]
+        vec![
+            ("", out),
+            (" --by pid", apart),
+            (" --source counters -T", counted),
+        ]
     });
 }
 

@@ -37,6 +37,9 @@ use crate::cmd::output::Output;
 const FIRST_TRIES: u32 = 50;
 
 pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
+    if args.by == Some(cli::By::Pid) {
+        bail!("--source counters reads one process: there is nothing to tell apart by process");
+    }
     if args.by.is_some() || args.r#fn.is_some() || args.stacks {
         bail!("the runtime's counters know no start functions and no stacks: use --source probes");
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use crate::model::process::Named;
 use crate::model::sched as model;
 use crate::model::sched::Blocking;
 use crate::model::sched::Doing;
@@ -20,6 +21,7 @@ use crate::probe::sched::Plan;
 use crate::probe::sched::SchedProbes;
 use crate::target::checked::Checked;
 
+use super::by_process;
 use super::names::NameCache;
 
 use self::stacks::Stacks;
@@ -108,7 +110,7 @@ impl<'a> Followed<'a> {
         }
         let mut open = OpenStates::of(probes, self.still.as_ref(), now_ns, None)?;
         open.extend(self.gone.clone());
-        for row in self.open_rows(&open, probes.by_fn()) {
+        for row in self.open_rows(&open, probes) {
             model::merge(&mut rows, row);
         }
         let blocking = match stacks {
@@ -138,6 +140,10 @@ impl<'a> Followed<'a> {
         name.map(Arc::from)
     }
 
+    fn process(&self, number: Option<u32>) -> Option<Named> {
+        number.map(|number| by_process::named(self.checked.target, number))
+    }
+
     fn row(&mut self, key: Key, times: Times) -> Row {
         let (state, waits) = self.word(key.doing);
         Row {
@@ -145,12 +151,13 @@ impl<'a> Followed<'a> {
             waits,
             system: key.system,
             function: self.function(key.start),
+            process: self.process(key.process),
             times,
         }
     }
 
     /// States that have not ended.
-    fn open_rows(&mut self, open: &OpenStates, by_fn: bool) -> Vec<Row> {
+    fn open_rows(&mut self, open: &OpenStates, probes: &SchedProbes) -> Vec<Row> {
         let lasting = |ns: u64| {
             let mut times = Times::default();
             times.open.add(ns);
@@ -166,7 +173,8 @@ impl<'a> Followed<'a> {
                 state: elder.state.clone(),
                 waits: elder.waits,
                 system: elder.system,
-                function: self.function(elder.start.filter(|_| by_fn)),
+                function: self.function(elder.start.filter(|_| probes.by_fn())),
+                process: self.process(probes.by_process().then_some(elder.process)),
                 times: lasting(*ns),
             };
             model::merge(&mut rows, row);

@@ -10,6 +10,7 @@ use crate::go::process::trace_table::TraceTable;
 use crate::go::process::unwind::Trace;
 use crate::go::symbolize::code_address::CodeAddress;
 use crate::model::dump::Stack;
+use crate::model::process::Named;
 use crate::model::sched::Blocking;
 use crate::model::sched::Doing;
 use crate::model::sched::Open;
@@ -51,7 +52,7 @@ impl<'a> Stacks<'a> {
 }
 
 /// Everything by which one place where goroutines block differs from another.
-type GroupKey = (Arc<str>, bool, Option<Vec<(String, u32)>>);
+type GroupKey = (Arc<str>, bool, Option<Named>, Option<Vec<(String, u32)>>);
 
 /// Where the goroutines of one program blocked, and block in these states.
 pub(super) fn blocking(
@@ -65,6 +66,7 @@ pub(super) fn blocking(
         let place = (
             found.reason.clone(),
             found.system,
+            found.process.clone(),
             found.stack.as_ref().map(lines),
         );
         match all.entry(place) {
@@ -95,6 +97,7 @@ pub(super) fn blocking(
             let mut place = Blocking {
                 reason: elder.state.clone(),
                 system: elder.system,
+                process: followed.process(probes.by_process().then_some(elder.process)),
                 stack: elder.stack.as_deref().cloned(),
                 deeper: false,
                 ended: Open::default(),
@@ -115,6 +118,7 @@ impl Followed<'_> {
         Blocking {
             reason,
             system: key.system,
+            process: self.process(key.process),
             stack: pcs.and_then(|pcs| self.stacks.describe(pcs)),
             deeper: pcs.is_some_and(|pcs| pcs.deeper),
             ended: Open::default(),

@@ -8,21 +8,18 @@ use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use anyhow::Context;
 use anyhow::Result;
 
-use crate::go::ReadError;
-use crate::go::process::goroutines::GoroutineReader;
+use crate::model::dump::Dump;
 use crate::model::dump::Goroutine;
 use crate::model::dump::Stack;
 use crate::model::dump::StackState;
 use crate::model::dump::State;
 use crate::model::sched as model;
+use crate::observe::goroutines;
 use crate::probe::sched::Key;
 use crate::probe::sched::SchedProbes;
 use crate::target::checked::Checked;
-use crate::target::process::ProcessId;
-use crate::target::refusal;
 
 /// The goroutines that were there when the observation began.
 #[derive(Debug)]
@@ -34,7 +31,7 @@ pub(super) struct Still {
 /// One of them.
 #[derive(Debug, Clone)]
 pub(super) struct Elder {
-    process: u32,
+    pub(super) process: u32,
     /// The address of its g.
     g: u64,
     pub(super) state: Arc<str>,
@@ -59,40 +56,14 @@ impl Still {
             begun_ns,
             preexisting: Vec::new(),
         };
-        let target = checked.target;
-        let processes = target.processes();
-        // Of a command that is yet to begin there is nothing to read.
-        for process in processes.iter().filter(|it| target.is_under_way(it)) {
-            match still.read(checked, process, system, stacks) {
-                Err(_) if !process.is_alive() => {}
-                read => read?,
-            }
-        }
+        goroutines::of_all(checked, stacks, |process, dump| {
+            still.add(process, dump, system);
+        })?;
         Ok(still)
     }
 
-    fn read(
-        &mut self,
-        checked: &Checked<'_>,
-        process: &ProcessId,
-        system: &BTreeSet<u64>,
-        stacks: bool,
-    ) -> Result<()> {
-        let pid = process.pid;
-        let explain = |error: ReadError| match error {
-            ReadError::Memory(why) => refusal::explain(pid, &why),
-            other => anyhow::anyhow!("cannot read the goroutines of process {pid}: {other}"),
-        };
-        let live = checked.open(process)?;
-        let binary = &checked.target.program.binary;
-        let mut reader = GoroutineReader::new(binary, &live.view()).map_err(explain)?;
-        let dump = match stacks {
-            true => reader.read(&live.memory),
-            false => reader.list(&live.memory),
-        };
-        let dump = dump.map_err(explain)?;
-        let known: Vec<Arc<Stack>> = dump.stacks.iter().cloned().map(Arc::new).collect();
-        let process = u32::try_from(pid).context("a process has a negative number")?;
+    fn add(&mut self, process: u32, dump: Dump, system: &BTreeSet<u64>) {
+        let known: Vec<Arc<Stack>> = dump.stacks.into_iter().map(Arc::new).collect();
         for goroutine in &dump.goroutines {
             let (state, waits) = word(goroutine);
             let start = goroutine.start.as_deref().map(|start| start.pc);
@@ -110,7 +81,6 @@ impl Still {
                 stack,
             });
         }
-        Ok(())
     }
 
     /// Forgets the goroutines of a process, which has ended or runs another program.

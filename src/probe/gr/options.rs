@@ -7,18 +7,20 @@ pub struct Options {
     pub seq: bool,
     /// Histograms by start function too.
     pub by_fn: bool,
+    /// By process too.
+    pub by_process: bool,
     /// Run queue events too.
     pub queue: bool,
     /// Size of the ring buffer in bytes: a power of two, at least a page.
     pub ring_bytes: u32,
     /// How many goroutines alive at one time can be remembered.
     pub max_goroutines: u32,
-    /// How many start functions can have a histogram of their own.
-    pub max_functions: u32,
+    /// How many start functions, or processes, can have a histogram of their own.
+    pub max_apart: u32,
 }
 
-/// Start functions with a histogram of their own (2.7 KB of kernel memory each).
-const MAX_FUNCTIONS: u32 = 1024;
+/// Start functions, or processes, with a histogram of their own (2.7 KB of kernel memory each).
+const MAX_APART: u32 = 1024;
 /// Few records come where only histograms are wanted: the starts of programs.
 const FEW_RECORDS_BYTES: u32 = 64 << 10;
 
@@ -28,10 +30,11 @@ impl Options {
         Self {
             seq: true,
             by_fn,
+            by_process: false,
             queue: false,
             ring_bytes: FEW_RECORDS_BYTES,
             max_goroutines,
-            max_functions: MAX_FUNCTIONS,
+            max_apart: MAX_APART,
         }
     }
 
@@ -40,10 +43,11 @@ impl Options {
         Self {
             seq: false,
             by_fn: false,
+            by_process: false,
             queue: false,
             ring_bytes: buffer_kib << 10,
             max_goroutines,
-            max_functions: 1,
+            max_apart: 1,
         }
     }
 }

@@ -41,6 +41,7 @@ impl Plan {
         let mut config = gr_config {
             seq: u8::from(options.seq),
             by_fn: u8::from(options.by_fn),
+            by_process: u8::from(options.by_process),
             ..Default::default()
         };
         let offset = |field: Field| {

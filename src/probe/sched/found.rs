@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::bpf::sched::types::sched_slot;
+use crate::bpf::sched::types::sched_whose;
 use crate::model::sched::Doing;
 use crate::model::sched::Open;
 use crate::model::sched::Times;
@@ -13,6 +14,9 @@ use crate::probe::counters;
 pub struct Key {
     /// Link-time entry of the start function; `None` for all, or if it is not known.
     pub start: Option<u64>,
+    /// The process, as records name it ([`process`](crate::model::process)); `None` for all, or if there was no room to
+    /// tell it apart.
+    pub process: Option<u32>,
     /// The state.
     pub doing: Doing,
     /// Whether the goroutines are the runtime's own.
@@ -40,9 +44,9 @@ pub struct Pcs {
     pub deeper: bool,
 }
 
-/// What a slot of `sched_totals` stands for (`slot_of` in `sched.bpf.c`).
-pub(super) fn key(start_pc: u64, slot: u32) -> Key {
-    let doing = match slot % sched_slot::SCHED_SLOTS.0 {
+/// What a key of `sched_apart` stands for (`slot_of` in `sched.bpf.c`).
+pub(super) fn key(whose: &sched_whose) -> Key {
+    let doing = match whose.slot % sched_slot::SCHED_SLOTS.0 {
         0 => Doing::Running,
         1 => Doing::Runnable,
         2 => Doing::Syscall,
@@ -52,9 +56,10 @@ pub(super) fn key(start_pc: u64, slot: u32) -> Key {
         }
     };
     Key {
-        start: (start_pc != 0).then_some(start_pc),
+        start: (whose.start_pc != 0).then_some(whose.start_pc),
+        process: (whose.process != 0).then_some(whose.process),
         doing,
-        system: slot >= sched_slot::SCHED_SLOTS.0,
+        system: whose.slot >= sched_slot::SCHED_SLOTS.0,
     }
 }
 
@@ -85,10 +90,18 @@ mod tests {
 
     #[test]
     fn slots_are_states() {
-        assert_eq!(key(0, 0).doing, Doing::Running);
-        assert_eq!(key(0, 2).doing, Doing::Syscall);
-        let waiting = key(0x1000, 64 + 3 + 9);
+        let whose = |start_pc, process, slot| sched_whose {
+            start_pc,
+            process,
+            slot,
+        };
+        assert_eq!(key(&whose(0, 0, 0)).doing, Doing::Running);
+        let of_all = key(&whose(0, 0, 2));
+        assert_eq!(of_all.doing, Doing::Syscall);
+        assert_eq!((of_all.start, of_all.process), (None, None));
+        let waiting = key(&whose(0x1000, 42, 64 + 3 + 9));
         assert_eq!(waiting.doing, Doing::Waiting(9));
         assert!(waiting.system && waiting.start == Some(0x1000));
+        assert_eq!(waiting.process, Some(42));
     }
 }

@@ -99,6 +99,7 @@ impl Plan {
             framed: u8::from(framed),
             park_indirect: u8::from(changes.park_indirect),
             by_fn: u8::from(options.by_fn),
+            by_process: u8::from(options.by_process),
             stacks: u8::from(options.stacks),
             preempted: late.preempted.unwrap_or(NO_REASON),
             coroutine: late.coroutine.unwrap_or(NO_REASON),

@@ -41,25 +41,33 @@ pub fn describe(target: &Target, process: &ProcessId, sites: &[Site]) -> (Vec<St
         lines.insert(0, why);
     }
     let is_fine = lines.is_empty();
-    let count = sites.len();
     if lines.len() > SHOWN {
         let more = lines.len() - SHOWN;
         lines.truncate(SHOWN);
         lines.push(format!("and at {more} more"));
     }
     if is_fine {
-        let probes = match others {
-            0 => String::new(),
-            _ => format!(", with other probes at {others} of them"),
-        };
-        lines.push(format!(
-            "process {pid}: as in the file at all {count} sites{probes}"
-        ));
+        let code = as_in_the_file(sites.len(), others);
+        lines.push(format!("process {pid}: {code}"));
     }
     if let Some(tracer) = tracer {
         lines.push(format!("process {pid} is traced by {tracer}"));
     }
     (lines, is_fine)
+}
+
+/// The code at so many sites is that of the file, but for other probes.
+fn as_in_the_file(sites: usize, probes: usize) -> String {
+    let at = match sites {
+        1 => "its site".to_owned(),
+        _ => format!("all {sites} sites"),
+    };
+    let besides = match (probes, sites) {
+        (0, _) => String::new(),
+        (_, 1) => ", with another probe there".to_owned(),
+        _ => format!(", with other probes at {probes} of them"),
+    };
+    format!("as in the file at {at}{besides}")
 }
 
 pub(super) fn not_from_file(pid: i32, address: u64) -> String {
@@ -103,6 +111,19 @@ mod tests {
             said(Found::Breakpoint)
                 .unwrap()
                 .contains("breakpoint at main.f")
+        );
+    }
+
+    #[test]
+    fn one_site_is_one() {
+        assert_eq!(as_in_the_file(1, 0), "as in the file at its site");
+        assert_eq!(
+            as_in_the_file(1, 1),
+            "as in the file at its site, with another probe there"
+        );
+        assert_eq!(
+            as_in_the_file(84, 3),
+            "as in the file at all 84 sites, with other probes at 3 of them"
         );
     }
 }

@@ -2,47 +2,43 @@
 
 use std::time::Duration;
 
+use crate::model::allocation::Allocated;
 use crate::model::allocation::Allocations;
+use crate::model::allocation::Report;
 use crate::render::account::About;
 use crate::render::json::Object;
+use crate::render::process;
 
 use super::own_bytes;
 
-/// What the runtime's own counters say besides what was allocated meanwhile.
-#[derive(Debug, Clone, Copy)]
-pub struct Counters<'a> {
-    /// What was allocated since the processes began.
-    pub since_start: &'a Allocations,
-    /// How long a process may have allocated unseen before its end, at most.
-    pub unseen: Duration,
-}
-
 /// One line: what was allocated in so long a time, as probes saw it or the counters say.
-pub fn report(
-    out: &mut Vec<u8>,
-    allocations: &Allocations,
-    elapsed: Duration,
-    counters: Option<Counters<'_>>,
-    about: &About<'_>,
-) {
+pub fn report(out: &mut Vec<u8>, report: &Report, elapsed: Duration, about: &About<'_>) {
     let mut object = about.begin(out);
     object.number("elapsed_ns", ns(elapsed));
     object.text(
         "source",
-        match counters {
+        match report.total.counters {
             Some(_) => "counters",
             None => "probes",
         },
     );
-    counts(&mut object, allocations);
-    if let Some(counters) = counters {
-        object.object("since_start", |inner| counts(inner, counters.since_start));
+    allocated(&mut object, &report.total);
+    if let Some(by_pid) = &report.by_pid {
+        object.list("by_pid", by_pid, |inner, (process, own)| {
+            process::pid(inner, Some(process));
+            allocated(inner, own);
+        });
     }
     about.account(&mut object);
-    if let Some(counters) = counters {
+    object.end();
+}
+
+fn allocated(object: &mut Object<'_>, allocated: &Allocated) {
+    counts(object, &allocated.meanwhile);
+    if let Some(counters) = &allocated.counters {
+        object.object("since_start", |inner| counts(inner, &counters.since_start));
         object.number("unseen_ns", ns(counters.unseen));
     }
-    object.end();
 }
 
 fn ns(time: Duration) -> u64 {
@@ -91,7 +87,14 @@ mod tests {
             account: None,
         };
         let mut out = Vec::new();
-        report(&mut out, &allocations, Duration::from_secs(2), None, &about);
+        let found = Report {
+            total: Allocated {
+                meanwhile: allocations,
+                counters: None,
+            },
+            by_pid: None,
+        };
+        report(&mut out, &found, Duration::from_secs(2), &about);
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["tiny_bytes"], serde_json::Value::Null);
         assert_eq!(value["elapsed_ns"], 2_000_000_000_u64);

@@ -4,19 +4,51 @@ pub mod json;
 
 use std::io::Write;
 
+use crate::model::allocation::Allocated;
 use crate::model::allocation::Allocations;
 use crate::model::allocation::Count;
+use crate::model::allocation::Counters;
+use crate::model::allocation::Report;
 use crate::model::human::counted;
 use crate::model::human::human_bytes;
+use crate::render::process;
 use crate::render::within::Within;
 
 /// Stars of the longest bar.
 const BAR: usize = 30;
 
+/// Columns for the name of a process.
+const NAME: usize = 77;
+
+/// What `gm` prints: of which time it is, what each process allocated if they are told apart, and what all did. With
+/// `whole` also classes in which nothing was allocated.
+pub fn report(out: &mut Vec<u8>, report: &Report, within: &Within, whole: bool) {
+    within.heading(out);
+    if let Some(by_pid) = &report.by_pid {
+        for (process, own) in by_pid.iter().take(process::SHOWN) {
+            out.extend_from_slice(b"   ");
+            process::push(out, process, NAME);
+            out.push(b'\n');
+            allocated(out, own, within, whole);
+            out.push(b'\n');
+        }
+        process::more(out, by_pid.len());
+        let _ = writeln!(out, "   all");
+    }
+    allocated(out, &report.total, within, whole);
+    out.push(b'\n');
+}
+
+fn allocated(out: &mut Vec<u8>, allocated: &Allocated, within: &Within, whole: bool) {
+    table(out, &allocated.meanwhile, within, whole);
+    if let Some(counters) = &allocated.counters {
+        since_start(out, counters);
+    }
+}
+
 /// Draws one bar per class in which anything was allocated (with `all`: per class), then the totals with their rates, all
 /// of them within this time.
-pub fn text(out: &mut Vec<u8>, allocations: &Allocations, within: &Within, all: bool) {
-    within.heading(out);
+fn table(out: &mut Vec<u8>, allocations: &Allocations, within: &Within, all: bool) {
     let _ = writeln!(
         out,
         "   malloc     : count      distribution{}bytes",
@@ -50,10 +82,15 @@ pub fn text(out: &mut Vec<u8>, allocations: &Allocations, within: &Within, all: 
 }
 
 /// What was allocated since the process began, below a table of what was allocated since we look.
-pub fn since_start(out: &mut Vec<u8>, total: Count) {
+fn since_start(out: &mut Vec<u8>, counters: &Counters) {
+    let total = counters.since_start.total();
+    let began = match counters.processes {
+        1 => "process",
+        _ => "processes",
+    };
     let _ = writeln!(
         out,
-        "   since the process began {}, {}",
+        "   since the {began} began {}, {}",
         counted(total.objects, "object"),
         human_bytes(total.bytes)
     );
@@ -93,6 +130,19 @@ mod tests {
         unix_ns: None,
     };
 
+    fn text(out: &mut Vec<u8>, allocations: &Allocations, within: &Within, all: bool) {
+        let meanwhile = allocations.clone();
+        let total = Allocated {
+            meanwhile,
+            counters: None,
+        };
+        let found = Report {
+            total,
+            by_pid: None,
+        };
+        report(out, &found, within, all);
+    }
+
     fn sample() -> Allocations {
         let count = |objects, bytes| Count { objects, bytes };
         Allocations {
@@ -114,6 +164,7 @@ in the 2.0 s since the observation began:
    24B        : 30         |***************               | 720 B
    > 32KB     : 1          |*                             | 40.0 KiB
    total 93 objects, 41.0 KiB: 46 objects/s, 20.5 KiB/s
+
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -9,6 +9,7 @@ use crate::model::histogram::Histogram;
 use crate::model::histogram::LifeTimes;
 use crate::model::histogram::Unseen;
 
+use crate::render::process;
 use crate::render::style::Style;
 use crate::render::table::INDENT;
 use crate::render::table::human_duration;
@@ -59,28 +60,43 @@ pub fn text(out: &mut Vec<u8>, histogram: &Histogram, style: Style, whole: bool)
     );
 }
 
-/// What `gr seq` prints: of which time it is, a histogram for each start function if they are told apart, and that of all.
+/// What `gr seq` prints: of which time it is, a histogram for each start function or process if they are told apart, and
+/// that of all.
 pub fn report(out: &mut Vec<u8>, times: &LifeTimes, within: &Within, style: Style) {
     within.heading(out);
     if let Some(by_fn) = &times.by_fn {
         for (name, histogram) in by_fn {
             out.resize(out.len() + INDENT, b' ');
-            push_within(
-                out,
-                name,
-                style
-                    .width
-                    .map_or(usize::MAX, |width| width.saturating_sub(INDENT)),
-            );
+            push_within(out, name, room(style));
             out.push(b'\n');
             text(out, histogram, style, false);
             out.push(b'\n');
         }
+    }
+    if let Some(by_pid) = &times.by_pid {
+        for (process, own) in by_pid.iter().take(process::SHOWN) {
+            out.resize(out.len() + INDENT, b' ');
+            process::push(out, process, room(style));
+            out.push(b'\n');
+            text(out, &own.total, style, false);
+            describe_unseen(out, own.unseen);
+            out.push(b'\n');
+        }
+        process::more(out, by_pid.len());
+    }
+    if times.by_fn.is_some() || times.by_pid.is_some() {
         let _ = writeln!(out, "   all");
     }
     text(out, &times.total, style, true);
     describe_unseen(out, times.unseen);
     out.push(b'\n');
+}
+
+/// Columns for the name of what a histogram is of.
+fn room(style: Style) -> usize {
+    style
+        .width
+        .map_or(usize::MAX, |width| width.saturating_sub(INDENT))
 }
 
 fn describe_unseen(text: &mut Vec<u8>, unseen: Unseen) {

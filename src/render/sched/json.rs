@@ -9,6 +9,7 @@ use crate::render::account::About;
 use crate::render::dump_json;
 use crate::render::histogram::json as histogram;
 use crate::render::json::Object;
+use crate::render::process;
 
 /// One line.
 pub fn report(out: &mut Vec<u8>, report: &Report, about: &About<'_>) {
@@ -30,8 +31,19 @@ pub fn report(out: &mut Vec<u8>, report: &Report, about: &About<'_>) {
             times(inner, row);
         });
     }
+    if report.by_pid {
+        object.list("by_pid", &report.rows, |inner, row| {
+            process::pid(inner, row.process.as_ref());
+            times(inner, row);
+        });
+    }
     if let Some(blocking) = &report.blocking {
-        object.list("blocking", blocking, place);
+        object.list("blocking", blocking, |inner, found| {
+            if report.by_pid {
+                process::pid(inner, found.process.as_ref());
+            }
+            place(inner, found);
+        });
     }
     about.account(&mut object);
     object.end();
