@@ -17,34 +17,38 @@ pub(in crate::go) fn called_from(call: u64, bytes: &[u8]) -> Option<u64> {
     Some(call.wrapping_add(5).wrapping_add_signed(distance.into()))
 }
 
-/// So many bytes are compared together; where one lies among them is told by one byte.
+/// So many bytes are compared together; where one lies among them fits into one byte.
 const TOGETHER: usize = 256;
 
 /// So many callees are looked for at once.
-const CALLEES: usize = 4;
+const CALLEES: usize = 2;
 
 /// Where a `call rel32` may be that calls one of `targets`, in code that lies at `start`, ascending. Every such call is among
 /// them; of others only some that are cut off by the end of the code.
 ///
-/// Every 60th byte or so of a program is that of a call. But where a call lies and what it adds to that make its callee: of
-/// the sum's lowest byte each has its share in one byte. So of the others but one in 256 is left to be looked at.
+/// Every 60th byte or so of a program is that of a call. But where a call lies and what it adds to that make its callee; the
+/// lowest two bytes of the sum are told by those of both. Few other calls have the same, and are looked at.
 pub(in crate::go) fn possible_calls_to(code: &[u8], start: u64, targets: &[u64]) -> Vec<usize> {
     let behind = start.wrapping_add(SIZE as u64);
-    let sums = targets.iter().map(|to| to.wrapping_sub(behind) as u8);
-    let mut sums: Vec<u8> = sums.collect();
+    let sums = targets.iter().map(|to| to.wrapping_sub(behind) as u16);
+    let mut sums: Vec<u16> = sums.collect();
     let Some(first) = sums.first().copied() else {
         return Vec::new();
     };
     sums.resize(sums.len().max(CALLEES), first);
-    let sums: Option<[u8; CALLEES]> = sums.try_into().ok();
+    let sums: Option<[u16; CALLEES]> = sums.try_into().ok();
     let mut found = Vec::new();
     for (number, together) in code.chunks(TOGETHER).enumerate() {
-        // As the lowest byte of a place it is that of the place among these.
         let begin = number * TOGETHER;
-        let both = together.first_chunk::<TOGETHER>();
-        let both = both.zip(code.get(begin + 1..).and_then(<[u8]>::first_chunk));
-        if let (Some((first, second)), Some(sums)) = (both, &sums)
-            && !has_any(first, second, sums)
+        let from = |at: usize| code.get(begin + at..)?.first_chunk::<TOGETHER>();
+        if let (Some(first), Some(second), Some(third), Some(sums)) =
+            (from(0), from(1), from(2), &sums)
+            && !has_any(
+                first,
+                second,
+                third,
+                &sums.map(|sum| sum.wrapping_sub(begin as u16)),
+            )
         {
             continue;
         }
@@ -58,15 +62,22 @@ pub(in crate::go) fn possible_calls_to(code: &[u8], start: u64, targets: &[u64])
     found
 }
 
-/// Whether there is a call in which the first byte of the distance and of the place make one of `sums`; `second` begins one
-/// byte behind `first`. Without a branch, so that the compiler compares many at once.
-fn has_any(first: &[u8; TOGETHER], second: &[u8; TOGETHER], sums: &[u8; CALLEES]) -> bool {
-    let [a, b, c, d] = *sums;
+/// Whether there is a call in which the place and the first two bytes of the distance make one of `sums`; `second` and `third`
+/// begin one and two bytes behind `first`. Without a branch, so that the compiler compares many at once.
+fn has_any(
+    first: &[u8; TOGETHER],
+    second: &[u8; TOGETHER],
+    third: &[u8; TOGETHER],
+    sums: &[u16; CALLEES],
+) -> bool {
+    let [one, other] = sums.map(u16::to_le_bytes);
     let mut any = 0;
     for at in 0..TOGETHER {
-        let sum = second[at].wrapping_add(at as u8);
-        let is_one = u8::from(sum == a) | u8::from(sum == b) | u8::from(sum == c);
-        any |= (is_one | u8::from(sum == d)) & u8::from(first[at] == CALL);
+        let low = second[at].wrapping_add(at as u8);
+        let high = third[at].wrapping_add(u8::from(low < second[at]));
+        let is_one = u8::from(low == one[0]) & u8::from(high == one[1]);
+        let is_other = u8::from(low == other[0]) & u8::from(high == other[1]);
+        any |= (is_one | is_other) & u8::from(first[at] == CALL);
     }
     any != 0
 }
