@@ -1,6 +1,7 @@
 //! The command line, as clap reads it. Types only; what they mean is decided in `cmd`.
 
 mod probing;
+mod profile;
 mod reading;
 mod target;
 mod value;
@@ -12,6 +13,7 @@ use clap::Parser;
 use clap::Subcommand;
 
 pub use self::probing::*;
+pub use self::profile::*;
 pub use self::reading::*;
 pub use self::target::*;
 
@@ -53,6 +55,8 @@ pub enum Command {
     Sched(Sched),
     /// All goroutines as they are now: states, stacks, who created them
     Dump(Dump),
+    /// Where goroutines, memory and threads come from, by function, and as `go tool pprof` takes it
+    Profile(Profile),
     /// Goroutines, allocation, heap, collections: a line per second
     Stat(Stat),
     /// A live view: goroutines, heap, collections, latency, as they change

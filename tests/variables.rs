@@ -38,11 +38,14 @@ fn missing(path: &Path, what: &str) -> Vec<&'static str> {
     let strings = |table: Option<StringTable>| table.map(|it| it.address);
     let mut missing = Vec::new();
     for (name, address) in [
+        ("MemProfileRate", found.mem_profile_rate),
         ("allgs", found.allgs),
         ("allm", found.allm),
         ("allp", found.allp),
         ("gcController", found.gc_controller),
         ("memstats", found.memstats),
+        ("mProfCycle", found.mprof_cycle),
+        ("mbuckets", found.mbuckets),
         ("mheap_", found.mheap),
         ("runtimeInitTime", found.runtime_init_time),
         ("sched", found.sched),

@@ -9,7 +9,9 @@ use crate::cli;
 use crate::go::needs;
 use crate::go::process::g;
 use crate::go::process::goroutines::GoroutineReader;
+use crate::go::process::memory_profile;
 use crate::go::process::runtime_stats::RuntimeStats;
+use crate::go::process::thread_creation;
 use crate::model::report::Section;
 use crate::probe;
 use crate::probe::Plan;
@@ -21,6 +23,24 @@ use crate::target::live::Live;
 use super::doctor_fields::add_command;
 use super::gm_counters;
 use super::sched;
+
+/// The commands that read.
+const READING: [&str; 8] = [
+    "dump",
+    "profile goroutine",
+    "profile heap",
+    "profile threadcreate",
+    "stat",
+    "top",
+    "ps",
+    "gm",
+];
+
+/// Those that list goroutines,
+const OF_GOROUTINES: [&str; 3] = ["dump", "profile goroutine", "top"];
+
+/// and those of them that do nothing else.
+const LISTS: [&str; 2] = ["dump", "profile goroutine"];
 
 /// What a command will not do, or not show.
 #[derive(Default)]
@@ -141,14 +161,14 @@ fn probing(checked: &Checked<'_>, section: &mut Section) {
 fn reading(checked: &Checked<'_>, section: &mut Section) {
     let (layout, globals) = (&checked.runtime_info.layout, &checked.runtime_info.globals);
     let live = open(checked);
-    for name in ["dump", "stat", "top", "ps", "gm"] {
+    for name in READING {
         let mut lacks = Lacks::default();
         let tried = match &live {
             Ok(Some(live)) => read(name, checked, live),
             Ok(None) => not_told(name, checked),
             Err(why) => Err(anyhow!("{why:#}")),
         };
-        if ["dump", "top"].contains(&name) {
+        if OF_GOROUTINES.contains(&name) {
             let shortcomings = g::shortcomings(layout);
             shortcomings.iter().for_each(|what| lacks.unknown(what));
         }
@@ -157,7 +177,7 @@ fn reading(checked: &Checked<'_>, section: &mut Section) {
         {
             lacks.unknown(&note);
         }
-        for need in needs::of(name).filter(|_| name != "dump") {
+        for need in needs::of(name).filter(|_| !LISTS.contains(&name)) {
             if let Some(why) = need.lack(layout, globals) {
                 lacks.unknown(&format!("{} ({why})", need.what));
             }
@@ -194,7 +214,13 @@ fn read(name: &str, checked: &Checked<'_>, live: &Live) -> Result<()> {
         return gm_counters::try_on(&checked.target.program.binary, live);
     }
     let view = live.view();
-    if ["dump", "top"].contains(&name) {
+    if name == "profile heap" {
+        memory_profile::read(&view)?;
+    }
+    if name == "profile threadcreate" {
+        thread_creation::read(&view)?;
+    }
+    if OF_GOROUTINES.contains(&name) {
         GoroutineReader::new(&checked.target.program.binary, &view)?;
     }
     if ["stat", "top", "ps"].contains(&name) {
@@ -209,7 +235,10 @@ fn read(name: &str, checked: &Checked<'_>, live: &Live) -> Result<()> {
 /// The same where there is no process, as far as the binary tells.
 fn not_told(name: &str, checked: &Checked<'_>) -> Result<()> {
     let globals = &checked.runtime_info.globals;
-    if ["dump", "top"].contains(&name)
+    if ["profile heap", "profile threadcreate"].contains(&name) {
+        return profiled(name, checked);
+    }
+    if OF_GOROUTINES.contains(&name)
         && let Some(why) = g::obstacle(&checked.runtime_info.layout)
     {
         bail!(why);
@@ -217,11 +246,19 @@ fn not_told(name: &str, checked: &Checked<'_>) -> Result<()> {
     if globals.allgs.is_none() {
         bail!("the variable runtime.allgs was not found in the binary");
     }
-    if name != "dump" && globals.allp.is_none() {
+    if !LISTS.contains(&name) && globals.allp.is_none() {
         bail!("the variable runtime.allp was not found in the binary");
     }
     if name == "gm" {
         gm_counters::require_known_classes(&checked.target.program.binary)?;
+    }
+    Ok(())
+}
+
+/// Whether a profile can be read at all; of what is missing besides, the needs of the command tell.
+fn profiled(name: &str, checked: &Checked<'_>) -> Result<()> {
+    if name == "profile heap" && !checked.runtime_info.keeps_memory_profile {
+        bail!(memory_profile::NONE_KEPT);
     }
     Ok(())
 }

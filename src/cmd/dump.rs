@@ -14,33 +14,32 @@ use crate::cli::DumpOutput;
 use crate::go::Binary;
 use crate::go::ReadError;
 use crate::go::layout::Layout;
-use crate::go::process::build_id::build_id;
 use crate::go::process::g;
 use crate::go::process::goroutines::GoroutineReader;
+use crate::go::process::mapping::mapping;
 use crate::model::dump::Dump;
 use crate::model::dump::End;
 use crate::model::dump::Goroutine;
 use crate::model::groups;
 use crate::model::groups::Grouper;
 use crate::model::human::counted;
+use crate::model::profile::Profile;
 use crate::render;
 use crate::render::dump_end;
 use crate::render::dump_json;
 use crate::render::dump_json::Totals;
-use crate::render::pprof::Profile;
+use crate::render::pprof;
 use crate::target::Target;
-use crate::target::live::Live;
-use crate::target::process::Loaded;
 use crate::target::refusal;
 
 use super::dump_core;
 use super::dump_filter::Filter;
 use super::dump_filter::require_states;
+use super::incarnation::Incarnation;
 use super::output;
 use super::output::Output;
 use super::session;
 use crate::observe::reader;
-use crate::observe::reader::unreadable;
 use crate::observe::run::is_closed_pipe;
 use crate::observe::stop;
 
@@ -131,44 +130,6 @@ fn of_process(args: &cli::Dump, target: &Target, pid: i32, are_several: bool) ->
             };
             show.growth(&first, &second, time)?;
             Ok(Vec::new())
-        }
-    }
-}
-
-/// Tells the program that a process runs from the one it runs after an exec, be it of the same file.
-struct Incarnation {
-    loaded: Option<Loaded>,
-    /// See [`Live::began`]: where the kernel puts programs at fixed addresses, only this differs.
-    began: Option<u64>,
-}
-
-impl Incarnation {
-    /// The one that it runs now.
-    fn of(live: &Live) -> Result<Self> {
-        Ok(Self {
-            loaded: live.process.loaded()?,
-            began: live.began().ok(),
-        })
-    }
-
-    /// Fails unless the process still is what it was: neither ended (its number may belong to another by now) nor
-    /// replaced. What cannot be told of it is no sign of either.
-    fn check(&self, live: &Live) -> Result<()> {
-        let pid = live.process.pid;
-        let loaded = live.process.loaded();
-        if !live.process.is_alive() {
-            bail!("process {pid} has ended");
-        }
-        let is_another = match self.began {
-            Some(began) if loaded.as_ref().is_ok_and(|now| *now == self.loaded) => {
-                live.is_another(began)
-            }
-            _ => Ok(loaded? != self.loaded),
-        };
-        match is_another {
-            Ok(false) => Ok(()),
-            Ok(true) => bail!("process {pid} has replaced itself by exec: look at it anew"),
-            Err(why) => Err(unreadable(live, why)),
         }
     }
 }
@@ -326,10 +287,11 @@ impl<'a> Show<'a> {
                 let mut profile = self.new_profile(after);
                 for growth in sites.iter().flat_map(|site| &site.stacks) {
                     if let Some(example) = growth.group.goroutines.first() {
-                        profile.add(example, growth.group.stack, growth.grown() as u64);
+                        let grown = growth.grown() as u64;
+                        profile.add_goroutine(example, growth.group.stack, grown);
                     }
                 }
-                output.text = profile.finish()?;
+                output.text = pprof::encode(&profile)?;
             }
         }
         self.end(output, &second.totals)
@@ -343,15 +305,8 @@ impl<'a> Show<'a> {
         wanted: impl Fn(&Goroutine) -> bool,
     ) -> Result<()> {
         let mut profile = self.new_profile(dump);
-        for group in Grouper::new(true).groups(dump, wanted) {
-            for (activity, count) in group.activities() {
-                let mut members = group.goroutines.iter();
-                if let Some(example) = members.find(|one| one.activity() == activity) {
-                    profile.add(example, group.stack, count as u64);
-                }
-            }
-        }
-        output.text = profile.finish()?;
+        profile.add_goroutines(dump, wanted);
+        output.text = pprof::encode(&profile)?;
         Ok(())
     }
 
@@ -360,8 +315,10 @@ impl<'a> Show<'a> {
             .at_ns
             .zip(self.unix_offset_ns)
             .and_then(|(ns, offset)| u64::try_from(i128::from(ns) + offset).ok());
-        let build_id = build_id(self.binary);
-        Profile::new(self.name, build_id.as_deref(), self.binary.text(), unix_ns)
+        let mapping = mapping(self.name, self.binary);
+        let mut profile = Profile::counting("goroutine", mapping);
+        profile.unix_ns = unix_ns;
+        profile
     }
 
     /// Writes what is left, and says what is not there.

@@ -15,7 +15,9 @@ mod gm_counters;
 mod gr;
 mod gr_printer;
 mod gr_seq;
+mod incarnation;
 mod output;
+mod profile;
 mod ps;
 mod sched;
 mod session;
@@ -98,6 +100,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Gm(gm) => gm::run(&gm),
         Command::Sched(sched) => sched::run(&sched),
         Command::Dump(dump) => dump::run(&dump),
+        Command::Profile(profile) => profile::run(&profile),
         Command::Stat(stat) => stat::run(&stat),
         Command::Top(top) => top::run(&top),
         Command::Ps(ps) => ps::run(&ps),

@@ -98,7 +98,36 @@ pub const NEEDS: &[Need] = &[
         globals: &[],
     },
     Need {
-        commands: &["dump"],
+        commands: &["profile heap"],
+        what: "sites",
+        ways: &[&[
+            Field::BucketSize,
+            Field::BucketAllnext,
+            Field::BucketHash,
+            Field::BucketObjectSize,
+            Field::BucketNstk,
+            Field::MemRecordSize,
+            Field::MemRecordActive,
+            Field::MemRecordFuture,
+            Field::MemRecordFutureLen,
+            Field::MemRecordCycleSize,
+            Field::MemRecordCycleAllocs,
+            Field::MemRecordCycleFrees,
+        ]],
+        globals: &[
+            ("mbuckets", |globals| globals.mbuckets),
+            ("mProfCycle", |globals| globals.mprof_cycle),
+            ("MemProfileRate", |globals| globals.mem_profile_rate),
+        ],
+    },
+    Need {
+        commands: &["profile threadcreate"],
+        what: "threads",
+        ways: &[&[Field::MAlllink, Field::MCreatestack]],
+        globals: &[("allm", |globals| globals.allm)],
+    },
+    Need {
+        commands: &["dump", "profile goroutine"],
         what: "goroutines",
         ways: &[&[
             Field::GGoid,

@@ -16,6 +16,7 @@ pub mod loss;
 pub mod metric;
 pub mod package_path;
 pub mod process;
+pub mod profile;
 pub mod ps;
 pub mod quantile;
 pub mod report;

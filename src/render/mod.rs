@@ -14,6 +14,7 @@ pub mod json;
 pub mod metric;
 pub mod pprof;
 pub mod process;
+pub mod profile;
 mod protobuf;
 pub mod ps;
 pub mod report;

@@ -1,7 +1,7 @@
-//! Goroutines as a profile that `go tool pprof` opens, like that of `/debug/pprof/goroutine`: one sample for each
-//! stack, with the number of goroutines on it. Labels of a sample say what they do and where they were created.
+//! A profile as `go tool pprof`, and whoever else reads what `net/http/pprof` writes, takes it.
 //!
-//! The format is a gzipped protocol buffer, described in proto/profile.proto of github.com/google/pprof.
+//! The format is a gzipped protocol buffer, described in proto/profile.proto of github.com/google/pprof. Numbers of
+//! mappings, locations and functions begin with 1 and have no gaps, which some readers require.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -9,8 +9,15 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::model::dump::{Goroutine, SourcePlace, Stack, StackState};
 use crate::model::foreign;
+use crate::model::profile::Function;
+use crate::model::profile::Label;
+use crate::model::profile::LabelValue;
+use crate::model::profile::Location;
+use crate::model::profile::Mapping;
+use crate::model::profile::Profile;
+use crate::model::profile::Sample;
+use crate::model::profile::ValueType;
 
 use super::protobuf::Message;
 
@@ -27,200 +34,139 @@ mod profile {
     pub(super) const PERIOD: u64 = 12;
 }
 
-/// A profile being made.
-#[derive(Debug)]
-pub struct Profile {
-    message: Message,
-    strings: HashMap<String, u64>,
-    functions: HashMap<(String, String), u64>,
-    locations: HashMap<Vec<Line>, u64>,
-    tables: Message,
+/// The only mapping.
+const PROGRAM: u64 = 1;
+
+/// The profile, compressed.
+///
+/// # Errors
+/// None that can be told: memory does not refuse to be written to.
+pub fn encode(profile: &Profile) -> std::io::Result<Vec<u8>> {
+    let mut strings = Strings::default();
+    strings.number("");
+    let mut message = Message::default();
+    for value in &profile.types {
+        message.message(profile::SAMPLE_TYPE, &strings.value_type(*value));
+    }
+    let (period_type, period) = profile.period;
+    for sample in profile.samples() {
+        message.message(profile::SAMPLE, &strings.sample(sample));
+    }
+    message.message(profile::MAPPING, &strings.mapping(&profile.mapping));
+    for (number, location) in (1..).zip(profile.locations()) {
+        message.message(profile::LOCATION, &self::location(number, location));
+    }
+    for (number, function) in (1..).zip(profile.functions()) {
+        message.message(profile::FUNCTION, &strings.function(number, function));
+    }
+    message.message(profile::PERIOD_TYPE, &strings.value_type(period_type));
+    message.number(profile::PERIOD, period);
+    message.number(profile::TIME_NANOS, profile.unix_ns.unwrap_or(0));
+    for text in strings.in_order() {
+        message.bytes(profile::STRING_TABLE, text.as_bytes());
+    }
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(message.encoded())?;
+    gzip.finish()
 }
 
-/// Address, function and line of a frame.
-type Line = (u64, u64, u32);
+/// `Location` {id, mapping_id, address, line}, with `Line` {function_id, line}.
+fn location(number: u64, location: &Location) -> Message {
+    let mut message = Message::default();
+    message.number(1, number);
+    if location.address != 0 {
+        message.number(2, PROGRAM).number(3, location.address);
+    }
+    for line in &location.lines {
+        let mut inner = Message::default();
+        inner
+            .number(1, line.function.number() as u64 + 1)
+            .number(2, u64::from(line.line));
+        message.message(4, &inner);
+    }
+    message
+}
 
-impl Profile {
-    /// Of the program `binary`, which has that build id, and whose code lies at the link-time addresses `text`; taken so many nanoseconds after the
-    /// beginning of 1970, if that is known.
-    pub fn new(
-        binary: &str,
-        build_id: Option<&str>,
-        text: std::ops::Range<u64>,
-        unix_ns: Option<u64>,
-    ) -> Self {
-        let mut profile = Self {
-            message: Message::default(),
-            strings: HashMap::new(),
-            functions: HashMap::new(),
-            locations: HashMap::new(),
-            tables: Message::default(),
-        };
-        profile.string("");
-        let kind = profile.value_type();
-        profile.message.message(profile::SAMPLE_TYPE, &kind);
-        profile.message.message(profile::PERIOD_TYPE, &kind);
-        profile.message.number(profile::PERIOD, 1);
-        profile
-            .message
-            .number(profile::TIME_NANOS, unix_ns.unwrap_or(0));
+/// The texts of a profile, which refers to them by number.
+#[derive(Debug, Default)]
+struct Strings {
+    numbers: HashMap<String, u64>,
+}
 
-        // id, memory_start, memory_limit, filename, build_id, has_functions, has_filenames, has_line_numbers, has_inline_frames
-        let mut mapping = Message::default();
-        mapping
-            .number(1, 1)
-            .number(2, text.start)
-            .number(3, text.end);
-        mapping.number(5, profile.string(binary));
-        mapping.number(6, profile.string(build_id.unwrap_or_default()));
-        (7..=10).for_each(|has| {
-            mapping.number(has, 1);
-        });
-        profile.message.message(profile::MAPPING, &mapping);
-        profile
+impl Strings {
+    fn number(&mut self, text: &str) -> u64 {
+        // Who reads a profile prints it to a terminal.
+        let text = &*foreign::line(text);
+        if let Some(known) = self.numbers.get(text) {
+            return *known;
+        }
+        let next = self.numbers.len() as u64;
+        self.numbers.insert(text.to_owned(), next);
+        next
     }
 
-    /// Adds `count` goroutines like `example`, which are on `stack` if it was read.
-    pub fn add(&mut self, example: &Goroutine, stack: Option<&Stack>, count: u64) {
-        let mut locations = Vec::new();
-        match stack {
-            Some(stack) => self.stack(&mut locations, stack),
-            None => {
-                let function = self.function(no_stack(example.stack), "");
-                locations.push(self.location(vec![(0, function, 0)]));
-                if let Some(start) = example.start.as_deref() {
-                    let line = self.line(start);
-                    locations.push(self.location(vec![line]));
-                }
-            }
-        }
-        let mut sample = Message::default();
-        sample.numbers(1, &locations).numbers(2, &[count]);
-        self.label(&mut sample, "state", example.activity());
-        if let Some(created) = example.created.as_deref() {
-            self.label(&mut sample, "created_by", &created.function);
-        }
-        self.message.message(profile::SAMPLE, &sample);
-    }
-
-    /// The finished profile, compressed.
-    ///
-    /// # Errors
-    /// None that can be told: memory does not refuse to be written to.
-    pub fn finish(mut self) -> std::io::Result<Vec<u8>> {
-        let mut strings: Vec<(String, u64)> = self.strings.drain().collect();
-        strings.sort_by_key(|(_, number)| *number);
-        for (text, _) in &strings {
-            self.message.bytes(profile::STRING_TABLE, text.as_bytes());
-        }
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-        gzip.write_all(self.message.encoded())?;
-        gzip.write_all(self.tables.encoded())?;
-        gzip.finish()
+    fn in_order(self) -> impl Iterator<Item = String> {
+        let mut all: Vec<(String, u64)> = self.numbers.into_iter().collect();
+        all.sort_unstable_by_key(|(_, number)| *number);
+        all.into_iter().map(|(text, _)| text)
     }
 
     /// `ValueType` {type, unit}.
-    fn value_type(&mut self) -> Message {
-        let mut kind = Message::default();
-        kind.number(1, self.string("goroutine"));
-        kind.number(2, self.string("count"));
-        kind
+    fn value_type(&mut self, value: ValueType) -> Message {
+        let mut message = Message::default();
+        message.number(1, self.number(value.name));
+        message.number(2, self.number(value.unit));
+        message
     }
 
-    /// `Label` {key, str}, field 3 of a sample.
-    fn label(&mut self, sample: &mut Message, key: &str, text: &str) {
-        let mut label = Message::default();
-        label.number(1, self.string(key));
-        label.number(2, self.string(text));
-        sample.message(3, &label);
-    }
-
-    /// The locations of a stack: one for each function with code of its own, and those inlined into it.
-    fn stack(&mut self, locations: &mut Vec<u64>, stack: &Stack) {
-        let (gap, elided) = stack.elided.unwrap_or((usize::MAX, 0));
-        let mut lines = Vec::new();
-        for (index, frame) in stack.frames.iter().enumerate() {
-            if index == gap {
-                let function = self.function(&format!("[{elided} frames elided]"), "");
-                locations.push(self.location(vec![(0, function, 0)]));
-            }
-            lines.push(self.line(&frame.place));
-            if frame.place.offset.is_some() {
-                locations.push(self.location(std::mem::take(&mut lines)));
-            }
+    /// `Sample` {location_id, value, label}.
+    fn sample(&mut self, sample: &Sample) -> Message {
+        let stack = sample.stack.iter();
+        let stack: Vec<u64> = stack.map(|id| id.number() as u64 + 1).collect();
+        let mut message = Message::default();
+        message.numbers(1, &stack).numbers(2, &sample.values);
+        for label in &sample.labels {
+            message.message(3, &self.label(label));
         }
+        message
     }
 
-    fn line(&mut self, place: &SourcePlace) -> Line {
-        let function = self.function(&place.function, &place.file);
-        // Of a return address, pprof wants the call; at offset 0 nothing has been called.
-        let pc = match place.offset {
-            Some(0) => place.pc,
-            _ => place.pc.saturating_sub(1),
+    /// `Label` {key, str, num}.
+    fn label(&mut self, label: &Label) -> Message {
+        let mut message = Message::default();
+        message.number(1, self.number(label.key));
+        match &label.value {
+            LabelValue::Text(text) => message.number(2, self.number(text)),
+            LabelValue::Number(number) => message.number(3, *number),
         };
-        (pc, function, place.line)
+        message
     }
 
-    /// `Location` {id, mapping_id, address, line}, with `Line` {function_id, line}.
-    fn location(&mut self, lines: Vec<Line>) -> u64 {
-        let next = self.locations.len() as u64 + 1;
-        if let Some(known) = self.locations.get(&lines) {
-            return *known;
-        }
-        let pc = lines.first().map_or(0, |(pc, ..)| *pc);
-        let mut location = Message::default();
-        location
-            .number(1, next)
-            .number(2, u64::from(pc != 0))
-            .number(3, pc);
-        for (_, function, line) in &lines {
-            let mut message = Message::default();
-            message.number(1, *function).number(2, u64::from(*line));
-            location.message(4, &message);
-        }
-        self.tables.message(profile::LOCATION, &location);
-        self.locations.insert(lines, next);
-        next
+    /// `Mapping` {id, memory_start, memory_limit, file_offset, filename, build_id, has_functions, has_filenames,
+    /// has_line_numbers, has_inline_frames}.
+    fn mapping(&mut self, mapping: &Mapping) -> Message {
+        let mut message = Message::default();
+        message
+            .number(1, PROGRAM)
+            .number(2, mapping.text.start)
+            .number(3, mapping.text.end);
+        message.number(5, self.number(&mapping.file));
+        message.number(
+            6,
+            self.number(mapping.build_id.as_deref().unwrap_or_default()),
+        );
+        (7..=10).for_each(|has| {
+            message.number(has, 1);
+        });
+        message
     }
 
     /// `Function` {id, name, system_name, filename}.
-    fn function(&mut self, name: &str, file: &str) -> u64 {
-        let next = self.functions.len() as u64 + 1;
-        let key = (name.to_owned(), file.to_owned());
-        if let Some(known) = self.functions.get(&key) {
-            return *known;
-        }
-        let (name, file) = (self.string(name), self.string(file));
-        let mut function = Message::default();
-        function
-            .number(1, next)
-            .number(2, name)
-            .number(3, name)
-            .number(4, file);
-        self.tables.message(profile::FUNCTION, &function);
-        self.functions.insert(key, next);
-        next
-    }
-
-    fn string(&mut self, text: &str) -> u64 {
-        // Who reads a profile prints it to a terminal.
-        let text = &*foreign::line(text);
-        if let Some(known) = self.strings.get(text) {
-            return *known;
-        }
-        let next = self.strings.len() as u64;
-        self.strings.insert(text.to_owned(), next);
-        next
-    }
-}
-
-/// What stands in place of a stack that could not be read.
-fn no_stack(state: StackState) -> &'static str {
-    match state {
-        StackState::Running => "[running: stack unavailable]",
-        StackState::Moving => "[moving: stack unavailable]",
-        StackState::Read(_) | StackState::Unwalkable | StackState::NotInCore => {
-            "[stack unavailable]"
-        }
+    fn function(&mut self, number: u64, function: &Function) -> Message {
+        let name = self.number(&function.name);
+        let mut message = Message::default();
+        message.number(1, number).number(2, name).number(3, name);
+        message.number(4, self.number(&function.file));
+        message
     }
 }

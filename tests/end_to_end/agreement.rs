@@ -15,13 +15,16 @@ use crate::{
 };
 
 /// Each command, with what ends it soon.
-const COMMANDS: [(&str, &[&str]); 10] = [
+const COMMANDS: [(&str, &[&str]); 13] = [
     ("gr", &["gr", "--duration", "100ms"]),
     ("gr_seq", &["gr", "seq", "--duration", "100ms"]),
     ("sched", &["sched", "--duration", "100ms"]),
     ("gc", &["gc", "--duration", "100ms"]),
     ("gc___cycles", &["gc", "--cycles", "--duration", "100ms"]),
     ("dump", &["dump", "--output", "json"]),
+    ("profile_goroutine", &["profile", "goroutine"]),
+    ("profile_heap", &["profile", "heap"]),
+    ("profile_threadcreate", &["profile", "threadcreate"]),
     ("stat", &["stat", "--count", "1", "--output", "json"]),
     ("top", &["top", "--once", "--interval", "100ms"]),
     ("ps", &["ps", "--output", "json"]),

@@ -141,6 +141,14 @@ impl Instruction {
     pub fn atomic_addition(&self) -> Option<(Register, Register)> {
         ask!(self, i => i.atomic_addition())
     }
+
+    /// The register through which it reads 32 bits of memory atomically. On x86-64 every read is, and names its variable itself.
+    pub fn atomic_read(&self) -> Option<Register> {
+        match self {
+            Instruction::Amd64(_) => None,
+            Instruction::Arm64(i) => i.atomic_read(),
+        }
+    }
 }
 
 /// Tells what instructions do to registers and stack slots. Reuses its memory; not for more than one thread.

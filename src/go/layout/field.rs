@@ -145,6 +145,7 @@ fields! {
     MAlllink = "m.alllink", "next of `allm`";
     MLockProfileWaitTime = "m.mLockProfile.waitTime", "ns waited for locks of the runtime, not yet added to sched, 8 bytes; since Go 1.22";
     MLockedg = "m.lockedg", "the goroutine locked to this thread";
+    MCreatestack = "m.createstack", "array of 32 return addresses: where it was created, if a goroutine did it";
 
     // p (runtime/runtime2.go)
     PSize = "sizeof p", "size of a `p`";
@@ -402,6 +403,21 @@ fields! {
     ModuledataHasmain = "moduledata.hasmain", "1 byte";
     ModuledataBad = "moduledata.bad", "1 byte";
     ModuledataNext = "moduledata.next", "the next module";
+
+    // the profile of memory (runtime/mprof.go)
+    BucketSize = "sizeof bucket", "size of a `bucket`, behind which its stack follows, and behind that its `memRecord`";
+    BucketAllnext = "bucket.allnext", "the next of `mbuckets`";
+    BucketTyp = "bucket.typ", "8 bytes: 1 of memory";
+    BucketHash = "bucket.hash", "hash of its stack and of `size`";
+    BucketObjectSize = "bucket.size", "size of the objects that were allocated";
+    BucketNstk = "bucket.nstk", "number of return addresses";
+    MemRecordSize = "sizeof memRecord", "size of a `memRecord`";
+    MemRecordActive = "memRecord.active", "what is published, a `memRecordCycle`";
+    MemRecordFuture = "memRecord.future", "array of `memRecordCycle`, by cycle: what is not published yet";
+    MemRecordFutureLen = "len memRecord.future", "their number";
+    MemRecordCycleSize = "sizeof memRecordCycle", "size of a `memRecordCycle`";
+    MemRecordCycleAllocs = "memRecordCycle.allocs", "objects allocated, 8 bytes";
+    MemRecordCycleFrees = "memRecordCycle.frees", "objects freed, 8 bytes";
 
     // channels (runtime/chan.go, runtime2.go)
     HchanQcount = "hchan.qcount", "elements in the buffer";

@@ -184,6 +184,7 @@ impl Table {
                 untried = true;
                 continue;
             };
+            untried |= section.lacks(version.minor, field);
             if section.moves(version.minor, field) && moving.replace(section).is_some() {
                 return Err(format!("{version} was not measured"));
             }
@@ -339,12 +340,18 @@ impl Section {
         row.iter().rfind(|(from, _)| *from <= at)?.1
     }
 
+    /// Whether this field was not measured with the experiment in this minor version.
+    fn lacks(&self, minor: u16, field: Field) -> bool {
+        let mut releases = self.measured.iter().filter(|at| at.0 == minor);
+        releases.all(|at| self.own(*at, field) == Some(Cell::Unmeasured))
+    }
+
     /// Whether the section has values of its own for this field in this minor version.
     fn moves(&self, minor: u16, field: Field) -> bool {
         let releases = self.measured.iter().filter(|at| at.0 == minor);
         releases
             .into_iter()
-            .any(|at| self.own(*at, field).is_some())
+            .any(|at| !matches!(self.own(*at, field), None | Some(Cell::Unmeasured)))
     }
 }
 
@@ -409,6 +416,7 @@ measured 1.25.0 1.25.5
 workType.cycles: 1.25.0 608
 [amd64 arenas]
 measured 1.25.5
+g.goid: 1.25.5 ?
 [amd64 other]
 measured 1.23.9 1.25.5
 workType.cycles: 1.23.9 1, 1.25.5 =
@@ -439,6 +447,15 @@ workType.cycles: 1.25.5 640
         assert_eq!(look_up("go1.23.5", Field::GGoid), number(160, how));
         let absent = look_up("go1.21.13", Field::GCoroarg).unwrap();
         assert_eq!(absent.0, Cell::Absent);
+    }
+
+    #[test]
+    fn what_was_not_measured_with_an_experiment_is_assumed() {
+        let table = Table::parse(SAMPLE).unwrap();
+        let version = GoVersion::parse("go1.25.5 X:arenas").unwrap();
+        let near = |field| table.look_up("amd64", &version, field).unwrap().1;
+        assert_eq!(near(Field::GGoid), Nearness::Without((25, 5)));
+        assert_eq!(near(Field::GCoroarg), Nearness::Measured((25, 5)));
     }
 
     #[test]

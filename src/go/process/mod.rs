@@ -2,7 +2,10 @@
 
 mod block;
 mod bubbles;
+mod bucket;
+mod bucket_hash;
 pub mod build_id;
+pub mod call_stacks;
 mod copies;
 pub mod core_file;
 mod core_notes;
@@ -14,11 +17,14 @@ pub mod heap_counters;
 mod heap_goal;
 pub mod heap_stats;
 mod left_over;
+pub mod mapping;
+pub mod memory_profile;
 pub mod metrics;
 mod processors;
 pub mod runtime_info;
 pub mod runtime_stats;
 pub mod stack_copy;
+pub mod thread_creation;
 pub mod threads;
 mod time_histogram;
 pub mod trace_table;

@@ -29,6 +29,9 @@ const STARTED_ONCE: [&str; 6] = [
     "runtime.gcenable.func2",
 ];
 
+/// The function that the linker looks for before it switches the profile of memory off: until Go 1.22, and since.
+const MEMORY_PROFILES: [&str; 2] = ["runtime.MemProfile", "runtime.memProfileInternal"];
+
 /// The runtime's variables and structures in one binary.
 #[derive(Debug, Clone)]
 pub struct RuntimeInfo {
@@ -47,6 +50,9 @@ pub struct RuntimeInfo {
     /// Link-time addresses of the functions that are started once, in the beginning: `runtime.main` and what it starts for
     /// the runtime.
     pub main: Vec<u64>,
+    /// Whether anything in the program may ask for the profile of memory; where nothing does, the linker has switched it off
+    /// (`disableMemoryProfiling`, cmd/link).
+    pub keeps_memory_profile: bool,
     /// Whether the program is loaded elsewhere than at its link-time addresses.
     pub is_pie: bool,
     /// Whether the program can load plugins.
@@ -81,6 +87,9 @@ impl RuntimeInfo {
                 .iter()
                 .flat_map(|name| runtime.entries(name))
                 .collect(),
+            keeps_memory_profile: MEMORY_PROFILES
+                .iter()
+                .any(|name| !runtime.entries(name).is_empty()),
             entry: image.entry(),
             code_end: image.code_end(),
             minor: minor(binary.version_range()),

@@ -33,9 +33,46 @@ pub(in crate::go) fn read(view: &ProcessView<'_>) -> Result<Threads, ReadError> 
         }
         last = next;
     }
-    Err(ReadError::Implausible(
-        "its list of threads does not hold still".to_owned(),
-    ))
+    Err(restless())
+}
+
+fn endless() -> ReadError {
+    ReadError::Implausible("its list of threads has no end".to_owned())
+}
+
+fn restless() -> ReadError {
+    ReadError::Implausible("its list of threads does not hold still".to_owned())
+}
+
+/// The addresses of all threads, newest first, once they are twice the same.
+///
+/// # Errors
+/// As [`read`].
+pub(in crate::go) fn addresses(view: &ProcessView<'_>) -> Result<Vec<u64>, ReadError> {
+    let mut last = list(view)?;
+    for _ in 0..ATTEMPTS {
+        let next = list(view)?;
+        if next == last {
+            return Ok(next);
+        }
+        last = next;
+    }
+    Err(restless())
+}
+
+fn list(view: &ProcessView<'_>) -> Result<Vec<u64>, ReadError> {
+    let head = view.global("allm", |globals| globals.allm)?;
+    let link = view.offset(Field::MAlllink)?;
+    let mut next = view.memory.u64(head)?;
+    let mut addresses = Vec::new();
+    while next != 0 {
+        if addresses.len() >= MOST {
+            return Err(endless());
+        }
+        addresses.push(next);
+        next = view.memory.u64(next.wrapping_add(link))?;
+    }
+    Ok(addresses)
 }
 
 /// Whether there is a thread whose number (`m.procid`, as the process itself knows it) is one of those. Stops at the first.
@@ -64,9 +101,7 @@ pub fn any(
         }
         next = view.memory.u64(next.wrapping_add(link))?;
     }
-    Err(ReadError::Implausible(
-        "its list of threads has no end".to_owned(),
-    ))
+    Err(endless())
 }
 
 /// The addresses of all threads, and what they have counted.
@@ -80,9 +115,7 @@ fn walk(view: &ProcessView<'_>) -> Result<(Vec<u64>, Threads), ReadError> {
     let mut threads = Threads::default();
     while next != 0 {
         if addresses.len() >= MOST {
-            return Err(ReadError::Implausible(
-                "its list of threads has no end".to_owned(),
-            ));
+            return Err(endless());
         }
         addresses.push(next);
         let at = |offset: u64, width| Block::new(next.wrapping_add(offset), width);

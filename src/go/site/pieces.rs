@@ -77,6 +77,16 @@ impl<'b> Piece<'b> {
         set.map(|(_, address)| address).collect()
     }
 
+    /// The addresses of the variables of which 32 bits are read by instructions that do so atomically.
+    pub(in crate::go) fn atomic_reads(&self) -> BTreeSet<u64> {
+        let mut dataflow = Dataflow::new(self.host.code(), &[]);
+        let read = self.instructions().filter_map(|(at, i)| {
+            let pointer = i.atomic_read()?;
+            address(&mut dataflow, pointer, at)
+        });
+        read.collect()
+    }
+
     /// The address that is passed as first argument in the first call of a function that begins at one of `callees`; `None`
     /// if that one passes something else.
     pub(in crate::go) fn first_argument(

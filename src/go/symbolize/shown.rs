@@ -74,9 +74,14 @@ impl Rules {
         self.shows_name(function)
     }
 
+    /// Whether a frame is left out of every stack since it is a wrapper that only calls `callee`.
+    pub fn elides(&self, frame: &Frame<'_>, callee: &str) -> bool {
+        self.wrapper == Some(frame.id) && !PANICS.contains(&callee)
+    }
+
     fn shows(&self, frame: &Frame<'_>, first: bool, callee: &str) -> bool {
         let name = frame.function;
-        if self.wrapper == Some(frame.id) && !PANICS.contains(&callee) {
+        if self.elides(frame, callee) {
             return false;
         }
         (self.callers && name != "runtime.runfinq" && CALLERS.contains(&name))

@@ -330,6 +330,11 @@ impl Instruction {
     pub(in crate::go) fn atomic_addition(&self) -> Option<(Register, Register)> {
         (self.word & 0x3f20_fc00 == 0x3820_0000).then(|| (self.rn(), self.rm()))
     }
+
+    /// `ldar value, [pointer]` of 32 bits.
+    pub(in crate::go) fn atomic_read(&self) -> Option<Register> {
+        (self.word & 0xffff_fc00 == 0x88df_fc00).then(|| self.rn())
+    }
 }
 
 #[cfg(test)]
@@ -399,6 +404,17 @@ mod tests {
         let at = |index: usize| code.get(index).unwrap();
         assert_eq!(at(0).constant_set(), Some((Register(8), 16)));
         assert_eq!(at(1).atomic_addition(), Some((Register(9), Register(8))));
+    }
+
+    /// `runtime.mProf_Flush` of Go 1.19: `mProfCycle.value.Load()`.
+    #[test]
+    fn atomic_read() {
+        let code = bytes(&[0x88df_fc22, 0xc8df_fc64, 0x885f_fc3b]); // ldar w2, [x1]; ldar x4, [x3]; ldaxr w27, [x1]
+        let code = Code::decode(Machine::Aarch64, &code, 0);
+        let read = |index: usize| code.get(index).unwrap().atomic_read();
+        assert_eq!(read(0), Some(Register(1)));
+        // Of 64 bits; exclusively.
+        assert_eq!((read(1), read(2)), (None, None));
     }
 
     /// `runtime.gcMarkTermination` of Go 1.27: `debug.gctrace > 0`.

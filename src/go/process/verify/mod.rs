@@ -19,6 +19,7 @@ mod discover;
 mod examined;
 mod goroutines;
 mod pages;
+mod profiling;
 mod reader;
 mod scheduler;
 
@@ -126,6 +127,7 @@ pub fn check(layout: &Layout, live: &Examined<'_>) -> Report {
         scheduler::check(&mut claims);
         allocator::check(&mut claims);
         collector::check(&mut claims);
+        profiling::check(&mut claims);
         if !claims.end_attempt() {
             break;
         }

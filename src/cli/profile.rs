@@ -1,0 +1,97 @@
+//! `profile`.
+
+use std::path::PathBuf;
+
+use clap::ArgGroup;
+use clap::Args;
+use clap::Subcommand;
+use clap::ValueEnum;
+use regex::Regex;
+
+use super::target::Processes;
+use super::value::regex;
+
+/// `profile`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reads the process's memory: no probe, no pause. -w heap.pb.gz is for `go tool pprof`."
+)]
+pub struct Profile {
+    /// The kind
+    #[command(subcommand)]
+    pub kind: ProfileKind,
+}
+
+/// Kinds of profiles.
+#[derive(Debug, Subcommand)]
+pub enum ProfileKind {
+    /// Memory in use, and all that was ever allocated, by what allocated it
+    Heap(ProfileArgs),
+    /// All goroutines, by what they do and where
+    Goroutine(ProfileArgs),
+    /// Threads, by what created them
+    Threadcreate(ProfileArgs),
+}
+
+/// What it is of, and how it looks.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("read").required(true).args(["pid"]))]
+pub struct ProfileArgs {
+    /// What to read
+    #[command(flatten)]
+    pub of: Processes,
+    /// Write it to this file, whose ending says in which form: .pb.gz (pprof), .folded, .json, .txt
+    #[arg(short, long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Form of the output; pprof is for `go tool pprof`, folded for flame graphs
+    #[arg(
+        short,
+        long,
+        value_name = "text|json|pprof|folded",
+        value_enum,
+        hide_possible_values = true
+    )]
+    pub output: Option<ProfileOutput>,
+    /// What the table and the folded stacks count, as inuse_objects of a heap
+    #[arg(long, value_name = "TYPE")]
+    pub count: Option<String>,
+    /// Rows of the table
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: u32,
+    /// What the rows are
+    #[arg(long, value_name = "fn|line|package", value_enum, default_value_t = ProfileBy::Fn, hide_possible_values = true)]
+    pub by: ProfileBy,
+    /// Only stacks with a matching function
+    #[arg(long, value_name = "REGEX", value_parser = regex)]
+    pub r#fn: Option<Regex>,
+    /// Sort by what functions count with all that they call
+    #[arg(long)]
+    pub cum: bool,
+    /// Every column, and nothing cut, however narrow the terminal is
+    #[arg(long)]
+    pub wide: bool,
+}
+
+/// Forms of output of `profile`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileOutput {
+    /// A table
+    Text,
+    /// One JSON object per line
+    Json,
+    /// What `go tool pprof` reads
+    Pprof,
+    /// What flame graphs are drawn from
+    Folded,
+}
+
+/// What the rows of its table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileBy {
+    /// Functions
+    Fn,
+    /// Lines
+    Line,
+    /// Packages
+    Package,
+}

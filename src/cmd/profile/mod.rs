@@ -1,0 +1,105 @@
+//! `grtmon profile`: where goroutines, memory and time are, as `net/http/pprof` would say, of any Go program.
+
+mod file;
+mod form;
+mod goroutine;
+mod heap;
+mod taken;
+mod threadcreate;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+
+use crate::cli;
+use crate::cli::ProfileArgs;
+use crate::cli::ProfileKind;
+use crate::go::process::mapping::mapping;
+use crate::model::profile::Mapping;
+use crate::model::profile::Profile;
+use crate::observe::names::NameFilter;
+use crate::observe::reader;
+use crate::observe::run::is_closed_pipe;
+use crate::target::Target;
+use crate::target::clock;
+use crate::target::live::Live;
+
+use self::form::Form;
+use self::taken::Taken;
+use super::incarnation::Incarnation;
+use super::output;
+use super::output::Output;
+use super::session;
+
+/// Reads a process.
+type Take = fn(&Target, &Live, Mapping) -> Result<Taken>;
+
+pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
+    match &args.kind {
+        ProfileKind::Goroutine(args) => of_processes(args, goroutine::take),
+        ProfileKind::Heap(args) => of_processes(args, heap::take),
+        ProfileKind::Threadcreate(args) => of_processes(args, threadcreate::take),
+    }
+}
+
+fn of_processes(args: &ProfileArgs, take: Take) -> Result<ExitCode> {
+    let form = Form::of(args)?;
+    let found = reader::find_all(&session::processes(&args.of.pid, args.of.children))?;
+    let are_several = found.len() > 1;
+    if are_several && (args.write.is_some() || form == Form::Pprof) {
+        bail!("a profile is of one process: give one --pid");
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (target, _) in &found {
+        match of_process(args, form, target, take) {
+            Ok(()) => {}
+            // Of several the others are shown all the same.
+            Err(why) if are_several && !is_closed_pipe(&why) => {
+                output::warn(&format!("{why:#}"));
+                code = ExitCode::FAILURE;
+            }
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(code)
+}
+
+fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take) -> Result<()> {
+    let live = reader::open(target)?;
+    if let Some(note) = live.copy_note() {
+        output::warn(&note);
+    }
+    let program = Incarnation::of(&live)?;
+    let taken = take(target, &live, mapping(&target.name, &target.program.binary));
+    // Whatever was read of another program is nothing, an error too.
+    program.check(&live)?;
+    let mut taken = taken?;
+    target.program.require_unchanged()?;
+    taken.profile.unix_ns = clock::unix_ns()?;
+    if let Some(wanted) = &args.r#fn {
+        let filter = NameFilter::new(wanted);
+        taken.profile.retain(|name| filter.matches(name));
+    }
+    output::note(&format!("{}: {}", target.describe(), taken.about));
+    show(args, form, &live, &taken.profile)?;
+    taken.warnings.iter().for_each(|line| output::warn(line));
+    Ok(())
+}
+
+fn show(args: &ProfileArgs, form: Form, live: &Live, profile: &Profile) -> Result<()> {
+    let bytes = form.bytes(args, profile, live.process.pid.cast_unsigned())?;
+    if let Some(path) = &args.write {
+        let shown = path.display();
+        file::write(path, &bytes).with_context(|| format!("cannot write {shown}"))?;
+        output::note(&format!("written to {shown}"));
+        return Ok(());
+    }
+    let mut output = Output::new();
+    if form == Form::Pprof {
+        return output.binary(bytes);
+    }
+    output.text = bytes;
+    output.flush()
+}

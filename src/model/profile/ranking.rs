@@ -1,0 +1,192 @@
+//! Which functions, lines or packages a profile's numbers belong to, largest first.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
+use super::{Function, Line, Profile};
+
+/// What is summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Functions.
+    Function,
+    /// Lines.
+    Line,
+    /// Packages.
+    Package,
+}
+
+/// What belongs to one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<'p> {
+    /// The function's name, or the package's path.
+    pub name: &'p str,
+    /// The file, and the line that the most belongs to; `None` of a package, or if it is not known.
+    pub place: Option<(&'p str, u32)>,
+    /// What was counted in it.
+    pub flat: u64,
+    /// The same, with what it called.
+    pub cumulative: u64,
+}
+
+/// All of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranking<'p> {
+    /// Largest first.
+    pub entries: Vec<Entry<'p>>,
+    /// The sum of the profile.
+    pub total: u64,
+}
+
+/// What is counted of one of them.
+#[derive(Default)]
+struct Sums {
+    flat: u64,
+    cumulative: u64,
+    /// By line: in it, and with what it called.
+    lines: HashMap<Line, (u64, u64)>,
+}
+
+impl<'p> Ranking<'p> {
+    /// Sums up what one of a profile's types counts; by what lies in them, or, if `cumulative`, by that and what they called.
+    pub fn of(profile: &'p Profile, value: usize, by: By, cumulative: bool) -> Self {
+        let mut all: HashMap<(&str, &str, u32), Sums> = HashMap::new();
+        for sample in profile.samples() {
+            let count = sample.values.get(value).copied().unwrap_or(0);
+            if count == 0 {
+                continue;
+            }
+            // What is on a stack several times has called all of it once.
+            let (mut seen, mut lines) = (HashSet::new(), HashSet::new());
+            for (depth, (_, function, line)) in profile.lines(&sample.stack).enumerate() {
+                let key = key(by, function, line);
+                let is_new = seen.insert(key);
+                let sums = all.entry(key).or_default();
+                let of_line = sums.lines.entry(line).or_default();
+                if depth == 0 {
+                    sums.flat = sums.flat.saturating_add(count);
+                    of_line.0 = of_line.0.saturating_add(count);
+                }
+                if is_new {
+                    sums.cumulative = sums.cumulative.saturating_add(count);
+                }
+                if lines.insert(line) {
+                    of_line.1 = of_line.1.saturating_add(count);
+                }
+            }
+        }
+        let mut entries: Vec<Entry<'p>> = all
+            .into_iter()
+            .map(|((name, ..), sums)| Entry {
+                name,
+                place: sums.place(profile).filter(|_| by != By::Package),
+                flat: sums.flat,
+                cumulative: sums.cumulative,
+            })
+            .collect();
+        entries.sort_by_key(|it| {
+            let sizes = match cumulative {
+                true => (it.cumulative, it.flat),
+                false => (it.flat, it.cumulative),
+            };
+            (Reverse(sizes), it.name, it.place)
+        });
+        Self {
+            entries,
+            total: profile.total(value),
+        }
+    }
+}
+
+impl Sums {
+    fn place<'p>(&self, profile: &'p Profile) -> Option<(&'p str, u32)> {
+        let most = self.lines.iter();
+        let (line, _) = most.max_by_key(|(line, sums)| (**sums, Reverse(line.line)))?;
+        let function = profile.functions().get(line.function.number())?;
+        (!function.file.is_empty()).then_some((function.file.as_str(), line.line))
+    }
+}
+
+/// What is counted together.
+fn key(by: By, function: &Function, line: Line) -> (&str, &str, u32) {
+    match by {
+        By::Function => (&function.name, "", 0),
+        By::Line => (&function.name, &function.file, line.line),
+        By::Package => (package(&function.name), "", 0),
+    }
+}
+
+/// The package that a function belongs to: what comes before the first dot after the last slash. Dots and slashes of type
+/// arguments do not count.
+fn package(name: &str) -> &str {
+    let plain = name.split('[').next().unwrap_or_default();
+    let last = plain.rfind('/').map_or(0, |at| at + 1);
+    let dot = plain.get(last..).and_then(|rest| rest.find('.'));
+    match dot {
+        Some(dot) => plain.get(..last + dot).unwrap_or(name),
+        None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::profile::{Sample, sample};
+
+    fn rows(profile: &Profile, by: By, cumulative: bool) -> Vec<(&str, u64, u64)> {
+        let ranking = Ranking::of(profile, 1, by, cumulative);
+        let entries = ranking.entries.into_iter();
+        entries
+            .map(|it| (it.name, it.flat, it.cumulative))
+            .collect()
+    }
+
+    #[test]
+    fn in_it_and_with_what_it_called() {
+        let profile = sample::heap();
+        assert_eq!(
+            rows(&profile, By::Function, false),
+            [
+                ("main.leaf", 3000, 3000),
+                ("main.inner", 1000, 4000),
+                ("main.main", 0, 4000),
+                ("main.work", 0, 4000),
+            ]
+        );
+        assert_eq!(rows(&profile, By::Package, false), [("main", 4000, 4000)]);
+        assert_eq!(
+            rows(&profile, By::Line, true)[0],
+            ("main.inner", 1000, 4000)
+        );
+        let ranking = Ranking::of(&profile, 1, By::Function, false);
+        assert_eq!(ranking.total, 4000);
+        assert_eq!(ranking.entries[0].place, Some(("/src/main.go", 10)));
+    }
+
+    #[test]
+    fn who_calls_himself_counts_once() {
+        let mut profile = sample::heap();
+        let stack = profile.samples()[1].stack.clone();
+        profile.add(Sample {
+            stack: [stack.clone(), stack].concat(),
+            values: vec![1, 500],
+            labels: Vec::new(),
+        });
+        let rows = rows(&profile, By::Function, false);
+        assert!(rows.contains(&("main.inner", 1500, 4500)), "{rows:?}");
+    }
+
+    #[test]
+    fn packages_are_told_from_names() {
+        for (name, expected) in [
+            ("main.main", "main"),
+            ("net/http.(*conn).serve", "net/http"),
+            ("gopkg.in/yaml%2ev3.(*parser).parse", "gopkg.in/yaml%2ev3"),
+            ("slices.Sort[go.shape.struct { a/b.C }]", "slices"),
+            ("[3 frames elided]", "[3 frames elided]"),
+            ("memmove", "memmove"),
+        ] {
+            assert_eq!(package(name), expected);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A profile as JSON: a line that says what it is, one for each sample, and one at the end.
+
+use crate::model::profile::LabelValue;
+use crate::model::profile::Profile;
+use crate::model::profile::ValueType;
+
+use crate::render::json::Object;
+
+/// All of it. `pid` is the process, if there is one.
+pub fn json(out: &mut Vec<u8>, profile: &Profile, pid: Option<u32>) {
+    let mut object = Object::begin(out);
+    object
+        .text("event", "profile")
+        .text("kind", profile.kind)
+        .number_or_null("pid", pid.map(u64::from))
+        .text("name", &profile.mapping.file)
+        .text_or_null("build_id", profile.mapping.build_id.as_deref())
+        .number_or_null("unix_ns", profile.unix_ns)
+        .list("types", &profile.types, value_type);
+    let (period_type, period) = profile.period;
+    object
+        .object("period_type", |inner| value_type(inner, &period_type))
+        .number("period", period);
+    object.end();
+    for sample in profile.samples() {
+        let mut object = Object::begin(out);
+        object.text("event", "sample").object("values", |inner| {
+            for (value, count) in profile.types.iter().zip(&sample.values) {
+                inner.number(value.name, *count);
+            }
+        });
+        object.object("labels", |inner| {
+            for label in &sample.labels {
+                match &label.value {
+                    LabelValue::Text(text) => inner.text(label.key, text),
+                    LabelValue::Number(number) => inner.number(label.key, *number),
+                };
+            }
+        });
+        let lines = profile.lines(&sample.stack);
+        object.list("stack", lines, |inner, (location, function, line)| {
+            inner
+                .text("function", &function.name)
+                .text("file", &function.file)
+                .number("line", u64::from(line.line))
+                .number("address", location.address)
+                .truth("inlined", location.lines.last() != Some(&line));
+        });
+        object.end();
+    }
+    let mut object = Object::begin(out);
+    object
+        .text("event", "end")
+        .number("samples", profile.samples().len() as u64)
+        .object("totals", |inner| {
+            for (index, value) in profile.types.iter().enumerate() {
+                inner.number(value.name, profile.total(index));
+            }
+        });
+    object.end();
+}
+
+fn value_type(object: &mut Object<'_>, value: &ValueType) {
+    object.text("name", value.name).text("unit", value.unit);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::profile::sample;
+
+    #[test]
+    fn everything_is_there() {
+        let mut out = Vec::new();
+        json(&mut out, &sample::heap(), Some(42));
+        let lines = std::str::from_utf8(&out).unwrap().lines();
+        let lines: Vec<serde_json::Value> =
+            lines.map(|it| serde_json::from_str(it).unwrap()).collect();
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[0]["types"][1]["name"], "inuse_space");
+        assert_eq!(lines[0]["period"], 524_288);
+        assert_eq!(lines[1]["values"]["inuse_space"], 3000);
+        assert_eq!(lines[1]["labels"]["bytes"], 1000);
+        assert_eq!(lines[1]["stack"][1]["inlined"], true);
+        assert_eq!(lines[1]["stack"][2]["function"], "main.work");
+        assert_eq!(lines[3]["totals"]["inuse_objects"], 13);
+    }
+}

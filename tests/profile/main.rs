@@ -1,0 +1,17 @@
+//! `grtmon profile` against what the program's own profiles say, over toolchains and builds; what files it writes and
+//! how; and what `go tool pprof` makes of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod files;
+mod goroutines;
+mod heap;
+mod parsed;
+mod scratch;
