@@ -3,7 +3,7 @@
 use grtmon::{
     go::{
         Binary, ProcessView, ReadError, ReadMemory, RuntimeInfo,
-        process::goroutines::GoroutineReader,
+        process::{goroutines::GoroutineReader, memory_profile},
     },
     model::dump::Dump,
     target::{live::Live, process::ProcessId},
@@ -105,6 +105,13 @@ fn memory_full_of_lies_is_refused() {
             &Liar { kind },
         );
         assert!(dump.is_err(), "kind {kind}: {dump:?}");
+        let profile = memory_profile::read(&ProcessView {
+            memory: &Liar { kind },
+            runtime_info: &recorded.runtime_info,
+            bias: recorded.bias,
+        });
+        let sites = profile.map_or(0, |it| it.sites.len());
+        assert_eq!(sites, 0, "kind {kind}");
         let taken = crate::limits::most_taken();
         assert!(taken < 64 << 20, "kind {kind}: {taken} bytes");
     }

@@ -11,8 +11,8 @@ use crate::go::layout::Field;
 use crate::go::memory::{MemoryError, ReadMemory};
 
 /// More buckets are not believed, nor more addresses in all of them.
-const MOST: usize = 1 << 20;
-const MOST_ADDRESSES: usize = 1 << 24;
+const MOST: usize = 1 << 18;
+const MOST_ADDRESSES: usize = 1 << 22;
 
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]

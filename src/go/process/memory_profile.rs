@@ -272,3 +272,52 @@ impl MemoryProfile {
         ((count as f64 * scale) as u64, (bytes as f64 * scale) as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of 1.27: a cycle is two words.
+    const LAYOUT: RecordLayout = RecordLayout {
+        size: 64,
+        active: 0,
+        future: 16,
+        cycles: 3,
+        cycle_size: 16,
+        allocs: 0,
+        frees: 8,
+    };
+
+    fn record(words: [u64; 8]) -> Block {
+        let mut block = Block::new(0x1000, LAYOUT.size).unwrap();
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        block.piece().buf.copy_from_slice(&bytes);
+        block
+    }
+
+    #[test]
+    fn what_the_current_cycle_counted_is_published_too() {
+        let counts = |allocs, frees| Counts { allocs, frees };
+        let before = record([5, 2, 1, 0, 7, 1, 100, 0]);
+        assert_eq!(LAYOUT.published(&before, 4), counts(12, 3));
+        let flushed = record([12, 3, 1, 0, 0, 0, 100, 0]);
+        assert_eq!(LAYOUT.published(&flushed, 4), counts(12, 3));
+        assert_eq!(LAYOUT.all(&before), counts(113, 3));
+        assert_eq!(LAYOUT.all(&before), LAYOUT.all(&flushed));
+    }
+
+    #[test]
+    fn one_stands_for_many() {
+        let of = |rate| MemoryProfile {
+            rate,
+            sites: Vec::new(),
+            certainty: Certainty::Same,
+        };
+        assert_eq!(of(1).scaled(3, 100), (3, 300));
+        assert_eq!(of(0).scaled(3, 100), (3, 300));
+        assert_eq!(of(524_288).scaled(0, 100), (0, 0));
+        // As Go does: 1/(1-exp(-1024/524288)).
+        assert_eq!(of(524_288).scaled(2, 1024), (1025, 1_049_600));
+        assert_eq!(of(4096).scaled(1, 1 << 20), (1, 1 << 20));
+    }
+}
