@@ -90,7 +90,7 @@ pub(crate) struct Account {
     pub(crate) hits: Option<u64>,
     /// Events it says it lost.
     pub(crate) lost: Option<u64>,
-    /// What it counted: goroutines that ended, objects, cycles.
+    /// How much of the subject's work it counted.
     pub(crate) counted: Option<u64>,
     /// Its CPU time in seconds.
     pub(crate) cpu_s: Option<f64>,
@@ -98,11 +98,13 @@ pub(crate) struct Account {
     pub(crate) peak_kib: Option<u64>,
 }
 
-/// Has `work` done under observation of process `pid`, which runs `program`.
+/// Has `work` done under observation of process `pid`, which runs `program`. The last line of grtmon
+/// says in one of the fields `counted` how much of it was seen.
 pub(crate) fn observe(
     observer: Observer,
     pid: u32,
     program: &Path,
+    counted: &[&str],
     mut work: impl FnMut(),
 ) -> Account {
     match observer {
@@ -123,15 +125,21 @@ pub(crate) fn observe(
             let running = Running::grtmon(arguments, pid);
             work();
             let (account, end) = running.stop();
+            let ended = end["ended"].as_array();
+            assert!(
+                ended.is_none_or(Vec::is_empty),
+                "not all was watched: {end}"
+            );
             let lost = end["lost"]
                 .as_array()
                 .map(|causes| causes.iter().filter_map(|it| it["events"].as_u64()).sum());
-            let total = &end["total"]["objects"];
-            let counted = [&end["exited"], total, &end["count"], &end["cycles_passed"]];
             Account {
                 hits: end["cost"]["hits"].as_u64(),
                 lost,
-                counted: counted.into_iter().find_map(Value::as_u64),
+                counted: (!counted.is_empty()).then(|| {
+                    let seen = counted.iter().find_map(|it| end[it].as_u64());
+                    seen.unwrap_or_else(|| panic!("none of {counted:?} in {end}"))
+                }),
                 ..account
             }
         }
@@ -182,11 +190,12 @@ impl Running {
         command.args(arguments).args(["--output", "json"]);
         command.args(["--pid", &pid.to_string()]);
         // `stat` says nothing before its first line, for it has nothing to attach.
-        let word = if arguments.first() == Some(&"stat") {
-            ""
-        } else {
-            "Ctrl-C to end."
-        };
+        let mut word = "";
+        if arguments.first() != Some(&"stat") {
+            word = "Ctrl-C to end.";
+            // What is measured would be too dear for it.
+            command.args(["--max-overhead", "none"]);
+        }
         let running = Self::start(command, word);
         // Once, it measures what a trap takes here.
         thread::sleep(Duration::from_millis(100));

@@ -19,189 +19,11 @@
  * A record reserves its place in the ring buffer and is written there: records of several CPUs are not in the order of
  * their times. User space sorts them.
  */
-#include "go.bpf.h"
-#include "hist.bpf.h"
-#include "gr.h"
-
-static __always_inline void gr_clear(struct alive_life *life)
-{
-	life->created_ns = 0;
-	life->started_ns = 0;
-	life->creator = 0;
-	life->goid = 0;
-}
-
-#define ALIVE_CLEAR gr_clear
-#include "alive.bpf.h"
+#include "gr_maps.bpf.h"
+#include "gr_who.bpf.h"
+#include "gr_queue.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-const volatile struct gr_config gr_cfg = {};
-
-/*
- * Everything goes in without waking the reader (BPF_RB_NO_WAKEUP), which looks every few milliseconds: a wake-up at
- * each record would make a hit two or three times as dear for the program that is observed. Where there is no room the
- * record is lost, and counted by its kind.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 << 20); /* set by user space */
-} gr_events SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, GR_N_COUNTERS);
-	__type(key, __u32);
-	__type(value, __u64);
-} gr_counters SEC(".maps");
-
-/* Running times of all goroutines together. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct hist);
-} gr_total SEC(".maps");
-
-/* Running times told apart, by start function or by process; filled only if that is wanted. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1); /* set by user space */
-	__type(key, struct gr_whose);
-	__type(value, struct hist);
-} gr_apart SEC(".maps");
-
-/* Exits whose first execution was not seen, by start function: how user space learns of start functions that no
- * `go` statement names. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct gr_whose); /* the start function always */
-	__type(value, __u64);
-} gr_unseen SEC(".maps");
-
-/* Direct calls of start functions, by site: how user space finds those too hot to keep. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u64); /* link-time address of the site */
-	__type(value, __u64);
-} gr_direct SEC(".maps");
-
-/*
- * The register through which gogo jumped holds the function's entry, or an address behind its stack check: a little
- * more than that, in any case not as much as a function is long at the most. A direct call has there what its caller
- * left.
- */
-#if defined(__TARGET_ARCH_x86)
-#define GR_LONGEST_FUNCTION (1 << 20) /* bytes of code */
-#else
-#define GR_INSTRUCTION 4 /* bytes of one */
-#endif
-
-static struct hist no_durations; /* all zero: the first value of an entry of gr_apart */
-
-/* These make the skeleton emit the types. */
-struct gr_exit _gr_exit = {};
-enum gr_kind _gr_kind = GR_CREATE;
-enum gr_known _gr_known = GR_KNOWS_START;
-enum gr_counter _gr_counter = GR_N_CREATED;
-enum gr_p _gr_p = GR_NO_P;
-enum alive_limits _alive_limits = ALIVE_WAYS;
-
-static __always_inline void count(__u32 counter)
-{
-	__u64 *n = bpf_map_lookup_elem(&gr_counters, &counter);
-
-	if (n)
-		__sync_fetch_and_add(n, 1);
-}
-
-/* Counts in a hash map; -1 if there is no room for the key. */
-static __always_inline int count_at(void *map, const void *key)
-{
-	__u64 none = 0, *n = bpf_map_lookup_elem(map, key);
-
-	if (!n) {
-		/* Another CPU may do the same: one of them makes the entry, and both add to it. */
-		bpf_map_update_elem(map, key, &none, BPF_NOEXIST);
-		n = bpf_map_lookup_elem(map, key);
-	}
-	if (!n)
-		return -1;
-	__sync_fetch_and_add(n, 1);
-	return 0;
-}
-
-static __always_inline __u64 word_at(__u64 address)
-{
-	__u64 word = 0;
-
-	bpf_probe_read_user(&word, sizeof(word), (void *)address);
-	return word;
-}
-
-/* The id of the P at this address. */
-static __always_inline __u16 p_id(__u64 p)
-{
-	__s32 id;
-
-	if (bpf_probe_read_user(&id, sizeof(id), (void *)(p + gr_cfg.p_id)))
-		return GR_NO_P;
-	return id;
-}
-
-/*
- * The P of the thread that runs g: g.m.p.id. It is this thread, so none of them changes meanwhile. Where it has no P,
- * m.p is 0, and what is then looked for is at an address that cannot be read.
- */
-static __always_inline __u16 p_of(__u64 g)
-{
-	__u64 m, p;
-
-	if (bpf_probe_read_user(&m, sizeof(m), (void *)(g + gr_cfg.g_m)) ||
-	    bpf_probe_read_user(&p, sizeof(p), (void *)(m + gr_cfg.m_p)))
-		return GR_NO_P;
-	return p_id(p);
-}
-
-/*
- * Fills in who the goroutine g is. In Go 1.19 to 1.27 gopc, ancestors and startpc are neighbours in g, and so is
- * parentGoid before them since 1.21 (runtime/runtime2.go): one read for all. Where the layout of a binary is another,
- * user space does not say origin_known.
- */
-static __always_inline int describe(struct gr_event *e, __u64 g, const struct go_site *site)
-{
-	__u64 origin[4]; /* parentGoid, gopc, ancestors, startpc */
-
-	if (bpf_probe_read_user(&e->goid, sizeof(e->goid), (void *)(g + gr_cfg.g_goid)))
-		return -1;
-	e->start_pc = 0;
-	e->created_pc = 0;
-	e->of.creator = 0;
-	if (!gr_cfg.origin_known)
-		return 0;
-	if (bpf_probe_read_user(origin, sizeof(origin), (void *)(g + gr_cfg.g_origin)))
-		return -1;
-	if (gr_cfg.has_parent)
-		e->of.creator = origin[0];
-	e->created_pc = origin[1] - site->bias;
-	e->start_pc = origin[3] - site->bias;
-	return 0;
-}
-
-/*
- * Before Go 1.21 g has no parentGoid: the creator is the user goroutine of the thread that runs newproc, which has
- * switched to g0 for it (systemstack). It waits for that, so it cannot go meanwhile. 0 for the main goroutine, which
- * the bootstrap makes.
- */
-static __always_inline __u64 current_goid(__u64 g0)
-{
-	__u64 m = word_at(g0 + gr_cfg.g_m);
-	__u64 curg = m ? word_at(m + gr_cfg.m_curg) : 0;
-
-	return curg ? word_at(curg + gr_cfg.g_goid) : 0;
-}
 
 /*
  * The goroutine is counted before anything can fail. It is remembered even where its record is lost, so that its exit,
@@ -293,6 +115,17 @@ static __always_inline void image_begins(__u32 process, __u64 now)
 	e->kind = GR_IMAGE;
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
+
+/*
+ * The register through which gogo jumped holds the function's entry, or an address behind its stack check: a little
+ * more than that, in any case not as much as a function is long at the most. A direct call has there what its caller
+ * left.
+ */
+#if defined(__TARGET_ARCH_x86)
+#define GR_LONGEST_FUNCTION (1 << 20) /* bytes of code */
+#else
+#define GR_INSTRUCTION 4 /* bytes of one */
+#endif
 
 /* Whether a start function was called, and not started (see the top). Nothing is read from memory for it. */
 static __always_inline int is_direct_call(struct go_regs *ctx, const struct go_site *site)
@@ -455,78 +288,4 @@ GO_PROBE(gr_exit, ctx, process, site)
 	if (life)
 		alive_forget(process, g, life);
 	return 0;
-}
-
-/*
- * An event of a run queue. They are not summed up by anybody; one that could not be recorded is counted as lost like
- * any. All of them happen on g0, of which p_of() tells the P.
- */
-static __always_inline int queue_event(struct go_regs *ctx, __u32 process, enum gr_kind kind, __u64 g, __u64 moved,
-				       const struct go_site *site)
-{
-	struct gr_event *e = bpf_ringbuf_reserve(&gr_events, sizeof(*e), 0);
-
-	if (!e) {
-		count(GR_N_LOST_QUEUE);
-		return 0;
-	}
-	e->goid = 0;
-	e->start_pc = 0;
-	e->created_pc = 0;
-	if (g && describe(e, g, site)) {
-		count(GR_N_UNREADABLE);
-		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-		return 0;
-	}
-	e->time_ns = bpf_ktime_get_ns();
-	e->of.moved = moved;
-	e->process = process;
-	e->p = p_of(GO_G(ctx));
-	e->kind = kind;
-	e->known = 0;
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
-	return 0;
-}
-
-/*
- * runtime.runqputslow(pp, gp, h, t) (runtime/proc.go, Go 1.19 to 1.27): half of the local queue [h, t), (t - h) / 2,
- * and gp move to the global queue. If another P steals from the queue just then, the function gives up and runqput
- * tries again, usually with room in the queue: such a try is counted as a move. It is an event of the scheduler, not of
- * goroutines: no sum that must come out depends on it.
- */
-GO_PROBE(gr_put_global, ctx, process, site)
-{
-	return queue_event(ctx, process, GR_PUT_GLOBAL, GO_ARG1(ctx),
-			   ((__u32)GO_ARG3(ctx) - (__u32)GO_ARG2(ctx)) / 2 + 1, site);
-}
-
-/*
- * runtime.globrunqget up to Go 1.24, runtime.globrunqgetbatch since 1.25 (runtime/proc.go): a P looks for goroutines in
- * the global queue, with sched.lock held. How many it gets is decided inside.
- */
-GO_PROBE(gr_get_global, ctx, process, site)
-{
-	return queue_event(ctx, process, GR_GET_GLOBAL, 0, 0, site);
-}
-
-/*
- * The branch after `call runtime.runqgrab` in runtime.runqsteal (runtime/proc.go, Go 1.19 to 1.27): the result, 32 bits
- * of a register whose rest is undefined, is how many goroutines were grabbed. Most tries get nothing; they cost a trap
- * and write no record.
- */
-GO_PROBE(gr_steal, ctx, process, site)
-{
-	if (!(__u32)GO_ARG0(ctx))
-		return 0;
-	return queue_event(ctx, process, GR_STEAL, 0, (__u32)GO_ARG0(ctx), site);
-}
-
-/* The same where runqgrab is inlined: at the branch on its result. */
-GO_PROBE(gr_steal_copy, ctx, process, site)
-{
-	__u32 stolen = go_register(ctx, GO_OPERANDS_REGISTER(site));
-
-	if (!stolen)
-		return 0;
-	return queue_event(ctx, process, GR_STEAL, 0, stolen, site);
 }

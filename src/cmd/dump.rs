@@ -40,7 +40,7 @@ use super::output;
 use super::output::Output;
 use super::session;
 use crate::observe::reader;
-use crate::observe::run::is_closed_pipe;
+use crate::observe::rows::is_closed_pipe;
 use crate::observe::stop;
 
 pub(super) fn run(args: &cli::Dump) -> Result<ExitCode> {

@@ -17,7 +17,7 @@ use crate::model::gc::durations::Durations;
 use crate::model::human::counted;
 use crate::observe;
 use crate::observe::Observation;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::probe::Probes;
 use crate::probe::gc::GcProbes;
 use crate::probe::gc::Passed;

@@ -16,7 +16,7 @@ use crate::model::process::Named;
 use crate::observe;
 use crate::observe::Observation;
 use crate::observe::by_process::ByProcess;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::probe::gm::GmProbes;
 use crate::probe::gm::Options;
 use crate::probe::gm::Plan;

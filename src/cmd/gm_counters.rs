@@ -30,7 +30,7 @@ use crate::model::loss::Loss;
 use crate::model::process::Named;
 use crate::observe::by_process;
 use crate::observe::reader;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::observe::stop;
 use crate::render::account::About;
 use crate::render::allocation as render;

@@ -18,7 +18,7 @@ use crate::model::goroutine::Summary;
 use crate::model::goroutine::What;
 use crate::observe;
 use crate::observe::Observation;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::probe::Probes;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;

@@ -17,7 +17,7 @@ use crate::model::process::Named;
 use crate::observe;
 use crate::observe::Observation;
 use crate::observe::by_process::ByProcess;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::probe::gr::GrProbes;
 use crate::probe::gr::Options;
 use crate::probe::gr::Plan;

@@ -1,10 +1,10 @@
 //! `grtmon sched`: where the time of goroutines goes.
 
 mod counters;
+mod timing;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -12,7 +12,6 @@ use anyhow::bail;
 
 use crate::cli;
 use crate::event_loop::Flow;
-use crate::event_loop::Timing;
 use crate::model::account::Account;
 use crate::model::sched as model;
 use crate::model::sched::Doing;
@@ -22,7 +21,7 @@ use crate::observe;
 use crate::observe::Observation;
 use crate::observe::cost::TooDear;
 use crate::observe::names::NameFilter;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::observe::sched::Followed;
 use crate::observe::sched::forecast;
 use crate::probe::Probes;
@@ -44,8 +43,6 @@ use super::output;
 use super::output::Output;
 use super::session;
 
-/// How long it runs if nothing is said.
-const DURATION: Duration = Duration::from_secs(10);
 /// States of start functions, or of processes, with times of their own (2.7 KB of kernel memory each).
 const MAX_APART: u32 = 4096;
 /// Different stacks (220 bytes each).
@@ -74,7 +71,7 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         style: output::style(true).wide(args.look.wide),
         output: Output::observing()?,
     };
-    let timing = reports(args);
+    let timing = timing::reports(args);
     observe::run::run(
         session,
         targets,
@@ -82,14 +79,6 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         timing,
         command,
     )
-}
-
-fn reports(args: &cli::Sched) -> Timing {
-    let common = cli::Common {
-        duration: Some(args.common.duration.unwrap_or(DURATION)),
-        ..args.common.clone()
-    };
-    session::reports(args.interval, &common)
 }
 
 /// The probes that these arguments need.

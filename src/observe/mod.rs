@@ -2,7 +2,7 @@
 //! what is read of them, probes from their plan to the account of what they lost and cost, the names of what was seen.
 //!
 //! A command parses, composes what is here, and prints. Nothing here writes: who is to be told something is a [`Voice`],
-//! where rows go a [`Rows`](run::Rows).
+//! where rows go a [`Rows`](rows::Rows).
 
 pub mod allocated;
 pub mod by_process;
@@ -16,6 +16,7 @@ pub mod observation;
 pub mod panels;
 pub mod preexisting;
 pub mod reader;
+pub mod rows;
 pub mod run;
 pub mod sampler;
 pub mod sched;

@@ -14,7 +14,7 @@ use crate::target::witness::Counted;
 use crate::target::witness::Witness;
 
 use super::changes::Changes;
-use super::run::Rows;
+use super::rows::Rows;
 
 /// What one command that sets probes does differently from the others.
 pub trait Observation {

@@ -4,12 +4,9 @@
 //! Once a gate is open there is one way out, whatever happens: the gates are closed, the probes go, what was recorded is
 //! taken, and the account is given (what was lost, what it has cost, what ended it).
 
-use std::error::Error;
-use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use anyhow::bail;
 use typed_arena::Arena;
 
 use crate::event_loop::Flow;
@@ -18,7 +15,6 @@ use crate::event_loop::Timing;
 use crate::model::account::Account;
 use crate::model::account::Remark;
 use crate::model::loss;
-use crate::model::loss::Loss;
 use crate::probe::Plan;
 use crate::probe::Probes;
 use crate::probe::overhead::Overhead;
@@ -35,43 +31,11 @@ use super::changes::Change;
 use super::changes::Changes;
 use super::cost::Allowed;
 use super::cost::CostWatch;
+use super::rows::is_closed_pipe;
 use super::session::Ending;
 use super::session::Setting;
 
-/// Programs that are observed at most: each that was replaced goes on being so.
-const MOST: usize = 64;
-
-/// Where the rows of an observation go, as far as its way out must know.
-pub trait Rows {
-    /// At the end: waits for the reader, not for ever, and drops what is not written then.
-    ///
-    /// # Errors
-    /// It cannot be written to.
-    fn finish(&mut self) -> Result<()>;
-
-    /// Rows that were not written because nobody read them, since the loss that was counted `before`.
-    fn lost_after(&self, before: Option<Loss>) -> Option<Loss>;
-
-    /// What is said when all is over.
-    fn close(&mut self, account: &Account);
-}
-
-/// Whoever read what is written has gone. Of no other pipe is that a normal end.
-#[derive(Debug)]
-pub struct ReaderGone;
-
-impl fmt::Display for ReaderGone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("whoever read standard output has gone")
-    }
-}
-
-impl Error for ReaderGone {}
-
-/// Whether it is for that that something has failed.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<ReaderGone>())
-}
+mod replaced;
 
 /// Observes until the end, which may be that of the command that was started for it.
 ///
@@ -183,56 +147,6 @@ impl<'a, O: Observation> Run<'a, O> {
             }
         }
         Ok(())
-    }
-
-    /// Observes the program that is at the path of one now, besides that one.
-    fn follow(&mut self, target: &Target) -> Result<&'a Target> {
-        if self.all.len() >= MOST {
-            bail!("it was replaced too often");
-        }
-        let target = target.at_its_path()?;
-        target.require_this_machine()?;
-        let target: &Target = self.known.alloc(target);
-        let one = self.set_up(target)?;
-        let first = self.all.len();
-        self.all.push(one);
-        self.cost.add(target);
-        self.open(first)?;
-        Ok(target)
-    }
-
-    /// The file of one was replaced: what is there now is observed too. What cannot be yet, as it is not complete, may be in
-    /// a moment.
-    fn replaced(&mut self, index: usize) {
-        let Some(target) = self.all.get(index).map(|one| one.target) else {
-            return;
-        };
-        let path = target.program.path.display().to_string();
-        let text = match self.follow(target) {
-            Ok(new) => format!(
-                "{path} was replaced on disk: what runs the new file is observed too from now on ({}); what it did before is not seen",
-                new.describe()
-            ),
-            Err(_)
-                if self
-                    .all
-                    .get_mut(index)
-                    .is_some_and(|one| one.changes.may_try_again()) =>
-            {
-                return;
-            }
-            Err(why) => format!(
-                "{path} was replaced on disk: processes started from now on run another binary and are not seen: {why:#}"
-            ),
-        };
-        if let Some(one) = self.all.get_mut(index) {
-            one.changes.said_replaced();
-        }
-        self.note(Remark {
-            cause: "replaced",
-            process: None,
-            text,
-        });
     }
 
     fn observe(

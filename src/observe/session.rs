@@ -13,7 +13,6 @@ use crossbeam_channel::never;
 use crate::event_loop;
 use crate::event_loop::Observer;
 use crate::event_loop::Timing;
-use crate::probe::kernel;
 use crate::probe::kernel::Kernel;
 use crate::probe::method;
 use crate::probe::method::Method;
@@ -133,7 +132,7 @@ pub fn method(wanted: Option<Method>) -> Result<Method> {
         Some(method) => method,
         None => method::best(&Kernel::current()?).0,
     };
-    kernel::require_probes(method)?;
+    method::require_probes(method)?;
     method.check()?;
     Ok(method)
 }

@@ -4,6 +4,7 @@ mod options;
 mod plan;
 mod records;
 mod starts;
+mod watching;
 
 use std::sync::Arc;
 use std::sync::Mutex;

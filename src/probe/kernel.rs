@@ -6,13 +6,9 @@ use std::sync::OnceLock;
 
 use anyhow::Context;
 use anyhow::Result;
-use anyhow::bail;
 
-use crate::target::limits;
 use crate::target::machine::kernel_release;
 
-use super::method::Method;
-use super::rights::Capability;
 use super::rights::Rights;
 
 /// Facts about the running kernel and our rights in it.
@@ -45,9 +41,6 @@ const OLDEST: (u16, u16) = (5, 10);
 const MULTI: (u16, u16) = (6, 6);
 /// What libbpf reads before it reads a map that has a value for each processor.
 const PROCESSORS: &str = "/sys/devices/system/cpu/possible";
-/// Before Linux 6.10 a `uprobe.multi` link confined to a process saw only its main thread
-/// (fixed by "bpf: fix multi-uprobe PID filtering logic").
-const MULTI_CONFINES: (u16, u16) = (6, 10);
 
 impl Kernel {
     /// The running kernel, and what grtmon may do to it: asked once.
@@ -80,7 +73,7 @@ impl Kernel {
         })
     }
 
-    fn at_least(&self, version: (u16, u16)) -> bool {
+    pub(super) fn at_least(&self, version: (u16, u16)) -> bool {
         self.version >= version
     }
 
@@ -140,30 +133,7 @@ fn version(release: &str) -> Option<(u16, u16)> {
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// Ends with the reason when probes cannot be used here, or not in this way. To be asked before anything is loaded or
-/// started.
-pub fn require_probes(method: Method) -> Result<()> {
-    let kernel = Kernel::current()?;
-    if let Some(obstacle) = kernel.obstacle() {
-        bail!("{obstacle}");
-    }
-    if kernel.counts_locked_memory() {
-        limits::raise_locked_memory();
-    }
-    if method != Method::Multi && !kernel.rights.may(Capability::SysAdmin) {
-        bail!(
-            "missing CAP_SYS_ADMIN, which attaching by perf events needs: run as root, or use --attach multi"
-        );
-    }
-    Ok(())
-}
-
-/// Whether the kernel itself keeps probes away from the other processes that run the same binary.
-pub fn confines_probes(method: Method) -> bool {
-    method != Method::Multi || Kernel::current().is_ok_and(|kernel| kernel.at_least(MULTI_CONFINES))
-}
-
-/// What to say when the kernel answered "permission denied" although [`require_probes`] found nothing.
+/// What to say when the kernel answered "permission denied" although `method::require_probes` found nothing.
 pub fn missing_privileges() -> String {
     match Kernel::current() {
         Ok(kernel) => match kernel.obstacle() {

@@ -1,8 +1,12 @@
 //! The ways of attaching many probes: which the kernel has, and which is taken.
 
 use anyhow::Result;
+use anyhow::bail;
+
+use crate::target::limits;
 
 use super::kernel::Kernel;
+use super::rights::Capability;
 use super::trace_event::TraceFs;
 
 /// How sites are attached.
@@ -56,6 +60,10 @@ impl Method {
     }
 }
 
+/// Before Linux 6.10 a `uprobe.multi` link confined to a process saw only its main thread
+/// (fixed by "bpf: fix multi-uprobe PID filtering logic").
+const MULTI_CONFINES: (u16, u16) = (6, 10);
+
 /// So many perf events are detached in a second or two.
 const FEW: usize = 16;
 
@@ -68,4 +76,27 @@ pub fn best(kernel: &Kernel) -> (Method, Option<anyhow::Error>) {
         Ok(()) => (Method::Tracefs, None),
         Err(why) => (Method::Perf, Some(why)),
     }
+}
+
+/// Ends with the reason when probes cannot be used here, or not in this way. To be asked before anything is loaded or
+/// started.
+pub fn require_probes(method: Method) -> Result<()> {
+    let kernel = Kernel::current()?;
+    if let Some(obstacle) = kernel.obstacle() {
+        bail!("{obstacle}");
+    }
+    if kernel.counts_locked_memory() {
+        limits::raise_locked_memory();
+    }
+    if method != Method::Multi && !kernel.rights.may(Capability::SysAdmin) {
+        bail!(
+            "missing CAP_SYS_ADMIN, which attaching by perf events needs: run as root, or use --attach multi"
+        );
+    }
+    Ok(())
+}
+
+/// Whether the kernel itself keeps probes away from the other processes that run the same binary.
+pub fn confines_probes(method: Method) -> bool {
+    method != Method::Multi || Kernel::current().is_ok_and(|kernel| kernel.at_least(MULTI_CONFINES))
 }

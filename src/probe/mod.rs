@@ -18,6 +18,7 @@ pub mod noop;
 mod older;
 pub mod overhead;
 pub mod place;
+mod prepare;
 mod process_number;
 pub mod refusal;
 pub mod rights;

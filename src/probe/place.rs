@@ -24,9 +24,9 @@ use super::cookie::cookie;
 use super::held::Attached;
 use super::held::Held;
 use super::held::Kind;
-use super::kernel;
 use super::kernel::Kernel;
 use super::method::Method;
+use super::method::confines_probes;
 use super::refusal::cannot_attach;
 use super::site_check::News;
 use super::site_check::SiteCheck;
@@ -66,9 +66,7 @@ impl Place {
     /// somebody is writing to it.
     pub fn of(target: &Target, method: Method) -> Result<Self> {
         let confined_to = match &target.scope {
-            Scope::Only(processes)
-                if kernel::confines_probes(method) && target.runs_elsewhere() =>
-            {
+            Scope::Only(processes) if confines_probes(method) && target.runs_elsewhere() => {
                 Some(processes.clone())
             }
             _ => None,

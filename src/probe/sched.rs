@@ -13,7 +13,6 @@ use crate::bpf::sched::SchedSkel;
 use crate::bpf::sched::SchedSkelBuilder;
 use crate::bpf::sched::types::sched_block;
 use crate::bpf::sched::types::sched_block_key;
-use crate::bpf::sched::types::sched_counter;
 use crate::bpf::sched::types::sched_flag;
 use crate::bpf::sched::types::sched_stack;
 use crate::bpf::sched::types::sched_state;
@@ -37,6 +36,7 @@ use super::session::Session;
 use super::session::Wiring;
 
 mod found;
+mod losses;
 mod options;
 mod plan;
 
@@ -66,7 +66,7 @@ impl Kind for Sched {
         &skel.maps.sched_counters
     }
 
-    const CAUSES: &'static [Cause] = &LOSSES;
+    const CAUSES: &'static [Cause] = &losses::LOSSES;
 }
 
 /// Bytes of kernel memory that they take with these options.
@@ -344,54 +344,6 @@ fn size_maps(open: &mut OpenSchedSkel<'_>, options: &Options) -> Result<()> {
         })
         .context("cannot size a map")
 }
-
-const LOSSES: [Cause; 9] = [
-    (
-        sched_counter::SCHED_N_MAP_FULL.0,
-        "map_full",
-        "changes of state not counted, as the goroutine could not be remembered (raise --max-goroutines)",
-    ),
-    (
-        sched_counter::SCHED_N_APART_FULL.0,
-        "apart_full",
-        "times in the total only: too many start functions, or processes, to tell apart",
-    ),
-    (
-        sched_counter::SCHED_N_UNREADABLE.0,
-        "unreadable",
-        "goroutines whose start function or wait reason could not be read",
-    ),
-    (
-        sched_counter::SCHED_N_STACK_FULL.0,
-        "stack_full",
-        "waits without their stack: too many different ones",
-    ),
-    (
-        sched_counter::SCHED_N_STACK_CLASH.0,
-        "stack_clash",
-        "waits without their stack: it has the hash of another one",
-    ),
-    (
-        sched_counter::SCHED_N_STACK_UNREADABLE.0,
-        "stack_unreadable",
-        "waits without their stack: it could not be read",
-    ),
-    (
-        sched_counter::SCHED_N_BLOCK_FULL.0,
-        "block_full",
-        "waits that are in no stack's count: too many different ones",
-    ),
-    (
-        sched_counter::SCHED_N_IMAGE_FULL.0,
-        "image_full",
-        "programs that began and were not noticed, so that goroutines of before may count: too many processes",
-    ),
-    (
-        sched_counter::SCHED_N_CALLER_UNREADABLE.0,
-        "caller_unreadable",
-        "changes of state that may be missing or wrong: who made them could not be read",
-    ),
-];
 
 #[cfg(test)]
 mod tests {

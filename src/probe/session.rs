@@ -27,6 +27,7 @@ use super::held::Attached;
 use super::overhead;
 use super::overhead::Overhead;
 use super::place::Place;
+use super::prepare;
 use super::process_number::Processes;
 use super::refusal;
 use super::step;
@@ -102,7 +103,7 @@ impl<K: Kind> Session<K> {
         let steps = wiring.steps.iter().map(|step| step.program);
         let programs: Vec<&str> = steps.chain(wiring.later.iter().copied()).collect();
         step::select(open.open_object_mut(), &programs, place.method());
-        step::prepare(open.open_object_mut(), place)?;
+        prepare::prepare(open.open_object_mut(), place)?;
         let skel = open.load().map_err(refusal::cannot_load)?;
         filter::list(skel.listed(), scope)?;
         let links = Vec::new();

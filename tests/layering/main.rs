@@ -67,9 +67,10 @@ const FOREIGN: [(&str, &[&str]); 13] = [
 const STD_ONLY: [&str; 1] = ["model"];
 
 /// The only files that write to standard output or standard error: there foreign text is made harmless.
-const WAYS_OUT: [&str; 4] = [
+const WAYS_OUT: [&str; 5] = [
     "cmd/output.rs",
     "cmd/top/frames.rs",
+    "cmd/voice.rs",
     "probe/mod.rs",
     "tui/terminal.rs",
 ];

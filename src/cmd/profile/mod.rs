@@ -21,7 +21,7 @@ use crate::model::profile::Mapping;
 use crate::model::profile::Profile;
 use crate::observe::names::NameFilter;
 use crate::observe::reader;
-use crate::observe::run::is_closed_pipe;
+use crate::observe::rows::is_closed_pipe;
 use crate::target::Target;
 use crate::target::clock;
 use crate::target::live::Live;

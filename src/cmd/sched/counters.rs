@@ -20,7 +20,7 @@ use crate::model::metric::Value;
 use crate::model::run_queue::Queue;
 use crate::model::run_queue::Scheduling;
 use crate::observe::reader;
-use crate::observe::run::Rows;
+use crate::observe::rows::Rows;
 use crate::observe::stop;
 use crate::render::account::About;
 use crate::render::sched::counters as render;
@@ -29,7 +29,7 @@ use crate::target::clock;
 use crate::target::live::Live;
 use crate::target::refusal;
 
-use super::reports;
+use super::timing::reports;
 use crate::cmd::output;
 use crate::cmd::output::Output;
 

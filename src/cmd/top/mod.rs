@@ -3,6 +3,7 @@
 mod frames;
 mod keys;
 mod list;
+mod meant;
 mod once;
 mod ui;
 mod watched;
@@ -37,8 +38,8 @@ use super::output;
 use super::session;
 
 use self::frames::Frames;
-use self::keys::Happened;
 use self::list::List;
+use self::meant::only;
 use self::ui::Ui;
 use self::watched::Watched;
 
@@ -90,14 +91,6 @@ pub(super) fn run(args: &cli::Top) -> Result<ExitCode> {
         // Whoever closed it does not want to know.
         Err(why) if !ui::is_terminal_gone(&why) => Err(why),
         _ => Ok(ExitCode::SUCCESS),
-    }
-}
-
-/// The one process that is meant, if it is one.
-fn only(args: &cli::Top) -> Option<i32> {
-    match args.of.pid[..] {
-        [pid] if !args.of.children => Some(pid),
-        _ => None,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::tui::look::Look;
 use crate::tui::state::State;
 
 use super::list::List;
+use super::meant::only;
 use super::watched::Watched;
 
 /// Columns where there is no terminal.
@@ -34,7 +35,7 @@ pub(super) fn run(args: &cli::Top, mut state: State) -> Result<ExitCode> {
     let duration = args.duration.unwrap_or(args.interval);
     // Ended before its time, it shows what there is by then.
     let stop = stop::on_signals()?;
-    match super::only(args) {
+    match only(args) {
         Some(pid) => {
             let target = reader::find(pid)?;
             let mut watched = Watched::open(&target)?;

@@ -13,8 +13,8 @@ use crate::tui::terminal::Screen;
 
 use crate::cmd::writer::Writer;
 
-use super::Happened;
 use super::frames::Frames;
+use super::keys::Happened;
 
 /// The view as it runs.
 pub(super) struct Ui {

@@ -16,7 +16,7 @@ pub(in crate::go) struct State {
     registers: [Option<Pointer>; 32],
     /// By distance from the stack pointer, in no particular order. They are few.
     slots: Vec<(u64, Pointer)>,
-    /// What registers held before they were set, in order; noted only where [`State::settled`] asks for it.
+    /// What registers held before they were set, in order; noted only where that is asked for.
     before: Option<Vec<(Register, Option<Pointer>)>>,
 }
 

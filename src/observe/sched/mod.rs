@@ -1,6 +1,7 @@
 //! What goroutines do, followed by probes: their states in words, by start function and by stack, those included that have
 //! not ended.
 
+mod blocking;
 pub mod forecast;
 mod stacks;
 mod unmoved;
@@ -114,7 +115,7 @@ impl<'a> Followed<'a> {
             model::merge(&mut rows, row);
         }
         let blocking = match stacks {
-            true => Some(stacks::blocking(self, probes, &open)?),
+            true => Some(self.blocking(probes, &open)?),
             false => None,
         };
         Ok(Found { rows, blocking })

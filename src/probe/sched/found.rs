@@ -44,7 +44,7 @@ pub struct Pcs {
     pub deeper: bool,
 }
 
-/// What a key of `sched_apart` stands for (`slot_of` in `sched.bpf.c`).
+/// What a key of `sched_apart` stands for (`slot_of` in `sched_times.bpf.h`).
 pub(super) fn key(whose: &sched_whose) -> Key {
     let doing = match whose.slot % sched_slot::SCHED_SLOTS.0 {
         0 => Doing::Running,
