@@ -63,7 +63,11 @@ fn shown(still: &Still) -> Value {
         .unwrap()
         .iter()
         .filter(|it| it.1["fine"] != true)
-        .map(|it| format!("{}: {}", it.0, it.1["found"]))
+        // How many fields something confirms is another matter: where the program keeps no profile, nothing can.
+        .map(|it| {
+            let found = it.1["found"].as_str().unwrap();
+            format!("{}: {}", it.0, found.lines().next().unwrap())
+        })
         .collect();
     serde_json::json!({
         "stat": known(&stat),

@@ -139,8 +139,12 @@ impl RecordLayout {
 pub fn read(view: &ProcessView<'_>) -> Result<MemoryProfile, ReadError> {
     let rate = view.global("MemProfileRate", |globals| globals.mem_profile_rate)?;
     let cycle = view.global("mProfCycle", |globals| globals.mprof_cycle)?;
-    let layout = RecordLayout::of(view)?;
     let rate = view.memory.i64(rate)?;
+    // What was allocated before the rate was set is not what anybody asks for.
+    if rate <= 0 && !view.runtime_info.keeps_memory_profile {
+        return Err(ReadError::Unknown(off(view)));
+    }
+    let layout = RecordLayout::of(view)?;
     let mut sites = Vec::new();
     let mut records = Vec::new();
     let mut buckets = Buckets::new(view)?;
@@ -153,9 +157,7 @@ pub fn read(view: &ProcessView<'_>) -> Result<MemoryProfile, ReadError> {
             frees: 0,
         });
     }
-    // What was allocated before the rate was set is not what anybody asks for.
-    let is_kept = view.runtime_info.keeps_memory_profile && !sites.is_empty();
-    if rate <= 0 && !is_kept {
+    if rate <= 0 && sites.is_empty() {
         return Err(ReadError::Unknown(off(view)));
     }
     let mut reading = Reading {

@@ -66,24 +66,6 @@ fn one(claims: &mut Claims<'_>, bucket: u64) {
     );
     claims.claim(
         &[
-            MemRecordSize,
-            MemRecordCycleSize,
-            MemRecordActive,
-            MemRecordFuture,
-            MemRecordFutureLen,
-        ],
-        "a record is what is published and what is not yet",
-        |r| {
-            let (size, cycles) = (r.known(MemRecordCycleSize)?, r.known(MemRecordFutureLen)?);
-            let (active, future) = (r.known(MemRecordActive)?, r.known(MemRecordFuture)?);
-            let all = size.checked_mul(cycles.saturating_add(1));
-            // That says nothing of where it lies, unless it is one: see `pair`.
-            has_hash(r, bucket)?;
-            Ok(active == 0 && future == size && all == Some(r.known(MemRecordSize)?))
-        },
-    );
-    claims.claim(
-        &[
             MemRecordCycleAllocs,
             MemRecordCycleFrees,
             MemRecordCycleSize,
@@ -111,13 +93,25 @@ fn pair(claims: &mut Claims<'_>, bucket: u64, older: u64) {
         |r| has_hash(r, older),
     );
     claims.claim(
-        &[MemRecordSize, BucketSize, BucketNstk],
-        "a record ends where what was made after it begins",
+        &[
+            MemRecordSize,
+            MemRecordCycleSize,
+            MemRecordActive,
+            MemRecordFuture,
+            MemRecordFutureLen,
+            BucketSize,
+            BucketNstk,
+        ],
+        "a record, what is published and what is not yet, ends where what was made after it begins",
         |r| {
+            let (size, cycles) = (r.known(MemRecordCycleSize)?, r.known(MemRecordFutureLen)?);
+            let (active, future) = (r.known(MemRecordActive)?, r.known(MemRecordFuture)?);
+            let all = size.checked_mul(cycles.saturating_add(1));
+            let all = all.filter(|all| r.known(MemRecordSize).is_ok_and(|size| size == *all));
             let end = record(r, older)?.checked_add(r.known(MemRecordSize)?);
             let end = end.ok_or(Skip::Unknown)?;
             match bucket > older && bucket <= end {
-                true => Ok(bucket == end),
+                true => Ok(bucket == end && active == 0 && future == size && all.is_some()),
                 // Something else lies between, or they were made by different processors.
                 false => Err(Skip::DoesNotApply),
             }

@@ -8,8 +8,8 @@ use super::claim::Claims;
 use super::reader::Skip;
 use crate::go::constant::{G_RUNNABLE, G_SCAN, P_DEAD};
 use crate::go::layout::Field::{
-    GAtomicstatus, GLockedm, GM, MAlllink, MCurg, MG0, MGsignal, MId, MLockedg, MP, MPreemptoff,
-    MProcid, McacheAlloc, McacheAllocLen, MspanSpanclass, PGoidcache, PGoidcacheend,
+    GAtomicstatus, GLockedm, GM, MAlllink, MCreatestack, MCurg, MG0, MGsignal, MId, MLockedg, MP,
+    MPreemptoff, MProcid, McacheAlloc, McacheAllocLen, MspanSpanclass, PGoidcache, PGoidcacheend,
     PGoroutinesCreated, PId, PM, PMcache, PRunnext, PRunq, PRunqLen, PRunqhead, PRunqtail, PStatus,
     SchedGoidgen, SchedGoroutinesCreated, SchedLock, SchedMnext, SchedNgsys, SchedNmfreed,
     SchedNpidle, SchedProcresizetime,
@@ -87,6 +87,13 @@ fn threads(claims: &mut Claims<'_>) {
             "a goroutine locked to a thread says so",
             |r| Ok(r.word(r.pointer(m, MLockedg)?, GLockedm)? == m),
         );
+        claims.claim(&[MCreatestack], "a thread was created in code", |r| {
+            let stack = r.memory().words(r.at(m, MCreatestack)?, 2, 2)?;
+            match stack.first() {
+                Some(0) | None => Err(Skip::DoesNotApply),
+                _ => Ok(stack.iter().all(|pc| r.is_code(*pc))),
+            }
+        });
         claims.plausible(&[MPreemptoff], "preemptoff is a short text", |r| {
             let at = r.at(m, MPreemptoff)?;
             let (data, len) = (r.memory().u64(at)?, r.memory().u64(at.wrapping_add(8))?);
