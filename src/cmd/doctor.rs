@@ -122,7 +122,7 @@ fn binary(checked: &Checked<'_>) -> Section {
     section.fine("build", build.join(", "));
     section.fine(
         "function table",
-        format!("{} functions", binary.functions().iter().count()),
+        format!("{} functions", binary.functions().len()),
     );
     section.fine("struct layouts", checked.runtime_info.layout.to_string());
     match &checked.check {

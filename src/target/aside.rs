@@ -116,8 +116,10 @@ fn of_process(pid: i32) -> impl Fn() -> Option<Whose> {
 /// # Errors
 /// It cannot be read; [`io::ErrorKind::TimedOut`] if there was no answer.
 pub(super) fn read_all(pid: i32, name: &str, most: usize) -> io::Result<Vec<u8>> {
+    /// The kernel gives no more than some pages of such a file at once.
+    const PART: usize = 1 << 16;
     let mut text = Vec::new();
-    let mut part = vec![0; ROOM.min(most)];
+    let mut part = vec![0; PART.min(most)];
     while text.len() < most {
         let room = part.len().min(most - text.len());
         let piece = part.get_mut(..room).unwrap_or_default();

@@ -28,6 +28,8 @@ use nix::sys::signal::SigSet;
 use nix::sys::signal::Signal;
 use nix::sys::signal::sigaction;
 
+use super::machine;
+
 /// A place of the list. All numbers are 0 while it is free.
 #[derive(Debug, Default)]
 struct ReadRange {
@@ -140,7 +142,7 @@ fn set_up() -> io::Result<()> {
     static DONE: OnceLock<Result<(), nix::errno::Errno>> = OnceLock::new();
     let done = DONE.get_or_init(|| {
         PAGE.store(
-            usize::try_from(procfs::page_size()).unwrap_or(4096),
+            usize::try_from(machine::page_size()).unwrap_or(4096),
             Ordering::SeqCst,
         );
         let action = SigAction::new(

@@ -10,6 +10,7 @@ use crate::go::RuntimeInfo;
 use crate::go::binary::plugins::Plugin;
 
 use super::file_id::FileId;
+use super::machine;
 use super::program_file::ProgramFile;
 use super::survey;
 
@@ -124,7 +125,7 @@ fn open(pid: i32, mapping: &Mapping<'_>) -> Option<(ProgramFile, PathBuf)> {
 impl Mapping<'_> {
     /// How far above its link-time addresses the file is loaded.
     fn bias(&self, binary: &Binary) -> Option<u64> {
-        let page = procfs::page_size().max(1);
+        let page = machine::page_size();
         let mut code = binary.image().segments().iter().filter(|it| it.exec);
         let segment = code.find(|it| {
             let end = it.offset.saturating_add(it.filesz);

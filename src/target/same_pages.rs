@@ -10,6 +10,8 @@ use std::os::unix::fs::FileExt;
 use memmap2::Mmap;
 use memmap2::MmapOptions;
 
+use super::machine;
+
 /// Bits of an entry of /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst).
 const PRESENT: u64 = 1 << 63;
 const FRAME: u64 = (1 << 55) - 1;
@@ -47,7 +49,7 @@ impl FirstPage {
 
     /// Its number among the machine's pages; 0 if that is kept from us, `None` if it is not there now.
     fn frame(&self, entries: &File) -> Option<u64> {
-        let page = self.0.as_ptr().addr() as u64 / procfs::page_size().max(1);
+        let page = self.0.as_ptr().addr() as u64 / machine::page_size();
         let mut entry = [0; 8];
         entries.read_exact_at(&mut entry, page * 8).ok()?;
         let entry = u64::from_ne_bytes(entry);

@@ -11,6 +11,7 @@ use super::Program;
 use super::absence::is_absent;
 use super::file_id::FileId;
 use super::guard::Change;
+use super::machine;
 use super::namespace::PidNamespace;
 use super::plugins;
 use super::process;
@@ -214,7 +215,7 @@ impl Target {
     /// How much code the kernel says that a process of this binary has, in KiB. Before Linux 5.10 it counted from the
     /// first segment, whatever that was (`start_code`, fs/binfmt_elf.c).
     fn code_kib(&self) -> [u64; 2] {
-        let page = procfs::page_size().max(1);
+        let page = machine::page_size();
         let segments = self.program.binary.image().segments();
         let code = || segments.iter().filter(|segment| segment.exec);
         let end = self.program.binary.image().code_end();

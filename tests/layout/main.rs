@@ -14,6 +14,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod confirmed;
+mod first;
 mod measure;
 mod oracle;
 mod signatures;

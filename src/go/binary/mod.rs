@@ -26,6 +26,7 @@ use crate::go::elf::image::Image;
 use crate::go::error::GoError;
 use crate::go::pclntab::FuncTable;
 use crate::go::pclntab::header::{self, Header};
+use crate::go::pclntab::inlined_names::InlinedNames;
 use crate::go::pclntab::names::NameIndex;
 use crate::go::version::GoVersion;
 use crate::go::versions::NEWEST_TESTED;
@@ -44,6 +45,7 @@ pub struct Binary {
     /// What its functions imply where it names a version that nobody knows.
     implied: Option<VersionRange>,
     wrapper_id: OnceLock<Option<u8>>,
+    inlined_names: OnceLock<Option<InlinedNames>>,
     companions: Arc<Companions<Binary>>,
 }
 
@@ -83,6 +85,7 @@ impl Binary {
             version_source: VersionSource::BuildInfo,
             implied: None,
             wrapper_id: OnceLock::new(),
+            inlined_names: OnceLock::new(),
             companions: Arc::default(),
             image,
         };
@@ -205,7 +208,15 @@ impl Binary {
 
     /// Whether the program can load plugins (plugin/plugin_dlopen.go, Go 1.8 to 1.27).
     pub fn loads_plugins(&self) -> bool {
-        !self.functions().by_name("plugin.open").is_empty()
+        let functions = self.functions();
+        // The files are told much sooner than the functions.
+        functions.has_file("plugin_dlopen.go") && !functions.by_name("plugin.open").is_empty()
+    }
+
+    /// Where functions of the runtime are inlined; `None` if it does not say so. Found out once, when somebody first asks.
+    pub(in crate::go) fn inlined_names(&self) -> Option<&InlinedNames> {
+        let names = || InlinedNames::of(&self.functions());
+        self.inlined_names.get_or_init(names).as_ref()
     }
 
     /// What was read of plugins that its processes have loaded.

@@ -178,6 +178,14 @@ pub fn possible_calls(machine: Machine, code: &[u8]) -> Box<dyn Iterator<Item = 
     }
 }
 
+/// The same of those that may call one of `targets`, in code that lies at `start`: no call of them that is whole is left out.
+pub fn possible_calls_to(machine: Machine, code: &[u8], start: u64, targets: &[u64]) -> Vec<usize> {
+    match machine {
+        Machine::X86_64 => amd64::possible_calls_to(code, start, targets),
+        Machine::Aarch64 => arm64::possible_calls(code).collect(),
+    }
+}
+
 /// The callee of the direct call at a link-time address whose code begins with `bytes`.
 pub fn called_from(machine: Machine, call: u64, bytes: &[u8]) -> Option<u64> {
     match machine {

@@ -4,7 +4,7 @@
 //! It begins with what the calling convention says (cmd/compile/abi-internal.md): the arguments, and the register of g.
 //! Where ways join, only what all of them agree on is kept; at the head of a loop, only what the loop leaves alone.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::typed::{Access, Known, Pointer};
 use crate::go::isa::code::Code;
@@ -16,6 +16,8 @@ pub(in crate::go) struct State {
     registers: [Option<Pointer>; 32],
     /// By distance from the stack pointer, in no particular order. They are few.
     slots: Vec<(u64, Pointer)>,
+    /// What registers held before they were set, in order; noted only where that is asked for.
+    before: Option<Vec<(Register, Option<Pointer>)>>,
 }
 
 impl State {
@@ -34,6 +36,9 @@ impl State {
 
     pub(in crate::go) fn set(&mut self, register: Register, value: Option<Pointer>) {
         if let Some(known) = self.registers.get_mut(usize::from(register.0)) {
+            if let Some(before) = &mut self.before {
+                before.push((register, *known));
+            }
             *known = value;
         }
     }
@@ -66,6 +71,26 @@ impl State {
         self.slots.retain(|slot| other.slots.contains(slot));
     }
 
+    /// Forgets what `step` changes.
+    fn forget_what(&mut self, slots: &mut Vec<(u64, Pointer)>, step: impl FnOnce(&mut Self)) {
+        slots.clone_from(&self.slots);
+        self.before.get_or_insert_default().clear();
+        step(self);
+        let before = self.before.take().unwrap_or_default();
+        for (at, (register, was)) in before.iter().enumerate() {
+            // What it was set from first is what it was.
+            let is_first = before
+                .iter()
+                .take(at)
+                .all(|(earlier, _)| earlier != register);
+            if is_first && self.of(*register) != *was {
+                self.set(*register, None);
+            }
+        }
+        self.before = Some(before);
+        self.slots.retain(|slot| slots.contains(slot));
+    }
+
     /// Only g, as behind a call or where nothing is known.
     fn forget_registers(&mut self, g: Register) {
         for (number, register) in self.registers.iter_mut().enumerate() {
@@ -84,7 +109,13 @@ pub(in crate::go) trait Reading {
     const G: Register;
 
     /// What an instruction reads or writes, or takes the address of.
-    fn touched(&mut self, i: &Instruction, state: &State, known: &Known<'_>) -> Vec<Access>;
+    fn touched(
+        &mut self,
+        i: &Instruction,
+        state: &State,
+        known: &Known<'_>,
+        found: &mut Vec<Access>,
+    );
 
     /// What an instruction that is no call makes of what is known.
     fn step(&mut self, i: &Instruction, state: &mut State, known: &Known<'_>);
@@ -105,6 +136,47 @@ pub(in crate::go) fn accesses<R: Reading>(
     walk.found
 }
 
+/// Where jumps back lead, in order, and from where the last of them comes; but for those to the entry, which begin anew.
+fn loops(jumps: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let back = jumps.iter().filter(|(at, to)| *to > 0 && to <= at);
+    let mut loops: Vec<(usize, usize)> = back.map(|(at, head)| (*head, *at)).collect();
+    // The last one of those with the same head comes first.
+    loops.sort_unstable_by_key(|(head, end)| (*head, std::cmp::Reverse(*end)));
+    loops.dedup_by_key(|(head, _)| *head);
+    loops
+}
+
+/// What is known at places further on that jumps lead to.
+#[derive(Default)]
+struct Waiting {
+    states: BTreeMap<usize, Box<State>>,
+    /// The nearest of them.
+    next: Option<usize>,
+}
+
+impl Waiting {
+    /// What was known wherever jumps lead from here; for places in ascending order.
+    fn at(&mut self, at: usize) -> Option<Box<State>> {
+        if self.next != Some(at) {
+            return None;
+        }
+        let (_, state) = self.states.pop_first()?;
+        self.next = self.states.first_key_value().map(|(next, _)| *next);
+        Some(state)
+    }
+
+    fn add(&mut self, target: usize, state: &State) {
+        match self.states.get_mut(&target) {
+            Some(other) => other.join(state),
+            None => {
+                self.states.insert(target, Box::new(state.clone()));
+                let next = self.next.map_or(target, |next| next.min(target));
+                self.next = Some(next);
+            }
+        }
+    }
+}
+
 struct Walk<'k, R> {
     reading: R,
     known: &'k Known<'k>,
@@ -119,42 +191,35 @@ impl<R: Reading> Walk<'_, R> {
         for (argument, place) in self.known.arguments.iter().zip(R::ARGUMENTS) {
             state.set(Register(*place), argument.map(Pointer::to));
         }
-        // Where jumps back lead, and from where the last of them comes; but for those to the entry, which begin anew.
-        let mut loops: HashMap<usize, usize> = HashMap::new();
-        for (at, instruction) in code.instructions().iter().enumerate() {
-            if let Some(head) = instruction.jump_target().and_then(|to| code.index_of(to))
-                && head > 0
-                && head <= at
-            {
-                loops.insert(head, at);
-            }
-        }
-        let mut waiting: HashMap<usize, State> = HashMap::new();
+        // Where jumps of the function lead, by where they are.
+        let all = code.instructions().iter().enumerate();
+        let jumps: Vec<(usize, usize)> = all
+            .filter_map(|(at, instruction)| Some((at, code.index_of(instruction.jump_target()?)?)))
+            .collect();
+        let mut loops = loops(&jumps).into_iter().peekable();
+        let mut jumps = jumps.into_iter().peekable();
+        let mut waiting = Waiting::default();
         let mut falls = true;
         for (at, instruction) in code.instructions().iter().enumerate() {
-            match (waiting.remove(&at), falls) {
+            let end = loops.next_if(|(head, _)| *head == at).map(|(_, end)| end);
+            match (waiting.at(at), falls) {
                 (Some(other), true) => state.join(&other),
-                (Some(other), false) => state = other,
+                (Some(other), false) => state = *other,
                 (None, true) => {}
                 // A loop whose condition is at its end: it was entered by the jump before it.
-                (None, false) if loops.contains_key(&at) => {}
-                (None, false) => state = nothing.clone(),
+                (None, false) if end.is_some() => {}
+                (None, false) => state.clone_from(&nothing),
             }
-            if let Some(end) = loops.get(&at) {
-                self.forget_changed(code.instructions().get(at..=*end), &mut state);
+            if let Some(end) = end {
+                self.forget_changed(code.instructions().get(at..=end), &mut state);
             }
-            let touched = self.reading.touched(instruction, &state, self.known);
-            self.found.extend(touched);
+            self.reading
+                .touched(instruction, &state, self.known, &mut self.found);
             self.step(instruction, &mut state);
-            if let Some(target) = instruction.jump_target().and_then(|to| code.index_of(to))
+            if let Some((_, target)) = jumps.next_if(|(from, _)| *from == at)
                 && target > at
             {
-                match waiting.get_mut(&target) {
-                    Some(other) => other.join(&state),
-                    None => {
-                        waiting.insert(target, state.clone());
-                    }
-                }
+                waiting.add(target, &state);
             }
             falls = instruction.falls_through();
         }
@@ -162,20 +227,15 @@ impl<R: Reading> Walk<'_, R> {
 
     /// Forgets what some of these instructions change.
     fn forget_changed(&mut self, instructions: Option<&[Instruction]>, state: &mut State) {
+        let mut slots = Vec::new();
         for instruction in instructions.unwrap_or_default() {
             if matches!(instruction.flow(), Flow::Call(_)) {
                 state.forget_registers(R::G);
-                continue;
+            } else {
+                state.forget_what(&mut slots, |state| self.step(instruction, state));
             }
-            let before = state.clone();
-            self.step(instruction, state);
-            for (now, was) in state.registers.iter_mut().zip(before.registers) {
-                if *now != was {
-                    *now = None;
-                }
-            }
-            state.slots.retain(|slot| before.slots.contains(slot));
         }
+        state.before = None;
     }
 
     /// What an instruction makes of what is known. A call changes all registers but g and the stack pointer.

@@ -32,6 +32,9 @@ impl Layout {
 /// # Errors
 /// [`DwarfError`]: no DWARF, or none that can be used.
 pub fn from_dwarf(image: &Image) -> Result<Vec<Option<Fact>>, DwarfError> {
+    if !image.has_dwarf() {
+        return Err(DwarfError::Absent);
+    }
     let names: Vec<(Field, &str)> = Field::ALL
         .iter()
         .flat_map(|field| field.names().map(|name| (*field, name)))

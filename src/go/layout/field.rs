@@ -21,6 +21,20 @@ macro_rules! fields {
                     $(Field::$name => $query,)*
                 }
             }
+
+            /// The newest of its names, as in the runtime's source: `g.goid`, `sizeof g`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Field::$name => const { super::until($query, b' ', b'|') },)*
+                }
+            }
+
+            /// The structure that it is a member of: `g` of `g.sched.sp`. (Of a size or a length it is none.)
+            pub fn structure(self) -> &'static str {
+                match self {
+                    $(Field::$name => const { super::until(super::until($query, b' ', b'|'), b'.', 0) },)*
+                }
+            }
         }
     };
 }
@@ -28,6 +42,20 @@ macro_rules! fields {
 mod list;
 
 pub use list::Field;
+
+/// A text up to the byte `end`, or, if `then` is not 0, to `end` with `then` behind it: for what is known when grtmon is built.
+const fn until(text: &'static str, end: u8, then: u8) -> &'static str {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let is_end = bytes[at] == end;
+        if is_end && (then == 0 || at + 1 < bytes.len() && bytes[at + 1] == then) {
+            return text.split_at(at).0;
+        }
+        at += 1;
+    }
+    text
+}
 
 impl Field {
     /// Whether this is a size or a length: these prove themselves, for what is read by them is checked for plausibility.
@@ -38,13 +66,6 @@ impl Field {
     /// The queries that have an answer in some version, newest name first.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         self.queries().split(" | ")
-    }
-
-    /// The newest of its names, as in the runtime's source: `g.goid`, `sizeof g`.
-    pub fn name(self) -> &'static str {
-        // Asked for often; looking for one character is much quicker than for three.
-        let first = self.queries().split('|').next();
-        first.unwrap_or_default().trim_end()
     }
 
     /// Its place in [`Field::ALL`].

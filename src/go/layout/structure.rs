@@ -36,11 +36,6 @@ pub fn structure_named(name: &str) -> Option<&'static str> {
 }
 
 impl Field {
-    /// The structure that it is a member of: `g` of `g.sched.sp`. (Of a size or a length it is none.)
-    pub fn structure(self) -> &'static str {
-        self.name().split('.').next().unwrap_or_default()
-    }
-
     /// Whether it is a member of what a collection writes.
     pub(super) fn is_of_heap(self) -> bool {
         OF_HEAP.contains(&self.structure())

@@ -52,10 +52,13 @@ pub struct Section {
     pub experiment: Option<String>,
     /// Ascending.
     pub measured: Vec<Release>,
-    /// From which release on a field has which value; `None`: that of the section which this one is
-    /// a difference to. Ascending.
-    rows: HashMap<Field, Vec<(Release, Option<Cell>)>>,
+    /// The lines of its fields.
+    text: String,
+    rows: OnceLock<Rows>,
 }
+
+/// From which release on a field has which value; `None`: that of the section which this one is a difference to. Ascending.
+type Rows = HashMap<Field, Vec<(Release, Option<Cell>)>>;
 
 /// All that was measured.
 #[derive(Debug, Default)]
@@ -69,7 +72,7 @@ impl Table {
     pub fn embedded() -> &'static Table {
         static TABLE: OnceLock<Table> = OnceLock::new();
         TABLE.get_or_init(|| {
-            let mut table = Table::parse(include_str!("table.txt")).unwrap_or_default();
+            let mut table = Table::outline(include_str!("table.txt")).unwrap_or_default();
             if cfg!(debug_assertions)
                 && let Ok(withheld) = std::env::var("GRTMON_LAYOUT_WITHHELD")
             {
@@ -95,13 +98,21 @@ impl Table {
     /// # Errors
     /// The first line that is not of that form.
     pub fn parse(text: &str) -> Result<Table, String> {
-        let by_name: HashMap<&str, Field> = Field::ALL.iter().map(|it| (it.name(), *it)).collect();
+        let table = Table::outline(text)?;
+        for section in &table.sections {
+            // Nobody else knows of it yet.
+            let _ = section.rows.set(rows(&section.text)?);
+        }
+        Ok(table)
+    }
+
+    /// The same, but for the lines of fields, most of which nobody will ask for: those of other machines, and experiments.
+    fn outline(text: &str) -> Result<Table, String> {
         let mut table = Table::default();
         for line in text.lines() {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let wrong = || format!("not a line of the layout table: {line}");
             if let Some(title) = line
                 .strip_prefix('[')
                 .and_then(|line| line.strip_suffix(']'))
@@ -117,19 +128,14 @@ impl Table {
                 });
                 continue;
             }
-            let section = table.sections.last_mut().ok_or_else(wrong)?;
+            let section = table.sections.last_mut().ok_or_else(|| wrong(line))?;
             if let Some(list) = line.strip_prefix("measured ") {
                 let measured: Option<Vec<Release>> = list.split(' ').map(parse_release).collect();
-                section.measured = measured.ok_or_else(wrong)?;
+                section.measured = measured.ok_or_else(|| wrong(line))?;
                 continue;
             }
-            let (name, cells) = line.split_once(": ").ok_or_else(wrong)?;
-            // A field that grtmon no longer uses does no harm.
-            let Some(field) = by_name.get(name) else {
-                continue;
-            };
-            let cells: Option<Vec<_>> = cells.split(", ").map(parse_cell).collect();
-            section.rows.insert(*field, cells.ok_or_else(wrong)?);
+            section.text.push_str(line);
+            section.text.push('\n');
         }
         Ok(table)
     }
@@ -263,17 +269,17 @@ impl Table {
         field: Field,
     ) -> Result<(Cell, Nearness), String> {
         let at = (version.minor, version.patch);
-        let cells: Vec<(Release, Cell)> = section
-            .measured
-            .iter()
-            .map(|measured| (*measured, self.value(section, *measured, field)))
-            .filter(|(_, cell)| *cell != Cell::Unmeasured)
-            .collect();
         // A pre-release comes before the release whose number it bears, and may differ from it.
         let is_release = version.pre.is_none();
-        let split = cells.partition_point(|(low, _)| *low < at || is_release && *low == at);
-        let low = split.checked_sub(1).and_then(|low| cells.get(low)).copied();
-        let high = cells.get(split).copied();
+        let measured = section.measured.as_slice();
+        let split = measured.partition_point(|low| *low < at || is_release && *low == at);
+        let (before, behind) = measured.split_at(split);
+        let cell = |measured: &Release| {
+            let cell = self.value(section, *measured, field);
+            (cell != Cell::Unmeasured).then_some((*measured, cell))
+        };
+        let low = before.iter().rev().find_map(cell);
+        let high = behind.iter().find_map(cell);
         let inside = |found: Option<(Release, Cell)>| found.filter(|(it, _)| it.0 == version.minor);
         match (inside(low), inside(high)) {
             (Some((low, cell)), _) if low == at => return Ok((cell, Nearness::Measured(low))),
@@ -327,9 +333,14 @@ impl Table {
 }
 
 impl Section {
+    fn rows(&self) -> &Rows {
+        self.rows
+            .get_or_init(|| rows(&self.text).unwrap_or_default())
+    }
+
     /// The value that the section itself has as of a release.
     fn own(&self, at: Release, field: Field) -> Option<Cell> {
-        let row = self.rows.get(&field)?;
+        let row = self.rows().get(&field)?;
         row.iter().rfind(|(from, _)| *from <= at)?.1
     }
 
@@ -346,6 +357,26 @@ impl Section {
             .into_iter()
             .any(|at| !matches!(self.own(*at, field), None | Some(Cell::Unmeasured)))
     }
+}
+
+/// Reads the lines of fields.
+fn rows(text: &str) -> Result<Rows, String> {
+    let by_name: HashMap<&str, Field> = Field::ALL.iter().map(|it| (it.name(), *it)).collect();
+    let mut rows = Rows::new();
+    for line in text.lines() {
+        let (name, cells) = line.split_once(": ").ok_or_else(|| wrong(line))?;
+        // A field that grtmon no longer uses does no harm.
+        let Some(field) = by_name.get(name) else {
+            continue;
+        };
+        let cells: Option<Vec<_>> = cells.split(", ").map(parse_cell).collect();
+        rows.insert(*field, cells.ok_or_else(|| wrong(line))?);
+    }
+    Ok(rows)
+}
+
+fn wrong(line: &str) -> String {
+    format!("not a line of the layout table: {line}")
 }
 
 fn moved(low: Release, high: Release) -> String {

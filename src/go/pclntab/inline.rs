@@ -16,8 +16,8 @@ use crate::go::pclntab::{FuncTable, Function};
 /// Calls are not inlined deeper than this; the compiler's budget keeps real depths below 50.
 const MAX_DEPTH: usize = 100;
 
-const PCDATA_INL_TREE_INDEX: usize = 2;
-const FUNCDATA_INL_TREE: usize = 3;
+pub(super) const PCDATA_INL_TREE_INDEX: usize = 2;
+pub(super) const FUNCDATA_INL_TREE: usize = 3;
 
 /// One function that an instruction belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ pub struct Frame<'i> {
 }
 
 /// Size of an `inlinedCall`, and offsets of the name's offset, of `parentPc` and of `funcID` in it, in bytes.
-fn layout(format: Format) -> (usize, usize, usize, usize) {
+pub(super) fn layout(format: Format) -> (usize, usize, usize, usize) {
     match format {
         // parent i16, funcID u8, padding, file i32, line i32, func i32, parentPc i32
         Format::Go118 => (20, 12, 16, 2),
@@ -106,7 +106,7 @@ impl<'i> FuncTable<'i> {
     }
 
     /// The bodies of functions that were inlined into `function` and that are `wanted` by name; none as well if where
-    /// functions are inlined is not known ([`FuncTable::knows_inlining`]).
+    /// functions are inlined is not known.
     pub(in crate::go) fn copies_in(
         &self,
         function: &Function<'i>,
@@ -159,42 +159,19 @@ impl<'i> FuncTable<'i> {
             .collect()
     }
 
-    /// Tells the names with that beginning of functions that were inlined into `function`, some of them more than once;
-    /// quicker than [`copies_in`](Self::copies_in).
-    pub(in crate::go) fn inlined_into(
-        &self,
-        function: &Function<'i>,
-        beginning: &str,
-        mut tell: impl FnMut(&'i str),
-    ) {
-        let Some((index, tree)) = self.inline_tables(function) else {
-            return;
+    /// How many entries the array of what was inlined into `function` has: of every one there are instructions, or of
+    /// something that was inlined into it.
+    pub(super) fn count_inlined(&self, function: &Function<'i>) -> usize {
+        let Some((index, _)) = self.inline_tables(function) else {
+            return 0;
         };
-        // Of every entry of the array there are instructions, or of something that was inlined into it.
         let (mut highest, mut most) = (-1, 0usize);
         for step in self.steps(function, index) {
             highest = highest.max(step.value);
             most = most.saturating_add(MAX_DEPTH);
         }
         let count = usize::try_from(highest.saturating_add(1)).unwrap_or(0);
-        let start = self.funcdata.and_then(|at| at.checked_add(tree.into()));
-        let entries = start.and_then(|start| self.image.slice_from(start));
-        let (size, name, ..) = layout(self.format);
-        let entries = entries.unwrap_or_default().chunks_exact(size);
-        for (at, entry) in entries.take(count.min(most)).enumerate() {
-            let name = number(entry, name).and_then(|name| usize::try_from(name).ok());
-            let name = name.and_then(|name| self.names.get(name..));
-            if name.is_some_and(|name| name.starts_with(beginning.as_bytes()))
-                && let Some(call) = self.inline_entry(function, tree, at)
-            {
-                tell(call.name);
-            }
-        }
-    }
-
-    /// Whether the table says where functions are inlined.
-    pub(in crate::go) fn knows_inlining(&self) -> bool {
-        self.funcdata.is_some()
+        count.min(most)
     }
 
     /// The stretches of a per-instruction table of the function.

@@ -10,6 +10,7 @@
 
 pub(in crate::go) mod header;
 pub mod inline;
+pub(in crate::go) mod inlined_names;
 pub(in crate::go) mod names;
 pub(in crate::go) mod pcvalue;
 mod table;

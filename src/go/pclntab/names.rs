@@ -38,19 +38,20 @@ impl NameIndex {
             let rest = rest.and_then(|rest| rest.strip_prefix(name.as_bytes()));
             rest.is_some_and(|rest| rest.first() == Some(&0))
         };
-        let package = package(name);
-        let mut packages = self.packages.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = match packages.get(package) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let found: Arc<[u32]> = beginning_with(table, package).take(MAX_NAMES).collect();
-                packages.insert(package.to_owned(), Arc::clone(&found));
-                found
-            }
-        };
-        drop(packages);
+        let known = self.of_package(table, package(name));
         let found = known.iter().copied().filter(is_name);
         found.take(MAX_SAME).collect()
+    }
+
+    /// Where in the table of names those of a package stand (`runtime.`), ascending.
+    pub(in crate::go) fn of_package(&self, table: &[u8], package: &str) -> Arc<[u32]> {
+        let mut packages = self.packages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = packages.get(package) {
+            return Arc::clone(known);
+        }
+        let found: Arc<[u32]> = beginning_with(table, package).take(MAX_NAMES).collect();
+        packages.insert(package.to_owned(), Arc::clone(&found));
+        found
     }
 
     /// The number of the function whose name stands at `wanted`; `None` if no function has it (all its uses have been

@@ -76,12 +76,7 @@ impl RuntimeInfo {
         let globals = Globals::of(runtime);
         let mut layout = Layout::of(binary);
         if layout.dwarf_problem().is_some() {
-            let ask = |layout: &Layout| evidence::derive_with_doubts(runtime, &globals, layout);
-            let (mut found, mut doubts) = ask(&layout);
-            if layout.has_gaps() && layout.fit(image.machine(), &found, &doubts) {
-                (found, doubts) = ask(&layout);
-            }
-            layout.read_in_code(found, &doubts);
+            read_code(&mut layout, runtime, &globals);
             image.release_all();
         }
         Self {
@@ -125,12 +120,10 @@ impl RuntimeInfo {
         std::iter::once(self.text.clone()).chain(others).collect()
     }
 
-    /// Notes what the code says also where DWARF says it already.
+    /// Notes all that the code says, also where DWARF says it already.
     pub fn ask_code(&mut self, runtime: &Runtime<'_>) {
-        if self.layout.dwarf_problem().is_none() {
-            let found = evidence::derive(runtime, &self.globals, &self.layout);
-            self.layout.note(found);
-        }
+        let found = evidence::derive(runtime, &self.globals, &self.layout);
+        self.layout.note(found);
     }
 
     /// What to add to a link-time address to get the live one, given where the process was entered (`AT_ENTRY` of its
@@ -142,6 +135,23 @@ impl RuntimeInfo {
             0
         }
     }
+}
+
+/// Takes what the code says into the layout of a binary without DWARF. Where it agrees with what was measured of this version,
+/// as it nearly always does, not all that it says need be heard.
+fn read_code(layout: &mut Layout, runtime: &Runtime<'_>, globals: &Globals) {
+    if !layout.has_gaps()
+        && let Some(found) = evidence::agrees(runtime, globals, layout)
+    {
+        return layout.read_in_code(found, &evidence::Doubts::new());
+    }
+    let ask = |layout: &Layout| evidence::derive_with_doubts(runtime, globals, layout);
+    let (mut found, mut doubts) = ask(layout);
+    let machine = runtime.binary().image().machine();
+    if layout.has_gaps() && layout.fit(machine, &found, &doubts) {
+        (found, doubts) = ask(layout);
+    }
+    layout.read_in_code(found, &doubts);
 }
 
 fn minor(range: VersionRange) -> Option<u16> {

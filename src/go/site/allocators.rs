@@ -51,7 +51,7 @@ pub struct Allocator {
 /// # Errors
 /// One of them has no site: then counting the rest would be wrong.
 pub fn allocators(runtime: &Runtime<'_>) -> Result<Vec<Allocator>, NoSite> {
-    let inlined = runtime.inlined().names()?;
+    let inlined = runtime.inlined().names(|name| leaf_kind(name).is_some())?;
     let names: BTreeSet<&str> = runtime.names().chain(inlined).collect();
     let mut leaves: Vec<(&str, AllocKind)> = names
         .into_iter()

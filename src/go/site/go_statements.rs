@@ -11,26 +11,19 @@ use std::ops::Range;
 use super::body::Body;
 use super::runtime_functions::{Runtime, decode};
 use crate::go::binary::Binary;
-use crate::go::isa::code::{Code, called_from, possible_calls};
+use crate::go::isa::code::{Code, called_from, possible_calls_to};
 use crate::go::isa::dataflow::{Dataflow, Origin};
 use crate::go::isa::instruction::Register;
 use crate::go::pclntab::Function;
 use crate::go::site::{NoSite, Site};
+
+pub use super::starts::{StartFunction, Starts};
 
 /// Within how many instructions after the allocation of a closure the address of its code is stored.
 const CLOSURE_CODE: usize = 256;
 
 /// Bytes of the longest direct call.
 const LONGEST_CALL: usize = 5;
-
-/// A function that goroutines start with.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StartFunction {
-    /// Link-time address of its first instruction.
-    pub entry: u64,
-    /// Its name, for example `main.main.func1`, or `main.main.gowrap2` for what passes arguments on.
-    pub name: String,
-}
 
 impl StartFunction {
     /// Where its start is seen. On x86-64 the goroutine is just starting if the frame pointer is 0 there and rbx, through
@@ -49,24 +42,15 @@ impl StartFunction {
     }
 }
 
-/// What was found out about the program's `go` statements.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Starts {
-    /// The start functions, by address.
-    pub functions: Vec<StartFunction>,
-    /// How many `go` statements there are, the runtime's own included.
-    pub statements: usize,
-    /// How many of them can only start functions that are among `functions`.
-    pub resolved: usize,
-    /// The return addresses of the other ones' calls of `runtime.newproc`: what they start is not known.
-    pub unknown: Vec<u64>,
-}
-
-/// Looks at every `go` statement of the program.
+/// Looks at every `go` statement of the program, once.
 ///
 /// # Errors
 /// The program has no `runtime.newproc`.
 pub fn start_functions(runtime: &Runtime<'_>) -> Result<Starts, NoSite> {
+    runtime.starts.get_or_init(|| look(runtime)).clone()
+}
+
+fn look(runtime: &Runtime<'_>) -> Result<Starts, NoSite> {
     let binary = runtime.binary();
     let newproc = runtime.entries("runtime.newproc");
     if newproc.is_empty() {
@@ -98,7 +82,7 @@ pub(in crate::go) fn each_caller<'b>(
     let text = binary.text();
     let mut done = text.start;
     for (start, piece) in image.pieces(text) {
-        for at in possible_calls(image.machine(), piece) {
+        for at in possible_calls_to(image.machine(), piece, start, targets) {
             let call = start.wrapping_add(at as u64);
             let bytes = match piece.get(at..at + LONGEST_CALL) {
                 Some(inside) => inside,

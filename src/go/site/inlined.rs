@@ -5,37 +5,35 @@
 //! function of which there are copies, unless whoever asks says that they look after those too.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::go::binary::Binary;
 use crate::go::pclntab::inline::Copy;
+use crate::go::pclntab::inlined_names::InlinedNames;
 use crate::go::pclntab::{FuncTable, Function};
 use crate::go::site::NoSite;
 
-/// What the names of the runtime's functions begin with.
-pub(in crate::go) const PACKAGE: &str = "runtime.";
-
-/// Functions that are looked at before what was read of the file is given back.
-const AT_ONCE: usize = 4096;
+pub(in crate::go) use crate::go::pclntab::inlined_names::PACKAGE;
 
 /// Callers named in an error.
 const NAMED: usize = 3;
 
-/// Where bodies were copied to. Found out when it is first asked, which takes a pass over the whole function table.
+/// Where bodies were copied to. Found out when it is first asked, which takes a look at the records of all functions.
 #[derive(Debug)]
 pub struct Inlined<'i> {
+    binary: &'i Binary,
     table: FuncTable<'i>,
-    hosts: OnceLock<Hosts<'i>>,
+    /// By the name of a function that was asked for: the entries of those into which it was inlined, ascending.
+    hosts: Mutex<BTreeMap<String, Arc<[u64]>>>,
 }
 
-/// By the name of a function: the entries of those into which it was inlined, ascending.
-type Hosts<'i> = BTreeMap<&'i str, Vec<u64>>;
-
 impl<'i> Inlined<'i> {
-    /// Of the program that has this function table.
-    pub fn new(table: FuncTable<'i>) -> Self {
+    /// Of a program.
+    pub fn new(binary: &'i Binary) -> Self {
         Self {
-            table,
-            hosts: OnceLock::new(),
+            binary,
+            table: binary.functions(),
+            hosts: Mutex::default(),
         }
     }
 
@@ -44,9 +42,8 @@ impl<'i> Inlined<'i> {
     /// # Errors
     /// The program does not say where functions are inlined.
     pub fn copies(&self, name: &str) -> Result<Vec<Copy<'i>>, NoSite> {
-        let hosts = self.hosts()?.get(name).map(Vec::as_slice);
-        let hosts = hosts.unwrap_or_default().iter();
-        let hosts = hosts.filter_map(|entry| self.table.at(*entry));
+        let hosts = self.hosts(name)?;
+        let hosts = hosts.iter().filter_map(|entry| self.table.at(*entry));
         Ok(hosts.flat_map(|host| self.copies_in(name, &host)).collect())
     }
 
@@ -54,37 +51,40 @@ impl<'i> Inlined<'i> {
         self.table.copies_in(host, |inlined| inlined == name)
     }
 
-    /// The names of the runtime's functions of which there are copies, in no particular order. The linker leaves out the
-    /// code of those that are inlined wherever they are called.
+    /// The names of the runtime's functions of which there are copies and that are wanted, in no particular order. The linker
+    /// leaves out the code of those that are inlined wherever they are called.
     ///
     /// # Errors
     /// As for [`copies`](Self::copies).
-    pub fn names(&self) -> Result<impl Iterator<Item = &'i str> + '_, NoSite> {
-        Ok(self.hosts()?.keys().copied())
+    pub fn names(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<&'i str>, NoSite> {
+        let mut found = Vec::new();
+        let names = self.all()?.names(&self.table);
+        for name in names.filter(|name| is_wanted(name)) {
+            if !self.hosts(name)?.is_empty() {
+                found.push(name);
+            }
+        }
+        Ok(found)
     }
 
-    fn hosts(&self) -> Result<&Hosts<'i>, NoSite> {
-        if !self.table.knows_inlining() {
-            return Err(NoSite::new(
+    fn all(&self) -> Result<&'i InlinedNames, NoSite> {
+        self.binary.inlined_names().ok_or_else(|| {
+            NoSite::new(
                 "this program does not tell where functions are inlined (no moduledata.gofunc)",
-            ));
+            )
+        })
+    }
+
+    /// The entries of the functions into which that one is inlined, ascending.
+    fn hosts(&self, name: &str) -> Result<Arc<[u64]>, NoSite> {
+        let all = self.all()?;
+        let mut known = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hosts) = known.get(name) {
+            return Ok(Arc::clone(hosts));
         }
-        Ok(self.hosts.get_or_init(|| {
-            let mut found = Hosts::new();
-            for (number, function) in self.table.unnamed().enumerate() {
-                if number.is_multiple_of(AT_ONCE) {
-                    self.table.image.release_all();
-                }
-                self.table.inlined_into(&function, PACKAGE, |name| {
-                    let hosts = found.entry(name).or_default();
-                    if hosts.last() != Some(&function.entry) {
-                        hosts.push(function.entry);
-                    }
-                });
-            }
-            self.table.image.release_all();
-            found
-        }))
+        let hosts: Arc<[u64]> = all.hosts(&self.table, name).into();
+        known.insert(name.to_owned(), Arc::clone(&hosts));
+        Ok(hosts)
     }
 
     /// # Errors
@@ -99,8 +99,8 @@ impl<'i> Inlined<'i> {
     /// # Errors
     /// There are copies of the function's body in the function that begins at `entry`.
     pub fn has_none_in(&self, name: &str, entry: u64) -> Result<(), NoSite> {
-        let hosts = self.hosts()?.get(name);
-        let host = hosts.and_then(|hosts| hosts.iter().find(|host| **host == entry));
+        let hosts = self.hosts(name)?;
+        let host = hosts.iter().find(|host| **host == entry);
         let host = host.and_then(|host| self.table.at(*host));
         match host.map(|host| self.copies_in(name, &host)).as_deref() {
             None | Some([]) => Ok(()),

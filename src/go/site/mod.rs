@@ -17,6 +17,7 @@ pub(in crate::go) mod pieces;
 pub(in crate::go) mod receivers;
 pub mod runtime_functions;
 pub mod site_code;
+mod starts;
 pub mod state_changes;
 
 use std::fmt;

@@ -3,11 +3,12 @@
 //! A plan asks for a few dozen of them; one pass over a part of the function table finds all.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::body::Body;
 use super::copied::Copied;
 use super::inlined::{Inlined, PACKAGE};
+use super::starts::Starts;
 use crate::go::binary::Binary;
 use crate::go::isa::code::Code;
 use crate::go::pclntab::Function;
@@ -30,6 +31,8 @@ pub struct Runtime<'b> {
     /// By the number that stands for the name; those of one name by address.
     functions: Vec<(u64, Function<'b>)>,
     inlined: Arc<Inlined<'b>>,
+    /// What its `go` statements start, once somebody has asked.
+    pub(super) starts: OnceLock<Result<Starts, NoSite>>,
 }
 
 /// A number that stands for a name.
@@ -73,7 +76,8 @@ impl<'b> Runtime<'b> {
         Self {
             binary,
             functions,
-            inlined: Arc::new(Inlined::new(binary.functions())),
+            inlined: Arc::new(Inlined::new(binary)),
+            starts: OnceLock::new(),
         }
     }
 
@@ -102,6 +106,12 @@ impl<'b> Runtime<'b> {
     /// conventions, since the compiler then adds a wrapper of the same name.
     pub fn entries(&self, name: &str) -> Vec<u64> {
         self.named(name).map(|it| it.entry).collect()
+    }
+
+    /// Bytes of code of the functions of that name.
+    pub(in crate::go) fn size(&self, name: &str) -> u64 {
+        let sizes = self.named(name).map(|it| it.end.saturating_sub(it.entry));
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// The functions of that name, by address.

@@ -4,6 +4,7 @@
 //! an instruction. Registers are those of cmd/compile/abi-internal.md: arguments in rax, rbx, rcx, rdi, rsi, r8 to r11,
 //! the closure context in rdx, the current g in r14.
 
+mod calls;
 pub(in crate::go) mod comparison;
 mod effects;
 pub(in crate::go) mod prologue;
@@ -15,6 +16,7 @@ use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind};
 
 use super::terms::{Access, Flow, Register};
 
+pub(in crate::go) use calls::{called_from, possible_calls, possible_calls_to};
 pub use effects::Effects;
 
 /// Registers that the helpers which keep registers may still change: rsi, rdi and r11.
@@ -32,17 +34,6 @@ pub(in crate::go) fn decode(bytes: &[u8], entry: u64) -> impl Iterator<Item = In
     let decoder = Decoder::with_ip(64, bytes, entry, DecoderOptions::NONE);
     let instructions = decoder.into_iter().take_while(|it| !it.is_invalid());
     instructions.map(Instruction)
-}
-
-/// Where `call rel32` may be in some code.
-pub(in crate::go) fn possible_calls(code: &[u8]) -> impl Iterator<Item = usize> {
-    memchr::memchr_iter(0xe8, code)
-}
-
-/// The callee of a `call rel32`.
-pub(in crate::go) fn called_from(call: u64, bytes: &[u8]) -> Option<u64> {
-    let distance = i32::from_le_bytes(bytes.get(1..5)?.try_into().ok()?);
-    Some(call.wrapping_add(5).wrapping_add_signed(distance.into()))
 }
 
 impl Instruction {
@@ -267,13 +258,5 @@ mod tests {
         assert_eq!(all[2].compare_and_exchange(), Some((rsi, r8)));
         assert_eq!(all[3].equality_kept(), Some(r10));
         assert_eq!(all[4].tested(), Some(r10));
-    }
-
-    #[test]
-    fn calls_are_found_without_decoding() {
-        let code = [0x90, 0xe8, 0xf0, 0xff, 0xff, 0xff, 0xe8, 0x00];
-        assert_eq!(possible_calls(&code).collect::<Vec<_>>(), [1, 6]);
-        assert_eq!(called_from(0x1001, &code[1..]), Some(0xff6));
-        assert_eq!(called_from(0x1006, &code[6..]), None);
     }
 }

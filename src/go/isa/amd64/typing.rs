@@ -20,13 +20,11 @@ impl Reading for Typing {
     const ARGUMENTS: &'static [u8] = &[0, 3, 1, 7, 6, 8, 9, 10, 11];
     const G: Register = Register(14);
 
-    fn touched(&mut self, i: &Any, state: &State, known: &Known<'_>) -> Vec<Access> {
-        let Any::Amd64(instruction) = i else {
-            return Vec::new();
-        };
+    fn touched(&mut self, i: &Any, state: &State, known: &Known<'_>, found: &mut Vec<Access>) {
+        let Any::Amd64(instruction) = i else { return };
         let i = &instruction.0;
         let Some(at) = place(i, state, known) else {
-            return Vec::new();
+            return;
         };
         let is_address = i.mnemonic() == Mnemonic::Lea;
         let only_read = i.op0_kind() != OpKind::Memory
@@ -36,7 +34,7 @@ impl Reading for Typing {
             (false, true) => 'r',
             (false, false) => 'w',
         };
-        vec![Access {
+        found.push(Access {
             at,
             width: if is_address {
                 0
@@ -48,7 +46,7 @@ impl Reading for Typing {
             } else {
                 how.to_ascii_uppercase()
             },
-        }]
+        });
     }
 
     fn step(&mut self, i: &Any, state: &mut State, known: &Known<'_>) {

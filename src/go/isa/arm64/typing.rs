@@ -14,10 +14,8 @@ impl Reading for Typing {
     const ARGUMENTS: &'static [u8] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
     const G: Register = Register(28);
 
-    fn touched(&mut self, i: &Any, state: &State, known: &Known<'_>) -> Vec<Access> {
-        let Any::Arm64(i) = i else {
-            return Vec::new();
-        };
+    fn touched(&mut self, i: &Any, state: &State, known: &Known<'_>, found: &mut Vec<Access>) {
+        let Any::Arm64(i) = i else { return };
         if let Some(address) = i.address_taken(state, known) {
             let access = address.map(|at| Access {
                 at,
@@ -25,9 +23,9 @@ impl Reading for Typing {
                 how: 'a',
             });
             // What the assembler adds for the next instruction is the address of nothing.
-            return access.filter(|_| i.rd() != SCRATCH).into_iter().collect();
+            found.extend(access.filter(|_| i.rd() != SCRATCH));
+            return;
         }
-        let mut found = Vec::new();
         let mut touch = |at: Option<Pointer>, width: u64, how| {
             found.extend(at.map(|at| Access {
                 at,
@@ -54,7 +52,6 @@ impl Reading for Typing {
                 }
             }
         }
-        found
     }
 
     fn step(&mut self, i: &Any, state: &mut State, known: &Known<'_>) {

@@ -10,10 +10,12 @@
 //! What a structure is known by is the calling convention (which argument is a `*p`), the register that holds g, and the
 //! addresses of global variables; from there it goes on from pointer to pointer.
 
+mod enough;
 mod list;
 mod pointers;
 mod said;
 mod shapes;
+mod votes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -30,8 +32,10 @@ use crate::go::site::runtime_functions::Runtime;
 pub use said::{Doubts, Said};
 pub use shapes::{Shape, Shapes, Signature, Touch, labels};
 
-use list::List;
+use enough::Enough;
+use list::{Entry, List};
 use pointers::pointee;
+use votes::{AllVotes, believed};
 
 /// How often is begun anew because a pointer turned out to lie elsewhere.
 const ROUNDS: usize = 3;
@@ -91,6 +95,41 @@ impl<'r, 'b> Witnesses<'r, 'b> {
         }
     }
 
+    /// Notes what all functions of a list return.
+    fn note_results(&mut self, entries: &[Entry<'_>]) {
+        for entry in entries {
+            if let Some(result) = entry.signature.result {
+                self.returns(entry.function, result);
+            }
+        }
+    }
+
+    /// Asks a function what it says. One that is known by several signatures is decoded once: `last` is what the call before
+    /// this one returned.
+    fn ask<'t>(
+        &self,
+        list: &List<'t>,
+        entry: &Entry<'t>,
+        last: Option<Asked<'t, 'b>>,
+        votes: &mut AllVotes<'t>,
+    ) -> Option<Asked<'t, 'b>> {
+        let function = entry.function;
+        let body = match last {
+            Some((name, body)) if name == function => body,
+            _ => self.runtime.find(function),
+        };
+        let code = body.as_ref().map(Body::code);
+        let seen = code.map(|code| self.shapes_in(code, &entry.signature));
+        for (shape, offsets) in seen.into_iter().flatten() {
+            for (field, offset) in list.members(entry, &shape, &offsets) {
+                let votes = votes.entry(field).or_default().entry(offset).or_default();
+                votes.functions.push(function);
+                votes.touches += shape.touches.len();
+            }
+        }
+        Some((function, body))
+    }
+
     /// What a function does to each structure, if it has code of its own.
     pub fn shapes(&self, function: &str, signature: &Signature) -> Vec<(Shape, Vec<u32>)> {
         let body = self.runtime.find(function);
@@ -140,49 +179,52 @@ pub fn derive_by(
     derive_from(&List::of(&text), runtime, globals, layout)
 }
 
+/// Whether the code of a binary agrees with a layout that was measured, and so what it says of offsets: `None` if it says
+/// anything else, or too little is known to compare it with. Functions that can tell only what others have told already are
+/// not asked, which are most.
+pub(in crate::go) fn agrees(
+    runtime: &Runtime<'_>,
+    globals: &Globals,
+    layout: &Layout,
+) -> Option<BTreeMap<Field, Said>> {
+    let list = List::carried(runtime.binary().image().machine());
+    let entries: Vec<Entry<'_>> = list.functions().collect();
+    let mut witnesses = Witnesses::new(runtime, globals, layout);
+    witnesses.note_results(&entries);
+    let enough = Enough(layout);
+    let candidates = enough.candidates(&list, &entries, runtime);
+    let mut votes = AllVotes::new();
+    let mut last = None;
+    for candidate in &candidates {
+        if candidate.has_news(&votes) {
+            last = witnesses.ask(&list, candidate.entry, last, &mut votes);
+        }
+    }
+    votes.retain(|field, _| enough.counts(*field));
+    enough.agree(&votes).then_some(())?;
+    let (mut found, doubts) = believed(votes, layout);
+    doubts.is_empty().then_some(())?;
+    complete(&mut found, globals);
+    Some(found)
+}
+
 fn derive_from(
     list: &List<'_>,
     runtime: &Runtime<'_>,
     globals: &Globals,
     layout: &Layout,
 ) -> (BTreeMap<Field, Said>, Doubts) {
+    let entries: Vec<Entry<'_>> = list.functions().collect();
     let mut witnesses = Witnesses::new(runtime, globals, layout);
-    for entry in list.functions() {
-        if let Some(result) = entry.signature.result {
-            witnesses.returns(entry.function, result);
-        }
-    }
+    witnesses.note_results(&entries);
     let (mut found, mut doubts) = (BTreeMap::new(), BTreeMap::new());
     for _ in 0..ROUNDS {
-        let mut votes: BTreeMap<Field, BTreeMap<u32, Votes<'_>>> = BTreeMap::new();
-        // A function that is known by several signatures is decoded once.
-        let mut last: Option<(&str, Option<Body<'_>>)> = None;
-        for entry in list.functions().filter(|entry| entry.has_shapes()) {
-            let function = entry.function;
-            let body = match last.take() {
-                Some((name, body)) if name == function => body,
-                _ => runtime.find(function),
-            };
-            let code = body.as_ref().map(Body::code);
-            let seen = code.map(|code| witnesses.shapes_in(code, &entry.signature));
-            for (shape, offsets) in seen.into_iter().flatten() {
-                for (field, offset) in list.members(&entry, &shape, &offsets) {
-                    let votes = votes.entry(field).or_default().entry(offset).or_default();
-                    votes.functions.push(function);
-                    votes.touches += shape.touches.len();
-                }
-            }
-            last = Some((function, body));
+        let mut votes = AllVotes::new();
+        let mut last = None;
+        for entry in entries.iter().filter(|entry| entry.has_shapes()) {
+            last = witnesses.ask(list, entry, last, &mut votes);
         }
-        found = BTreeMap::new();
-        doubts = BTreeMap::new();
-        for (field, votes) in votes {
-            match agreed(&votes, layout.offset(field), layout.hint(field)) {
-                Some(said) => drop(found.insert(field, said)),
-                None => drop(doubts.insert(field, votes.into_keys().collect())),
-            }
-        }
-        doubt_neighbours(&mut found, &mut doubts);
+        (found, doubts) = believed(votes, layout);
         let mut news = false;
         for (field, said) in &found {
             news |= witnesses.point(*field, said.offset);
@@ -191,6 +233,12 @@ fn derive_from(
             break;
         }
     }
+    complete(&mut found, globals);
+    (found, doubts)
+}
+
+/// Adds what follows from what was found.
+fn complete(found: &mut BTreeMap<Field, Said>, globals: &Globals) {
     let distance = globals.heap_stats.zip(globals.memstats);
     let distance = distance.and_then(|(member, start)| member.checked_sub(start));
     if let Some(offset) = distance.and_then(|it| u32::try_from(it).ok()) {
@@ -202,37 +250,7 @@ fn derive_from(
         };
         found.insert(Field::MstatsHeapStats, said);
     }
-    find_histogram(&mut found);
-    (found, doubts)
-}
-
-/// Two members do not lie in one place: of those that are said to, the one that most functions speak of counts.
-fn doubt_neighbours(found: &mut BTreeMap<Field, Said>, doubts: &mut Doubts) {
-    let holds = |whole: Field, part: Field| {
-        let rest = part.name().strip_prefix(whole.name());
-        rest.is_some_and(|rest| rest.starts_with('.'))
-    };
-    let loses = |(field, said): (&Field, &Said)| {
-        let rivals = found.iter().filter(|(other, rival)| {
-            *other != field
-                && other.structure() == field.structure()
-                && rival.offset == said.offset
-                && !holds(**other, *field)
-                && !holds(*field, **other)
-        });
-        let mut rivals = rivals.into_iter();
-        rivals.any(|(_, rival)| rival.functions >= said.functions)
-    };
-    let losers: Vec<Field> = found
-        .iter()
-        .filter(|it| loses(*it))
-        .map(|it| *it.0)
-        .collect();
-    for field in losers {
-        if let Some(said) = found.remove(&field) {
-            doubts.insert(field, vec![said.offset]);
-        }
-    }
+    find_histogram(found);
 }
 
 /// Where `timeHistogram.record` has been inlined (always in Go 1.19), the code that counts names the members of the histogram
@@ -254,46 +272,8 @@ fn find_histogram(found: &mut BTreeMap<Field, Said>) {
     }
 }
 
-/// Who says that a member is at an offset.
-#[derive(Default)]
-struct Votes<'f> {
-    functions: Vec<&'f str>,
-    /// How often they touch the structure.
-    touches: usize,
-}
-
-/// So many witnesses it takes for something that was not expected,
-const SEVERAL: usize = 3;
-
-/// or functions that touch so many members altogether: one that touches that many in the order that is known does not do
-/// so by accident.
-const MANY: usize = 7;
-
-/// The same for what was measured of another version only.
-const FEW: usize = 3;
-
-/// What the witnesses agree on: less is enough for what was measured, of this version (`known`) or another (`likely`), than
-/// for something else.
-fn agreed(
-    votes: &BTreeMap<u32, Votes<'_>>,
-    known: Option<u32>,
-    likely: Option<u32>,
-) -> Option<Said> {
-    let mut votes = votes.iter();
-    let (offset, for_it) = votes.next()?;
-    let count = for_it.functions.len();
-    let is_known = known == Some(*offset);
-    let is_likely = likely == Some(*offset) && for_it.touches >= FEW;
-    let is_enough = is_known || is_likely || count >= SEVERAL || for_it.touches >= MANY;
-    if votes.next().is_some() || !is_enough {
-        return None;
-    }
-    Some(Said {
-        offset: *offset,
-        functions: count,
-        one: (*for_it.functions.iter().min_by_key(|name| name.len())?).to_owned(),
-    })
-}
+/// A function that was asked, and its code if it has some.
+type Asked<'t, 'b> = (&'t str, Option<Body<'b>>);
 
 /// The variables that are structures, each up to the next one or as far as it is taken to reach.
 fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static str)> {
@@ -327,61 +307,4 @@ fn variables(globals: &Globals, layout: &Layout) -> Vec<(Range<u64>, &'static st
             (start..next.map_or(end, |next| end.min(*next)), structure)
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Each so many functions that touch two members.
-    fn votes(votes: &[(u32, usize)]) -> BTreeMap<u32, Votes<'static>> {
-        let all = votes.iter();
-        let all = all.map(|(offset, functions)| {
-            let votes = Votes {
-                functions: vec!["runtime.f"; *functions],
-                touches: 2 * functions,
-            };
-            (*offset, votes)
-        });
-        all.collect()
-    }
-
-    #[test]
-    fn two_members_do_not_lie_in_one_place() {
-        let said = |field, offset, functions| {
-            let one = "runtime.f".to_owned();
-            let said = Said {
-                offset,
-                functions,
-                one,
-            };
-            (field, said)
-        };
-        let mut found = BTreeMap::from([
-            said(Field::WorkPauseNs, 752, 3),
-            said(Field::WorkHeap0, 752, 1),
-            said(Field::GGoid, 752, 1),
-            said(Field::SchedGFree, 8, 1),
-            said(Field::SchedGFreeN, 8, 1),
-        ]);
-        let mut doubts = Doubts::new();
-        doubt_neighbours(&mut found, &mut doubts);
-        assert_eq!(doubts, Doubts::from([(Field::WorkHeap0, vec![752])]));
-        assert_eq!(found.len(), 4);
-    }
-
-    #[test]
-    fn witnesses_that_disagree_prove_nothing() {
-        let offset = |all: &[(u32, usize)], known, likely| {
-            agreed(&votes(all), known, likely).map(|said| said.offset)
-        };
-        assert_eq!(offset(&[(160, 1)], Some(160), None), Some(160));
-        // What was not expected takes several.
-        assert_eq!(offset(&[(160, 2)], Some(152), None), None);
-        assert_eq!(offset(&[(160, 3)], None, None), Some(160));
-        assert_eq!(offset(&[(160, 1)], None, Some(160)), None);
-        assert_eq!(offset(&[(160, 2)], None, Some(160)), Some(160));
-        assert_eq!(offset(&[(160, 9), (168, 1)], Some(160), None), None);
-        assert_eq!(offset(&[], Some(160), None), None);
-    }
 }

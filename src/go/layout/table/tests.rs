@@ -182,7 +182,7 @@ fn the_embedded_table_is_whole() {
     assert_eq!(newest, Some(crate::go::versions::NEWEST_TESTED));
     for section in &table.sections {
         assert!(section.measured.is_sorted(), "{:?}", section.measured);
-        for (field, row) in &section.rows {
+        for (field, row) in section.rows() {
             assert!(row.is_sorted_by_key(|(from, _)| *from), "{field:?}");
         }
     }
