@@ -55,7 +55,7 @@ pub enum Command {
     Sched(Sched),
     /// All goroutines as they are now: states, stacks, who created them
     Dump(Dump),
-    /// Where goroutines, memory and threads come from, by function, and as `go tool pprof` takes it
+    /// Where CPU time, memory, goroutines and threads are, by function, and as `go tool pprof` takes it
     Profile(Profile),
     /// Goroutines, allocation, heap, collections: a line per second
     Stat(Stat),

@@ -16,7 +16,7 @@ use super::value::regex;
 /// `profile`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Reads the process's memory: no probe, no pause. -w heap.pb.gz is for `go tool pprof`."
+    after_help = "cpu samples the processors; the others read the process's memory: no probe, no pause. -w heap.pb.gz is for `go tool pprof`."
 )]
 pub struct Profile {
     /// The kind

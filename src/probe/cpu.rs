@@ -26,7 +26,6 @@ use crate::target::process::ProcessId;
 
 use self::decode::decode;
 use super::cpu_clock;
-use super::overhead::Overhead;
 use super::process_number::Processes;
 use super::session;
 use super::session::AnySession;
@@ -166,14 +165,6 @@ impl CpuProbes {
         Ok(())
     }
 
-    /// How many samples were taken, lost ones too.
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn taken(&self) -> Result<u64> {
-        self.session.counter(cpu_counter::CPU_N_SAMPLES.0)
-    }
-
     /// What was not handed on, by cause.
     ///
     /// # Errors
@@ -187,13 +178,5 @@ impl CpuProbes {
         });
         losses.retain(|loss| loss.events > 0);
         Ok(losses)
-    }
-
-    /// What the program has cost.
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn overhead(&self) -> Result<Overhead> {
-        self.session.overhead()
     }
 }

@@ -90,6 +90,16 @@ fn coverage(taken: &CpuProfile, period: u64) -> Option<f64> {
 
 fn about(taken: &CpuProfile, args: &CpuArgs, period: u64) -> String {
     let count = taken.count();
+    if count == 0 {
+        let used = taken.cpu_ns.map_or_else(String::new, |used| {
+            format!(
+                ", of which it used {} by the kernel's account",
+                duration(used)
+            )
+        });
+        let elapsed = u64::try_from(taken.elapsed.as_nanos()).unwrap_or(u64::MAX);
+        return format!("no sample in {}{used}", duration(elapsed));
+    }
     let seen = duration(count.saturating_mul(period));
     let elapsed = duration(u64::try_from(taken.elapsed.as_nanos()).unwrap_or(u64::MAX));
     let samples = counted(count, "sample");
@@ -97,13 +107,11 @@ fn about(taken: &CpuProfile, args: &CpuArgs, period: u64) -> String {
         "{seen} of CPU time in {elapsed} ({samples}, {} a second of each processor)",
         args.hz
     );
-    if let Some(part) = coverage(taken, period).filter(|_| count > 0) {
+    if let Some(part) = coverage(taken, period) {
         about += &format!(", {:.0}% of what the kernel counts", 100.0 * part);
     }
-    if count > 0 {
-        let proved = (taken.proved + taken.cut) as f64 * 100.0 / count as f64;
-        about += &format!("; {proved:.1}% of the stacks proved");
-    }
+    let proved = (taken.proved + taken.cut) as f64 * 100.0 / count as f64;
+    about += &format!("; {proved:.1}% of the stacks proved");
     about
 }
 

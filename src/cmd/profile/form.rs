@@ -60,20 +60,25 @@ impl Form {
         }
     }
 
-    /// The profile in this form.
+    /// The profile in this form, and what is to be said when it has been written.
     ///
     /// # Errors
     /// It has no such type of values.
-    pub(super) fn bytes(self, args: &ProfileArgs, profile: &Profile, pid: u32) -> Result<Vec<u8>> {
+    pub(super) fn bytes(
+        self,
+        args: &ProfileArgs,
+        profile: &Profile,
+        pid: u32,
+    ) -> Result<(Vec<u8>, Option<String>)> {
         let value = value(args, profile)?;
-        let mut out = Vec::new();
+        let (mut out, mut after) = (Vec::new(), None);
         match self {
-            Form::Pprof => return Ok(pprof::encode(profile)?),
+            Form::Pprof => out = pprof::encode(profile)?,
             Form::Json => profile::json(&mut out, profile, Some(pid)),
             Form::Folded => profile::folded(&mut out, profile, value),
-            Form::Text => table(&mut out, args, profile, value),
+            Form::Text => after = table(&mut out, args, profile, value),
         }
-        Ok(out)
+        Ok((out, after))
     }
 }
 
@@ -95,7 +100,8 @@ fn value(args: &ProfileArgs, profile: &Profile) -> Result<usize> {
     }
 }
 
-fn table(out: &mut Vec<u8>, args: &ProfileArgs, profile: &Profile, value: usize) {
+/// Returns what is to be said behind it.
+fn table(out: &mut Vec<u8>, args: &ProfileArgs, profile: &Profile, value: usize) -> Option<String> {
     let by = match args.by {
         ProfileBy::Fn => By::Function,
         ProfileBy::Line => By::Line,
@@ -105,9 +111,7 @@ fn table(out: &mut Vec<u8>, args: &ProfileArgs, profile: &Profile, value: usize)
         Some(_) => Style::PLAIN,
         None => output::style(true).wide(args.wide),
     };
-    let Some(value_type) = profile.types.get(value) else {
-        return;
-    };
+    let value_type = profile.types.get(value)?;
     let ranking = Ranking::of(profile, value, by, args.cum);
     let fit = profile::fit(style, by != By::Package);
     let most = usize::try_from(args.top).unwrap_or(usize::MAX);
@@ -116,8 +120,6 @@ fn table(out: &mut Vec<u8>, args: &ProfileArgs, profile: &Profile, value: usize)
         output::tell_left_out(&fit);
     }
     let more = ranking.entries.len().saturating_sub(most);
-    if more > 0 {
-        let rows = counted(more as u64, "row");
-        output::note(&format!("{rows} more: --top {}", ranking.entries.len()));
-    }
+    let rows = counted(more as u64, "row");
+    (more > 0).then(|| format!("{rows} more: --top {}", ranking.entries.len()))
 }

@@ -99,7 +99,7 @@ fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take<'_>) -
 }
 
 fn show(args: &ProfileArgs, form: Form, live: &Live, profile: &Profile) -> Result<()> {
-    let bytes = form.bytes(args, profile, live.process.pid.cast_unsigned())?;
+    let (bytes, after) = form.bytes(args, profile, live.process.pid.cast_unsigned())?;
     if let Some(path) = &args.write {
         let shown = path.display();
         file::write(path, &bytes).with_context(|| format!("cannot write {shown}"))?;
@@ -111,5 +111,9 @@ fn show(args: &ProfileArgs, form: Form, live: &Live, profile: &Profile) -> Resul
         return output.binary(bytes);
     }
     output.text = bytes;
-    output.flush()
+    output.flush()?;
+    if let Some(after) = after {
+        output::note(&after);
+    }
+    Ok(())
 }

@@ -31,6 +31,7 @@ pub fn fit(style: Style, has_places: bool) -> Fit {
 pub fn table(out: &mut Vec<u8>, ranking: &Ranking<'_>, value: ValueType, most: usize, fit: &Fit) {
     fit.heading(out);
     let size = |count: u64| match value.unit {
+        _ if count == 0 => "0".to_owned(),
         BYTES => human_bytes(count),
         NANOSECONDS => human::duration(count),
         _ => count.to_string(),

@@ -87,13 +87,20 @@ fn threads(claims: &mut Claims<'_>) {
             "a goroutine locked to a thread says so",
             |r| Ok(r.word(r.pointer(m, MLockedg)?, GLockedm)? == m),
         );
-        claims.claim(&[MCreatestack], "a thread was created in code", |r| {
-            let stack = r.memory().words(r.at(m, MCreatestack)?, 2, 2)?;
-            match stack.first() {
-                Some(0) | None => Err(Skip::DoesNotApply),
-                _ => Ok(stack.iter().all(|pc| r.is_code(*pc))),
-            }
-        });
+        claims.claim(
+            &[MCreatestack],
+            "where a thread was created begins with code, and nothing before it is code",
+            |r| {
+                // The word before is of another member (`lockedg`): of a place within the stack it would be a caller.
+                let before = r.at(m, MCreatestack)?.wrapping_sub(8);
+                match r.memory().words(before, 3, 3)?[..] {
+                    [before, first, second] if first != 0 || r.is_code(before) => {
+                        Ok(!r.is_code(before) && r.is_code(first) && r.is_code(second))
+                    }
+                    _ => Err(Skip::DoesNotApply),
+                }
+            },
+        );
         claims.plausible(&[MPreemptoff], "preemptoff is a short text", |r| {
             let at = r.at(m, MPreemptoff)?;
             let (data, len) = (r.memory().u64(at)?, r.memory().u64(at.wrapping_add(8))?);
