@@ -47,7 +47,7 @@ pub struct CpuArgs {
     #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "10s")]
     pub duration: Duration,
     /// How often to look at each processor, a second
-    #[arg(long, value_name = "N", default_value_t = 99, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 99, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub hz: u32,
 }
 

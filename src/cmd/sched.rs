@@ -180,6 +180,10 @@ impl Observation for Sched {
                     "goroutines that do not change their state are not shown: {why:#}"
                 ));
             }
+            // One that ends before the first look round would be taken for one that waits for ever.
+            for process in one.own.begun_with() {
+                one.watch.meet(process);
+            }
         }
         Ok(())
     }

@@ -62,8 +62,6 @@ pub struct CpuProfile {
     pub cpu_ns: Option<u64>,
     /// How long it took.
     pub elapsed: Duration,
-    /// Whether the process ended first.
-    pub has_ended: bool,
 }
 
 impl CpuProfile {
@@ -127,9 +125,9 @@ pub fn take(
             left.is_zero() || super::stop::wait_until(Instant::now() + left.min(TURN), stop);
         // Of one that has ended there is none.
         after = process.cpu_ns().or(after);
-        profile.has_ended = !process.is_alive();
+        let has_ended = !process.is_alive();
         add(&mut profile, &mut probes)?;
-        if is_over || profile.has_ended {
+        if is_over || has_ended {
             break;
         }
     }

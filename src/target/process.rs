@@ -105,6 +105,18 @@ impl ProcessId {
         seconds.checked_mul(1_000_000_000)?.checked_add(rest)
     }
 
+    /// It is a process, and not one of the threads of another: those have numbers too, and directories in /proc.
+    pub(super) fn require_no_thread(&self) -> Result<()> {
+        match texts::status(self.pid) {
+            Some(status) if status.tgid != self.pid => bail!(
+                "{} is the number of a thread of process {}: give that one",
+                self.pid,
+                status.tgid
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// The path of the file that it runs, for people.
     pub fn shown_exe(&self) -> String {
         let link = fs::read_link(self.exe()).ok();

@@ -153,6 +153,7 @@ fn by_binary(pids: &[i32]) -> Result<Vec<Target>> {
     let mut groups: Vec<(ProgramFile, Vec<ProcessId>)> = Vec::new();
     for pid in pids {
         let process = ProcessId::of(*pid)?;
+        process.require_no_thread()?;
         let exe = process.exe();
         let mut known = groups.iter_mut();
         match known.find(|(file, _)| file.is_at(&exe).unwrap_or(false)) {

@@ -1,6 +1,9 @@
 //! Forms of output, and files.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+};
 
 use crate::{
     common::{Build, Fixture, Toolchain, fixture, grtmon, newest},
@@ -97,4 +100,48 @@ fn rows_are_as_many_as_asked_for() {
     assert!(!refused.status.success());
     target.go_until("done");
     target.finish();
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_holds_nobody() {
+    let target = parked();
+    let scratch = Scratch::new();
+    let file = scratch.file("a.pb.gz");
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    let output = grtmon(&[
+        "profile",
+        "goroutine",
+        "--pid",
+        &target.pid_arg(),
+        "-w",
+        &file,
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        output.stderr.contains("nobody reads this pipe"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn what_only_the_owner_may_read_stays_so() {
+    let target = parked();
+    let scratch = Scratch::new();
+    let file = scratch.file("a.pb.gz");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let output = grtmon(&[
+        "profile",
+        "goroutine",
+        "--pid",
+        &target.pid_arg(),
+        "-w",
+        &file,
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
+    let written = fs::metadata(&file).unwrap();
+    assert_eq!(written.permissions().mode() & 0o777, 0o600);
+    assert!(written.len() > 0);
 }

@@ -1,7 +1,13 @@
 //! Goroutines that wait known numbers of times, for reasons that the runtime itself told, and not shorter than a known
 //! time.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -253,4 +259,53 @@ fn what_goroutines_do_when_their_process_ends_is_counted() {
             assert_eq!(row["open"]["count"], truth[many], "{what}: {row}");
         }
     });
+}
+
+/// Whoever ends, at whatever moment, is in no state any more: a program is started and killed again and again, also while
+/// the observation begins.
+#[test]
+fn nobody_is_in_a_state_who_has_ended() {
+    if !require_capabilities_or_skip() {
+        return;
+    }
+    let program = fixture(newest(), Build::STRIPPED_PIE);
+    let path = program.to_str().unwrap();
+    let one = || {
+        let mut command = Command::new(&program);
+        command.args(["parked", "-n", "7"]).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(120));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    let killing = AtomicBool::new(true);
+    let output = thread::scope(|scope| {
+        scope.spawn(|| {
+            while killing.load(Ordering::Relaxed) {
+                one();
+            }
+        });
+        let tool = Grtmon::start(&[
+            "sched",
+            "--by",
+            "pid",
+            "--binpath",
+            path,
+            "--output",
+            "json",
+            "--duration",
+            "10m",
+        ]);
+        (0..5).for_each(|_| thread::sleep(Duration::from_millis(100)));
+        killing.store(false, Ordering::Relaxed);
+        // Once all are gone, and everybody has looked round.
+        thread::sleep(Duration::from_secs(2));
+        tool.stop().success()
+    });
+    let end = output.json().pop().expect("no output");
+    // Of the last two seconds nobody was there, but for the tenth of a second in which that is noticed.
+    let most = number(&end["elapsed_ns"]) - 1_500_000_000;
+    for row in list(&end, "by_pid") {
+        assert!(number(&row["open"]["max_ns"]) < most, "{most}: {row}");
+    }
 }

@@ -35,6 +35,9 @@ const CPU: ValueType = ValueType {
 /// Less of the CPU time than this has been seen: that is said.
 const LITTLE: f64 = 0.9;
 
+/// Of fewer samples it is not said for how much of the CPU time they stand.
+const ENOUGH: u64 = 100;
+
 /// Samples the process until the time is over.
 pub(super) fn take(
     args: &CpuArgs,
@@ -75,17 +78,21 @@ pub(super) fn take(
     }
     Ok(Taken {
         about: about(&taken, args, period),
-        has_ended: taken.has_ended,
+        is_sampled: true,
         warnings: warnings(&taken, period),
         profile,
     })
 }
 
-/// The part of the CPU time, by the kernel's account, that the samples stand for.
-fn coverage(taken: &CpuProfile, period: u64) -> Option<f64> {
-    let seen = taken.count().saturating_mul(period) as f64;
+/// The part of the CPU time, by the kernel's account, that the samples stand for, those that were lost too; and how far
+/// chance takes it from that, three standard deviations. `None`: chance takes it anywhere.
+fn coverage(taken: &CpuProfile, period: u64) -> Option<(f64, f64)> {
+    let lost: u64 = taken.losses.iter().map(|loss| loss.events).sum();
+    let seen = taken.count().saturating_add(lost);
     let used = taken.cpu_ns.filter(|used| *used > 0)?;
-    Some(seen / used as f64)
+    let chance = 3.0 / (seen as f64).sqrt();
+    let part = seen.saturating_mul(period) as f64 / used as f64;
+    (seen >= ENOUGH).then_some((part, chance))
 }
 
 fn about(taken: &CpuProfile, args: &CpuArgs, period: u64) -> String {
@@ -107,21 +114,18 @@ fn about(taken: &CpuProfile, args: &CpuArgs, period: u64) -> String {
         "{seen} of CPU time in {elapsed} ({samples}, {} a second of each processor)",
         args.hz
     );
-    if let Some(part) = coverage(taken, period) {
+    if let Some((part, _)) = coverage(taken, period) {
         about += &format!(", {:.0}% of what the kernel counts", 100.0 * part);
     }
-    let proved = (taken.proved + taken.cut) as f64 * 100.0 / count as f64;
+    let proved = taken.proved as f64 * 100.0 / count as f64;
     about += &format!("; {proved:.1}% of the stacks proved");
     about
 }
 
 fn warnings(taken: &CpuProfile, period: u64) -> Vec<String> {
     let mut warnings = Vec::new();
-    if taken.has_ended {
-        warnings.push("the process ended first".to_owned());
-    }
-    if let Some(part) = coverage(taken, period).filter(|part| *part < LITTLE)
-        && taken.cpu_ns.is_some_and(|used| used > 20 * period)
+    if let Some((part, chance)) = coverage(taken, period)
+        && part + chance < LITTLE
     {
         warnings.push(format!(
             "only {:.0}% of its CPU time was seen: this machine's clocks do not tick as often as they should",
@@ -130,7 +134,7 @@ fn warnings(taken: &CpuProfile, period: u64) -> Vec<String> {
     }
     if taken.chained > 0 {
         warnings.push(format!(
-            "{} not proved: a function may be missing that has no frame",
+            "{} not proved: a function may be missing that has no frame, or the outermost ones where C code calls Go",
             stacks(taken.chained)
         ));
     }

@@ -7,10 +7,12 @@
 use std::ffi::OsString;
 use std::fs;
 use std::fs::File;
+use std::fs::Metadata;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process;
@@ -27,34 +29,66 @@ const NAMES: u32 = 100;
 /// # Errors
 /// It cannot be written, or it is a symbolic link or a directory.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(why) if why.kind() == ErrorKind::NotFound => {}
-        Err(why) => return Err(why.into()),
-        Ok(there) => {
-            let kind = there.file_type();
-            if kind.is_symlink() {
-                bail!("it is a symbolic link: name the file that it leads to");
+    let there = look(path)?;
+    if let Some(there) = &there
+        && !there.is_file()
+    {
+        // A pipe that nobody reads would hold us for good.
+        let opened = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path);
+        return match opened {
+            Err(why) if why.raw_os_error() == Some(libc::ENXIO) => {
+                bail!("nobody reads this pipe: start its reader first")
             }
-            if kind.is_dir() {
-                bail!("it is a directory");
+            Err(why) => Err(why.into()),
+            // Its reader may be slow; one that stalls is ended by a signal.
+            Ok(_) => {
+                let mut file = OpenOptions::new().write(true).open(path)?;
+                Ok(file.write_all(bytes)?)
             }
-            if kind.is_fifo() || kind.is_char_device() {
-                OpenOptions::new()
-                    .write(true)
-                    .open(path)?
-                    .write_all(bytes)?;
-                return Ok(());
-            }
-            if !kind.is_file() {
-                bail!("it is neither a file nor a pipe");
-            }
-        }
+        };
     }
     let mut new = New::beside(path)?;
+    // Who could not read the file that was there cannot read this one.
+    if let Some(there) = there {
+        new.file.set_permissions(there.permissions())?;
+    }
     new.file.write_all(bytes)?;
     fs::rename(&new.path, path)?;
     new.is_in_place = true;
     Ok(())
+}
+
+/// Whether such a file can be written, as far as that can be told beforehand: who profiles for minutes is told at once.
+///
+/// # Errors
+/// It cannot: it is a link, a directory, or in none.
+pub(super) fn require_writable(path: &Path) -> Result<()> {
+    if look(path)?.is_none() {
+        drop(New::beside(path)?);
+    }
+    Ok(())
+}
+
+/// What is there now.
+fn look(path: &Path) -> Result<Option<Metadata>> {
+    let there = match fs::symlink_metadata(path) {
+        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
+        there => there?,
+    };
+    let kind = there.file_type();
+    if kind.is_symlink() {
+        bail!("it is a symbolic link: name the file that it leads to");
+    }
+    if kind.is_dir() {
+        bail!("it is a directory");
+    }
+    if !kind.is_file() && !kind.is_fifo() && !kind.is_char_device() {
+        bail!("it is neither a file nor a pipe");
+    }
+    Ok(Some(there))
 }
 
 /// A file that has not taken its place yet; it is gone if it never does.

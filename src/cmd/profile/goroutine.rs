@@ -29,7 +29,7 @@ pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Tak
     Ok(Taken {
         profile,
         about: format!("{goroutines} on {stacks}"),
-        has_ended: false,
+        is_sampled: false,
         warnings,
     })
 }

@@ -67,7 +67,7 @@ pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Tak
     Ok(Taken {
         profile,
         about,
-        has_ended: false,
+        is_sampled: false,
         warnings: warnings(&read),
     })
 }

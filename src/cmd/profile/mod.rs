@@ -54,6 +54,10 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
 
 fn of_processes(args: &ProfileArgs, take: Take<'_>) -> Result<ExitCode> {
     let form = Form::of(args)?;
+    if let Some(path) = &args.write {
+        let shown = path.display();
+        file::require_writable(path).with_context(|| format!("cannot write {shown}"))?;
+    }
     let found = reader::find_all(&session::processes(&args.of.pid, args.of.children))?;
     let are_several = found.len() > 1;
     if are_several && (args.write.is_some() || form == Form::Pprof) {
@@ -81,11 +85,16 @@ fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take<'_>) -
     }
     let program = Incarnation::of(&live)?;
     let taken = take(target, &live, mapping(&target.name, &target.program.binary));
-    // Whatever was read of another program is nothing, an error too.
-    if !taken.as_ref().is_ok_and(|taken| taken.has_ended) {
-        program.check(&live)?;
-    }
-    let mut taken = taken?;
+    let mut taken = match (taken, program.check(&live)) {
+        (taken, Ok(())) => taken?,
+        // Samples are of the program that was there.
+        (Ok(mut taken), Err(why)) if taken.is_sampled => {
+            taken.warnings.push(format!("{why:#}"));
+            taken
+        }
+        // Whatever else was read of another program is nothing, an error too.
+        (_, Err(why)) => return Err(why),
+    };
     target.program.require_unchanged()?;
     taken.profile.unix_ns = clock::unix_ns()?;
     if let Some(wanted) = &args.r#fn {

@@ -8,8 +8,8 @@ pub(super) struct Taken {
     pub(super) profile: Profile,
     /// What it is of, for people: a clause.
     pub(super) about: String,
-    /// The process has ended meanwhile, which is no fault: what it runs now cannot be asked any more.
-    pub(super) has_ended: bool,
+    /// It was taken bit by bit, and is of the program that was there, whatever the process runs now.
+    pub(super) is_sampled: bool,
     /// What is missing or to be known besides.
     pub(super) warnings: Vec<String>,
 }

@@ -42,7 +42,7 @@ pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Tak
         about: format!(
             "{threads}; for {noted} of them the runtime has noted a stack, as it does where a goroutine creates one"
         ),
-        has_ended: false,
+        is_sampled: false,
         warnings: Vec::new(),
     })
 }

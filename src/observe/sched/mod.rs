@@ -80,6 +80,12 @@ impl<'a> Followed<'a> {
         Ok(())
     }
 
+    /// The processes whose goroutines were read then: of each it must be noticed when it ends.
+    pub fn begun_with(&self) -> BTreeSet<u32> {
+        let still = self.still.iter();
+        still.flat_map(Still::processes).collect()
+    }
+
     /// Whether the goroutines are known that do not change their state.
     pub fn has_unmoved(&self) -> bool {
         self.still.is_some()

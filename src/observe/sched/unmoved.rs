@@ -83,6 +83,11 @@ impl Still {
         }
     }
 
+    /// Whose they are.
+    pub(super) fn processes(&self) -> impl Iterator<Item = u32> {
+        self.preexisting.iter().map(|elder| elder.process)
+    }
+
     /// Forgets the goroutines of a process, which has ended or runs another program.
     pub(super) fn forget(&mut self, process: u32) {
         self.preexisting.retain(|elder| elder.process != process);
