@@ -39,6 +39,7 @@ mod open;
 mod opened;
 pub mod own_code;
 mod patience;
+pub mod pipe;
 mod plugins;
 pub mod proc_mount;
 pub mod process;

@@ -12,7 +12,6 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process;
@@ -20,6 +19,8 @@ use std::process;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+
+use crate::target::pipe;
 
 /// Names that are tried for the new file.
 const NAMES: u32 = 100;
@@ -33,22 +34,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(there) = &there
         && !there.is_file()
     {
-        // A pipe that nobody reads would hold us for good.
-        let opened = OpenOptions::new()
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path);
-        return match opened {
-            Err(why) if why.raw_os_error() == Some(libc::ENXIO) => {
-                bail!("nobody reads this pipe: start its reader first")
-            }
-            Err(why) => Err(why.into()),
-            // Its reader may be slow; one that stalls is ended by a signal.
-            Ok(_) => {
-                let mut file = OpenOptions::new().write(true).open(path)?;
-                Ok(file.write_all(bytes)?)
-            }
-        };
+        return Ok(pipe::open_for_writing(path)?.write_all(bytes)?);
     }
     let mut new = New::beside(path)?;
     // Who could not read the file that was there cannot read this one.
