@@ -196,7 +196,11 @@ impl Shared {
             let (mut done, mut ends) = (0, 0);
             while done < chunk.text.len() && state.is_open() {
                 drop(state);
-                let end = chunk.text.len().min(done + piece);
+                // Whoever else writes to the same pipe, as a command that was started, comes between rows and not into one.
+                let most = chunk.text.len().min(done + piece);
+                let rows = chunk.ends.partition_point(|end| *end <= most);
+                let whole = rows.checked_sub(1).and_then(|last| chunk.ends.get(last));
+                let end = whole.copied().filter(|end| *end > done).unwrap_or(most);
                 let written = file.write(chunk.text.get(done..end).unwrap_or_default());
                 state = self.lock();
                 match written {

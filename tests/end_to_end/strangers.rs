@@ -223,16 +223,25 @@ const LIBRARY: &str = r#"package main
 
 import "C"
 
+import (
+	"runtime"
+	"time"
+)
+
 func work(done chan bool) { done <- true }
 
 //export Begin
 func Begin() {
+	before := runtime.NumGoroutine()
 	done := make(chan bool)
 	for i := 0; i < 7; i++ {
 		go work(done)
 	}
 	for i := 0; i < 7; i++ {
 		<-done
+	}
+	for runtime.NumGoroutine() > before {
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -73,7 +73,8 @@ fn as_the_program_says() {
                     .collect()
             };
             assert_eq!(noted(&ours), noted(&theirs), "{what}");
-            assert!(ours.values().sum::<u64>() >= 6, "{what}: {ours:?}");
+            // The main thread and the monitor, however few others were needed.
+            assert!(ours.values().sum::<u64>() >= 2, "{what}: {ours:?}");
             assert!(ours.keys().all(|stack| !stack.is_empty()), "{what}");
             target.finish();
         }
