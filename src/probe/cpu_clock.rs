@@ -3,10 +3,7 @@
 //! Not one for each thread: the clock of a thread begins anew with it, so that threads which live shortly are hardly ever
 //! seen, and it is stopped and set at each switch, for which the program pays (kernel/events/core.c).
 
-#![allow(unsafe_code)]
-
 use std::io;
-use std::os::fd::FromRawFd;
 use std::os::fd::IntoRawFd;
 use std::os::fd::OwnedFd;
 
@@ -19,6 +16,7 @@ use libbpf_rs::ProgramMut;
 use libbpf_rs::libbpf_sys;
 
 use super::kernel;
+use super::perf_event;
 
 /// Runs `program` on every processor `hz` times a second, until the links are dropped.
 ///
@@ -55,27 +53,9 @@ fn refused(why: io::Error, hz: u32) -> anyhow::Error {
 }
 
 fn open(processor: i32, hz: u32) -> io::Result<OwnedFd> {
-    // SAFETY: all integers, for which zero is a value.
-    let mut attributes: libbpf_sys::perf_event_attr = unsafe { std::mem::zeroed() };
-    attributes.type_ = libbpf_sys::PERF_TYPE_SOFTWARE;
-    attributes.size = u32::try_from(size_of_val(&attributes)).unwrap_or(0);
-    attributes.config = u64::from(libbpf_sys::PERF_COUNT_SW_CPU_CLOCK);
+    let config = u64::from(libbpf_sys::PERF_COUNT_SW_CPU_CLOCK);
+    let mut attributes = perf_event::attributes(libbpf_sys::PERF_TYPE_SOFTWARE, config);
     attributes.__bindgen_anon_1.sample_freq = u64::from(hz);
     attributes.set_freq(1);
-    // SAFETY: the kernel reads `size` bytes of the attributes.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            &raw const attributes,
-            -1,
-            processor,
-            -1,
-            libc::c_ulong::from(libbpf_sys::PERF_FLAG_FD_CLOEXEC),
-        )
-    };
-    match i32::try_from(fd) {
-        // SAFETY: the descriptor is new and nobody else's.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(io::Error::last_os_error()),
-    }
+    perf_event::open(&attributes, -1, processor)
 }

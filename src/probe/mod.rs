@@ -19,6 +19,7 @@ pub mod method;
 pub mod noop;
 mod older;
 pub mod overhead;
+mod perf_event;
 pub mod place;
 mod prepare;
 mod process_number;

@@ -32,6 +32,8 @@ use libbpf_rs::libbpf_sys;
 use crate::target;
 use crate::target::process::ProcessId;
 
+use super::perf_event;
+
 /// Where it is found when it is mounted.
 const MOUNTED: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// The file that lists events and takes new ones.
@@ -210,28 +212,9 @@ impl Drop for TraceEvent {
 /// The event with this number, which is switched on: for a process, or for all (the processor is then of no account, as
 /// every hit runs the programs of its event, `perf_trace_run_bpf_submit` in kernel/events/core.c).
 fn open_perf_event(id: u64, process: Option<&ProcessId>) -> io::Result<OwnedFd> {
-    // SAFETY: all integers, for which zero is a value.
-    let mut attributes: libbpf_sys::perf_event_attr = unsafe { std::mem::zeroed() };
-    attributes.type_ = libbpf_sys::PERF_TYPE_TRACEPOINT;
-    attributes.size = u32::try_from(size_of_val(&attributes)).unwrap_or(0);
-    attributes.config = id;
+    let attributes = perf_event::attributes(libbpf_sys::PERF_TYPE_TRACEPOINT, id);
     let (pid, processor) = process.map_or((-1, 0), |process| (process.pid, -1));
-    // SAFETY: the kernel reads `size` bytes of the attributes.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            &raw const attributes,
-            pid,
-            processor,
-            -1,
-            libc::c_ulong::from(libbpf_sys::PERF_FLAG_FD_CLOEXEC),
-        )
-    };
-    match i32::try_from(fd) {
-        // SAFETY: the descriptor is new and nobody else's.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(io::Error::last_os_error()),
-    }
+    perf_event::open(&attributes, pid, processor)
 }
 
 /// When a process began, in clock ticks since boot: field 22 of /proc/PID/stat, after the name in parentheses.

@@ -84,11 +84,9 @@ pub(super) fn take(
     })
 }
 
-/// The part of the CPU time, by the kernel's account, that the samples stand for, those that were lost too; and how far
-/// chance takes it from that, three standard deviations. `None`: chance takes it anywhere.
-fn coverage(taken: &CpuProfile, period: u64) -> Option<(f64, f64)> {
-    let lost: u64 = taken.losses.iter().map(|loss| loss.events).sum();
-    let seen = taken.count().saturating_add(lost);
+/// The part of the CPU time, by the kernel's account, that so many samples stand for; and how far chance takes it from
+/// that, three standard deviations. `None`: chance takes it anywhere.
+fn coverage(seen: u64, taken: &CpuProfile, period: u64) -> Option<(f64, f64)> {
     let used = taken.cpu_ns.filter(|used| *used > 0)?;
     let chance = 3.0 / (seen as f64).sqrt();
     let part = seen.saturating_mul(period) as f64 / used as f64;
@@ -114,7 +112,7 @@ fn about(taken: &CpuProfile, args: &CpuArgs, period: u64) -> String {
         "{seen} of CPU time in {elapsed} ({samples}, {} a second of each processor)",
         args.hz
     );
-    if let Some((part, _)) = coverage(taken, period) {
+    if let Some((part, _)) = coverage(count, taken, period) {
         about += &format!(", {:.0}% of what the kernel counts", 100.0 * part);
     }
     let proved = taken.proved as f64 * 100.0 / count as f64;
@@ -124,7 +122,10 @@ fn about(taken: &CpuProfile, args: &CpuArgs, period: u64) -> String {
 
 fn warnings(taken: &CpuProfile, period: u64) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some((part, chance)) = coverage(taken, period)
+    // What was lost has another reason, which is said.
+    let lost: u64 = taken.losses.iter().map(|loss| loss.events).sum();
+    let ticks = taken.count().saturating_add(lost);
+    if let Some((part, chance)) = coverage(ticks, taken, period)
         && part + chance < LITTLE
     {
         warnings.push(format!(
