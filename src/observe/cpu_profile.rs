@@ -16,6 +16,7 @@ use crate::go::isa::amd64::thread_local::Distance;
 use crate::go::layout::Field;
 use crate::go::layout::current_g;
 use crate::go::layout::current_g::CurrentG;
+use crate::go::process::callback;
 use crate::go::process::sampled_stack::Found;
 use crate::go::process::sampled_stack::Leaf;
 use crate::go::process::sampled_stack::SampledStacks;
@@ -155,6 +156,7 @@ fn layout(binary: &Binary, live: &Live) -> Result<Layout> {
         None => None,
     };
     let text = &live.runtime_info.text;
+    let callback = callback::of(binary).unwrap_or_default();
     Ok(Layout {
         stack: loaded.stack,
         text_begin: text.start.wrapping_add(live.bias),
@@ -173,6 +175,9 @@ fn layout(binary: &Binary, live: &Live) -> Result<Layout> {
         m_curg: at(Field::MCurg),
         m_gsignal: at(Field::MGsignal),
         has_g: tls.is_some().into(),
+        callback_frame: callback.frame,
+        callback_begin: callback.code.start.wrapping_add(live.bias),
+        callback_end: callback.code.end.wrapping_add(live.bias),
         ..Layout::default()
     })
 }

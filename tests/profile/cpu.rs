@@ -108,18 +108,24 @@ fn check(what: &str, profile: &CpuProfile, truth: &Value, functions: &FuncTable<
         }
     }
     // A function without a frame has not lost its caller, nor assembly that uses the frame pointer for its own.
-    let mut leaves = 0;
+    let (mut leaves, mut back) = (0, 0);
     for (place, count) in &profile.samples {
         let names = names(place, functions);
         if names.first() == Some(&"main.leaf") {
-            assert_eq!(names[1], "main.burnLeaf", "{what}: {names:?}");
+            let callers = ["main.burnLeaf", "main.burnBack"];
+            assert!(callers.contains(&names[1]), "{what}: {names:?}");
             leaves += count;
+        }
+        // What C has called is called by who has called C.
+        if names.contains(&"main.burnBack") {
+            assert!(names.contains(&"main.burnForeign"), "{what}: {names:?}");
+            back += count;
         }
         if names.first().is_some_and(|it| it.contains("sha256.block")) {
             assert!(names.contains(&"main.burnSum"), "{what}: {names:?}");
         }
     }
-    assert!(leaves > 10, "{what}: {leaves}");
+    assert!(leaves > 10 && back > 10, "{what}: {leaves}, {back}");
 }
 
 #[test]
