@@ -16,4 +16,5 @@ mod files;
 mod goroutines;
 mod heap;
 mod parsed;
+mod pgo;
 mod scratch;
