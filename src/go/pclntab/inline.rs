@@ -263,15 +263,10 @@ impl<'i> FuncTable<'i> {
         (call < function.end).then_some(InlinedCall {
             name,
             id,
-            start_line: start_line.map_or(0, self::line),
+            start_line: start_line.map_or(0, |line| u32::try_from(line).unwrap_or(0)),
             call,
         })
     }
-}
-
-/// A line as the table has it.
-pub(super) fn line(number: i32) -> u32 {
-    u32::try_from(number).unwrap_or(0)
 }
 
 /// The signed number at this place of an entry.

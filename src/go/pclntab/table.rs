@@ -172,7 +172,7 @@ impl<'i> FuncTable<'i> {
         let at = self.format.start_line();
         let at = at.and_then(|at| function.record.checked_add(at));
         at.and_then(|at| self.u32_at(at))
-            .map_or(0, |line| super::inline::line(line.cast_signed()))
+            .map_or(0, |line| u32::try_from(line.cast_signed()).unwrap_or(0))
     }
 
     /// What marks functions that walks up the stack must know (`_func.flag`, runtime/symtab.go; since Go 1.21
