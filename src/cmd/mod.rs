@@ -9,6 +9,7 @@ mod doctor_fields;
 mod dump;
 mod dump_core;
 mod dump_filter;
+mod dump_show;
 mod gc;
 mod gm;
 mod gm_counters;
