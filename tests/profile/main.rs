@@ -12,9 +12,11 @@ mod common;
 
 mod cpu;
 mod cpu_account;
+mod diff;
 mod files;
 mod goroutines;
 mod heap;
+mod html;
 mod parsed;
 mod pgo;
 mod scratch;

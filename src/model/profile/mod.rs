@@ -3,15 +3,19 @@
 //! Functions, locations and samples refer to each other by numbers, so that a stack that many samples share is there
 //! once, and no name is kept twice. How it looks as a file or on a terminal is decided in `render`.
 
+mod difference;
 mod of_goroutines;
 mod packages;
 mod ranking;
 mod sampling;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
 
+pub use self::difference::Change;
+pub use self::difference::Changes;
 pub use self::ranking::By;
 pub use self::ranking::Entry;
 pub use self::ranking::Ranking;
@@ -100,7 +104,7 @@ pub struct Location {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     /// About what.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What.
     pub value: LabelValue,
 }
@@ -339,7 +343,7 @@ pub(crate) mod sample {
             (vec![b, c], vec![10, 1000], 100),
         ] {
             let labels = vec![Label {
-                key: "bytes",
+                key: "bytes".into(),
                 value: LabelValue::Number(bytes),
             }];
             profile.add(Sample {

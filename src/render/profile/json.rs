@@ -35,8 +35,8 @@ pub fn json(out: &mut Vec<u8>, profile: &Profile, pid: Option<u32>) {
         object.object("labels", |inner| {
             for label in &sample.labels {
                 match &label.value {
-                    LabelValue::Text(text) => inner.text(label.key, text),
-                    LabelValue::Number(number) => inner.number(label.key, *number),
+                    LabelValue::Text(text) => inner.text(&label.key, text),
+                    LabelValue::Number(number) => inner.number(&label.key, *number),
                 };
             }
         });
