@@ -20,7 +20,7 @@ fn whole() -> Profile {
     };
     let mut profile = Profile::new("heap", types.to_vec(), (types[1], 512), mapping);
     profile.notes.push("a note".to_owned());
-    for number in 0..40 {
+    for number in 0..40_u32 {
         let stack = (0..number % 9 + 1).map(|depth| {
             let function = profile.function(&format!("main.f{}", depth * number % 11), "main.go");
             let line = Line { function, line: 7 };
