@@ -16,3 +16,4 @@ mod goroutines;
 mod heap;
 mod parsed;
 mod scratch;
+mod wall;

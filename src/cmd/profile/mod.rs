@@ -7,6 +7,7 @@ mod goroutine;
 mod heap;
 mod taken;
 mod threadcreate;
+mod wall;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,12 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
         ProfileKind::Goroutine(args) => of_processes(args, &goroutine::take),
         ProfileKind::Heap(args) => of_processes(args, &heap::take),
         ProfileKind::Threadcreate(args) => of_processes(args, &threadcreate::take),
+        ProfileKind::Wall(args) => {
+            let stop = stop::on_signals()?;
+            of_processes(&args.profile, &|target, live, mapping| {
+                wall::take(args, &stop, target, live, mapping)
+            })
+        }
     }
 }
 

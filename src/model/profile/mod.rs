@@ -91,7 +91,7 @@ pub struct Location {
 }
 
 /// What is said of a sample besides its stack.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Label {
     /// About what.
     pub key: &'static str,
@@ -100,7 +100,7 @@ pub struct Label {
 }
 
 /// What a label says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LabelValue {
     /// In words.
     Text(String),
@@ -225,6 +225,11 @@ impl Profile {
         if counts && !sample.stack.is_empty() {
             self.samples.push(sample);
         }
+    }
+
+    /// Takes the samples out, to be put together and added again.
+    pub fn take_samples(&mut self) -> Vec<Sample> {
+        std::mem::take(&mut self.samples)
     }
 
     /// What was counted.
