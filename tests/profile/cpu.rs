@@ -63,19 +63,20 @@ fn by_chance(expected: f64) -> f64 {
 
 /// Stacks are proved, and whole where that can be told.
 fn check_stacks(what: &str, profile: &CpuProfile, truth: &Value, functions: &FuncTable<'_>) {
-    let all = profile.count();
+    let sampling = &profile.sampling;
+    let all = profile.samples.values().sum::<u64>();
     assert_eq!(
         all,
-        profile.proved + profile.cut + profile.chained + profile.bare,
+        sampling.proved + sampling.cut + sampling.chained + sampling.bare,
         "{what}"
     );
-    assert!(profile.losses.is_empty(), "{what}: {:?}", profile.losses);
+    assert!(sampling.losses.is_empty(), "{what}: {:?}", sampling.losses);
     assert!(
-        profile.proved * 100 >= all * 97,
+        sampling.proved * 100 >= all * 97,
         "{what}: {} proved, {} chained, {} bare of {all}",
-        profile.proved,
-        profile.chained,
-        profile.bare
+        sampling.proved,
+        sampling.chained,
+        sampling.bare
     );
     let burned = truth["burned"].as_array().unwrap().iter();
     let burned: Vec<&str> = burned.map(|it| it["name"].as_str().unwrap()).collect();
@@ -109,8 +110,8 @@ fn check_stacks(what: &str, profile: &CpuProfile, truth: &Value, functions: &Fun
 
 /// All of the CPU time that the kernel counts is seen, and what the program says of its functions.
 fn check_times(what: &str, profile: &CpuProfile, truth: &Value, functions: &FuncTable<'_>) {
-    let all = profile.count() as f64;
-    let used = profile.cpu_ns.unwrap() as f64 * f64::from(HZ) / 1e9;
+    let all = profile.samples.values().sum::<u64>() as f64;
+    let used = profile.sampling.cpu_ns.unwrap() as f64 * f64::from(HZ) / 1e9;
     assert!(
         (all - used).abs() < by_chance(used) + 0.05 * used,
         "{what}: {all} samples of {used}"

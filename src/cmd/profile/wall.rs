@@ -29,6 +29,7 @@ const WALL: ValueType = ValueType {
     name: "wall",
     unit: NANOSECONDS,
 };
+pub(super) const TYPES: [ValueType; 2] = [SAMPLES, WALL];
 
 /// 19 of 20 times a share that was found is within so many standard deviations of the true one.
 const DEVIATIONS: f64 = 1.96;
@@ -49,7 +50,7 @@ pub(super) fn take(
         ));
     };
     let period = 1_000_000_000 / u64::from(args.hz);
-    let mut profile = Profile::new("wall", vec![SAMPLES, WALL], (WALL, period), mapping);
+    let mut profile = Profile::new("wall", TYPES.to_vec(), (WALL, period), mapping);
     let how = (args.hz, args.duration);
     let taken = wall_profile::take(target, live, how, stop, &mut profile, begun)?;
     profile.duration_ns = u64::try_from(taken.elapsed.as_nanos()).ok();
@@ -61,7 +62,6 @@ pub(super) fn take(
     Ok(Taken {
         about: about(&taken, profile.total(1)),
         profile,
-        is_sampled: true,
         warnings,
     })
 }
