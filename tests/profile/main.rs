@@ -20,3 +20,4 @@ mod html;
 mod parsed;
 mod pgo;
 mod scratch;
+mod wall;
