@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use regex::Regex;
 
 use super::target::Processes;
+use super::value::bytes;
 use super::value::duration;
 use super::value::regex;
 
@@ -30,7 +31,7 @@ pub enum ProfileKind {
     /// CPU time, by where it is spent
     Cpu(CpuArgs),
     /// Memory in use, and all that was ever allocated, by what allocated it
-    Heap(ProfileArgs),
+    Heap(HeapArgs),
     /// All goroutines, by what they do and where
     Goroutine(ProfileArgs),
     /// Threads, by what created them
@@ -49,6 +50,20 @@ pub struct CpuArgs {
     /// How often to look at each processor, a second
     #[arg(long, value_name = "N", default_value_t = 99, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub hz: u32,
+}
+
+/// What of a heap.
+#[derive(Debug, Args)]
+pub struct HeapArgs {
+    /// What it is of, and how it looks
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// By the type of objects instead, of what is in the heap now: needs no profile kept by the program
+    #[arg(long, conflicts_with_all = ["by", "cum"])]
+    pub types: bool,
+    /// With --types: memory that grtmon may take for it; a tenth of what the process holds, at least 256 MiB, if not given
+    #[arg(long, value_name = "BYTES", value_parser = bytes, requires = "types")]
+    pub max_memory: Option<u64>,
 }
 
 /// What it is of, and how it looks.

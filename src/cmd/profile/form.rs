@@ -14,7 +14,9 @@ use crate::model::profile::Ranking;
 use crate::render::pprof;
 use crate::render::profile;
 use crate::render::style::Style;
+use crate::render::table::Fit;
 
+use super::heap_types;
 use crate::cmd::output;
 
 /// The forms there are.
@@ -111,15 +113,25 @@ fn table(out: &mut Vec<u8>, args: &ProfileArgs, profile: &Profile, value: usize)
         Some(_) => Style::PLAIN,
         None => output::style(true).wide(args.wide),
     };
+    let most = usize::try_from(args.top).unwrap_or(usize::MAX);
+    if profile.kind == heap_types::KIND {
+        let fit = profile::types_fit(style);
+        let rows = profile::types_table(out, profile, value, most, &fit);
+        return left_out(&fit, rows, most);
+    }
     let value_type = profile.types.get(value)?;
     let ranking = Ranking::of(profile, value, by, args.cum);
     let fit = profile::fit(style, by != By::Package);
-    let most = usize::try_from(args.top).unwrap_or(usize::MAX);
     profile::table(out, &ranking, *value_type, most, &fit);
+    left_out(&fit, ranking.entries.len(), most)
+}
+
+/// What is to be said of columns and rows that are not there.
+fn left_out(fit: &Fit, rows: usize, most: usize) -> Option<String> {
     if output::is_terminal() {
-        output::tell_left_out(&fit);
+        output::tell_left_out(fit);
     }
-    let more = ranking.entries.len().saturating_sub(most);
-    let rows = counted(more as u64, "row");
-    (more > 0).then(|| format!("{rows} more: --top {}", ranking.entries.len()))
+    let more = rows.saturating_sub(most);
+    let shown = counted(more as u64, "row");
+    (more > 0).then(|| format!("{shown} more: --top {rows}"))
 }

@@ -5,6 +5,7 @@ mod file;
 mod form;
 mod goroutine;
 mod heap;
+mod heap_types;
 mod taken;
 mod threadcreate;
 
@@ -47,7 +48,12 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
             })
         }
         ProfileKind::Goroutine(args) => of_processes(args, &goroutine::take),
-        ProfileKind::Heap(args) => of_processes(args, &heap::take),
+        ProfileKind::Heap(args) if args.types => {
+            of_processes(&args.profile, &|target, live, mapping| {
+                heap_types::take(args, target, live, mapping)
+            })
+        }
+        ProfileKind::Heap(args) => of_processes(&args.profile, &heap::take),
         ProfileKind::Threadcreate(args) => of_processes(args, &threadcreate::take),
     }
 }

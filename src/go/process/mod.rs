@@ -13,6 +13,7 @@ pub mod g;
 pub mod gc_record;
 pub mod goroutines;
 pub mod halted;
+pub mod heap;
 pub mod heap_counters;
 mod heap_goal;
 pub mod heap_stats;

@@ -3,8 +3,11 @@
 mod folded;
 mod json;
 mod table;
+mod types;
 
 pub use self::folded::folded;
 pub use self::json::json;
 pub use self::table::fit;
 pub use self::table::table;
+pub use self::types::fit as types_fit;
+pub use self::types::table as types_table;

@@ -53,7 +53,7 @@ pub fn table(out: &mut Vec<u8>, ranking: &Ranking<'_>, value: ValueType, most: u
 }
 
 /// `12.5%`
-fn share(part: u64, whole: u64) -> String {
+pub(super) fn share(part: u64, whole: u64) -> String {
     match whole {
         0 => "-".to_owned(),
         _ => format!("{:.1}%", part as f64 * 100.0 / whole as f64),
