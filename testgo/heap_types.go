@@ -200,12 +200,12 @@ func typesAllocate(n int) map[string]uint64 {
 func runTypes(args []string) {
 	flags := flag.NewFlagSet("types", flag.ExitOnError)
 	n := flags.Int("n", 10007, "objects of each kind")
-	mib := flags.Int("mib", 0, "MiB of more objects of 24 to 600 bytes")
+	mib := flags.Int("mib", 0, "MiB of more objects")
 	garbage := flags.Int("garbage", 0, "objects that die before it is ready")
 	busy := flags.Bool("busy", false, "allocate and collect garbage while it is being read")
 	parse(flags, args)
 	kept := typesAllocate(*n)
-	for size := 0; size < *mib<<20; size += 24 + 48 + 600 {
+	for size := 0; size < *mib<<20; size += 144 {
 		pair := &typesPair[string, *typesSquare]{value: &typesSquare{}}
 		typesKept = append(typesKept, pair)
 		if size%7 == 0 {

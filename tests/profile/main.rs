@@ -14,5 +14,6 @@ mod cpu;
 mod files;
 mod goroutines;
 mod heap;
+mod heap_types;
 mod parsed;
 mod scratch;
