@@ -33,6 +33,8 @@ mod profile {
     pub(super) const DURATION_NANOS: u64 = 10;
     pub(super) const PERIOD_TYPE: u64 = 11;
     pub(super) const PERIOD: u64 = 12;
+    pub(super) const COMMENT: u64 = 13;
+    pub(super) const DEFAULT_SAMPLE_TYPE: u64 = 14;
 }
 
 /// The only mapping.
@@ -64,6 +66,14 @@ pub fn encode(profile: &Profile) -> std::io::Result<Vec<u8>> {
     message.number(profile::PERIOD, period);
     message.number(profile::TIME_NANOS, profile.unix_ns.unwrap_or(0));
     message.number(profile::DURATION_NANOS, profile.duration_ns.unwrap_or(0));
+    let notes = profile.notes.iter().map(|note| strings.number(note));
+    message.numbers(profile::COMMENT, &notes.collect::<Vec<_>>());
+    // Others need none: of what Go's own say nothing of, readers take the last one.
+    if profile.sampling.is_some()
+        && let Some(value) = profile.types.get(profile.default)
+    {
+        message.number(profile::DEFAULT_SAMPLE_TYPE, strings.number(value.name));
+    }
     for text in strings.in_order() {
         message.bytes(profile::STRING_TABLE, text.as_bytes());
     }

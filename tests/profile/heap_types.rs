@@ -52,7 +52,9 @@ fn number(truth: &Value, name: &str) -> u64 {
 
 /// Names of types as they are since Go 1.20 at least.
 fn has_types(toolchain_version: &str) -> bool {
-    !["1.19", "1.20", "1.21"].iter().any(|old| toolchain_version.starts_with(old))
+    !["1.19", "1.20", "1.21"]
+        .iter()
+        .any(|old| toolchain_version.starts_with(old))
 }
 
 /// What the runtime itself allocates in an idle program, as for a thread or a timer: after the program has read its statistics.
@@ -70,11 +72,22 @@ fn check(program: &Path, has_types: bool, what: &str) {
     let more_bytes = bytes.checked_sub(number(&truth, "heap_alloc"));
     let is_right = more_objects.is_some_and(|more| more <= OWN_OBJECTS)
         && more_bytes.is_some_and(|more| more <= OWN_BYTES);
-    assert!(is_right, "{what}: {objects} objects, {bytes} bytes: {truth}");
-    assert!(read.stderr.contains("allocated and not swept"), "{}", read.stderr);
+    assert!(
+        is_right,
+        "{what}: {objects} objects, {bytes} bytes: {truth}"
+    );
+    assert!(
+        read.stderr.contains("allocated and not swept"),
+        "{}",
+        read.stderr
+    );
     assert!(!read.stderr.contains("warning"), "{what}: {}", read.stderr);
     if !has_types {
-        assert!(read.stderr.contains("before Go 1.22"), "{what}: {}", read.stderr);
+        assert!(
+            read.stderr.contains("before Go 1.22"),
+            "{what}: {}",
+            read.stderr
+        );
         let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
         for (name, (objects, _)) in &read.rows {
             let size = name.strip_prefix("[unknown, ").unwrap();
@@ -156,10 +169,18 @@ fn files_and_tables() {
     let words: Vec<&str> = lines[1].split_whitespace().collect();
     assert_eq!(words[2..], ["100.0%", "3028", "main.typesSquare"]);
     let folded = of(&["-o", "folded", "--count", "heap_objects"]).success();
-    assert!(folded.stdout.contains("main.typesSquare 3028\n"), "{}", folded.stdout);
+    assert!(
+        folded.stdout.contains("main.typesSquare 3028\n"),
+        "{}",
+        folded.stdout
+    );
     let refused = of(&["--max-memory", "10K"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(refused.stderr.contains("--max-memory"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("--max-memory"),
+        "{}",
+        refused.stderr
+    );
     target.work();
     target.finish();
 }
@@ -171,7 +192,11 @@ fn offered_where_there_is_no_other() {
     let mut target = crate::common::Process::start(Command::new(program));
     target.expect("ready");
     let output = grtmon(&["profile", "heap", "--pid", &target.pid_arg()]);
-    assert!(output.stderr.contains("profile heap --types"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("profile heap --types"),
+        "{}",
+        output.stderr
+    );
     grtmon(&["profile", "heap", "--types", "--pid", &target.pid_arg()]).success();
     target.close_stdin();
     target.wait();

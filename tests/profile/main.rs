@@ -11,6 +11,7 @@
 mod common;
 
 mod cpu;
+mod cpu_account;
 mod files;
 mod goroutines;
 mod heap;

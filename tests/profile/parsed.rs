@@ -26,6 +26,7 @@ pub(crate) struct Profile {
     pub(crate) default: String,
     pub(crate) unix_ns: u64,
     pub(crate) samples: Vec<Sample>,
+    pub(crate) comments: Vec<String>,
 }
 
 /// A field of a message.
@@ -180,6 +181,7 @@ impl Profile {
             period_type: value_type(of(11).next().unwrap()),
             period: single(12),
             default: text(single(14)),
+            comments: of(13).flat_map(|it| it.numbers()).map(text).collect(),
             unix_ns: single(9),
             types,
             samples,

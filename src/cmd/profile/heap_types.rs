@@ -28,7 +28,7 @@ use super::taken::Taken;
 pub(super) const KIND: &str = "heap by type";
 
 /// What is counted: what runtime.MemStats calls HeapObjects and HeapAlloc.
-const TYPES: [ValueType; 2] = [
+pub(super) const TYPES: [ValueType; 2] = [
     ValueType {
         name: "heap_objects",
         unit: COUNT,
@@ -74,7 +74,6 @@ pub(super) fn take(
     Ok(Taken {
         profile,
         about: about(&read),
-        is_sampled: false,
         warnings: warnings(&read),
     })
 }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::edges::Edge;
-use super::types::TypeId;
+use super::edge::{Edge, TypeId};
 
 /// A part of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,6 +6,8 @@
 //! nobody leads to but local variables, and global ones that are no interfaces, stays unknown, and is told by size.
 
 mod chunks;
+mod claims;
+mod edge;
 mod edges;
 mod graph;
 mod kinds;
@@ -13,6 +15,8 @@ mod modules;
 mod names;
 mod pages;
 mod scan;
+mod span;
+mod span_layout;
 mod spans;
 mod types;
 mod walk;

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::edge::TypeId;
 use super::graph::Graph;
 use super::kinds::{Key, Part, UNKNOWN};
-use super::types::{Kind, TypeId};
+use super::types::Kind;
 use crate::model::heap::{Composition, Group, Shortcoming, What};
 
 /// Objects and their bytes, by the number of the kind; what is not known by what can be told of it.

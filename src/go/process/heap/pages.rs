@@ -1,6 +1,6 @@
 //! Which span a page of the heap belongs to. Heaps that are scattered all over the address space are searched instead.
 
-use super::spans::Span;
+use super::span::Span;
 use crate::go::binary::size_classes::PAGE_BYTES;
 
 /// Pages that are kept together: 64 MiB.

@@ -2,10 +2,9 @@
 
 use std::rc::Rc;
 
-use super::edges::{Edge, To};
+use super::edge::{Edge, To, TypeId};
 use super::graph::Graph;
 use super::kinds::{Key, Part, Shape, UNKNOWN};
-use super::types::TypeId;
 
 /// The word at an offset.
 #[inline]

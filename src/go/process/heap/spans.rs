@@ -5,8 +5,8 @@
 //! something changed while it was read.
 
 use super::pages::Pages;
-use crate::go::binary::size_classes::PAGE_BYTES;
-use crate::go::constant::M_SPAN_IN_USE;
+use super::span::Span;
+use super::span_layout::{Read, SpanLayout, used};
 use crate::go::layout::Field;
 use crate::go::memory::{Piece, SliceHeader};
 use crate::go::process::block::{Block, read_all};
@@ -19,50 +19,8 @@ const BATCH: usize = 4096;
 const RUN: u64 = 64 << 10;
 const GAP: u64 = 2 << 10;
 
-/// Larger are no slots that share a span with others, nor is their span.
-const LARGEST_SMALL: u64 = 32 << 10;
-const LARGEST_OF_SMALL: u64 = 1 << 20;
-
 /// Of so many spans it says something about the layout that they contradict themselves.
 const ENOUGH: u64 = 16;
-
-/// A span of the heap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    /// Where its slots begin.
-    pub(super) start: u64,
-    /// Bytes of a slot.
-    pub(super) slot: u64,
-    /// Slots.
-    pub(super) count: u32,
-    /// The number of its first slot among all.
-    pub(super) first: u32,
-    /// The size class; 0: one large object.
-    pub(super) class: u8,
-    /// Whether its objects can hold pointers.
-    pub(super) has_pointers: bool,
-    /// The type of a large object that can.
-    pub(super) large_type: u64,
-}
-
-impl Span {
-    /// Bytes of all its slots.
-    pub(super) fn bytes(&self) -> u64 {
-        self.slot.saturating_mul(u64::from(self.count))
-    }
-
-    /// The number of the slot that an address lies in, and how far in.
-    #[inline]
-    pub(super) fn slot_of(&self, addr: u64) -> Option<(u32, u64)> {
-        let within = addr.checked_sub(self.start)?;
-        let index = match self.count {
-            1 => 0,
-            _ => u32::try_from(within.checked_div(self.slot)?).ok()?,
-        };
-        let offset = within - u64::from(index) * self.slot;
-        (index < self.count && offset < self.slot).then_some((index, offset))
-    }
-}
 
 /// The spans of a process.
 #[derive(Debug)]
@@ -82,126 +40,6 @@ pub(super) struct Spans {
     pub(super) sweepgen: u32,
     /// Whether it was another one before.
     pub(super) is_moving: bool,
-}
-
-/// Where the members lie.
-struct SpanLayout {
-    size: u64,
-    start: u64,
-    pages: u64,
-    free: u64,
-    free_width: u64,
-    count: u64,
-    count_width: u64,
-    used: u64,
-    class: u64,
-    state: u64,
-    slot: u64,
-    bits: u64,
-    large_type: Option<u64>,
-}
-
-/// What a structure says.
-#[derive(Debug, Clone, Copy)]
-struct Read {
-    span: Span,
-    free: u32,
-    used: u32,
-    bits: u64,
-    /// Where the structure lies.
-    at: u64,
-}
-
-impl SpanLayout {
-    fn of(view: &ProcessView<'_>) -> Result<Self, ReadError> {
-        let end = |layout: &Self| [layout.bits + 8, layout.slot + 8].into_iter().max();
-        let mut layout = Self {
-            size: 0,
-            start: view.offset(Field::MspanStartAddr)?,
-            pages: view.offset(Field::MspanNpages)?,
-            free: view.offset(Field::MspanFreeindex)?,
-            free_width: view.offset(Field::MspanFreeindexSize)?,
-            count: view.offset(Field::MspanNelems)?,
-            count_width: view.offset(Field::MspanNelemsSize)?,
-            used: view.offset(Field::MspanAllocCount)?,
-            class: view.offset(Field::MspanSpanclass)?,
-            state: view.offset(Field::MspanState)?,
-            slot: view.offset(Field::MspanElemsize)?,
-            bits: view.offset(Field::MspanAllocBits)?,
-            // What it leads to is held against what it should be.
-            large_type: view
-                .runtime_info
-                .layout
-                .hint(Field::MspanLargeType)
-                .map(u64::from),
-        };
-        layout.size = view.offset(Field::MspanSize)?;
-        if end(&layout).is_some_and(|end| end > layout.size) || layout.size > RUN / 2 {
-            return Err(ReadError::Implausible(format!(
-                "spans are described in {} bytes",
-                layout.size
-            )));
-        }
-        Ok(layout)
-    }
-
-    /// What the structure at an offset of a copy says; `None`: the span is not of the heap. An error: it cannot be right.
-    fn decode(&self, copy: &Block, base: u64, at: u64) -> Option<Result<Read, ()>> {
-        let state = copy.u8(base + self.state)?;
-        if u32::from(state) != M_SPAN_IN_USE {
-            return None;
-        }
-        Some(self.members(copy, base, at).ok_or(()))
-    }
-
-    fn members(&self, copy: &Block, base: u64, at: u64) -> Option<Read> {
-        let sized = |offset, width| match width {
-            2 => copy.u16(base + offset).map(u64::from),
-            _ => copy.u64(base + offset),
-        };
-        let start = copy.u64(base + self.start)?;
-        let room = copy
-            .u64(base + self.pages)?
-            .checked_mul(u64::from(PAGE_BYTES))?;
-        let slot = copy.u64(base + self.slot)?;
-        let count = u32::try_from(sized(self.count, self.count_width)?).ok()?;
-        let free = u32::try_from(sized(self.free, self.free_width)?).ok()?;
-        let used = u32::from(copy.u16(base + self.used)?);
-        let class = copy.u8(base + self.class)?;
-        let large_type = self
-            .large_type
-            .and_then(|offset| copy.u64(base + offset))
-            .unwrap_or(0);
-        let is_one = start.is_multiple_of(u64::from(PAGE_BYTES))
-            && start > 0
-            && start.checked_add(room)? < 1 << 56
-            && slot.is_multiple_of(8)
-            && slot > 0
-            && count > 0
-            && slot.checked_mul(u64::from(count))? <= room
-            && free <= count
-            && used <= count
-            && match class {
-                // One large object.
-                ..=1 => count == 1,
-                _ => slot <= LARGEST_SMALL && slot * u64::from(count) <= LARGEST_OF_SMALL,
-            };
-        is_one.then_some(Read {
-            span: Span {
-                start,
-                slot,
-                count,
-                first: 0,
-                class: class / 2,
-                has_pointers: class.is_multiple_of(2),
-                large_type,
-            },
-            free,
-            used,
-            bits: copy.u64(base + self.bits)?,
-            at,
-        })
-    }
 }
 
 /// Reads all spans. No more memory is taken for them than `room` bytes.
@@ -403,29 +241,6 @@ impl Reader<'_, '_> {
     }
 }
 
-/// A bit for each slot, in whole words.
-fn used(read: &Read, copy: &[u8]) -> Vec<u64> {
-    let count = read.span.count;
-    let word = |index: u32| {
-        let at = index as usize * 8;
-        let mut bytes = [0; 8];
-        for (to, from) in bytes.iter_mut().zip(copy.get(at..).unwrap_or_default()) {
-            *to = *from;
-        }
-        let before = mask(read.free.saturating_sub(index * 64));
-        (u64::from_le_bytes(bytes) | before) & mask(count.saturating_sub(index * 64))
-    };
-    (0..count.div_ceil(64)).map(word).collect()
-}
-
-/// So many low bits.
-fn mask(bits: u32) -> u64 {
-    match bits {
-        64.. => u64::MAX,
-        _ => (1 << bits) - 1,
-    }
-}
-
 fn ones(words: &[u64]) -> u64 {
     words.iter().map(|word| u64::from(word.count_ones())).sum()
 }
@@ -451,36 +266,5 @@ impl Spans {
     pub(super) fn is_used(&self, slot: usize) -> bool {
         let word = self.used.get(slot / 64).copied().unwrap_or(0);
         word >> (slot % 64) & 1 == 1
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn in_use_is_what_was_handed_out_or_survived() {
-        let span = Span {
-            start: 8192,
-            slot: 64,
-            count: 70,
-            first: 0,
-            class: 5,
-            has_pointers: true,
-            large_type: 0,
-        };
-        let read = Read {
-            span,
-            free: 3,
-            used: 0,
-            bits: 0,
-            at: 0,
-        };
-        // Bits behind the last slot mean nothing.
-        let copy = [0x10, 0, 0, 0, 0, 0, 0, 0, 0xff];
-        assert_eq!(used(&read, &copy), [0x17, 0x3f]);
-        let full = Read { free: 70, ..read };
-        assert_eq!(used(&full, &[]), [u64::MAX, 0x3f]);
-        assert_eq!(ones(&[u64::MAX, 0x3f]), 70);
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::chunks::Chunks;
-use super::edges::Edge;
+use super::edge::{Edge, TypeId};
 use crate::go::binary::size_classes::{CLASS_BYTES, Limits, PAGE_BYTES, class_of};
 use crate::go::memory::ReadMemory;
 
@@ -70,10 +70,6 @@ fn kind(number: u8) -> Option<Kind> {
         _ => return None,
     })
 }
-
-/// A type, by its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct TypeId(pub(super) u32);
 
 /// A type.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::graph::Graph;
 use super::kinds::{Key, UNKNOWN};
 use super::scan::Step;
-use super::spans::Span;
+use super::span::Span;
 use crate::go::memory::{MemoryError, Piece, ReadMemory};
 
 /// Bytes that are read at once.
