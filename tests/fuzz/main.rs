@@ -24,6 +24,7 @@ mod core_dumps;
 mod counters;
 mod damage;
 mod debug_information;
+mod heap;
 mod limits;
 mod memory;
 mod proc_texts;
@@ -38,7 +39,7 @@ use std::time::{Duration, Instant};
 use random::Random;
 
 /// How many targets there are.
-const TARGETS: u32 = 8;
+const TARGETS: u32 = 9;
 
 /// What one input may take at most: a thousand times what it takes.
 const LONGEST: Duration = Duration::from_secs(60);

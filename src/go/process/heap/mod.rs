@@ -35,6 +35,9 @@ use crate::model::heap::{Composition, Shortcoming};
 /// Of so many objects that say their types it says something if most of them say nothing that is one.
 const ENOUGH: u64 = 20;
 
+/// Contents that are kept rather than read again.
+const MOST_KEPT: u64 = 32 << 20;
+
 /// Why types are not known before Go 1.22.
 const NO_HEADERS: &str =
     "the runtime notes no types of objects before Go 1.22 (or with GOEXPERIMENT=noallocheaders)";
@@ -104,7 +107,7 @@ fn by_type<'v>(
     let variables = modules.variables.clone();
     let taken = spans.slots as u64 * 5 / 2;
     let mut graph = graph(view, binary, spans, modules);
-    let keep = room.saturating_sub(taken) / 2;
+    let keep = (room.saturating_sub(taken) / 2).min(MOST_KEPT);
     let walked = Walk::new(&mut graph, view.memory, keep).all(&variables)?;
     let is_wrong = walked.headers >= ENOUGH && walked.wrong > walked.headers / 2;
     let why = is_wrong.then(|| {

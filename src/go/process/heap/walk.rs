@@ -16,7 +16,7 @@ const WINDOW: u64 = 4 << 20;
 
 /// What a process holds is read so many times at most, and a little more.
 const TIMES: u64 = 4;
-const A_LITTLE: u64 = 256 << 20;
+const A_LITTLE: u64 = 64 << 20;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -34,6 +34,9 @@ pub(super) struct Walked {
     pub(super) wrong: u64,
 }
 
+/// The bytes of a span, and its number.
+type Contents = (usize, Box<[u8]>);
+
 /// Who goes.
 pub(super) struct Walk<'g, 'v> {
     pub(super) graph: &'g mut Graph<'v>,
@@ -48,7 +51,8 @@ pub(super) struct Walk<'g, 'v> {
 
 impl<'g, 'v> Walk<'g, 'v> {
     pub(super) fn new(graph: &'g mut Graph<'v>, memory: &'v dyn ReadMemory, room: u64) -> Self {
-        let held = memory.held().unwrap_or(u64::MAX);
+        // Who asks allows a tenth of it.
+        let held = memory.held().unwrap_or(room.saturating_mul(10));
         Self {
             left: held.saturating_mul(TIMES).saturating_add(A_LITTLE),
             graph,
@@ -141,7 +145,7 @@ impl<'g, 'v> Walk<'g, 'v> {
     }
 
     /// What was read, by span.
-    fn contents(&mut self, batch: &[usize]) -> Result<Vec<(usize, Box<[u8]>)>, MemoryError> {
+    fn contents(&mut self, batch: &[usize]) -> Result<Vec<Contents>, MemoryError> {
         let mut found = Vec::new();
         for index in batch {
             if let Some(span) = self.span(*index) {
