@@ -14,6 +14,7 @@ use crate::go::ReadMemory;
 use crate::go::binary::plugins::Tables;
 use crate::go::isa::amd64::thread_local::Distance;
 use crate::go::layout::Field;
+use crate::go::layout::Layout as FieldLayout;
 use crate::go::layout::current_g;
 use crate::go::layout::current_g::CurrentG;
 use crate::go::process::callback;
@@ -30,6 +31,13 @@ use crate::target::Scope;
 use crate::target::Target;
 use crate::target::code_maps::CodeMaps;
 use crate::target::live::Live;
+
+/// Fields that tell which goroutine a thread runs, and on which stack it is;
+const OF_THREADS: [Field; 4] = [Field::GM, Field::MCurg, Field::MG0, Field::MGsignal];
+/// where that goroutine has left its own stack;
+const OF_STACKS: [Field; 3] = [Field::GSchedSp, Field::GSchedPc, Field::GSchedBp];
+/// and where it has called C code.
+const OF_CALLS: [Field; 2] = [Field::GSyscallsp, Field::GSyscallpc];
 
 /// How often what was sampled is taken.
 const TURN: Duration = Duration::from_millis(25);
@@ -135,6 +143,32 @@ pub fn take(
         .zip(after)
         .map(|(before, after)| after.saturating_sub(before));
     Ok(profile)
+}
+
+/// What cannot be shown of a program, each with the reason, in words.
+pub fn shortcomings(binary: &Binary, layout: &FieldLayout) -> Vec<String> {
+    let lacks = |fields: &[Field]| {
+        let mut fields = fields.iter();
+        fields.find_map(|field| layout.require_checked(*field).err())
+    };
+    let threads = match current_g::of(binary) {
+        Some(_) => lacks(&OF_THREADS).map(|why| why.to_string()),
+        None => Some("the program does not tell where a thread keeps its g".to_owned()),
+    };
+    let stacks = lacks(&OF_STACKS).map(|why| why.to_string());
+    let calls = lacks(&OF_CALLS).map(|why| why.to_string());
+    let all = [
+        (
+            threads,
+            "whose goroutine a thread runs, and what is below the scheduler's stack",
+        ),
+        (stacks, "where goroutines go on below the scheduler's stack"),
+        (calls, "what has called C code"),
+    ];
+    let known = all.into_iter();
+    known
+        .filter_map(|(why, what)| Some(format!("not known: {what} ({})", why?)))
+        .collect()
 }
 
 /// Where things lie in the process.

@@ -173,12 +173,13 @@ impl Strings {
         message
     }
 
-    /// `Function` {id, name, system_name, filename}.
+    /// `Function` {id, name, system_name, filename, start_line}.
     fn function(&mut self, number: u64, function: &Function) -> Message {
         let name = self.number(&function.name);
         let mut message = Message::default();
         message.number(1, number).number(2, name).number(3, name);
         message.number(4, self.number(&function.file));
+        message.number(5, u64::from(function.start_line));
         message
     }
 }

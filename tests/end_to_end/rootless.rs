@@ -24,7 +24,8 @@ const SETS: [&[&str]; 6] = [
 ];
 
 /// Commands that set probes, with what ends them soon.
-const PROBING: [&[&str]; 6] = [
+const PROBING: [&[&str]; 7] = [
+    &["profile", "cpu", "--duration", "1ms"],
     &["gr", "--duration", "1ms"],
     &["gr", "seq", "--duration", "1ms"],
     &["sched", "--duration", "1ms"],
@@ -81,6 +82,11 @@ fn each_command_needs_what_it_is_said_to_need_and_no_more() {
                 }
             }
             doctor_agrees(&run(public.with(set), &["doctor", "--output", "json"]), set);
+            if may_read {
+                let pid = target.pid_arg();
+                let words = ["doctor", "--output", "json", "--pid", &pid];
+                samples_agree(&run(public.with(set), &words), may_probe);
+            }
             ps_agrees(
                 &run(public.with(set), &["ps", "--output", "json"]),
                 &target,
@@ -100,6 +106,19 @@ fn doctor_agrees(output: &Output, set: &[&str]) {
     }
     let enough = set.contains(&"bpf") && set.contains(&"perfmon");
     assert_eq!(report["kernel"]["probes"]["fine"], enough, "{report}");
+}
+
+/// What it says of sampling is what has just been seen.
+fn samples_agree(output: &Output, may_probe: bool) {
+    assert!(output.status.success(), "{}", output.stderr);
+    let report: Value = serde_json::from_str(&output.stdout).unwrap();
+    let found = &report["commands"]["profile_cpu"]["found"];
+    let found = found.as_str().unwrap();
+    assert_eq!(
+        !found.starts_with("refused: missing CAP_"),
+        may_probe,
+        "{found}"
+    );
 }
 
 /// `ps` lists the process in any case, and knows of it what may be known.

@@ -17,4 +17,5 @@ mod goroutines;
 mod heap;
 mod heap_types;
 mod parsed;
+mod pgo;
 mod scratch;

@@ -75,7 +75,10 @@ pub(super) fn take(
             labels: Vec::new(),
         });
     }
-    let (about, warnings) = (about(&sampling), warnings(&sampling));
+    let about = about(&sampling);
+    let mut warnings = warnings(&sampling);
+    let layout = &live.runtime_info.layout;
+    warnings.extend(cpu_profile::shortcomings(binary, layout));
     profile.sampling = Some(sampling);
     Ok(Taken {
         profile,

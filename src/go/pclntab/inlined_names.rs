@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::inline::{FUNCDATA_INL_TREE, PCDATA_INL_TREE_INDEX, layout};
+use super::inline::{FUNCDATA_INL_TREE, Layout, PCDATA_INL_TREE_INDEX, layout};
 use crate::go::pclntab::FuncTable;
 
 /// What the names of the runtime's functions begin with.
@@ -54,7 +54,7 @@ impl InlinedNames {
         table.image.release_all();
         let names = table.index.of_package(table.names, PACKAGE);
         table.image.release_all();
-        let (size, name, ..) = layout(table.format);
+        let Layout { size, name, .. } = layout(table.format);
         let size = u32::try_from(size).ok()?;
         let (mut start, mut end) = (u32::MAX, 0);
         for host in &hosts {
@@ -110,7 +110,7 @@ impl InlinedNames {
         if places.is_empty() {
             return Vec::new();
         }
-        let (size, name, ..) = layout(table.format);
+        let Layout { size, name, .. } = layout(table.format);
         let entry_of = |host: &Host| {
             let first = usize::try_from(host.array).ok()?.checked_add(name)?;
             let distance = |place: &u32| usize::try_from(*place).ok()?.checked_sub(first);

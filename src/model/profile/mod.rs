@@ -74,6 +74,8 @@ pub struct Function {
     pub name: String,
     /// Its file; empty if unknown.
     pub file: String,
+    /// The line on which its source begins; 0 if unknown. By it the compiler finds what to optimise.
+    pub start_line: u32,
 }
 
 /// A line of a function.
@@ -220,9 +222,15 @@ impl Profile {
 
     /// The number of a function.
     pub fn function(&mut self, name: &str, file: &str) -> FunctionId {
+        self.function_from(name, file, 0)
+    }
+
+    /// The same, where it is known on which line its source begins.
+    pub fn function_from(&mut self, name: &str, file: &str, start_line: u32) -> FunctionId {
         FunctionId(self.functions.number(Function {
             name: name.to_owned(),
             file: file.to_owned(),
+            start_line,
         }))
     }
 
