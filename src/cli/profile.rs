@@ -36,6 +36,8 @@ pub enum ProfileKind {
     Goroutine(ProfileArgs),
     /// Threads, by what created them
     Threadcreate(ProfileArgs),
+    /// Time of goroutines, by what they do and where: running, waiting, in system calls
+    Wall(WallArgs),
 }
 
 /// How long and how often.
@@ -64,6 +66,20 @@ pub struct HeapArgs {
     /// With --types: memory that grtmon may take for it; a tenth of what the process holds, at least 256 MiB, if not given
     #[arg(long, value_name = "BYTES", value_parser = bytes, requires = "types")]
     pub max_memory: Option<u64>,
+}
+
+/// How long and how often.
+#[derive(Debug, Args)]
+pub struct WallArgs {
+    /// What it is of, and how it looks
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// How long to look
+    #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    pub duration: Duration,
+    /// How often to look at 64 goroutines picked at random, a second on average
+    #[arg(long, value_name = "N", default_value_t = 49, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub hz: u32,
 }
 
 /// What it is of, and how it looks.

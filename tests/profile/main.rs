@@ -19,3 +19,4 @@ mod heap_types;
 mod parsed;
 mod pgo;
 mod scratch;
+mod wall;
