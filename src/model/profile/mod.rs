@@ -8,6 +8,7 @@ mod packages;
 mod ranking;
 mod sampling;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
@@ -100,10 +101,15 @@ pub struct Location {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     /// About what.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What.
     pub value: LabelValue,
 }
+
+/// A label that says in place of others that they are not known.
+pub const LABELS: &str = "labels";
+/// What it says.
+pub const NOT_KNOWN: &str = "[not known]";
 
 /// What a label says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -339,7 +345,7 @@ pub(crate) mod sample {
             (vec![b, c], vec![10, 1000], 100),
         ] {
             let labels = vec![Label {
-                key: "bytes",
+                key: "bytes".into(),
                 value: LabelValue::Number(bytes),
             }];
             profile.add(Sample {
