@@ -101,7 +101,6 @@ fn check(what: &str, collects: bool, lines: &[Value], truth: &Value) {
         );
     }
     agree("/turn", turns, truth["turn_ns"].as_u64().unwrap());
-    println!("{what}: labels of {unknown} samples of {all} not known");
 }
 
 #[test]
