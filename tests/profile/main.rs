@@ -19,3 +19,4 @@ mod heap;
 mod parsed;
 mod pgo;
 mod scratch;
+mod wall;

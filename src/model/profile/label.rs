@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// What is said of a sample besides its stack.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Label {
     /// About what.
     pub key: Cow<'static, str>,
@@ -17,7 +17,7 @@ pub const LABELS: &str = "labels";
 pub const NOT_KNOWN: &str = "[not known]";
 
 /// What a label says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LabelValue {
     /// In words.
     Text(String),
