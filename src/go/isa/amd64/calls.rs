@@ -17,69 +17,68 @@ pub(in crate::go) fn called_from(call: u64, bytes: &[u8]) -> Option<u64> {
     Some(call.wrapping_add(5).wrapping_add_signed(distance.into()))
 }
 
-/// So many bytes are compared together; where one lies among them fits into one byte.
-const TOGETHER: usize = 256;
-
-/// So many callees are looked for at once.
-const CALLEES: usize = 2;
+/// Where the upper half of the distance begins in a call.
+const UPPER: usize = 3;
 
 /// Where a `call rel32` may be that calls one of `targets`, in code that lies at `start`, ascending. Every such call is among
 /// them; of others only some that are cut off by the end of the code.
 ///
-/// Every 60th byte or so of a program is that of a call. But where a call lies and what it adds to that make its callee; the
-/// lowest two bytes of the sum are told by those of both. Few other calls have the same, and are looked at.
+/// Every 60th byte or so of a program is that of a call, and most of the others call something else. But over 64 KiB of code
+/// the distance to a function has the same upper half, two bytes that hardly ever stand there by chance.
 pub(in crate::go) fn possible_calls_to(code: &[u8], start: u64, targets: &[u64]) -> Vec<usize> {
-    let behind = start.wrapping_add(SIZE as u64);
-    let sums = targets.iter().map(|to| to.wrapping_sub(behind) as u16);
-    let mut sums: Vec<u16> = sums.collect();
-    let Some(first) = sums.first().copied() else {
-        return Vec::new();
+    let distance = |to: &u64, at: usize| {
+        let behind = start.wrapping_add((at + SIZE) as u64);
+        to.wrapping_sub(behind) as u32
     };
-    sums.resize(sums.len().max(CALLEES), first);
-    let sums: Option<[u16; CALLEES]> = sums.try_into().ok();
     let mut found = Vec::new();
-    for (number, together) in code.chunks(TOGETHER).enumerate() {
-        let begin = number * TOGETHER;
-        let from = |at: usize| code.get(begin + at..)?.first_chunk::<TOGETHER>();
-        if let (Some(first), Some(second), Some(third), Some(sums)) =
-            (from(0), from(1), from(2), &sums)
-            && !has_any(
-                first,
-                second,
-                third,
-                &sums.map(|sum| sum.wrapping_sub(begin as u16)),
-            )
-        {
-            continue;
+    let whole = code.len().saturating_sub(SIZE - 1);
+    let mut from = 0;
+    while from < whole && !targets.is_empty() {
+        // The distance becomes shorter by one with each byte.
+        let same = |to| (distance(to, from) & 0xffff) as usize + 1;
+        let size = targets.iter().map(same).min().unwrap_or(whole);
+        let end = from.saturating_add(size).min(whole);
+        let mut halves: Vec<u16> = Vec::with_capacity(targets.len());
+        for to in targets {
+            let half = (distance(to, from) >> 16) as u16;
+            if !halves.contains(&half) {
+                halves.push(half);
+            }
         }
-        let calls = possible_calls(together).map(|at| begin + at);
-        found.extend(calls.filter(|at| {
-            let bytes = code.get(*at..).unwrap_or_default();
-            let callee = called_from(start.wrapping_add(*at as u64), bytes);
-            callee.is_none_or(|callee| targets.contains(&callee))
-        }));
+        for half in halves {
+            let calls = calls_with(code.get(from..end + SIZE - 1).unwrap_or_default(), half);
+            let calls = calls.map(|at| from + at);
+            found.extend(calls.filter(|at| {
+                let bytes = code.get(*at..).unwrap_or_default();
+                let callee = called_from(start.wrapping_add(*at as u64), bytes);
+                callee.is_some_and(|callee| targets.contains(&callee))
+            }));
+        }
+        from = end;
     }
+    if !targets.is_empty() {
+        let cut_off = possible_calls(code.get(whole..).unwrap_or_default());
+        found.extend(cut_off.map(|at| whole + at));
+    }
+    found.sort_unstable();
+    found.dedup();
     found
 }
 
-/// Whether there is a call in which the place and the first two bytes of the distance make one of `sums`; `second` and `third`
-/// begin one and two bytes behind `first`. Without a branch, so that the compiler compares many at once.
-fn has_any(
-    first: &[u8; TOGETHER],
-    second: &[u8; TOGETHER],
-    third: &[u8; TOGETHER],
-    sums: &[u16; CALLEES],
-) -> bool {
-    let [one, other] = sums.map(u16::to_le_bytes);
-    let mut any = 0;
-    for at in 0..TOGETHER {
-        let low = second[at].wrapping_add(at as u8);
-        let high = third[at].wrapping_add(u8::from(low < second[at]));
-        let is_one = u8::from(low == one[0]) & u8::from(high == one[1]);
-        let is_other = u8::from(low == other[0]) & u8::from(high == other[1]);
-        any |= (is_one | is_other) & u8::from(first[at] == CALL);
+/// Where there may be calls whose distance has this upper half.
+fn calls_with(code: &[u8], half: u16) -> Box<dyn Iterator<Item = usize> + '_> {
+    // To what is near: zeros, or ones, stand everywhere.
+    if matches!(half, 0 | u16::MAX) {
+        return Box::new(possible_calls(code));
     }
-    any != 0
+    let wanted = memchr::memmem::Finder::new(&half.to_le_bytes()).into_owned();
+    let mut from = UPPER;
+    let halves = std::iter::from_fn(move || {
+        let at = from + wanted.find(code.get(from..)?)?;
+        from = at + 1;
+        Some(at - UPPER)
+    });
+    Box::new(halves.filter(|at| code.get(*at) == Some(&CALL)))
 }
 
 #[cfg(test)]
@@ -103,12 +102,12 @@ mod tests {
         let start = 0x40_0000;
         let targets = [0x41_2340, 0x7f_0000];
         let mut places: Vec<usize> = (0..code.len()).step_by(997).collect();
-        places.extend([
-            TOGETHER - 2,
-            2 * TOGETHER - 5,
-            4 * TOGETHER,
-            code.len() - SIZE,
-        ]);
+        // Around where the upper half of the distance becomes another.
+        let turn = |to: i64| usize::try_from(to - start - SIZE as i64).unwrap() & 0xffff;
+        for to in targets {
+            places.extend([turn(to) - 6, turn(to), turn(to) + 6, turn(to) + 0x1_0001]);
+        }
+        places.push(code.len() - SIZE);
         places.sort_unstable();
         for (number, at) in places.iter().enumerate() {
             let target = targets[number % targets.len()];
