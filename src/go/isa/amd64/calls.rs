@@ -17,23 +17,29 @@ pub(in crate::go) fn called_from(call: u64, bytes: &[u8]) -> Option<u64> {
     Some(call.wrapping_add(5).wrapping_add_signed(distance.into()))
 }
 
-/// Where the upper half of the distance begins in a call.
-const UPPER: usize = 3;
+/// Where the upper half of the distance lies in a call.
+const UPPER: [usize; 2] = [3, 4];
+
+/// So many bytes are compared together.
+const TOGETHER: usize = 128;
 
 /// Where a `call rel32` may be that calls one of `targets`, in code that lies at `start`, ascending. Every such call is among
 /// them; of others only some that are cut off by the end of the code.
 ///
 /// Every 60th byte or so of a program is that of a call, and most of the others call something else. But over 64 KiB of code
-/// the distance to a function has the same upper half, two bytes that hardly ever stand there by chance.
+/// the distance to a function has the same upper half, which few other calls have.
 pub(in crate::go) fn possible_calls_to(code: &[u8], start: u64, targets: &[u64]) -> Vec<usize> {
     let distance = |to: &u64, at: usize| {
         let behind = start.wrapping_add((at + SIZE) as u64);
         to.wrapping_sub(behind) as u32
     };
     let mut found = Vec::new();
+    if targets.is_empty() {
+        return found;
+    }
     let whole = code.len().saturating_sub(SIZE - 1);
     let mut from = 0;
-    while from < whole && !targets.is_empty() {
+    while from < whole {
         // The distance becomes shorter by one with each byte.
         let same = |to| (distance(to, from) & 0xffff) as usize + 1;
         let size = targets.iter().map(same).min().unwrap_or(whole);
@@ -45,9 +51,17 @@ pub(in crate::go) fn possible_calls_to(code: &[u8], start: u64, targets: &[u64])
                 halves.push(half);
             }
         }
-        for half in halves {
-            let calls = calls_with(code.get(from..end + SIZE - 1).unwrap_or_default(), half);
-            let calls = calls.map(|at| from + at);
+        for begin in (from..end).step_by(TOGETHER) {
+            let piece = |at: usize| code.get(begin + at..)?.first_chunk();
+            if let Some(first) = piece(0)
+                && let Some(third) = piece(UPPER[0])
+                && let Some(fourth) = piece(UPPER[1])
+                && !halves.iter().any(|it| has_any(first, third, fourth, *it))
+            {
+                continue;
+            }
+            let together = code.get(begin..end.min(begin + TOGETHER));
+            let calls = possible_calls(together.unwrap_or_default()).map(|at| begin + at);
             found.extend(calls.filter(|at| {
                 let bytes = code.get(*at..).unwrap_or_default();
                 let callee = called_from(start.wrapping_add(*at as u64), bytes);
@@ -56,29 +70,26 @@ pub(in crate::go) fn possible_calls_to(code: &[u8], start: u64, targets: &[u64])
         }
         from = end;
     }
-    if !targets.is_empty() {
-        let cut_off = possible_calls(code.get(whole..).unwrap_or_default());
-        found.extend(cut_off.map(|at| whole + at));
-    }
-    found.sort_unstable();
-    found.dedup();
+    let cut_off = possible_calls(code.get(whole..).unwrap_or_default());
+    found.extend(cut_off.map(|at| whole + at));
     found
 }
 
-/// Where there may be calls whose distance has this upper half.
-fn calls_with(code: &[u8], half: u16) -> Box<dyn Iterator<Item = usize> + '_> {
-    // To what is near: zeros, or ones, stand everywhere.
-    if matches!(half, 0 | u16::MAX) {
-        return Box::new(possible_calls(code));
+/// Whether there is a call whose distance has this upper half; `third` and `fourth` begin where its bytes do in a call that
+/// lies at the beginning of `first`. Without a branch, so that the compiler compares many at once.
+fn has_any(
+    first: &[u8; TOGETHER],
+    third: &[u8; TOGETHER],
+    fourth: &[u8; TOGETHER],
+    half: u16,
+) -> bool {
+    let [low, high] = half.to_le_bytes();
+    let mut any = 0;
+    for at in 0..TOGETHER {
+        let is_far = u8::from(third[at] == low) & u8::from(fourth[at] == high);
+        any |= is_far & u8::from(first[at] == CALL);
     }
-    let wanted = memchr::memmem::Finder::new(&half.to_le_bytes()).into_owned();
-    let mut from = UPPER;
-    let halves = std::iter::from_fn(move || {
-        let at = from + wanted.find(code.get(from..)?)?;
-        from = at + 1;
-        Some(at - UPPER)
-    });
-    Box::new(halves.filter(|at| code.get(*at) == Some(&CALL)))
+    any != 0
 }
 
 #[cfg(test)]
