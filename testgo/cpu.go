@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"testgo/clib"
 )
 
 func init() {
@@ -94,6 +96,25 @@ func burnGrowth() {
 	}
 }
 
+// burnBack is called by C, which is called by burnForeign.
+//
+//go:noinline
+func burnBack() {
+	for i := 0; i < 1<<14; i++ {
+		cpuSink = leaf(cpuSink)
+	}
+}
+
+//go:noinline
+func burnForeign() {
+	turns := 0
+	clib.Spin(1<<14, func() bool {
+		burnBack()
+		turns++
+		return turns < 16
+	})
+}
+
 func used(who int) int64 {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(who, &usage); err != nil {
@@ -118,6 +139,7 @@ func runCPU(args []string) {
 		{"main.burnCalls", burnCalls},
 		{"main.burnAllocation", burnAllocation},
 		{"main.burnGrowth", burnGrowth},
+		{"main.burnForeign", burnForeign},
 	}
 	const thread = 1 // RUSAGE_THREAD
 	runtime.LockOSThread()

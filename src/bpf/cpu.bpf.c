@@ -35,15 +35,14 @@ struct {
 	__type(value, __u64);
 } cpu_counters SEC(".maps");
 
-/* How far above the stack pointer a frame record is looked for. */
-#define CPU_SCANNED 160
-/* So many words of it are read at once: where the stack ends, the pieces below are there. */
-#define CPU_SCANNED_AT_ONCE 32
+/* So many words at the stack pointer that could be the begin of the chain are tried. */
+#define CPU_CANDIDATES 8
 
 /* Where a sample is put together: it is larger than the stack of a program. */
 struct cpu_room {
 	struct cpu_sample sample;
-	__u64 scanned[CPU_SCANNED];
+	__u64 candidates[CPU_CANDIDATES];
+	__u32 found; /* how many there are; kept here as the verifier follows each value of a variable by itself */
 };
 
 struct {
@@ -61,6 +60,7 @@ struct {
 /* Types that user space wants and nothing else here would mention. */
 enum cpu_counter _cpu_counter = CPU_N_SAMPLES;
 enum cpu_on _cpu_on = CPU_ON_UNKNOWN;
+enum cpu_chain_kind _cpu_chain_kind = CPU_CHAIN_BROKEN;
 
 static __always_inline void cpu_count(__u32 counter)
 {
@@ -132,15 +132,20 @@ static __always_inline int cpu_is_go(const struct cpu_process *of, __u64 pc)
 
 /*
  * Follows frame records from `fp` on and notes them behind the first `from`. Returns how many. Whether the chain ended
- * as one does, behind the first function of its stack, or for there being too many, `*good` says.
+ * as one does, behind the first function of its stack, or for there being too many, `*whole` says.
+ *
+ * Where C has called Go, the goroutine's stack goes on where it was left for C, but the chain goes to C's frames.
+ * runtime.cgocallback (runtime/asm_amd64.s) puts a frame of its own there, above it where to return to, and above that
+ * is the record of the function that called C. The return address is noted as if it had a record.
  */
 static __always_inline __u32 cpu_chain(struct cpu_sample *sample, const struct cpu_process *of, __u64 fp, __u32 from,
-				       int *good)
+				       int *whole)
 {
 	__u64 record[2] = {};
 	__u32 i, at;
+	int callback = 0;
 
-	*good = 0;
+	*whole = 0;
 	for (i = 0; i < CPU_CHAIN; i++) {
 		at = from + i;
 		/* The compiler must not keep the place where a record goes apart from the number that is checked. */
@@ -151,50 +156,86 @@ static __always_inline __u32 cpu_chain(struct cpu_sample *sample, const struct c
 			break;
 		sample->record[at].at = fp;
 		sample->record[at].back = record[1];
+		if (callback) {
+			callback = 0;
+			fp += 16;
+			continue;
+		}
 		if (record[0] == fp)
 			return i + 1;
-		fp = record[0];
+		callback = of->callback_frame && record[1] >= of->callback_begin && record[1] < of->callback_end;
+		fp = callback ? fp + 8 + of->callback_frame : record[0];
 	}
-	*good = i == CPU_CHAIN || (!fp && cpu_is_go(of, record[1]));
+	*whole = i == CPU_CHAIN || (!fp && cpu_is_go(of, record[1]));
 	return i;
 }
 
-/*
- * The frame pointer of the caller where assembly has put something else into the register, as those do that compute
- * hashes (crypto/sha256, crypto/md5): the first word on the stack that can be a frame record of Go, points to another
- * one above it, and is returned from into code. 0 if there is none. That it is one, the walk by the function table
- * proves.
- */
-static __always_inline __u64 cpu_rescue(struct cpu_room *room, const struct cpu_process *of, __u64 sp)
+/* The words at the stack pointer, as many as are wanted and there. Where the stack ends, the pieces below are there. */
+static __always_inline void cpu_top(struct cpu_sample *sample, __u32 from, __u32 to)
 {
-	__u64 record[2], at, next;
-	__u32 i, words = 0;
+	__u32 i;
 
-	for (i = 0; i < CPU_SCANNED; i += CPU_SCANNED_AT_ONCE) {
-		if (bpf_probe_read_user(&room->scanned[i], CPU_SCANNED_AT_ONCE * sizeof(__u64), (void *)(sp + 8 * i)))
+	for (i = from; i < to; i += CPU_TOP_WORDS) {
+		if (bpf_probe_read_user(&sample->top[i], CPU_TOP_WORDS * sizeof(__u64), (void *)(sample->sp + 8 * i)))
 			break;
-		words = i + CPU_SCANNED_AT_ONCE;
+		sample->top_words = i + CPU_TOP_WORDS;
 	}
-	for (i = 0; i < CPU_SCANNED - 1; i++) {
-		if (i + 1 >= words)
+}
+
+/*
+ * Where the chain could begin if assembly has put something else into the register: words on the stack that can be a
+ * frame record of Go, point to another one above it, and are returned from into code. Some are left over from earlier
+ * calls, in room that the function has not used yet: so the first that leads to the end of a stack is taken, and that
+ * it is the right one, only the walk by the function table proves.
+ */
+static __always_inline void cpu_rescue(struct cpu_room *room, const struct cpu_process *of)
+{
+	struct cpu_sample *sample = &room->sample;
+	__u64 record[2], at, next;
+	__u32 i, found;
+	int whole, leads_to_go = sample->records && cpu_is_go(of, sample->record[0].back);
+
+	cpu_top(sample, CPU_TOP_WORDS, CPU_TOP_MOST);
+	room->found = 0;
+	for (i = 0; i < CPU_TOP_MOST - 1; i++) {
+		if (i + 1 >= sample->top_words)
 			break;
-		at = sp + 8 * i;
-		next = room->scanned[i];
-		if (next <= at || next & 7 || !cpu_is_go(of, room->scanned[i + 1]))
+		at = sample->sp + 8 * i;
+		next = sample->top[i];
+		if (next <= at || next & 7 || !cpu_is_go(of, sample->top[i + 1]))
 			continue;
 		if (bpf_probe_read_user(record, sizeof(record), (void *)next) || !cpu_is_go(of, record[1]))
 			continue;
-		if (record[0] > next || !record[0])
-			return at;
+		if (record[0] && record[0] <= next)
+			continue;
+		found = room->found;
+		if (found >= CPU_CANDIDATES)
+			break;
+		room->candidates[found] = at;
+		room->found = found + 1;
 	}
-	return 0;
+	for (i = 0; i < CPU_CANDIDATES; i++) {
+		if (i >= room->found)
+			break;
+		at = room->candidates[i];
+		sample->records = cpu_chain(sample, of, at, 0, &whole);
+		if (whole) {
+			sample->chain = CPU_CHAIN_FOUND;
+			return;
+		}
+	}
+	/* The stack of a thread that C has made ends in C's code. */
+	if (!leads_to_go && !room->found)
+		return;
+	at = leads_to_go ? sample->fp : room->candidates[0];
+	sample->records = cpu_chain(sample, of, at, 0, &whole);
 }
 
 /* Whose g this is, and what is to be known of the goroutine. */
 static __always_inline void cpu_goroutine(struct cpu_sample *sample, const struct cpu_process *of, __u64 g)
 {
 	__u64 m, curg, fp;
-	int good;
+	int whole;
 
 	m = g && of->has_g ? cpu_member(g, of->g_m) : 0;
 	if (!m)
@@ -228,7 +269,8 @@ static __always_inline void cpu_goroutine(struct cpu_sample *sample, const struc
 	if (!bpf_probe_read_user(sample->other_top, sizeof(sample->other_top), (void *)sample->other_sp))
 		sample->other_words = CPU_OTHER_WORDS;
 	fp = cpu_member(curg, of->g_sched_bp);
-	sample->other_records = cpu_chain(sample, of, fp, sample->records, &good);
+	sample->other_records = cpu_chain(sample, of, fp, sample->records, &whole);
+	sample->other_chain = whole ? CPU_CHAIN_WHOLE : CPU_CHAIN_BROKEN;
 }
 
 static __always_inline void cpu_send(struct cpu_sample *sample)
@@ -252,8 +294,8 @@ static __always_inline void cpu_take(void *ctx)
 	struct cpu_sample *sample;
 	const struct cpu_process *of;
 	__u32 process = go_process(), zero = 0;
-	__u64 g, fp;
-	int good;
+	__u64 g;
+	int whole;
 
 	of = bpf_map_lookup_elem(&cpu_processes, &process);
 	room = bpf_map_lookup_elem(&cpu_scratch, &zero);
@@ -280,14 +322,14 @@ static __always_inline void cpu_take(void *ctx)
 #if defined(__TARGET_ARCH_arm64)
 	sample->lr = regs.regs[30];
 #endif
-	if (!bpf_probe_read_user(sample->top, sizeof(sample->top), (void *)sample->sp))
-		sample->top_words = CPU_TOP_WORDS;
-	else if (!bpf_probe_read_user(sample->top, CPU_TOP_FEW * sizeof(__u64), (void *)sample->sp))
+	cpu_top(sample, 0, CPU_TOP_WORDS);
+	if (!sample->top_words && !bpf_probe_read_user(sample->top, CPU_TOP_FEW * sizeof(__u64), (void *)sample->sp))
 		sample->top_words = CPU_TOP_FEW;
-	sample->records = cpu_chain(sample, of, sample->fp, 0, &good);
-	fp = good ? 0 : cpu_rescue(room, of, sample->sp);
-	if (fp)
-		sample->records = cpu_chain(sample, of, fp, 0, &good);
+	sample->records = cpu_chain(sample, of, sample->fp, 0, &whole);
+	if (whole)
+		sample->chain = CPU_CHAIN_WHOLE;
+	else
+		cpu_rescue(room, of);
 	g = of->tls ? cpu_user_word(cpu_thread_pointer() + of->tls) : GO_G(&regs);
 	cpu_goroutine(sample, of, g);
 	cpu_send(sample);

@@ -6,6 +6,9 @@
 /* Words at the stack pointer: where a function that has no frame yet, or none at all, keeps its return address. Up to
  * Go 1.20 functions make room for their frame before they save the frame pointer. */
 #define CPU_TOP_WORDS 32
+/* The same where the frame pointer leads nowhere: assembly that uses the register for something else has frames of up
+ * to some hundred bytes (crypto/sha256, crypto/md5). */
+#define CPU_TOP_MOST 160
 /* The same where the whole piece cannot be read: it ends with the stack, or a page of it was never touched. */
 #define CPU_TOP_FEW 2
 /* Words at the place where a goroutine has left its own stack. */
@@ -20,6 +23,13 @@ enum cpu_on {
 	CPU_ON_GOROUTINE,
 	CPU_ON_SCHEDULER, /* m.g0: the runtime's own work, or C code */
 	CPU_ON_SIGNAL, /* m.gsignal */
+};
+
+/* What the chain of frame records is. */
+enum cpu_chain_kind {
+	CPU_CHAIN_BROKEN, /* it ends where no stack does: the register was none, or memory was not there */
+	CPU_CHAIN_WHOLE, /* from the register to the first function of the stack, or too long */
+	CPU_CHAIN_FOUND, /* likewise, but its beginning was looked for on the stack: it may be left from an earlier call */
 };
 
 /* Counters, one array slot each, summed over CPUs by user space. */
@@ -51,8 +61,11 @@ struct cpu_process {
 	__u32 m_g0;
 	__u32 m_curg;
 	__u32 m_gsignal;
-	__u32 unused;
 	__u32 has_g; /* where the g of a thread is, is known */
+	__u32 unused;
+	__u32 callback_frame; /* how many bytes runtime.cgocallback's frame has; 0: not known */
+	__u64 callback_begin; /* where its code is */
+	__u64 callback_end;
 };
 
 /* A frame record: the word at a frame pointer is that of the caller, the word above it the address to return to. */
@@ -78,17 +91,19 @@ struct cpu_sample {
 	__u64 other_lr;
 	__u64 other_top[CPU_OTHER_WORDS];
 	__u32 other_waits; /* it is there as in a system call: what runs is C code */
+	__u32 chain; /* enum cpu_chain_kind */
+	__u32 other_chain;
 	__u32 unused;
 	__u32 other_words; /* how many of them could be read */
 	__u32 top_words; /* how many of `top` */
 	__u32 records; /* of the chain from the frame pointer */
 	__u32 other_records; /* behind them, of that from where the goroutine left its stack */
-	__u64 top[CPU_TOP_WORDS];
+	__u64 top[CPU_TOP_MOST];
 	struct cpu_record record[CPU_RECORDS]; /* only those that there are are sent */
 };
 
-_Static_assert(sizeof(struct cpu_process) == 88, "shared with user space");
+_Static_assert(sizeof(struct cpu_process) == 112, "shared with user space");
 _Static_assert(sizeof(struct cpu_record) == 16, "shared with user space");
-_Static_assert(sizeof(struct cpu_sample) == 408 + 16 * CPU_RECORDS, "shared with user space");
+_Static_assert(sizeof(struct cpu_sample) == 1440 + 16 * CPU_RECORDS, "shared with user space");
 
 #endif

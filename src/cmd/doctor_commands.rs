@@ -13,9 +13,11 @@ use crate::go::process::memory_profile;
 use crate::go::process::runtime_stats::RuntimeStats;
 use crate::go::process::thread_creation;
 use crate::model::report::Section;
+use crate::observe::cpu_profile;
 use crate::probe;
 use crate::probe::Plan;
 use crate::probe::gc;
+use crate::probe::kernel::Kernel;
 use crate::target::checked::Checked;
 use crate::target::fork_copy;
 use crate::target::live::Live;
@@ -24,9 +26,13 @@ use super::doctor_fields::add_command;
 use super::gm_counters;
 use super::sched;
 
+/// The one that looks at processors, and reads where to look.
+const CPU: &str = "profile cpu";
+
 /// The commands that read.
-const READING: [&str; 8] = [
+const READING: [&str; 9] = [
     "dump",
+    CPU,
     "profile goroutine",
     "profile heap",
     "profile threadcreate",
@@ -41,6 +47,9 @@ const OF_GOROUTINES: [&str; 3] = ["dump", "profile goroutine", "top"];
 
 /// and those of them that do nothing else.
 const LISTS: [&str; 2] = ["dump", "profile goroutine"];
+
+/// Those that say themselves what they lack.
+const KNOWING: [&str; 3] = ["dump", "profile goroutine", CPU];
 
 /// What a command will not do, or not show.
 #[derive(Default)]
@@ -172,12 +181,17 @@ fn reading(checked: &Checked<'_>, section: &mut Section) {
             let shortcomings = g::shortcomings(layout);
             shortcomings.iter().for_each(|what| lacks.unknown(what));
         }
+        if name == CPU {
+            let binary = &checked.target.program.binary;
+            let shortcomings = cpu_profile::shortcomings(binary, layout);
+            shortcomings.iter().for_each(|what| lacks.unknown(what));
+        }
         if let Ok(Some(live)) = &live
             && let Some(note) = live.copy_note()
         {
             lacks.unknown(&note);
         }
-        for need in needs::of(name).filter(|_| !LISTS.contains(&name)) {
+        for need in needs::of(name).filter(|_| !KNOWING.contains(&name)) {
             if let Some(why) = need.lack(layout, globals) {
                 lacks.unknown(&format!("{} ({why})", need.what));
             }
@@ -210,6 +224,9 @@ fn open(checked: &Checked<'_>) -> Result<Option<Live>> {
 
 /// Reads once what the command reads.
 fn read(name: &str, checked: &Checked<'_>, live: &Live) -> Result<()> {
+    if name == CPU {
+        return require_samples();
+    }
     if name == "gm" {
         return gm_counters::try_on(&checked.target.program.binary, live);
     }
@@ -235,6 +252,9 @@ fn read(name: &str, checked: &Checked<'_>, live: &Live) -> Result<()> {
 /// The same where there is no process, as far as the binary tells.
 fn not_told(name: &str, checked: &Checked<'_>) -> Result<()> {
     let globals = &checked.runtime_info.globals;
+    if name == CPU {
+        return require_samples();
+    }
     if ["profile heap", "profile threadcreate"].contains(&name) {
         return profiled(name, checked);
     }
@@ -253,6 +273,14 @@ fn not_told(name: &str, checked: &Checked<'_>) -> Result<()> {
         gm_counters::require_known_classes(&checked.target.program.binary)?;
     }
     Ok(())
+}
+
+/// Whether processors can be looked at.
+fn require_samples() -> Result<()> {
+    match Kernel::current()?.obstacle_to_samples() {
+        Some(obstacle) => bail!(obstacle),
+        None => Ok(()),
+    }
 }
 
 /// Whether a profile can be read at all; of what is missing besides, the needs of the command tell.

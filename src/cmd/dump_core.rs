@@ -15,9 +15,9 @@ use crate::model::dump::Goroutine;
 use crate::target::core_dump;
 use crate::target::core_dump::CoreDump;
 
-use super::dump::Show;
-use super::dump::require_none;
 use super::dump_filter::require_states;
+use super::dump_show::Show;
+use super::dump_show::require_none;
 use super::output;
 
 pub(super) fn run(args: &cli::Dump, path: &Path) -> Result<()> {

@@ -9,6 +9,7 @@ mod doctor_fields;
 mod dump;
 mod dump_core;
 mod dump_filter;
+mod dump_show;
 mod gc;
 mod gm;
 mod gm_counters;
@@ -147,7 +148,10 @@ fn mistake(error: &clap::Error) -> String {
         .collect();
     let what = what.join(" ").replace(" tip: ", "; ");
     let what = match error.kind() {
-        // All that is ever required is a target.
+        // All that is ever required is a target. Who takes only some kinds of it shows these.
+        ErrorKind::MissingRequiredArgument if !text.contains("--binpath") => {
+            "no target: give --pid PID"
+        }
         ErrorKind::MissingRequiredArgument if text.contains("--core") => {
             "no target: give --pid PID, or --core FILE"
         }
@@ -180,6 +184,11 @@ mod tests {
             said(&["gc", "--by", "pid", "--pid", "1"]),
             "unexpected argument '--by' found"
         );
+        assert_eq!(
+            said(&["gc"]),
+            "no target: give --pid PID, --binpath FILE, or -- COMMAND"
+        );
+        assert_eq!(said(&["profile", "heap"]), "no target: give --pid PID");
         assert_eq!(
             said(&["gc", "--pidd", "1"]),
             "unexpected argument '--pidd' found; a similar argument exists: '--pid'"

@@ -76,8 +76,8 @@ pub const OF_CREATION: [Field; 3] = [Field::GGopc, Field::GStartpc, Field::GPare
 /// What the programs of `sched` read of a goroutine.
 pub const OF_STATES: [Field; 2] = [Field::GStartpc, Field::GWaitreason];
 
-/// What commands read. Of what takes probes, and of the lists of goroutines, only which fields that are: what they lack they
-/// say themselves.
+/// What commands read. Of what takes probes or samples, and of the lists of goroutines, only which fields that are: what they
+/// lack they say themselves.
 pub const NEEDS: &[Need] = &[
     Need {
         commands: &["gr", "gr seq"],
@@ -95,6 +95,22 @@ pub const NEEDS: &[Need] = &[
         commands: &["gc", "gc --cycles"],
         what: "cycles",
         ways: &[&gc_record::NEEDED, &[gc_record::FORCED]],
+        globals: &[],
+    },
+    Need {
+        commands: &["profile cpu"],
+        what: "stacks",
+        ways: &[&[
+            Field::GM,
+            Field::MCurg,
+            Field::MG0,
+            Field::MGsignal,
+            Field::GSchedSp,
+            Field::GSchedPc,
+            Field::GSchedBp,
+            Field::GSyscallsp,
+            Field::GSyscallpc,
+        ]],
         globals: &[],
     },
     Need {

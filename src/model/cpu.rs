@@ -35,6 +35,9 @@ pub struct StackPiece {
     pub top: Vec<u64>,
     /// Innermost first.
     pub records: Vec<FrameRecord>,
+    /// Whether they are to be believed where nothing else tells: the register led to the first of them, and the last is
+    /// that of the first function of a stack, or there are too many.
+    pub is_whole: bool,
 }
 
 /// One look at one thread. Addresses are run-time addresses.

@@ -14,13 +14,16 @@ use crate::go::ReadMemory;
 use crate::go::binary::plugins::Tables;
 use crate::go::isa::amd64::thread_local::Distance;
 use crate::go::layout::Field;
+use crate::go::layout::Layout as FieldLayout;
 use crate::go::layout::current_g;
 use crate::go::layout::current_g::CurrentG;
+use crate::go::process::callback;
 use crate::go::process::sampled_stack::Found;
 use crate::go::process::sampled_stack::Leaf;
 use crate::go::process::sampled_stack::SampledStacks;
 use crate::go::process::unwind::Trace;
-use crate::model::loss::Loss;
+use crate::model::profile::End;
+use crate::model::profile::Sampling;
 use crate::probe::cpu::CpuProbes;
 use crate::probe::cpu::Layout;
 use crate::probe::cpu::NOT_KNOWN;
@@ -28,6 +31,13 @@ use crate::target::Scope;
 use crate::target::Target;
 use crate::target::code_maps::CodeMaps;
 use crate::target::live::Live;
+
+/// Fields that tell which goroutine a thread runs, and on which stack it is;
+const OF_THREADS: [Field; 4] = [Field::GM, Field::MCurg, Field::MG0, Field::MGsignal];
+/// where that goroutine has left its own stack;
+const OF_STACKS: [Field; 3] = [Field::GSchedSp, Field::GSchedPc, Field::GSchedBp];
+/// and where it has called C code.
+const OF_CALLS: [Field; 2] = [Field::GSyscallsp, Field::GSyscallpc];
 
 /// How often what was sampled is taken.
 const TURN: Duration = Duration::from_millis(25);
@@ -48,27 +58,8 @@ pub struct Where {
 pub struct CpuProfile {
     /// How many samples were taken where.
     pub samples: HashMap<Where, u64>,
-    /// Samples whose stacks are proved.
-    pub proved: u64,
-    /// Samples of which the outermost frames are missing: the rest is proved.
-    pub cut: u64,
-    /// Samples whose stacks are made of frame records alone.
-    pub chained: u64,
-    /// Samples without a stack.
-    pub bare: u64,
-    /// What was lost, by cause.
-    pub losses: Vec<Loss>,
-    /// CPU time that the process used meanwhile, in nanoseconds, by the kernel's account.
-    pub cpu_ns: Option<u64>,
-    /// How long it took.
-    pub elapsed: Duration,
-}
-
-impl CpuProfile {
-    /// How many samples there are.
-    pub fn count(&self) -> u64 {
-        self.samples.values().sum()
-    }
+    /// How, and what is known of them.
+    pub sampling: Sampling,
 }
 
 /// Samples the process of `live`, `hz` times a second of each processor, until `time` is over, `stop` says so or it ends.
@@ -91,16 +82,17 @@ pub fn take(
     let tables = Tables::with(binary, &live.runtime_info.plugins);
     let mut stacks = SampledStacks::new(binary, tables, live.bias);
     let mut profile = CpuProfile::default();
+    profile.sampling.hz = hz;
     let mut trace = Trace::default();
     let mut maps = CodeMaps::new(process);
     let mut add = |profile: &mut CpuProfile, probes: &mut CpuProbes| {
         probes.take(|sample| {
             let (found, leaf) = stacks.walk(sample, &mut trace);
             match found {
-                Found::Proved => profile.proved += 1,
-                Found::Cut => profile.cut += 1,
-                Found::Chained => profile.chained += 1,
-                Found::Nothing => profile.bare += 1,
+                Found::Proved => profile.sampling.proved += 1,
+                Found::Cut => profile.sampling.cut += 1,
+                Found::Chained => profile.sampling.chained += 1,
+                Found::Nothing => profile.sampling.bare += 1,
             }
             let place = Where {
                 trace: trace.clone(),
@@ -113,32 +105,70 @@ pub fn take(
             *profile.samples.entry(place).or_default() += 1;
         })
     };
+    let loaded = process.loaded()?;
     let before = process.cpu_ns();
     let from = Instant::now();
     probes.start(hz)?;
     begun();
     let mut after = before;
     let end = from + time;
-    loop {
+    profile.sampling.end = loop {
         let left = end.saturating_duration_since(Instant::now());
-        let is_over =
-            left.is_zero() || super::stop::wait_until(Instant::now() + left.min(TURN), stop);
+        let turn = Instant::now() + left.min(TURN);
+        let was_asked = super::stop::wait_until(turn, stop);
         // Of one that has ended there is none.
         after = process.cpu_ns().or(after);
         let has_ended = !process.is_alive();
         add(&mut profile, &mut probes)?;
-        if is_over || has_ended {
-            break;
+        if has_ended {
+            break End::Process;
         }
-    }
+        // What is not to be had at this moment, is at another.
+        if matches!(process.loaded(), Ok(Some(now)) if Some(&now) != loaded.as_ref()) {
+            break End::Exec;
+        }
+        if was_asked {
+            break End::Asked;
+        }
+        if left.is_zero() {
+            break End::Time;
+        }
+    };
     probes.stop()?;
     add(&mut profile, &mut probes)?;
-    profile.elapsed = from.elapsed();
-    profile.losses = probes.losses()?;
-    profile.cpu_ns = before
+    let sampling = &mut profile.sampling;
+    sampling.elapsed_ns = u64::try_from(from.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    sampling.losses = probes.losses()?;
+    sampling.cpu_ns = before
         .zip(after)
         .map(|(before, after)| after.saturating_sub(before));
     Ok(profile)
+}
+
+/// What cannot be shown of a program, each with the reason, in words.
+pub fn shortcomings(binary: &Binary, layout: &FieldLayout) -> Vec<String> {
+    let lacks = |fields: &[Field]| {
+        let mut fields = fields.iter();
+        fields.find_map(|field| layout.require_checked(*field).err())
+    };
+    let threads = match current_g::of(binary) {
+        Some(_) => lacks(&OF_THREADS).map(|why| why.to_string()),
+        None => Some("the program does not tell where a thread keeps its g".to_owned()),
+    };
+    let stacks = lacks(&OF_STACKS).map(|why| why.to_string());
+    let calls = lacks(&OF_CALLS).map(|why| why.to_string());
+    let all = [
+        (
+            threads,
+            "whose goroutine a thread runs, and what is below the scheduler's stack",
+        ),
+        (stacks, "where goroutines go on below the scheduler's stack"),
+        (calls, "what has called C code"),
+    ];
+    let known = all.into_iter();
+    known
+        .filter_map(|(why, what)| Some(format!("not known: {what} ({})", why?)))
+        .collect()
 }
 
 /// Where things lie in the process.
@@ -160,6 +190,7 @@ fn layout(binary: &Binary, live: &Live) -> Result<Layout> {
         None => None,
     };
     let text = &live.runtime_info.text;
+    let callback = callback::of(binary).unwrap_or_default();
     Ok(Layout {
         stack: loaded.stack,
         text_begin: text.start.wrapping_add(live.bias),
@@ -178,6 +209,9 @@ fn layout(binary: &Binary, live: &Live) -> Result<Layout> {
         m_curg: at(Field::MCurg),
         m_gsignal: at(Field::MGsignal),
         has_g: tls.is_some().into(),
+        callback_frame: callback.frame,
+        callback_begin: callback.code.start.wrapping_add(live.bias),
+        callback_end: callback.code.end.wrapping_add(live.bias),
         ..Layout::default()
     })
 }

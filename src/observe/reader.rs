@@ -63,6 +63,7 @@ pub fn unreadable(live: &Live, why: ReadError) -> anyhow::Error {
     let pid = live.process.pid;
     match why {
         ReadError::Memory(why) => refusal::explain(pid, &why),
+        ReadError::Unknown(why) => anyhow!("process {pid}: {why}"),
         why => anyhow!("cannot read process {pid}: {why}"),
     }
 }

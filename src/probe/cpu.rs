@@ -22,10 +22,12 @@ pub use crate::bpf::cpu::types::cpu_process as Layout;
 use crate::model::cpu::CpuSample;
 use crate::model::loss::Loss;
 use crate::target::Scope;
+use crate::target::limits;
 use crate::target::process::ProcessId;
 
 use self::decode::decode;
 use super::cpu_clock;
+use super::kernel::Kernel;
 use super::process_number::Processes;
 use super::session;
 use super::session::AnySession;
@@ -100,6 +102,13 @@ impl CpuProbes {
     /// # Errors
     /// The kernel refuses it.
     pub fn load(scope: &Scope) -> Result<Self> {
+        let kernel = Kernel::current()?;
+        if let Some(obstacle) = kernel.obstacle_to_samples() {
+            bail!("{obstacle}");
+        }
+        if kernel.counts_locked_memory() {
+            limits::raise_locked_memory();
+        }
         let mut config = GoConfig::default();
         Processes::by_number(scope)?.tell(&mut config);
         let session = Session::<Cpu>::load(&config, &(), |_| Ok(()))?;

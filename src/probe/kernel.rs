@@ -109,6 +109,15 @@ impl Kernel {
 
     /// Why probes cannot be used here, if they cannot.
     pub fn obstacle(&self) -> Option<String> {
+        self.obstacle_if(self.has_uprobe_multi())
+    }
+
+    /// Why processors cannot be sampled here, if they cannot: for that the two capabilities are enough on every kernel.
+    pub fn obstacle_to_samples(&self) -> Option<String> {
+        self.obstacle_if(true)
+    }
+
+    fn obstacle_if(&self, bpf_is_enough: bool) -> Option<String> {
         if !self.has_ring_buffer() || !self.at_least(OLDEST) {
             return Some(format!(
                 "this kernel is too old: {} (probes need Linux {}.{} or later)",
@@ -121,7 +130,7 @@ impl Kernel {
                     .to_owned(),
             );
         }
-        self.rights.obstacle(&self.release, self.has_uprobe_multi())
+        self.rights.obstacle(&self.release, bpf_is_enough)
     }
 }
 

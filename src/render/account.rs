@@ -49,7 +49,7 @@ pub fn json(object: &mut Object<'_>, account: &Account) {
 }
 
 /// `lost`.
-fn losses(object: &mut Object<'_>, losses: &[Loss]) {
+pub(super) fn losses(object: &mut Object<'_>, losses: &[Loss]) {
     object.list("lost", losses, |inner, loss| {
         inner
             .text("cause", loss.cause)

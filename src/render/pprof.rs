@@ -33,6 +33,8 @@ mod profile {
     pub(super) const DURATION_NANOS: u64 = 10;
     pub(super) const PERIOD_TYPE: u64 = 11;
     pub(super) const PERIOD: u64 = 12;
+    pub(super) const COMMENT: u64 = 13;
+    pub(super) const DEFAULT_SAMPLE_TYPE: u64 = 14;
 }
 
 /// The only mapping.
@@ -64,6 +66,14 @@ pub fn encode(profile: &Profile) -> std::io::Result<Vec<u8>> {
     message.number(profile::PERIOD, period);
     message.number(profile::TIME_NANOS, profile.unix_ns.unwrap_or(0));
     message.number(profile::DURATION_NANOS, profile.duration_ns.unwrap_or(0));
+    let notes = profile.notes.iter().map(|note| strings.number(note));
+    message.numbers(profile::COMMENT, &notes.collect::<Vec<_>>());
+    // Others need none: of what Go's own say nothing of, readers take the last one.
+    if profile.sampling.is_some()
+        && let Some(value) = profile.types.get(profile.default)
+    {
+        message.number(profile::DEFAULT_SAMPLE_TYPE, strings.number(value.name));
+    }
     for text in strings.in_order() {
         message.bytes(profile::STRING_TABLE, text.as_bytes());
     }
@@ -163,12 +173,13 @@ impl Strings {
         message
     }
 
-    /// `Function` {id, name, system_name, filename}.
+    /// `Function` {id, name, system_name, filename, start_line}.
     fn function(&mut self, number: u64, function: &Function) -> Message {
         let name = self.number(&function.name);
         let mut message = Message::default();
         message.number(1, number).number(2, name).number(3, name);
         message.number(4, self.number(&function.file));
+        message.number(5, u64::from(function.start_line));
         message
     }
 }

@@ -186,7 +186,8 @@ impl<'a> Row<'a> {
 }
 
 /// Appends a text as it is shown, cut to `room` columns of the terminal; what is cut is its beginning, because the end
-/// of a function's name or of a path says more. Returns the columns taken.
+/// of a function's name or of a path says more. Of words, which stand in brackets where there is no name, it is the end.
+/// Returns the columns taken.
 pub(super) fn push_within(out: &mut Vec<u8>, text: &str, room: usize) -> usize {
     let shown = foreign::shown(text);
     let width = columns(&shown);
@@ -196,15 +197,21 @@ pub(super) fn push_within(out: &mut Vec<u8>, text: &str, room: usize) -> usize {
     }
     let left = room.saturating_sub(1);
     let mut used = 0;
-    let mut start = text.len();
     // A character, or what is shown in its place, is there whole or not at all.
-    for (index, c) in text.char_indices().rev() {
+    let mut fits = |c: char| {
         used += foreign::escape(c).map_or(c.width().unwrap_or(0), |escape| escape.len());
-        if used > left {
-            break;
-        }
-        start = index;
+        used <= left
+    };
+    if text.starts_with('[') {
+        let fitting = text.char_indices().find(|(_, c)| !fits(*c));
+        let end = fitting.map_or(text.len(), |(index, _)| index);
+        let begin = foreign::shown(text.get(..end).unwrap_or_default());
+        out.extend_from_slice(begin.as_bytes());
+        out.extend_from_slice("…".as_bytes());
+        return columns(&begin) + 1;
     }
+    let fitting = text.char_indices().rev().take_while(|(_, c)| fits(*c));
+    let start = fitting.last().map_or(text.len(), |(index, _)| index);
     let end = foreign::shown(text.get(start..).unwrap_or_default());
     out.extend_from_slice("…".as_bytes());
     out.extend_from_slice(end.as_bytes());
@@ -249,6 +256,20 @@ mod tests {
             width: Some(width),
             ..Style::PLAIN
         }
+    }
+
+    #[test]
+    fn words_are_cut_at_their_end() {
+        let cut = |text: &str| {
+            let mut out = Vec::new();
+            let used = push_within(&mut out, text, 10);
+            let shown = String::from_utf8(out).unwrap();
+            assert_eq!(columns(&shown), used);
+            shown
+        };
+        assert_eq!(cut("[no stack noted]"), "[no stack…");
+        assert_eq!(cut("main.function"), "….function");
+        assert_eq!(cut("[\x1b\x1b\x1b]"), "[\\x1b\\x1b…");
     }
 
     #[test]

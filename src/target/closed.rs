@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use crate::go::ReadMemory;
 
 use super::fuse;
+use super::maps;
 use super::memory::ProcessMemory;
 use super::opened::Opened;
 use super::refusal;
@@ -43,7 +44,7 @@ pub(super) fn is_go(pid: i32) -> bool {
 /// The first bytes of a process's program.
 fn beginning(pid: i32) -> Result<Vec<u8>> {
     let path = fs::read_link(format!("/proc/{pid}/exe"))?;
-    let maps = super::texts::maps(pid)?;
+    let maps = maps::read(pid)?;
     let start = maps.lines().find_map(|line| {
         let mut words = line.splitn(6, ' ');
         let range = words.next()?;

@@ -20,12 +20,12 @@ use crate::go::site::site_code::Found;
 
 use super::Target;
 use super::file_id::FileId;
+use super::maps;
 use super::memory::ProcessMemory;
 use super::process;
 use super::process::ProcessId;
 use super::program_file::ProgramFile;
 use super::refusal;
-use super::texts;
 
 /// What is needed of a target to find its code in processes.
 #[derive(Debug, Clone)]
@@ -161,8 +161,8 @@ struct Mapped {
 impl Mapped {
     fn of(process: &ProcessId) -> Result<Self> {
         let cannot = || format!("cannot see where the code of process {} is", process.pid);
-        let maps = texts::maps(process.pid).with_context(cannot)?;
-        let maps = texts::understood_maps(&maps).with_context(cannot)?;
+        let maps = maps::read(process.pid).with_context(cannot)?;
+        let maps = maps::understood(&maps).with_context(cannot)?;
         Ok(Self {
             maps,
             inode: FileId::at(&process.exe()).map_or(0, |it| it.inode()[1]),

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use anyhow::Result;
 use anyhow::bail;
 
+use super::go_sections;
 use super::process;
 use super::process::ProcessId;
-use super::survey;
 
 /// The processes among these and their descendants that run a Go program now, in the order of their numbers.
 ///
@@ -20,7 +20,7 @@ pub(super) fn go_processes(pids: &[i32]) -> Result<Vec<i32>> {
     let mut found = descendants(pids);
     found.retain(|pid| {
         let exe = ProcessId::of(*pid).map(|process| process.exe());
-        exe.is_ok_and(|exe| survey::is_go_program(&exe) == Some(true))
+        exe.is_ok_and(|exe| go_sections::is_go_program(&exe) == Some(true))
     });
     if found.is_empty() {
         let names: Vec<String> = pids.iter().map(ToString::to_string).collect();

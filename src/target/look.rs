@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -16,14 +15,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::go::Image;
-
 use super::ProgramFile;
 use super::absence::is_absent;
 use super::aside;
 use super::closed;
 use super::far;
 use super::file_id::FileId;
+use super::go_sections::Sections;
+use super::go_sections::sections;
 use super::opened::Opened;
 use super::process;
 use super::process::ProcessId;
@@ -34,15 +33,6 @@ use super::within::Within;
 /// Bytes of a command line that are looked at. A process can make its own as long as it likes (prctl(2),
 /// `PR_SET_MM_MAP`).
 const COMMAND_LINE: usize = 32 << 10;
-
-/// Sections that only Go's linker makes (cmd/link/internal/ld, Go 1.13 to 1.27).
-const SECTIONS: [&str; 5] = [
-    ".go.buildinfo",
-    ".gopclntab",
-    ".data.rel.ro.gopclntab",
-    ".note.go.buildid",
-    ".go.module",
-];
 
 /// A Go process.
 #[derive(Debug, Clone)]
@@ -222,41 +212,6 @@ impl Files {
         file.and_then(|file| sections(&file).ok()?)
             .is_some_and(|found| found == Sections::OfGo)
     }
-}
-
-/// What the section headers of a file say; without any only reading it whole will tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sections {
-    /// There are none.
-    Missing,
-    /// Some are those that Go's linker makes.
-    OfGo,
-    /// None is.
-    OfOthers,
-}
-
-/// Reads only the headers of a file; `None` if it is no program.
-///
-/// # Errors
-/// It cannot be mapped.
-fn sections(file: &Opened) -> io::Result<Option<Sections>> {
-    let Ok(image) = Image::parse(file.map()?) else {
-        return Ok(None);
-    };
-    let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
-    Ok(Some(match image.sections() {
-        [] => Sections::Missing,
-        _ if is_go => Sections::OfGo,
-        _ => Sections::OfOthers,
-    }))
-}
-
-/// Whether a file of Go is a program that is run, or else a library; `None` if it is not of Go at all.
-pub(super) fn is_go_program(path: &Path) -> Option<bool> {
-    let file = Opened::open(path).ok()?;
-    let image = Image::parse(file.map().ok()?).ok()?;
-    let is_go = SECTIONS.iter().any(|name| image.section(name).is_some());
-    is_go.then(|| !image.is_library())
 }
 
 /// What to say of a process whose program is the dynamic loader, which runs a Go program that it was given.

@@ -10,9 +10,10 @@ use crate::go::RuntimeInfo;
 use crate::go::binary::plugins::Plugin;
 
 use super::file_id::FileId;
+use super::go_sections;
 use super::machine;
+use super::maps;
 use super::program_file::ProgramFile;
-use super::survey;
 
 /// What is to be known of the plugins of one process.
 #[derive(Debug, Clone, Default)]
@@ -72,14 +73,14 @@ pub(super) fn one(pid: i32) -> Option<PathBuf> {
 /// Calls `with` with each piece of code that is of a library of Go, and with its file and a path to it; or of one that
 /// may be, and cannot be opened.
 fn each(pid: i32, mut with: impl FnMut(&Mapping<'_>, Option<(ProgramFile, PathBuf)>)) {
-    let Ok(maps) = super::texts::maps(pid) else {
+    let Ok(maps) = maps::read(pid) else {
         return;
     };
     let own = FileId::at(format!("/proc/{pid}/exe").as_ref()).map(|it| it.inode()[1]);
     let mappings = maps.lines().take(MOST).filter_map(mapping);
     for mapping in mappings.filter(|it| own.as_ref().ok() != Some(&it.inode)) {
         match open(pid, &mapping) {
-            Some((file, path)) if survey::is_go_program(&path) == Some(false) => {
+            Some((file, path)) if go_sections::is_go_program(&path) == Some(false) => {
                 with(&mapping, Some((file, path)));
             }
             Some(_) => {}

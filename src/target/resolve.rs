@@ -20,12 +20,12 @@ use super::child::Waiting;
 use super::closed;
 use super::family;
 use super::far;
+use super::go_sections;
 use super::namespace;
 use super::no_program;
 use super::process;
 use super::process::ProcessId;
 use super::refusal;
-use super::survey;
 use super::within;
 
 /// What the user asked to observe.
@@ -119,7 +119,7 @@ fn follow(path: &Path, command: &[OsString], tell: &dyn Fn(&str)) -> Result<(Tar
     }
     // Of the tools that build a program none is meant.
     let is_wanted = |exe: &PathBuf| {
-        survey::is_go_program(exe) == Some(true)
+        go_sections::is_go_program(exe) == Some(true)
             && Target::open(exe, Scope::Everyone).is_ok_and(|it| !is_go_tool(&it.program.binary))
     };
     tell(&format!(

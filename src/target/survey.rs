@@ -30,7 +30,6 @@ use super::patience::Outcome;
 use super::proc_mount;
 
 pub use super::look::Found;
-pub(super) use super::look::is_go_program;
 
 /// CPU time that one process may take to look at or to read. A real one takes two milliseconds, ten where a busy machine
 /// has nothing left in its caches.

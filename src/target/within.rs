@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::survey;
-use super::texts;
+use super::go_sections;
+use super::maps;
 
 /// What of Go a process has in it besides its program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) fn is_loader(path: &Path) -> bool {
 /// The Go program that a command gives to the dynamic loader to run.
 pub(super) fn given_to_loader(path: &Path, command: &[OsString]) -> Option<PathBuf> {
     let mut words = command.iter().skip(1).map(PathBuf::from);
-    let is_program = |word: &PathBuf| survey::is_go_program(word) == Some(true);
+    let is_program = |word: &PathBuf| go_sections::is_go_program(word) == Some(true);
     is_loader(path).then(|| words.find(is_program))?
 }
 
@@ -39,14 +39,14 @@ const MAX_FILES: usize = 4096;
 pub(super) fn find(pid: i32) -> Option<Within> {
     let root = PathBuf::from(format!("/proc/{pid}/root"));
     let own = fs::read_link(format!("/proc/{pid}/exe")).ok();
-    let maps = texts::maps(pid).ok()?;
+    let maps = maps::read(pid).ok()?;
     let mut seen = HashSet::new();
     let files = code(&maps).filter(|path| seen.insert(*path));
     let files = files.filter(|path| own.as_deref() != Some(Path::new(path)));
     for path in files.take(MAX_FILES) {
         // As it is named in the mount namespace of the process.
         let inside = root.join(path.trim_start_matches('/'));
-        match survey::is_go_program(&inside) {
+        match go_sections::is_go_program(&inside) {
             Some(true) => return Some(Within::Program(PathBuf::from(path))),
             Some(false) => return Some(Within::Library(PathBuf::from(path))),
             None => {}

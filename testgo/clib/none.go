@@ -8,3 +8,9 @@ const Enabled = false
 
 // Triple is three times n.
 func Triple(n int) int { return 3 * n }
+
+// Spin calls f again and again until it has enough.
+func Spin(_ int, f func() bool) {
+	for f() {
+	}
+}

@@ -32,6 +32,7 @@
 )]
 
 mod build;
+mod built;
 mod embedded;
 mod grtmon;
 mod methods;
@@ -46,9 +47,8 @@ mod vendor;
 
 #[allow(unused_imports, reason = "each test uses a part of the harness")]
 pub(crate) use self::{
-    build::{
-        Build, binary, builds, builds_of_all_machines, copy_program, fixture, module, program,
-    },
+    build::{Build, builds, builds_of_all_machines},
+    built::{binary, copy_program, fixture, module, program},
     embedded::Embedded,
     grtmon::{Grtmon, Output, command, grtmon},
     methods::methods,

@@ -8,7 +8,8 @@ use std::{
     sync::Mutex,
 };
 
-use super::build::{Build, fixture};
+use super::build::Build;
+use super::built::fixture;
 use super::profile;
 use super::toolchain::Toolchain;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use grtmon::target::texts::Text;
+use grtmon::target::every_text::Text;
 
 use crate::damage::damage;
 use crate::fuzz;

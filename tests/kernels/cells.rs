@@ -89,7 +89,7 @@ const MORE_CHECKS: [Check; 17] = [
     ("end_to_end", "alloc::counters_equal_the_runtime_s_own"),
     (
         "end_to_end",
-        "goroutines::what_is_not_shown_is_counted_as_lost",
+        "overload::what_is_not_shown_is_counted_as_lost",
     ),
     ("end_to_end", "goroutines::run_queues_are_shown_on_request"),
     ("end_to_end", "goroutines::coroutines_are_goroutines_too"),

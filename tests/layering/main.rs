@@ -4,8 +4,10 @@
 
 mod cycles;
 mod rooms;
+mod sizes;
 mod skips;
 mod source;
+mod uses;
 
 use std::{
     collections::BTreeMap,
@@ -149,13 +151,14 @@ fn dependencies() -> Vec<String> {
         .collect()
 }
 
-/// All `.rs` files below a directory.
-fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+/// All files below a directory whose names end so.
+fn files(directory: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
+        let ending = path.extension().unwrap_or_default();
         if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|it| it == "rs") {
+            files(&path, endings, found);
+        } else if endings.iter().any(|it| ending == *it) {
             found.push(path);
         }
     }
@@ -164,10 +167,10 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 /// The text of each file, by its path below `src`.
 fn texts() -> BTreeMap<String, String> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
-    let mut files = Vec::new();
-    sources(root, &mut files);
-    assert!(files.len() > 5, "{files:?}");
-    let texts = files.iter().map(|file| {
+    let mut sources = Vec::new();
+    files(root, &["rs"], &mut sources);
+    assert!(sources.len() > 5, "{sources:?}");
+    let texts = sources.iter().map(|file| {
         let path = file.strip_prefix(root).unwrap().to_str().unwrap();
         (path.to_owned(), fs::read_to_string(file).unwrap())
     });

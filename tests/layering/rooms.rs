@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::sources;
+use super::files;
 
 const GO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/go");
 
@@ -103,10 +103,10 @@ fn rooms_use_those_before_them_only() {
     assert!(passed.len() > 15, "{passed:?}");
     let mut wrong = Vec::new();
     for room in ROOMS {
-        let mut files = Vec::new();
-        sources(&Path::new(GO).join(room), &mut files);
-        assert!(!files.is_empty(), "{room}");
-        for file in files {
+        let mut sources = Vec::new();
+        files(&Path::new(GO).join(room), &["rs"], &mut sources);
+        assert!(!sources.is_empty(), "{room}");
+        for file in sources {
             let path = file.strip_prefix(GO).unwrap().to_str().unwrap();
             let text = fs::read_to_string(&file).unwrap();
             wrong.extend(violations(room, path, &text, &passed));

@@ -11,8 +11,10 @@
 mod common;
 
 mod cpu;
+mod cpu_account;
 mod files;
 mod goroutines;
 mod heap;
 mod parsed;
+mod pgo;
 mod scratch;

@@ -26,6 +26,9 @@ pub(crate) struct Profile {
     pub(crate) default: String,
     pub(crate) unix_ns: u64,
     pub(crate) samples: Vec<Sample>,
+    pub(crate) comments: Vec<String>,
+    /// By function.
+    pub(crate) start_lines: BTreeMap<String, u64>,
 }
 
 /// A field of a message.
@@ -180,6 +183,13 @@ impl Profile {
             period_type: value_type(of(11).next().unwrap()),
             period: single(12),
             default: text(single(14)),
+            start_lines: of(5)
+                .map(|it| {
+                    let message = fields(it.bytes());
+                    (text(number(&message, 2)), number(&message, 5))
+                })
+                .collect(),
+            comments: of(13).flat_map(|it| it.numbers()).map(text).collect(),
             unix_ns: single(9),
             types,
             samples,

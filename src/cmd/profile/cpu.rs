@@ -13,9 +13,9 @@ use crate::model::profile::Mapping;
 use crate::model::profile::NANOSECONDS;
 use crate::model::profile::Profile;
 use crate::model::profile::Sample;
+use crate::model::profile::Sampling;
 use crate::model::profile::ValueType;
 use crate::observe::cpu_profile;
-use crate::observe::cpu_profile::CpuProfile;
 use crate::target::Target;
 use crate::target::live::Live;
 
@@ -31,12 +31,10 @@ const CPU: ValueType = ValueType {
     name: "cpu",
     unit: NANOSECONDS,
 };
+pub(super) const TYPES: [ValueType; 2] = [SAMPLES, CPU];
 
 /// Less of the CPU time than this has been seen: that is said.
 const LITTLE: f64 = 0.9;
-
-/// Of fewer samples it is not said for how much of the CPU time they stand.
-const ENOUGH: u64 = 100;
 
 /// Samples the process until the time is over.
 pub(super) fn take(
@@ -52,9 +50,10 @@ pub(super) fn take(
         output::note(&format!("{whom}: sampling for {time}. Ctrl-C to end."));
     };
     let taken = cpu_profile::take(target, live, args.hz, args.duration, stop, begun)?;
-    let period = 1_000_000_000 / u64::from(args.hz);
-    let mut profile = Profile::new("cpu", vec![SAMPLES, CPU], (CPU, period), mapping);
-    profile.duration_ns = u64::try_from(taken.elapsed.as_nanos()).ok();
+    let sampling = taken.sampling;
+    let period = sampling.period_ns();
+    let mut profile = Profile::new("cpu", TYPES.to_vec(), (CPU, period), mapping);
+    profile.duration_ns = Some(sampling.elapsed_ns);
     let binary = &target.program.binary;
     let tables = Tables::with(binary, &live.runtime_info.plugins);
     let mut names = TraceLocations::new(binary, tables);
@@ -76,56 +75,50 @@ pub(super) fn take(
             labels: Vec::new(),
         });
     }
+    let about = about(&sampling);
+    let mut warnings = warnings(&sampling);
+    let layout = &live.runtime_info.layout;
+    warnings.extend(cpu_profile::shortcomings(binary, layout));
+    profile.sampling = Some(sampling);
     Ok(Taken {
-        about: about(&taken, args, period),
-        is_sampled: true,
-        warnings: warnings(&taken, period),
         profile,
+        about,
+        warnings,
     })
 }
 
-/// The part of the CPU time, by the kernel's account, that so many samples stand for; and how far chance takes it from
-/// that, three standard deviations. `None`: chance takes it anywhere.
-fn coverage(seen: u64, taken: &CpuProfile, period: u64) -> Option<(f64, f64)> {
-    let used = taken.cpu_ns.filter(|used| *used > 0)?;
-    let chance = 3.0 / (seen as f64).sqrt();
-    let part = seen.saturating_mul(period) as f64 / used as f64;
-    (seen >= ENOUGH).then_some((part, chance))
-}
-
-fn about(taken: &CpuProfile, args: &CpuArgs, period: u64) -> String {
-    let count = taken.count();
+fn about(sampling: &Sampling) -> String {
+    let count = sampling.count();
+    let elapsed = duration(sampling.elapsed_ns);
     if count == 0 {
-        let used = taken.cpu_ns.map_or_else(String::new, |used| {
-            format!(
-                ", of which it used {} by the kernel's account",
+        return match sampling.cpu_ns {
+            None => format!("no sample in {elapsed}"),
+            Some(0) => format!("no sample in {elapsed}: it used no CPU time at all"),
+            Some(used) => format!(
+                "no sample in {elapsed}, of which it used {} by the kernel's account",
                 duration(used)
-            )
-        });
-        let elapsed = u64::try_from(taken.elapsed.as_nanos()).unwrap_or(u64::MAX);
-        return format!("no sample in {}{used}", duration(elapsed));
+            ),
+        };
     }
-    let seen = duration(count.saturating_mul(period));
-    let elapsed = duration(u64::try_from(taken.elapsed.as_nanos()).unwrap_or(u64::MAX));
+    let seen = duration(sampling.seen_ns());
     let samples = counted(count, "sample");
     let mut about = format!(
         "{seen} of CPU time in {elapsed} ({samples}, {} a second of each processor)",
-        args.hz
+        sampling.hz
     );
-    if let Some((part, _)) = coverage(count, taken, period) {
+    if let Some(part) = sampling.coverage() {
         about += &format!(", {:.0}% of what the kernel counts", 100.0 * part);
     }
-    let proved = taken.proved as f64 * 100.0 / count as f64;
+    let proved = sampling.proved as f64 * 100.0 / count as f64;
     about += &format!("; {proved:.1}% of the stacks proved");
     about
 }
 
-fn warnings(taken: &CpuProfile, period: u64) -> Vec<String> {
+fn warnings(sampling: &Sampling) -> Vec<String> {
     let mut warnings = Vec::new();
     // What was lost has another reason, which is said.
-    let lost: u64 = taken.losses.iter().map(|loss| loss.events).sum();
-    let ticks = taken.count().saturating_add(lost);
-    if let Some((part, chance)) = coverage(ticks, taken, period)
+    let ticks = sampling.count().saturating_add(sampling.lost());
+    if let Some((part, chance)) = sampling.part(ticks)
         && part + chance < LITTLE
     {
         warnings.push(format!(
@@ -133,25 +126,25 @@ fn warnings(taken: &CpuProfile, period: u64) -> Vec<String> {
             100.0 * part
         ));
     }
-    if taken.chained > 0 {
+    if sampling.chained > 0 {
         warnings.push(format!(
             "{} not proved: a function may be missing that has no frame, or the outermost ones where C code calls Go",
-            stacks(taken.chained)
+            stacks(sampling.chained)
         ));
     }
-    if taken.bare > 0 {
+    if sampling.bare > 0 {
         warnings.push(format!(
             "{} unknown but for the function itself",
-            stacks(taken.bare)
+            stacks(sampling.bare)
         ));
     }
-    if taken.cut > 0 {
+    if sampling.cut > 0 {
         warnings.push(format!(
             "{} deeper than a sample: the outermost functions are missing",
-            stacks(taken.cut)
+            stacks(sampling.cut)
         ));
     }
-    for loss in &taken.losses {
+    for loss in &sampling.losses {
         warnings.push(format!("lost: {} {}", loss.events, loss.meaning));
     }
     warnings

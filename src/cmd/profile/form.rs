@@ -11,6 +11,7 @@ use crate::model::human::counted;
 use crate::model::profile::By;
 use crate::model::profile::Profile;
 use crate::model::profile::Ranking;
+use crate::model::profile::ValueType;
 use crate::render::pprof;
 use crate::render::profile;
 use crate::render::style::Style;
@@ -70,7 +71,7 @@ impl Form {
         profile: &Profile,
         pid: u32,
     ) -> Result<(Vec<u8>, Option<String>)> {
-        let value = value(args, profile)?;
+        let value = value(args, &profile.types)?.unwrap_or(profile.default);
         let (mut out, mut after) = (Vec::new(), None);
         match self {
             Form::Pprof => out = pprof::encode(profile)?,
@@ -82,16 +83,18 @@ impl Form {
     }
 }
 
-/// Which of its values the table shows.
-fn value(args: &ProfileArgs, profile: &Profile) -> Result<usize> {
+/// Which of its values the table shows, if that is asked for.
+///
+/// # Errors
+/// It does not count that.
+pub(super) fn value(args: &ProfileArgs, types: &[ValueType]) -> Result<Option<usize>> {
     let Some(wanted) = &args.count else {
-        return Ok(profile.default);
+        return Ok(None);
     };
-    let mut types = profile.types.iter();
-    match types.position(|it| it.name == wanted) {
-        Some(index) => Ok(index),
+    match types.iter().position(|it| it.name == wanted) {
+        Some(index) => Ok(Some(index)),
         None => {
-            let names: Vec<&str> = profile.types.iter().map(|it| it.name).collect();
+            let names: Vec<&str> = types.iter().map(|it| it.name).collect();
             bail!(
                 "a profile of this kind does not count {wanted:?}; it counts {}",
                 names.join(", ")
@@ -113,6 +116,11 @@ fn table(out: &mut Vec<u8>, args: &ProfileArgs, profile: &Profile, value: usize)
     };
     let value_type = profile.types.get(value)?;
     let ranking = Ranking::of(profile, value, by, args.cum);
+    if ranking.entries.is_empty() {
+        // That nothing was counted at all has been said.
+        let wanted = args.r#fn.as_ref().filter(|_| profile.is_partial)?;
+        return Some(format!("no stack has a function that matches {wanted}"));
+    }
     let fit = profile::fit(style, by != By::Package);
     let most = usize::try_from(args.top).unwrap_or(usize::MAX);
     profile::table(out, &ranking, *value_type, most, &fit);

@@ -7,6 +7,7 @@ use crate::go::process::goroutines::GoroutineReader;
 use crate::model::human::counted;
 use crate::model::profile::Mapping;
 use crate::model::profile::Profile;
+use crate::model::profile::ValueType;
 use crate::observe::reader::unreadable;
 use crate::render;
 use crate::target::Target;
@@ -14,13 +15,19 @@ use crate::target::live::Live;
 
 use super::taken::Taken;
 
+/// Its name, which is what it counts.
+const KIND: &str = "goroutine";
+
+/// What is counted.
+pub(super) const TYPES: [ValueType; 1] = [Profile::things(KIND)];
+
 /// The program's own goroutines.
 pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Taken> {
     let explain = |why| unreadable(live, why);
     let binary = &target.program.binary;
     let mut reader = GoroutineReader::new(binary, &live.view()).map_err(explain)?;
     let dump = reader.read(&live.memory).map_err(explain)?;
-    let mut profile = Profile::counting("goroutine", mapping);
+    let mut profile = Profile::counting(KIND, mapping);
     profile.add_goroutines(&dump, |one| !one.system);
     let goroutines = counted(profile.total(0), "goroutine");
     let stacks = counted(profile.samples().len() as u64, "stack");
@@ -29,7 +36,6 @@ pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Tak
     Ok(Taken {
         profile,
         about: format!("{goroutines} on {stacks}"),
-        is_sampled: false,
         warnings,
     })
 }

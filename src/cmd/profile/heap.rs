@@ -23,7 +23,7 @@ use crate::target::live::Live;
 use super::taken::Taken;
 
 /// What is counted, in this order (`writeHeapProto`, runtime/pprof/protomem.go).
-const TYPES: [ValueType; 4] = [
+pub(super) const TYPES: [ValueType; 4] = [
     value("alloc_objects", COUNT),
     value("alloc_space", BYTES),
     value("inuse_objects", COUNT),
@@ -67,7 +67,6 @@ pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Tak
     Ok(Taken {
         profile,
         about,
-        is_sampled: false,
         warnings: warnings(&read),
     })
 }

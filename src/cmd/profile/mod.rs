@@ -20,6 +20,7 @@ use crate::cli::ProfileKind;
 use crate::go::process::mapping::mapping;
 use crate::model::profile::Mapping;
 use crate::model::profile::Profile;
+use crate::model::profile::ValueType;
 use crate::observe::names::NameFilter;
 use crate::observe::reader;
 use crate::observe::rows::is_closed_pipe;
@@ -42,18 +43,23 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
     match &args.kind {
         ProfileKind::Cpu(args) => {
             let stop = stop::on_signals()?;
-            of_processes(&args.profile, &|target, live, mapping| {
+            of_processes(&args.profile, &cpu::TYPES, &|target, live, mapping| {
                 cpu::take(args, &stop, target, live, mapping)
             })
         }
-        ProfileKind::Goroutine(args) => of_processes(args, &goroutine::take),
-        ProfileKind::Heap(args) => of_processes(args, &heap::take),
-        ProfileKind::Threadcreate(args) => of_processes(args, &threadcreate::take),
+        ProfileKind::Goroutine(args) => of_processes(args, &goroutine::TYPES, &goroutine::take),
+        ProfileKind::Heap(args) => of_processes(args, &heap::TYPES, &heap::take),
+        ProfileKind::Threadcreate(args) => {
+            of_processes(args, &threadcreate::TYPES, &threadcreate::take)
+        }
     }
 }
 
-fn of_processes(args: &ProfileArgs, take: Take<'_>) -> Result<ExitCode> {
+/// `types` is what it counts.
+fn of_processes(args: &ProfileArgs, types: &[ValueType], take: Take<'_>) -> Result<ExitCode> {
     let form = Form::of(args)?;
+    // Nobody waits for what will be refused.
+    form::value(args, types)?;
     if let Some(path) = &args.write {
         let shown = path.display();
         file::require_writable(path).with_context(|| format!("cannot write {shown}"))?;
@@ -88,7 +94,7 @@ fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take<'_>) -
     let mut taken = match (taken, program.check(&live)) {
         (taken, Ok(())) => taken?,
         // Samples are of the program that was there.
-        (Ok(mut taken), Err(why)) if taken.is_sampled => {
+        (Ok(mut taken), Err(why)) if taken.profile.sampling.is_some() => {
             taken.warnings.push(format!("{why:#}"));
             taken
         }
@@ -100,7 +106,11 @@ fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take<'_>) -
     if let Some(wanted) = &args.r#fn {
         let filter = NameFilter::new(wanted);
         taken.profile.retain(|name| filter.matches(name));
+        let note = format!("only stacks with a function that matches {wanted}");
+        taken.profile.notes.push(note);
     }
+    let notes = std::iter::once(&taken.about).chain(&taken.warnings);
+    taken.profile.notes.extend(notes.cloned());
     output::note(&format!("{}: {}", target.describe(), taken.about));
     show(args, form, &live, &taken.profile)?;
     taken.warnings.iter().for_each(|line| output::warn(line));
@@ -113,14 +123,14 @@ fn show(args: &ProfileArgs, form: Form, live: &Live, profile: &Profile) -> Resul
         let shown = path.display();
         file::write(path, &bytes).with_context(|| format!("cannot write {shown}"))?;
         output::note(&format!("written to {shown}"));
-        return Ok(());
+    } else {
+        let mut output = Output::new();
+        if form == Form::Pprof {
+            return output.binary(bytes);
+        }
+        output.text = bytes;
+        output.flush()?;
     }
-    let mut output = Output::new();
-    if form == Form::Pprof {
-        return output.binary(bytes);
-    }
-    output.text = bytes;
-    output.flush()?;
     if let Some(after) = after {
         output::note(&after);
     }

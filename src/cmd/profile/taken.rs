@@ -8,8 +8,6 @@ pub(super) struct Taken {
     pub(super) profile: Profile,
     /// What it is of, for people: a clause.
     pub(super) about: String,
-    /// It was taken bit by bit, and is of the program that was there, whatever the process runs now.
-    pub(super) is_sampled: bool,
     /// What is missing or to be known besides.
     pub(super) warnings: Vec<String>,
 }

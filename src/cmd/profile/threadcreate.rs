@@ -8,11 +8,18 @@ use crate::model::human::counted;
 use crate::model::profile::Mapping;
 use crate::model::profile::Profile;
 use crate::model::profile::Sample;
+use crate::model::profile::ValueType;
 use crate::observe::reader::unreadable;
 use crate::target::Target;
 use crate::target::live::Live;
 
 use super::taken::Taken;
+
+/// Its name, which is what it counts.
+const KIND: &str = "threadcreate";
+
+/// What is counted.
+pub(super) const TYPES: [ValueType; 1] = [Profile::things(KIND)];
 
 /// What stands where the runtime has noted none: most threads are created by the scheduler itself.
 const NO_STACK: &str = "[created by the runtime: no stack noted]";
@@ -22,7 +29,7 @@ pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Tak
     let view = live.view();
     let created = thread_creation::read(&view).map_err(|why| unreadable(live, why))?;
     let mut stacks = CallStacks::new(&target.program.binary, &view);
-    let mut profile = Profile::counting("threadcreate", mapping);
+    let mut profile = Profile::counting(KIND, mapping);
     let mut noted = 0;
     for (stack, count) in &created {
         let mut locations = stacks.locations(&mut profile, stack);
@@ -42,7 +49,6 @@ pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Tak
         about: format!(
             "{threads}; for {noted} of them the runtime has noted a stack, as it does where a goroutine creates one"
         ),
-        is_sampled: false,
         warnings: Vec::new(),
     })
 }

@@ -53,6 +53,11 @@ fn functions_lines_and_inlining() {
             function,
             file: "a.go",
             line,
+            start_line: match (kind.magic, inlined) {
+                (0xffff_fff1, false) => 1,
+                (0xffff_fff1, true) => 5,
+                _ => 0,
+            },
             inlined,
             id: 0,
         };

@@ -44,6 +44,14 @@ impl Format {
         32
     }
 
+    /// Where the line is that the function's own source begins on, if there is one.
+    pub(in crate::go) fn start_line(self) -> Option<usize> {
+        match self {
+            Self::Go118 => None,
+            Self::Go120 => Some(36),
+        }
+    }
+
     pub(in crate::go) fn func_id(self) -> usize {
         self.size() - 4
     }

@@ -28,19 +28,45 @@ pub struct Frame<'i> {
     pub file: &'i str,
     /// Line number from 1; 0 if unknown. Of a frame that is not the innermost one: the line of the call.
     pub line: u32,
+    /// Line on which the function's source begins, from 1; 0 if unknown, as before Go 1.20.
+    pub start_line: u32,
     /// Whether it was inlined into the frame that follows.
     pub inlined: bool,
     /// The function's `funcID` (internal/abi/symtab.go); 0 for an ordinary one, or if the table is damaged.
     pub id: u8,
 }
 
-/// Size of an `inlinedCall`, and offsets of the name's offset, of `parentPc` and of `funcID` in it, in bytes.
-pub(super) fn layout(format: Format) -> (usize, usize, usize, usize) {
+/// Where things are in an `inlinedCall`, in bytes.
+pub(super) struct Layout {
+    pub(super) size: usize,
+    /// The offset of the name.
+    pub(super) name: usize,
+    /// `parentPc`
+    parent: usize,
+    /// `funcID`
+    id: usize,
+    /// `startLine`
+    start_line: Option<usize>,
+}
+
+pub(super) fn layout(format: Format) -> Layout {
     match format {
         // parent i16, funcID u8, padding, file i32, line i32, func i32, parentPc i32
-        Format::Go118 => (20, 12, 16, 2),
+        Format::Go118 => Layout {
+            size: 20,
+            name: 12,
+            parent: 16,
+            id: 2,
+            start_line: None,
+        },
         // funcID u8, padding, nameOff i32, parentPc i32, startLine i32
-        Format::Go120 => (16, 4, 8, 0),
+        Format::Go120 => Layout {
+            size: 16,
+            name: 4,
+            parent: 8,
+            id: 0,
+            start_line: Some(12),
+        },
     }
 }
 
@@ -62,6 +88,7 @@ pub struct Copy<'i> {
 struct InlinedCall<'i> {
     name: &'i str,
     id: u8,
+    start_line: u32,
     /// Address of an instruction that stands for the call to it.
     call: u64,
 }
@@ -86,11 +113,15 @@ impl<'i> FuncTable<'i> {
             };
             frames.push(Frame {
                 inlined: true,
+                start_line: inlined.start_line,
                 ..self.frame(inlined.name, inlined.id, function, pc)
             });
             pc = inlined.call;
         }
-        frames.push(self.frame(function.name, self.id(function).unwrap_or(0), function, pc));
+        frames.push(Frame {
+            start_line: self.start_line(function),
+            ..self.frame(function.name, self.id(function).unwrap_or(0), function, pc)
+        });
         frames
     }
 
@@ -100,6 +131,7 @@ impl<'i> FuncTable<'i> {
             function: name,
             file: line.map_or("", |l| l.file),
             line: line.map_or(0, |l| l.line),
+            start_line: 0,
             inlined: false,
             id,
         }
@@ -215,18 +247,25 @@ impl<'i> FuncTable<'i> {
         tree: u32,
         index: usize,
     ) -> Option<InlinedCall<'i>> {
-        let (size, name, parent, id) = layout(self.format);
+        let layout = layout(self.format);
+        let size = layout.size;
         let entry = self
             .funcdata?
             .checked_add(u64::from(tree))?
             .checked_add(index.checked_mul(size)? as u64)?;
         let entry = self.image.slice(entry, size)?;
-        let name = self.name(usize::try_from(number(entry, name)?).ok()?)?;
+        let name = self.name(usize::try_from(number(entry, layout.name)?).ok()?)?;
         let call = function
             .entry
-            .checked_add(u64::try_from(number(entry, parent)?).ok()?)?;
-        let id = entry.get(id).copied()?;
-        (call < function.end).then_some(InlinedCall { name, id, call })
+            .checked_add(u64::try_from(number(entry, layout.parent)?).ok()?)?;
+        let id = entry.get(layout.id).copied()?;
+        let start_line = layout.start_line.and_then(|at| number(entry, at));
+        (call < function.end).then_some(InlinedCall {
+            name,
+            id,
+            start_line: start_line.map_or(0, |line| u32::try_from(line).unwrap_or(0)),
+            call,
+        })
     }
 }
 

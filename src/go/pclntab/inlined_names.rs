@@ -6,7 +6,7 @@
 //! know of.
 
 use super::header::Format;
-use super::inline::{FUNCDATA_INL_TREE, PCDATA_INL_TREE_INDEX, layout};
+use super::inline::{FUNCDATA_INL_TREE, Layout, PCDATA_INL_TREE_INDEX, layout};
 use crate::go::pclntab::FuncTable;
 
 /// What the names of the runtime's functions begin with.
@@ -86,7 +86,7 @@ impl InlinedNames {
         if places.is_empty() {
             return Vec::new();
         }
-        let (size, name, ..) = layout(table.format);
+        let Layout { size, name, .. } = layout(table.format);
         let entry_of = |host: &Host| {
             let first = usize::try_from(host.array).ok()?.checked_add(name)?;
             let distance = |place: &u32| usize::try_from(*place).ok()?.checked_sub(first);
@@ -163,7 +163,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 /// The places in the arrays of inlined calls that name one of `names`, which are ascending; `all` is what funcdata there is.
 /// An array is taken to reach to the next one, unless its function has less code than that.
 fn places(all: &[u8], format: Format, hosts: &[Host], names: &[u32]) -> Vec<(u32, u32)> {
-    let (size, name, ..) = layout(format);
+    let Layout { size, name, .. } = layout(format);
     let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
     let parts = |pair: u64| ((pair >> 32) as u32, pair as u32);
     let mut arrays: Vec<u64> = hosts.iter().map(|it| pair(it.array, it.most)).collect();
@@ -234,7 +234,7 @@ mod tests {
     fn names_are_found_in_every_array() {
         const WANTED: [u32; 3] = [7, 4000, 80_000];
         for format in [Format::Go118, Format::Go120] {
-            let (size, name, ..) = layout(format);
+            let Layout { size, name, .. } = layout(format);
             let starts = [20 * size, size, 40 * size + 3];
             let mut all = vec![0; 50 * size];
             // A word of another member says nothing.

@@ -167,6 +167,14 @@ impl<'i> FuncTable<'i> {
         self.u8_at(function.record.checked_add(self.format.func_id())?)
     }
 
+    /// The line on which the function's source begins; 0 if it is not known, as before Go 1.20 (`_func.startLine`).
+    pub fn start_line(&self, function: &Function<'i>) -> u32 {
+        let at = self.format.start_line();
+        let at = at.and_then(|at| function.record.checked_add(at));
+        at.and_then(|at| self.u32_at(at))
+            .map_or(0, |line| u32::try_from(line.cast_signed()).unwrap_or(0))
+    }
+
     /// What marks functions that walks up the stack must know (`_func.flag`, runtime/symtab.go; since Go 1.21
     /// internal/abi/symtab.go); the bits have been the same since Go 1.17.
     pub fn marks(&self, function: &Function<'i>) -> Marks {

@@ -65,7 +65,7 @@ impl<'b> CallStacks<'b> {
                     continue;
                 }
                 let line = Line {
-                    function: profile.function(frame.function, frame.file),
+                    function: profile.function_from(frame.function, frame.file, frame.start_line),
                     line: frame.line,
                 };
                 match &mut open {

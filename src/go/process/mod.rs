@@ -6,6 +6,7 @@ mod bucket;
 mod bucket_hash;
 pub mod build_id;
 pub mod call_stacks;
+pub mod callback;
 mod copies;
 pub mod core_file;
 mod core_notes;

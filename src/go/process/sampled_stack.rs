@@ -285,7 +285,7 @@ impl<'b> SampledStacks<'b> {
         Some(())
     }
 
-    /// What the frame records say of the rest.
+    /// What the frame records say of the rest, those that can be believed.
     fn chain(&mut self, walk: &Walk<'_>, trace: &mut Trace) {
         if trace.inner.is_empty() && self.is_go(walk.pc) {
             trace.push(CodeAddress {
@@ -293,9 +293,11 @@ impl<'b> SampledStacks<'b> {
                 is_return: walk.is_return,
             });
         }
-        let here = walk.piece.records.get(walk.used..).unwrap_or_default();
-        let left = walk.left.map_or(&[][..], |left| &left.records);
-        for record in here.iter().chain(left) {
+        let pieces = std::iter::once((walk.piece, walk.used)).chain(walk.left.map(|it| (it, 0)));
+        let records = pieces
+            .take_while(|(piece, _)| piece.is_whole)
+            .flat_map(|(piece, used)| piece.records.iter().skip(used));
+        for record in records {
             let pc = record.back.wrapping_sub(self.bias);
             if self.is_go(record.back) && self.role(pc) != Role::Bottom {
                 trace.push(CodeAddress {

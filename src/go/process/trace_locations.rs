@@ -7,7 +7,6 @@ use crate::go::binary::plugins::Tables;
 use crate::go::pclntab::inline::Frame;
 use crate::go::process::unwind::Trace;
 use crate::go::symbolize::code_address::CodeAddress;
-use crate::go::symbolize::display_name::for_print;
 use crate::go::symbolize::shown::Rules;
 use crate::model::profile::{Line, LocationId, Profile};
 
@@ -48,7 +47,11 @@ impl<'b> TraceLocations<'b> {
                 callee = Some(frame.function);
                 if !is_elided {
                     lines.push(Line {
-                        function: profile.function(&for_print(frame.function), frame.file),
+                        function: profile.function_from(
+                            frame.function,
+                            frame.file,
+                            frame.start_line,
+                        ),
                         line: frame.line,
                     });
                 }

@@ -130,6 +130,7 @@ mod tests {
             function,
             file: "",
             line: 0,
+            start_line: 0,
             inlined: false,
             id,
         }

@@ -4,7 +4,9 @@
 //! once, and no name is kept twice. How it looks as a file or on a terminal is decided in `render`.
 
 mod of_goroutines;
+mod packages;
 mod ranking;
+mod sampling;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,6 +15,8 @@ use std::ops::Range;
 pub use self::ranking::By;
 pub use self::ranking::Entry;
 pub use self::ranking::Ranking;
+pub use self::sampling::End;
+pub use self::sampling::Sampling;
 
 /// What a number of a sample counts, in the words of `net/http/pprof`: `inuse_space`, in `bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +74,8 @@ pub struct Function {
     pub name: String,
     /// Its file; empty if unknown.
     pub file: String,
+    /// The line on which its source begins; 0 if unknown. By it the compiler finds what to optimise.
+    pub start_line: u32,
 }
 
 /// A line of a function.
@@ -136,6 +142,12 @@ pub struct Profile {
     pub duration_ns: Option<u64>,
     /// The program.
     pub mapping: Mapping,
+    /// How it was sampled, if it was.
+    pub sampling: Option<Sampling>,
+    /// What is to be known of it besides, for people.
+    pub notes: Vec<String>,
+    /// Samples that nobody wanted have been left out.
+    pub is_partial: bool,
     samples: Vec<Sample>,
     functions: Numbered<Function>,
     locations: Numbered<Location>,
@@ -185,26 +197,40 @@ impl Profile {
             unix_ns: None,
             duration_ns: None,
             mapping,
+            sampling: None,
+            notes: Vec::new(),
+            is_partial: false,
             samples: Vec::new(),
             functions: Numbered::default(),
             locations: Numbered::default(),
         }
     }
 
-    /// One that counts things, each for itself: `goroutine`, in `count`.
-    pub fn counting(kind: &'static str, mapping: Mapping) -> Self {
-        let what = ValueType {
+    /// What one counts that counts things, each for itself: `goroutine`, in `count`.
+    pub const fn things(kind: &'static str) -> ValueType {
+        ValueType {
             name: kind,
             unit: COUNT,
-        };
+        }
+    }
+
+    /// One of them.
+    pub fn counting(kind: &'static str, mapping: Mapping) -> Self {
+        let what = Self::things(kind);
         Self::new(kind, vec![what], (what, 1), mapping)
     }
 
     /// The number of a function.
     pub fn function(&mut self, name: &str, file: &str) -> FunctionId {
+        self.function_from(name, file, 0)
+    }
+
+    /// The same, where it is known on which line its source begins.
+    pub fn function_from(&mut self, name: &str, file: &str, start_line: u32) -> FunctionId {
         FunctionId(self.functions.number(Function {
             name: name.to_owned(),
             file: file.to_owned(),
+            start_line,
         }))
     }
 
@@ -271,10 +297,12 @@ impl Profile {
         let locations: Vec<bool> = locations
             .map(|location| location.lines.iter().any(is_wanted))
             .collect();
+        let before = self.samples.len();
         self.samples.retain(|sample| {
             let mut stack = sample.stack.iter();
             stack.any(|id| locations.get(id.0) == Some(&true))
         });
+        self.is_partial |= self.samples.len() < before;
     }
 }
 

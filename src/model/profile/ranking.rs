@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use super::{Function, Line, Profile};
+use super::packages::Packages;
+use super::{Line, Profile};
 
 /// What is summed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,10 @@ impl<'p> Ranking<'p> {
     /// Sums up what one of a profile's types counts; by what lies in them, or, if `cumulative`, by that and what they called.
     pub fn of(profile: &'p Profile, value: usize, by: By, cumulative: bool) -> Self {
         let mut all: HashMap<(&str, &str, u32), Sums> = HashMap::new();
+        let packages = match by {
+            By::Package => Packages::of(profile),
+            By::Function | By::Line => Packages::default(),
+        };
         for sample in profile.samples() {
             let count = sample.values.get(value).copied().unwrap_or(0);
             if count == 0 {
@@ -59,7 +64,11 @@ impl<'p> Ranking<'p> {
             // What is on a stack several times has called all of it once.
             let (mut seen, mut lines) = (HashSet::new(), HashSet::new());
             for (depth, (_, function, line)) in profile.lines(&sample.stack).enumerate() {
-                let key = key(by, function, line);
+                let key = match by {
+                    By::Function => (&*function.name, "", 0),
+                    By::Line => (&*function.name, &*function.file, line.line),
+                    By::Package => (packages.package(function), "", 0),
+                };
                 let is_new = seen.insert(key);
                 let sums = all.entry(key).or_default();
                 let of_line = sums.lines.entry(line).or_default();
@@ -104,27 +113,6 @@ impl Sums {
         let (line, _) = most.max_by_key(|(line, sums)| (**sums, Reverse(line.line)))?;
         let function = profile.functions().get(line.function.number())?;
         (!function.file.is_empty()).then_some((function.file.as_str(), line.line))
-    }
-}
-
-/// What is counted together.
-fn key(by: By, function: &Function, line: Line) -> (&str, &str, u32) {
-    match by {
-        By::Function => (&function.name, "", 0),
-        By::Line => (&function.name, &function.file, line.line),
-        By::Package => (package(&function.name), "", 0),
-    }
-}
-
-/// The package that a function belongs to: what comes before the first dot after the last slash. Dots and slashes of type
-/// arguments do not count.
-fn package(name: &str) -> &str {
-    let plain = name.split('[').next().unwrap_or_default();
-    let last = plain.rfind('/').map_or(0, |at| at + 1);
-    let dot = plain.get(last..).and_then(|rest| rest.find('.'));
-    match dot {
-        Some(dot) => plain.get(..last + dot).unwrap_or(name),
-        None => name,
     }
 }
 
@@ -174,19 +162,5 @@ mod tests {
         });
         let rows = rows(&profile, By::Function, false);
         assert!(rows.contains(&("main.inner", 1500, 4500)), "{rows:?}");
-    }
-
-    #[test]
-    fn packages_are_told_from_names() {
-        for (name, expected) in [
-            ("main.main", "main"),
-            ("net/http.(*conn).serve", "net/http"),
-            ("gopkg.in/yaml%2ev3.(*parser).parse", "gopkg.in/yaml%2ev3"),
-            ("slices.Sort[go.shape.struct { a/b.C }]", "slices"),
-            ("[3 frames elided]", "[3 frames elided]"),
-            ("memmove", "memmove"),
-        ] {
-            assert_eq!(package(name), expected);
-        }
     }
 }

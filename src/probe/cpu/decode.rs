@@ -1,5 +1,6 @@
 //! Records of `src/bpf/cpu.h`, as samples.
 
+use crate::bpf::cpu::types::cpu_chain_kind;
 use crate::bpf::cpu::types::cpu_on;
 use crate::bpf::cpu::types::cpu_record;
 use crate::bpf::cpu::types::cpu_sample;
@@ -28,6 +29,11 @@ pub(super) fn decode(bytes: &[u8]) -> Option<CpuSample> {
         back: record.back,
     };
     let chain = |records: &[cpu_record]| records.iter().map(record).collect();
+    let is_whole = |kind: u32| match cpu_chain_kind(kind) {
+        cpu_chain_kind::CPU_CHAIN_WHOLE => Some(true),
+        cpu_chain_kind::CPU_CHAIN_BROKEN | cpu_chain_kind::CPU_CHAIN_FOUND => Some(false),
+        _ => None,
+    };
     let on = match cpu_on(raw.on) {
         cpu_on::CPU_ON_UNKNOWN => On::Unknown,
         cpu_on::CPU_ON_GOROUTINE => On::Goroutine,
@@ -49,6 +55,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<CpuSample> {
             lr: raw.lr,
             top: raw.top.get(..index(raw.top_words)?)?.to_vec(),
             records: chain(raw.record.get(..here)?),
+            is_whole: is_whole(raw.chain)?,
         },
         left: StackPiece {
             pc: raw.other_pc,
@@ -56,6 +63,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<CpuSample> {
             lr: raw.other_lr,
             top: raw.other_top.get(..index(raw.other_words)?)?.to_vec(),
             records: chain(raw.record.get(here..all)?),
+            is_whole: is_whole(raw.other_chain)?,
         },
         is_outside: raw.other_waits != 0,
     })

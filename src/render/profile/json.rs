@@ -2,8 +2,10 @@
 
 use crate::model::profile::LabelValue;
 use crate::model::profile::Profile;
+use crate::model::profile::Sampling;
 use crate::model::profile::ValueType;
 
+use crate::render::account::losses;
 use crate::render::json::Object;
 
 /// All of it. `pid` is the process, if there is one.
@@ -16,6 +18,7 @@ pub fn json(out: &mut Vec<u8>, profile: &Profile, pid: Option<u32>) {
         .text("name", &profile.mapping.file)
         .text_or_null("build_id", profile.mapping.build_id.as_deref())
         .number_or_null("unix_ns", profile.unix_ns)
+        .number_or_null("duration_ns", profile.duration_ns)
         .list("types", &profile.types, value_type);
     let (period_type, period) = profile.period;
     object
@@ -57,7 +60,33 @@ pub fn json(out: &mut Vec<u8>, profile: &Profile, pid: Option<u32>) {
                 inner.number(value.name, profile.total(index));
             }
         });
+    if let Some(sampling) = &profile.sampling {
+        object.object("sampling", |inner| self::sampling(inner, sampling));
+    }
+    object.list("notes", &profile.notes, |inner, note| {
+        inner.text("text", note);
+    });
     object.end();
+}
+
+/// All that is known of how it was sampled. `cpu_ns` is the kernel's account, `seen` the part of it that the samples
+/// stand for.
+fn sampling(object: &mut Object<'_>, sampling: &Sampling) {
+    object
+        .number("hz", u64::from(sampling.hz))
+        .number("elapsed_ns", sampling.elapsed_ns)
+        .text("ended", sampling.end.name())
+        .number("samples", sampling.count())
+        .number("proved", sampling.proved)
+        .number("cut", sampling.cut)
+        .number("chained", sampling.chained)
+        .number("bare", sampling.bare)
+        .number_or_null("cpu_ns", sampling.cpu_ns);
+    match sampling.coverage() {
+        Some(part) => object.fraction("seen", part),
+        None => object.null("seen"),
+    };
+    losses(object, &sampling.losses);
 }
 
 fn value_type(object: &mut Object<'_>, value: &ValueType) {

@@ -1,5 +1,8 @@
 use super::*;
 
+use crate::go::layout::nearness::Nearness;
+use crate::go::version::GoVersion;
+
 const SAMPLE: &str = "\
 # a comment
 [amd64]

@@ -1,82 +1,18 @@
-//! What `grtmon::go` reads from files, against what Go itself says: the functions against `go tool nm`, source lines
-//! and inlining against the program's own runtime, build information against `go version -m`; and the same without
-//! symbols, sections or build information.
+//! Functions, source lines and inlining.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "test code"
-)]
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    io::Write as _,
+    process::{Command, Stdio},
+};
 
-mod common;
-#[path = "go_binary/edit.rs"]
-mod edit;
+use grtmon::go::{Binary, Frame, Function};
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-use common::{Build, Toolchain, builds, builds_of_all_machines, program, toolchains};
-use edit::{replaced, without_sections};
-use grtmon::go::{Binary, BuildInfo, Frame, Function, GoVersion, VersionRange, VersionSource};
-
-const ORACLE: &str = include_str!("go_binary/oracle.go");
-
-/// The oracle in every build of this run, with and without C code of its own (only that makes gcc link it).
-fn oracles() -> Vec<(&'static Toolchain, Build, PathBuf)> {
-    let mut all = Vec::new();
-    for toolchain in toolchains() {
-        for build in builds(toolchain) {
-            all.push((
-                toolchain,
-                build,
-                program(toolchain, build, "oracle", ORACLE),
-            ));
-            if build.cgo {
-                let text = ORACLE.replacen(
-                    "import (",
-                    "// static int one(void) { return 1; }\nimport \"C\"\n\nimport (",
-                    1,
-                );
-                let text = text.replacen("work()\n", "work()\n\t_ = C.one()\n", 1);
-                all.push((
-                    toolchain,
-                    build,
-                    program(toolchain, build, "coracle", &text),
-                ));
-            }
-        }
-    }
-    all
-}
-
-/// Besides, the oracle for the other machine, which can be read here but not be run.
-fn oracles_of_all_machines() -> Vec<(&'static Toolchain, Build, PathBuf)> {
-    let mut all = oracles();
-    for toolchain in toolchains() {
-        for build in builds_of_all_machines(toolchain) {
-            if !build.arch.is_empty() {
-                all.push((
-                    toolchain,
-                    build,
-                    program(toolchain, build, "oracle", ORACLE),
-                ));
-            }
-        }
-    }
-    all
-}
-
-fn parse(path: &Path) -> Binary {
-    Binary::parse(fs::read(path).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
+use crate::{oracles, oracles_of_all_machines, parse};
 
 /// The functions as lines of address and name.
-fn table(binary: &Binary) -> BTreeSet<String> {
+pub(crate) fn table(binary: &Binary) -> BTreeSet<String> {
     binary
         .functions()
         .iter()
@@ -278,147 +214,5 @@ fn lines_and_inlining_are_those_of_the_runtime() {
             "{}: {places} places, {inlined} inlined",
             path.display()
         );
-    }
-}
-
-/// Build information is what `go version -m` says.
-#[test]
-fn build_information_is_that_of_go_version() {
-    for (toolchain, build, path) in oracles_of_all_machines() {
-        let binary = parse(&path);
-        let output = toolchain
-            .command()
-            .args(["version", "-m"])
-            .arg(&path)
-            .output()
-            .unwrap();
-        let output = String::from_utf8(output.stdout).unwrap();
-        let (first, lines) = output.split_once('\n').unwrap();
-
-        let info = binary.build_info().unwrap();
-        assert_eq!(first, format!("{}: {}", path.display(), info.go_version));
-        assert_eq!(lines, version_m(info), "{}", path.display());
-        let version = binary.version().unwrap();
-        assert_eq!(
-            version,
-            &GoVersion::parse(&format!("go{}", toolchain.version)).unwrap()
-        );
-        assert_eq!(*binary.version_source(), VersionSource::BuildInfo);
-        assert_eq!(binary.version_range(), VersionRange::only(version.minor));
-
-        assert_eq!(binary.image().has_symbols(), !build.strip);
-        assert_eq!(binary.image().has_dwarf(), !build.strip);
-        assert_eq!(binary.image().is_pie(), build.pie);
-        assert_eq!(binary.uses_cgo(), Some(build.cgo), "{}", path.display());
-        let main = binary.functions().by_name("main.main")[0].entry;
-        assert_eq!(
-            binary.image().symbol("main.main"),
-            (!build.strip).then_some(main)
-        );
-        assert_eq!(binary.image().symbol("ain.main"), None);
-    }
-}
-
-/// What `go version -m` prints after the first line.
-fn version_m(info: &BuildInfo) -> String {
-    let mut text = format!("\tpath\t{}\n", info.path);
-    writeln!(text, "\tmod\t{}\t{}\t", info.main_module, info.main_version).unwrap();
-    assert!(info.dependencies.is_empty());
-    for (key, value) in &info.settings {
-        let quote = value.contains([' ', '"', '`', '\t', '\n']);
-        let value = if quote {
-            format!("\"{value}\"")
-        } else {
-            value.clone()
-        };
-        writeln!(text, "\tbuild\t{key}={value}").unwrap();
-    }
-    text
-}
-
-/// The same is read without section headers, with other section names, without build information, and without any
-/// trace of the version.
-#[test]
-fn nothing_depends_on_sections_or_build_information() {
-    for (toolchain, build, path) in oracles_of_all_machines() {
-        let whole = parse(&path);
-        let file = fs::read(&path).unwrap();
-        let label = |what: &str| format!("{} {what}", path.display());
-        let same = |binary: &Binary, what: &str| {
-            assert_eq!(table(binary), table(&whole), "{}", label(what));
-            assert_eq!(
-                (binary.text(), binary.moduledata()),
-                (whole.text(), whole.moduledata()),
-                "{}",
-                label(what)
-            );
-            let pc = whole.functions().by_name("main.main")[0].end - 1;
-            for pc in (whole.text().start..pc).step_by(9973) {
-                assert_eq!(
-                    binary.functions().frames(pc),
-                    whole.functions().frames(pc),
-                    "{}",
-                    label(what)
-                );
-            }
-        };
-        assert!(
-            whole.moduledata().is_some_and(|m| m.gofunc.is_some()),
-            "{}",
-            label("moduledata")
-        );
-
-        let no_sections = Binary::parse(without_sections(file.clone())).unwrap();
-        same(&no_sections, "without sections");
-        assert_eq!(
-            no_sections.build_info(),
-            whole.build_info(),
-            "{}",
-            label("without sections")
-        );
-        assert!(no_sections.image().sections().is_empty());
-
-        // gcc gives a position-independent program no such section before Go 1.26.
-        if memchr::memmem::find(&file, b".gopclntab\0").is_some() {
-            let renamed = replaced(file.clone(), b".gopclntab\0", b".xyzclntab\0");
-            same(&Binary::parse(renamed).unwrap(), "with renamed sections");
-        }
-
-        let blind = replaced(file.clone(), b"\xff Go buildinf:", b"\xff xx xxxxxxxx:");
-        let unsaid = Binary::parse(blind.clone()).unwrap();
-        same(&unsaid, "without build information");
-        assert_eq!(
-            *unsaid.version_source(),
-            VersionSource::Variable,
-            "{}",
-            label("without build information")
-        );
-        assert_eq!(unsaid.version(), whole.version());
-        assert_eq!(
-            unsaid.build_info(),
-            whole.build_info(),
-            "{}",
-            label("without build information")
-        );
-
-        let version = format!("go{}", toolchain.version);
-        let nowhere = replaced(blind, version.as_bytes(), &vec![b'x'; version.len()]);
-        let implied = Binary::parse(nowhere).unwrap();
-        assert_eq!(implied.version(), None);
-        let minor = u16::try_from(toolchain.minor()).unwrap();
-        let range = implied.version_range();
-        assert!(
-            range == VersionRange::only(minor)
-                || (minor >= 27
-                    && range
-                        == VersionRange {
-                            oldest: 27,
-                            newest: None
-                        }),
-            "{}: {:?}",
-            path.display(),
-            implied.version_source()
-        );
-        assert!(build.strip || whole.image().section(".symtab").is_some());
     }
 }
