@@ -17,77 +17,67 @@ pub(in crate::go) fn called_from(call: u64, bytes: &[u8]) -> Option<u64> {
     Some(call.wrapping_add(5).wrapping_add_signed(distance.into()))
 }
 
-/// Where the upper half of the distance lies in a call.
-const UPPER: [usize; 2] = [3, 4];
+/// So many bytes are compared together; where one lies among them fits into one byte.
+const TOGETHER: usize = 256;
 
-/// So many bytes are compared together.
-const TOGETHER: usize = 128;
+/// So many callees are looked for at once.
+const CALLEES: usize = 2;
 
 /// Where a `call rel32` may be that calls one of `targets`, in code that lies at `start`, ascending. Every such call is among
 /// them; of others only some that are cut off by the end of the code.
 ///
-/// Every 60th byte or so of a program is that of a call, and most of the others call something else. But over 64 KiB of code
-/// the distance to a function has the same upper half, which few other calls have.
+/// Every 60th byte or so of a program is that of a call. But where a call lies and what it adds to that make its callee; the
+/// lowest two bytes of the sum are told by those of both. Few other calls have the same, and are looked at.
 pub(in crate::go) fn possible_calls_to(code: &[u8], start: u64, targets: &[u64]) -> Vec<usize> {
-    let distance = |to: &u64, at: usize| {
-        let behind = start.wrapping_add((at + SIZE) as u64);
-        to.wrapping_sub(behind) as u32
+    let behind = start.wrapping_add(SIZE as u64);
+    let sums = targets.iter().map(|to| to.wrapping_sub(behind) as u16);
+    let mut sums: Vec<u16> = sums.collect();
+    let Some(first) = sums.first().copied() else {
+        return Vec::new();
     };
+    sums.resize(sums.len().max(CALLEES), first);
+    let sums: Option<[u16; CALLEES]> = sums.try_into().ok();
     let mut found = Vec::new();
-    if targets.is_empty() {
-        return found;
-    }
-    let whole = code.len().saturating_sub(SIZE - 1);
-    let mut from = 0;
-    while from < whole {
-        // The distance becomes shorter by one with each byte.
-        let same = |to| (distance(to, from) & 0xffff) as usize + 1;
-        let size = targets.iter().map(same).min().unwrap_or(whole);
-        let end = from.saturating_add(size).min(whole);
-        let mut halves: Vec<u16> = Vec::with_capacity(targets.len());
-        for to in targets {
-            let half = (distance(to, from) >> 16) as u16;
-            if !halves.contains(&half) {
-                halves.push(half);
-            }
+    for (number, together) in code.chunks(TOGETHER).enumerate() {
+        let begin = number * TOGETHER;
+        let from = |at: usize| code.get(begin + at..)?.first_chunk::<TOGETHER>();
+        if let (Some(first), Some(second), Some(third), Some(sums)) =
+            (from(0), from(1), from(2), &sums)
+            && !has_any(
+                first,
+                second,
+                third,
+                &sums.map(|sum| sum.wrapping_sub(begin as u16)),
+            )
+        {
+            continue;
         }
-        for begin in (from..end).step_by(TOGETHER) {
-            let piece = |at: usize| code.get(begin + at..)?.first_chunk();
-            if let Some(first) = piece(0)
-                && let Some(third) = piece(UPPER[0])
-                && let Some(fourth) = piece(UPPER[1])
-                && !halves.iter().any(|it| has_any(first, third, fourth, *it))
-            {
-                continue;
-            }
-            let together = code.get(begin..end.min(begin + TOGETHER));
-            let calls = possible_calls(together.unwrap_or_default()).map(|at| begin + at);
-            found.extend(calls.filter(|at| {
-                let bytes = code.get(*at..).unwrap_or_default();
-                let callee = called_from(start.wrapping_add(*at as u64), bytes);
-                callee.is_some_and(|callee| targets.contains(&callee))
-            }));
-        }
-        from = end;
+        let calls = possible_calls(together).map(|at| begin + at);
+        found.extend(calls.filter(|at| {
+            let bytes = code.get(*at..).unwrap_or_default();
+            let callee = called_from(start.wrapping_add(*at as u64), bytes);
+            callee.is_none_or(|callee| targets.contains(&callee))
+        }));
     }
-    let cut_off = possible_calls(code.get(whole..).unwrap_or_default());
-    found.extend(cut_off.map(|at| whole + at));
     found
 }
 
-/// Whether there is a call whose distance has this upper half; `third` and `fourth` begin where its bytes do in a call that
-/// lies at the beginning of `first`. Without a branch, so that the compiler compares many at once.
+/// Whether there is a call in which the place and the first two bytes of the distance make one of `sums`; `second` and `third`
+/// begin one and two bytes behind `first`. Without a branch, so that the compiler compares many at once.
 fn has_any(
     first: &[u8; TOGETHER],
+    second: &[u8; TOGETHER],
     third: &[u8; TOGETHER],
-    fourth: &[u8; TOGETHER],
-    half: u16,
+    sums: &[u16; CALLEES],
 ) -> bool {
-    let [low, high] = half.to_le_bytes();
+    let [one, other] = sums.map(u16::to_le_bytes);
     let mut any = 0;
     for at in 0..TOGETHER {
-        let is_far = u8::from(third[at] == low) & u8::from(fourth[at] == high);
-        any |= is_far & u8::from(first[at] == CALL);
+        let low = second[at].wrapping_add(at as u8);
+        let high = third[at].wrapping_add(u8::from(low < second[at]));
+        let is_one = u8::from(low == one[0]) & u8::from(high == one[1]);
+        let is_other = u8::from(low == other[0]) & u8::from(high == other[1]);
+        any |= (is_one | is_other) & u8::from(first[at] == CALL);
     }
     any != 0
 }
@@ -113,12 +103,12 @@ mod tests {
         let start = 0x40_0000;
         let targets = [0x41_2340, 0x7f_0000];
         let mut places: Vec<usize> = (0..code.len()).step_by(997).collect();
-        // Around where the upper half of the distance becomes another.
-        let turn = |to: i64| usize::try_from(to - start - SIZE as i64).unwrap() & 0xffff;
-        for to in targets {
-            places.extend([turn(to) - 6, turn(to), turn(to) + 6, turn(to) + 0x1_0001]);
-        }
-        places.push(code.len() - SIZE);
+        places.extend([
+            TOGETHER - 2,
+            2 * TOGETHER - 5,
+            4 * TOGETHER,
+            code.len() - SIZE,
+        ]);
         places.sort_unstable();
         for (number, at) in places.iter().enumerate() {
             let target = targets[number % targets.len()];
