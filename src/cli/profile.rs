@@ -35,6 +35,8 @@ pub enum ProfileKind {
     Goroutine(ProfileArgs),
     /// Threads, by what created them
     Threadcreate(ProfileArgs),
+    /// Time of goroutines, by what they do and where: running, waiting, in system calls
+    Wall(WallArgs),
 }
 
 /// How long and how often.
@@ -48,6 +50,20 @@ pub struct CpuArgs {
     pub duration: Duration,
     /// How often to look at each processor, a second
     #[arg(long, value_name = "N", default_value_t = 99, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub hz: u32,
+}
+
+/// How long and how often.
+#[derive(Debug, Args)]
+pub struct WallArgs {
+    /// What it is of, and how it looks
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// How long to look
+    #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    pub duration: Duration,
+    /// How often to look at 64 goroutines picked at random, a second on average
+    #[arg(long, value_name = "N", default_value_t = 49, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub hz: u32,
 }
 

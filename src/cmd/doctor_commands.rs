@@ -29,13 +29,17 @@ use super::sched;
 /// The one that looks at processors, and reads where to look.
 const CPU: &str = "profile cpu";
 
+/// The one that looks at goroutines for a while.
+const WALL: &str = "profile wall";
+
 /// The commands that read.
-const READING: [&str; 9] = [
+const READING: [&str; 10] = [
     "dump",
     CPU,
     "profile goroutine",
     "profile heap",
     "profile threadcreate",
+    WALL,
     "stat",
     "top",
     "ps",
@@ -43,10 +47,10 @@ const READING: [&str; 9] = [
 ];
 
 /// Those that list goroutines,
-const OF_GOROUTINES: [&str; 3] = ["dump", "profile goroutine", "top"];
+const OF_GOROUTINES: [&str; 4] = ["dump", "profile goroutine", WALL, "top"];
 
 /// and those of them that do nothing else.
-const LISTS: [&str; 2] = ["dump", "profile goroutine"];
+const LISTS: [&str; 3] = ["dump", "profile goroutine", WALL];
 
 /// Those that say themselves what they lack.
 const KNOWING: [&str; 3] = ["dump", "profile goroutine", CPU];
@@ -243,7 +247,7 @@ fn read(name: &str, checked: &Checked<'_>, live: &Live) -> Result<()> {
     if ["stat", "top", "ps"].contains(&name) {
         RuntimeStats::read(view)?;
     }
-    if ["stat", "top"].contains(&name) {
+    if ["stat", "top", WALL].contains(&name) {
         live.began()?;
     }
     Ok(())

@@ -184,7 +184,7 @@ impl<'a> Show<'a> {
                 for growth in sites.iter().flat_map(|site| &site.stacks) {
                     if let Some(example) = growth.group.goroutines.first() {
                         let grown = growth.grown() as u64;
-                        profile.add_goroutine(example, growth.group.stack, grown);
+                        profile.add_goroutine(example, growth.group.stack, vec![grown]);
                     }
                 }
                 output.text = pprof::encode(&profile)?;

@@ -149,11 +149,11 @@ fn mistake(error: &clap::Error) -> String {
     let what = what.join(" ").replace(" tip: ", "; ");
     let what = match error.kind() {
         // All that is ever required is a target. Who takes only some kinds of it shows these.
-        ErrorKind::MissingRequiredArgument if !text.contains("--binpath") => {
-            "no target: give --pid PID"
-        }
         ErrorKind::MissingRequiredArgument if text.contains("--core") => {
             "no target: give --pid PID, or --core FILE"
+        }
+        ErrorKind::MissingRequiredArgument if !text.contains("--binpath") => {
+            "no target: give --pid PID"
         }
         ErrorKind::MissingRequiredArgument => {
             "no target: give --pid PID, --binpath FILE, or -- COMMAND"
@@ -189,6 +189,7 @@ mod tests {
             "no target: give --pid PID, --binpath FILE, or -- COMMAND"
         );
         assert_eq!(said(&["profile", "heap"]), "no target: give --pid PID");
+        assert_eq!(said(&["dump"]), "no target: give --pid PID, or --core FILE");
         assert_eq!(
             said(&["gc", "--pidd", "1"]),
             "unexpected argument '--pidd' found; a similar argument exists: '--pid'"

@@ -143,7 +143,7 @@ pub const NEEDS: &[Need] = &[
         globals: &[("allm", |globals| globals.allm)],
     },
     Need {
-        commands: &["dump", "profile goroutine"],
+        commands: &["dump", "profile goroutine", "profile wall"],
         what: "goroutines",
         ways: &[&[
             Field::GGoid,

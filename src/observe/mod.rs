@@ -23,6 +23,7 @@ pub mod sampler;
 pub mod sched;
 pub mod session;
 pub mod stop;
+pub mod wall_profile;
 
 pub use self::observation::Observation;
 pub use self::observation::Observed;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Each command, with what ends it soon.
-const COMMANDS: [(&str, &[&str]); 14] = [
+const COMMANDS: [(&str, &[&str]); 15] = [
     ("gr", &["gr", "--duration", "100ms"]),
     ("gr_seq", &["gr", "seq", "--duration", "100ms"]),
     ("sched", &["sched", "--duration", "100ms"]),
@@ -26,6 +26,7 @@ const COMMANDS: [(&str, &[&str]); 14] = [
     ("profile_cpu", &["profile", "cpu", "--duration", "100ms"]),
     ("profile_heap", &["profile", "heap"]),
     ("profile_threadcreate", &["profile", "threadcreate"]),
+    ("profile_wall", &["profile", "wall", "--duration", "100ms"]),
     ("stat", &["stat", "--count", "1", "--output", "json"]),
     ("top", &["top", "--once", "--interval", "100ms"]),
     ("ps", &["ps", "--output", "json"]),

@@ -49,13 +49,14 @@ const LAYERS: [(&str, &[&str]); 12] = [
 ];
 
 /// Foreign crates that are known in these modules only.
-const FOREIGN: [(&str, &[&str]); 13] = [
+const FOREIGN: [(&str, &[&str]); 14] = [
     ("libc", &["probe", "target"]),
     ("libbpf_rs", &["probe", "bpf"]),
     ("plain", &["probe", "bpf"]),
     ("goblin", &["go"]),
     ("gimli", &["go"]),
     ("iced_x86", &["go"]),
+    ("fastrand", &["go", "observe"]),
     ("flate2", &["go", "render", "target"]),
     ("memmap2", &["target", "probe"]),
     ("nix", &["target"]),

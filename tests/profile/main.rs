@@ -18,3 +18,4 @@ mod heap;
 mod parsed;
 mod pgo;
 mod scratch;
+mod wall;

@@ -7,6 +7,7 @@ mod goroutine;
 mod heap;
 mod taken;
 mod threadcreate;
+mod wall;
 
 use std::process::ExitCode;
 
@@ -52,6 +53,12 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
         ProfileKind::Threadcreate(args) => {
             of_processes(args, &threadcreate::TYPES, &threadcreate::take)
         }
+        ProfileKind::Wall(args) => {
+            let stop = stop::on_signals()?;
+            of_processes(&args.profile, &wall::TYPES, &|target, live, mapping| {
+                wall::take(args, &stop, target, live, mapping)
+            })
+        }
     }
 }
 
@@ -94,7 +101,7 @@ fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take<'_>) -
     let mut taken = match (taken, program.check(&live)) {
         (taken, Ok(())) => taken?,
         // Samples are of the program that was there.
-        (Ok(mut taken), Err(why)) if taken.profile.sampling.is_some() => {
+        (Ok(mut taken), Err(why)) if taken.profile.duration_ns.is_some() => {
             taken.warnings.push(format!("{why:#}"));
             taken
         }

@@ -10,9 +10,12 @@
 
 mod describe;
 mod list;
+mod sample;
 mod walk;
 
 use std::sync::Arc;
+
+pub use self::sample::Picked;
 
 use super::g::{GLayout, RawG};
 use super::halted::Halted;
@@ -61,6 +64,7 @@ struct Slot {
     found: Found,
 }
 
+#[derive(Clone, Copy)]
 enum Found {
     /// Nothing plausible yet, and what is wrong with it.
     Nothing(Option<&'static str>),
@@ -140,25 +144,35 @@ impl<'b> GoroutineReader<'b> {
         let mut slots: Vec<Slot> = self
             .addresses(memory, held)?
             .into_iter()
-            .map(|addr| Slot {
-                addr,
-                found: Found::Nothing(None),
-            })
+            .map(Slot::new)
             .collect();
         let mut allowance = held.map_or(ALLOWANCE, |held| held.saturating_mul(TIMES_HELD));
+        self.settle(memory, &mut slots, stacks, &mut allowance)?;
+        self.check(&slots)?;
+        Ok(self.dump(memory, &slots, stacks))
+    }
+
+    /// Looks at goroutines until each has held still, or has been looked at often enough.
+    fn settle(
+        &mut self,
+        memory: &dyn ReadMemory,
+        slots: &mut [Slot],
+        stacks: bool,
+        allowance: &mut u64,
+    ) -> Result<(), ReadError> {
         let mut open: Vec<&mut Slot> = slots.iter_mut().collect();
+        open.retain(|slot| slot.is_open(stacks));
         for _ in 0..ATTEMPTS {
             for batch in open.chunks_mut(BATCH) {
-                self.look(memory, batch, stacks, &mut allowance)?;
+                self.look(memory, batch, stacks, allowance)?;
             }
             open.retain(|slot| slot.is_open(stacks));
             // With nothing left to read on, another look would see no more.
-            if open.is_empty() || allowance == 0 {
+            if open.is_empty() || *allowance == 0 {
                 break;
             }
         }
-        self.check(&slots)?;
-        Ok(self.dump(memory, &slots, stacks))
+        Ok(())
     }
 
     /// Looks at a batch of goroutines once.
@@ -296,6 +310,14 @@ impl<'b> GoroutineReader<'b> {
 }
 
 impl Slot {
+    /// Not looked at yet.
+    fn new(addr: u64) -> Self {
+        Self {
+            addr,
+            found: Found::Nothing(None),
+        }
+    }
+
     /// Whether it is worth another look.
     fn is_open(&self, stacks: bool) -> bool {
         match self.found {

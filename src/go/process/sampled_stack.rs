@@ -133,13 +133,19 @@ impl<'b> SampledStacks<'b> {
         let found = match self.descend(&mut walk, trace) {
             Some(()) => Found::Proved,
             None if walk.is_cut() => Found::Cut,
-            None => {
-                self.chain(&walk, trace);
-                match trace.inner.len() {
-                    0 | 1 => Found::Nothing,
-                    _ => Found::Chained,
+            None => match self.descend_from_record(sample) {
+                Some(proved) => {
+                    *trace = proved;
+                    Found::Proved
                 }
-            }
+                None => {
+                    self.chain(&walk, trace);
+                    match trace.inner.len() {
+                        0 | 1 => Found::Nothing,
+                        _ => Found::Chained,
+                    }
+                }
+            },
         };
         trace.finish();
         (found, leaf)
@@ -172,7 +178,7 @@ impl<'b> SampledStacks<'b> {
         }
         // The vDSO: it keeps the frame pointer of its caller, or has a record of its own.
         match here.records.iter().position(|it| self.is_go(it.back)) {
-            Some(number) => begin.at_record(number).unwrap_or(begin),
+            Some(number) => begin.at_record(number, self.machine).unwrap_or(begin),
             None => begin,
         }
     }
@@ -208,7 +214,7 @@ impl<'b> SampledStacks<'b> {
                         .iter()
                         .position(|it| it.back == walk.pc)?;
                     trace.push(address);
-                    *walk = walk.at_record(called.checked_add(1)?)?;
+                    *walk = walk.at_record(called.checked_add(1)?, self.machine)?;
                     continue;
                 }
                 (Role::SystemStack, Some(left)) => {
@@ -226,6 +232,23 @@ impl<'b> SampledStacks<'b> {
             self.up(walk, depth, injected)?;
         }
         None
+    }
+
+    /// Walks from a function that was interrupted after it had moved the stack pointer, as for the vDSO: the table does
+    /// not tell by how much, but it has made its record before.
+    fn descend_from_record(&mut self, sample: &CpuSample) -> Option<Trace> {
+        let walk = self.begin(sample);
+        let pc = walk.pc.wrapping_sub(self.bias);
+        if walk.is_return || self.role(pc) != Role::SetsStack {
+            return None;
+        }
+        let mut trace = Trace::default();
+        trace.push(CodeAddress {
+            pc,
+            is_return: false,
+        });
+        let mut walk = walk.at_record(0, self.machine)?;
+        self.descend(&mut walk, &mut trace).map(|()| trace)
     }
 
     fn role(&mut self, pc: u64) -> Role {
@@ -324,13 +347,19 @@ impl<'s> Walk<'s> {
         }
     }
 
-    /// In the function to which the one with this record returns. On x86-64 a record lies right below the return address.
-    fn at_record(&self, number: usize) -> Option<Self> {
+    /// In the function to which the one with this record returns. On x86-64 a record lies right below the return address,
+    /// which is the last word of its frame; on ARM right below the frame, so that the next record tells where that is.
+    fn at_record(&self, number: usize, machine: Machine) -> Option<Self> {
         let record = self.piece.records.get(number)?;
+        let used = number.checked_add(1)?;
+        let sp = match machine {
+            Machine::X86_64 => record.at.checked_add(16)?,
+            Machine::Aarch64 => self.piece.records.get(used)?.at.checked_add(8)?,
+        };
         Some(Self {
-            used: number.checked_add(1)?,
+            used,
             pc: record.back,
-            sp: record.at.checked_add(16)?,
+            sp,
             lr: 0,
             is_return: true,
             ..*self

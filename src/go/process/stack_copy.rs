@@ -46,6 +46,11 @@ impl<'a> StackCopy<'a> {
         }
     }
 
+    /// Whether more than the copy was needed.
+    pub fn has_read_on(&self) -> bool {
+        self.next.is_some()
+    }
+
     fn read_on(&mut self, addr: u64) -> Option<u64> {
         let left = self.end.checked_sub(addr).filter(|left| *left >= 8)?;
         let len = usize::try_from(left).unwrap_or(NEXT).min(NEXT);

@@ -13,14 +13,14 @@ impl Profile {
             for (activity, count) in group.activities() {
                 let mut members = group.goroutines.iter();
                 if let Some(example) = members.find(|one| one.activity() == activity) {
-                    self.add_goroutine(example, group.stack, count as u64);
+                    self.add_goroutine(example, group.stack, vec![count as u64]);
                 }
             }
         }
     }
 
-    /// Adds `count` goroutines like `example`, which are on `stack` if it was read.
-    pub fn add_goroutine(&mut self, example: &Goroutine, stack: Option<&Stack>, count: u64) {
+    /// Adds goroutines like `example`, which are on `stack` if it was read, with a number for each of the profile's types.
+    pub fn add_goroutine(&mut self, example: &Goroutine, stack: Option<&Stack>, values: Vec<u64>) {
         let mut locations = Vec::new();
         match stack {
             Some(stack) => self.locate(&mut locations, stack),
@@ -41,7 +41,7 @@ impl Profile {
         labels.extend(created.map(|created| text("created_by", &created.function)));
         self.add(Sample {
             stack: locations,
-            values: vec![count],
+            values,
             labels,
         });
     }

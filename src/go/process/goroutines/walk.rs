@@ -52,8 +52,11 @@ impl GoroutineReader<'_> {
         }
         let first = copy(memory, &wanted)?;
         let second = copy(memory, &wanted)?;
+        // At once: who has moved until now may have moved before the copies, too.
+        let moved = self.moved(memory, slots)?;
         let (mut one, mut other) = (Trace::default(), Trace::default());
         let mut results = Vec::with_capacity(slots.len());
+        let mut has_read_on = false;
         let mut at = 0;
         for (((_, g), (sp, len)), read) in slots.iter().zip(&wanted).zip(&first.ok) {
             let to = at + len;
@@ -63,7 +66,9 @@ impl GoroutineReader<'_> {
             let (from, end) = (g.walk_from(), g.stack_hi);
             let mut walk = |bytes: &[u8], trace: &mut Trace| {
                 let mut stack = StackCopy::new(*sp, bytes, end, memory, allowance);
-                self.unwinder.walk(from, &mut stack, trace)
+                let arrived = self.unwinder.walk(from, &mut stack, trace);
+                has_read_on |= stack.has_read_on();
+                arrived
             };
             let arrived = *read && *len > 0 && walk(&a, &mut one);
             let same = arrived && walk(&b, &mut other) && one == other;
@@ -74,14 +79,30 @@ impl GoroutineReader<'_> {
                 (false, _) => StackState::Unwalkable,
             });
         }
-        let looked_at: Vec<&mut Slot> = slots.iter_mut().map(|(slot, _)| &mut **slot).collect();
-        let after = self.records(memory, &looked_at)?;
-        for (((slot, before), state), after) in slots.iter_mut().zip(results).zip(after) {
-            let moved = after.is_none_or(|after| !after.is_at_same_place(before));
+        let moved_since = match has_read_on {
+            true => self.moved(memory, slots)?,
+            false => vec![false; slots.len()],
+        };
+        let moved = moved.iter().zip(moved_since).map(|(one, two)| *one || two);
+        for (((slot, before), state), moved) in slots.iter_mut().zip(results).zip(moved) {
             let state = if moved { StackState::Moving } else { state };
             slot.found = Found::Alive(*before, state);
         }
         Ok(())
+    }
+
+    /// Which of these are no longer where they were.
+    fn moved(
+        &self,
+        memory: &dyn ReadMemory,
+        slots: &mut [(&mut Slot, RawG)],
+    ) -> Result<Vec<bool>, ReadError> {
+        let looked_at: Vec<&mut Slot> = slots.iter_mut().map(|(slot, _)| &mut **slot).collect();
+        let after = self.records(memory, &looked_at)?;
+        let pairs = slots.iter().zip(after);
+        Ok(pairs
+            .map(|((_, before), after)| after.is_none_or(|after| !after.is_at_same_place(before)))
+            .collect())
     }
 }
 
