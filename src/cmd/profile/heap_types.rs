@@ -66,7 +66,7 @@ pub(super) fn take(
             stack,
             values: vec![group.objects, group.bytes],
             labels: vec![Label {
-                key: "type_known",
+                key: "type_known".into(),
                 value: LabelValue::Text(known.to_owned()),
             }],
         });

@@ -18,6 +18,7 @@ pub mod heap;
 pub mod heap_counters;
 mod heap_goal;
 pub mod heap_stats;
+pub mod label_sets;
 mod left_over;
 pub mod mapping;
 pub mod memory_profile;

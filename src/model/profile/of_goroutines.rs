@@ -32,8 +32,8 @@ impl Profile {
                 }
             }
         }
-        let text = |key, text: &str| Label {
-            key,
+        let text = |key: &'static str, text: &str| Label {
+            key: key.into(),
             value: LabelValue::Text(text.to_owned()),
         };
         let mut labels = vec![text("state", example.activity())];

@@ -24,17 +24,17 @@ pub(super) const PAGE: u64 = 8192;
 pub(super) const MAX_MEMORY: u64 = 1 << 47;
 
 pub(super) fn check(claims: &mut Claims<'_>) {
-    heap(claims);
+    claims.at_once(heap);
     for p in claims.reader().processors().unwrap_or_default() {
         let Ok(cache) = claims.reader().pointer(p, PMcache) else {
             continue;
         };
-        cached(claims, cache);
+        claims.at_once(|claims| cached(claims, cache));
         for cached in spans(claims.reader(), cache).unwrap_or_default() {
             claims.at_once(|claims| in_use(claims, &cached));
         }
     }
-    counters(claims);
+    claims.at_once(counters);
     balances(claims);
 }
 
