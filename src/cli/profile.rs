@@ -93,7 +93,7 @@ pub struct ProfileArgs {
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub top: u32,
     /// What the rows are
-    #[arg(long, value_name = "fn|line|package", value_enum, default_value_t = ProfileBy::Fn, hide_possible_values = true)]
+    #[arg(long, value_name = "fn|line|package|label:KEY", value_parser = by, default_value = "fn")]
     pub by: ProfileBy,
     /// Only stacks with a matching function
     #[arg(long, value_name = "REGEX", value_parser = regex)]
@@ -119,8 +119,18 @@ pub enum ProfileOutput {
     Folded,
 }
 
+fn by(text: &str) -> Result<ProfileBy, String> {
+    match (text, text.strip_prefix("label:")) {
+        ("fn", _) => Ok(ProfileBy::Fn),
+        ("line", _) => Ok(ProfileBy::Line),
+        ("package", _) => Ok(ProfileBy::Package),
+        (_, Some(key)) if !key.is_empty() => Ok(ProfileBy::Label(key.to_owned())),
+        _ => Err("expected fn, line, package, or label:KEY".to_owned()),
+    }
+}
+
 /// What the rows of its table are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProfileBy {
     /// Functions
     Fn,
@@ -128,4 +138,6 @@ pub enum ProfileBy {
     Line,
     /// Packages
     Package,
+    /// Values of the label with this key
+    Label(String),
 }

@@ -146,7 +146,7 @@ impl Strings {
     /// `Label` {key, str, num}.
     fn label(&mut self, label: &Label) -> Message {
         let mut message = Message::default();
-        message.number(1, self.number(label.key));
+        message.number(1, self.number(&label.key));
         match &label.value {
             LabelValue::Text(text) => message.number(2, self.number(text)),
             LabelValue::Number(number) => message.number(3, *number),

@@ -12,6 +12,7 @@ mod common;
 
 mod cpu;
 mod cpu_account;
+mod cpu_labels;
 mod files;
 mod goroutines;
 mod heap;

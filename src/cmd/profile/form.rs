@@ -105,10 +105,11 @@ pub(super) fn value(args: &ProfileArgs, types: &[ValueType]) -> Result<Option<us
 
 /// Returns what is to be said behind it.
 fn table(out: &mut Vec<u8>, args: &ProfileArgs, profile: &Profile, value: usize) -> Option<String> {
-    let by = match args.by {
+    let by = match &args.by {
         ProfileBy::Fn => By::Function,
         ProfileBy::Line => By::Line,
         ProfileBy::Package => By::Package,
+        ProfileBy::Label(key) => By::Label(key),
     };
     let style = match args.write {
         Some(_) => Style::PLAIN,
@@ -121,7 +122,7 @@ fn table(out: &mut Vec<u8>, args: &ProfileArgs, profile: &Profile, value: usize)
         let wanted = args.r#fn.as_ref().filter(|_| profile.is_partial)?;
         return Some(format!("no stack has a function that matches {wanted}"));
     }
-    let fit = profile::fit(style, by != By::Package);
+    let fit = profile::fit(style, by.has_places());
     let most = usize::try_from(args.top).unwrap_or(usize::MAX);
     profile::table(out, &ranking, *value_type, most, &fit);
     if output::is_terminal() {

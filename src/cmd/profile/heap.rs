@@ -58,7 +58,7 @@ pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Tak
             stack,
             values: vec![objects, bytes, live_objects, live_bytes],
             labels: vec![Label {
-                key: "bytes",
+                key: "bytes".into(),
                 value: LabelValue::Number(site.size),
             }],
         });

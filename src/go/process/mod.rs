@@ -17,6 +17,7 @@ pub mod halted;
 pub mod heap_counters;
 mod heap_goal;
 pub mod heap_stats;
+pub mod label_sets;
 mod left_over;
 pub mod mapping;
 pub mod memory_profile;

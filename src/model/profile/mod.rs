@@ -3,6 +3,7 @@
 //! Functions, locations and samples refer to each other by numbers, so that a stack that many samples share is there
 //! once, and no name is kept twice. How it looks as a file or on a terminal is decided in `render`.
 
+mod label;
 mod of_goroutines;
 mod packages;
 mod ranking;
@@ -12,6 +13,10 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
 
+pub use self::label::LABELS;
+pub use self::label::Label;
+pub use self::label::LabelValue;
+pub use self::label::NOT_KNOWN;
 pub use self::ranking::By;
 pub use self::ranking::Entry;
 pub use self::ranking::Ranking;
@@ -94,24 +99,6 @@ pub struct Location {
     pub address: u64,
     /// The function, after those that are inlined there: innermost first.
     pub lines: Vec<Line>,
-}
-
-/// What is said of a sample besides its stack.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Label {
-    /// About what.
-    pub key: &'static str,
-    /// What.
-    pub value: LabelValue,
-}
-
-/// What a label says.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum LabelValue {
-    /// In words.
-    Text(String),
-    /// In numbers.
-    Number(u64),
 }
 
 /// What was counted on one stack.

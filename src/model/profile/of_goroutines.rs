@@ -57,8 +57,8 @@ impl Profile {
         locations: Vec<LocationId>,
         values: Vec<u64>,
     ) {
-        let text = |key, text: &str| Label {
-            key,
+        let text = |key: &'static str, text: &str| Label {
+            key: key.into(),
             value: LabelValue::Text(text.to_owned()),
         };
         let mut labels = vec![text("state", example.activity())];

@@ -30,7 +30,7 @@ pub(crate) fn heap() -> Profile {
         (vec![b, c], vec![10, 1000], 100),
     ] {
         let labels = vec![Label {
-            key: "bytes",
+            key: "bytes".into(),
             value: LabelValue::Number(bytes),
         }];
         profile.add(Sample {

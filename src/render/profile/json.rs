@@ -35,8 +35,8 @@ pub fn json(out: &mut Vec<u8>, profile: &Profile, pid: Option<u32>) {
         object.object("labels", |inner| {
             for label in &sample.labels {
                 match &label.value {
-                    LabelValue::Text(text) => inner.text(label.key, text),
-                    LabelValue::Number(number) => inner.number(label.key, *number),
+                    LabelValue::Text(text) => inner.text(&label.key, text),
+                    LabelValue::Number(number) => inner.number(&label.key, *number),
                 };
             }
         });
@@ -81,6 +81,8 @@ fn sampling(object: &mut Object<'_>, sampling: &Sampling) {
         .number("cut", sampling.cut)
         .number("chained", sampling.chained)
         .number("bare", sampling.bare)
+        .number("labelled", sampling.labelled)
+        .number("labels_unknown", sampling.unlabelled)
         .number_or_null("cpu_ns", sampling.cpu_ns);
     match sampling.coverage() {
         Some(part) => object.fraction("seen", part),
