@@ -89,14 +89,14 @@ pub struct ProfileArgs {
     /// What to read
     #[command(flatten)]
     pub of: Processes,
-    /// Write it to this file, whose ending says in which form: .pb.gz (pprof), .folded, .json, .txt
+    /// Write it to this file, whose ending says in which form: .pb.gz (pprof), .html (flame graph), .folded, .json, .txt
     #[arg(short, long, value_name = "FILE")]
     pub write: Option<PathBuf>,
-    /// Form of the output; pprof is for `go tool pprof`, folded for flame graphs
+    /// Form of the output; pprof is for `go tool pprof`, html a flame graph in a file, folded for others that draw them
     #[arg(
         short,
         long,
-        value_name = "text|json|pprof|folded",
+        value_name = "text|json|pprof|folded|html",
         value_enum,
         hide_possible_values = true
     )]
@@ -104,6 +104,9 @@ pub struct ProfileArgs {
     /// What the table and the folded stacks count, as inuse_objects of a heap
     #[arg(long, value_name = "TYPE")]
     pub count: Option<String>,
+    /// Only what has changed since this file was written: a .pb.gz of the same kind, by grtmon or net/http/pprof
+    #[arg(long, value_name = "BASE")]
+    pub diff: Option<PathBuf>,
     /// Rows of the table
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub top: u32,
@@ -132,6 +135,8 @@ pub enum ProfileOutput {
     Pprof,
     /// What flame graphs are drawn from
     Folded,
+    /// A flame graph: one file, for a browser
+    Html,
 }
 
 fn by(text: &str) -> Result<ProfileBy, String> {

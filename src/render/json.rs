@@ -124,6 +124,36 @@ impl<'a> Object<'a> {
         self
     }
 
+    /// A list of numbers.
+    pub fn numbers(&mut self, key: &str, items: impl IntoIterator<Item = u64>) -> &mut Self {
+        self.items(key, items, |out, number| {
+            out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        })
+    }
+
+    /// A list of texts.
+    pub fn texts<'t>(&mut self, key: &str, items: impl IntoIterator<Item = &'t str>) -> &mut Self {
+        self.items(key, items, string)
+    }
+
+    fn items<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        write: impl Fn(&mut Vec<u8>, T),
+    ) -> &mut Self {
+        self.key(key);
+        self.out.push(b'[');
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            write(self.out, item);
+        }
+        self.out.push(b']');
+        self
+    }
+
     fn close(&mut self) {
         self.out.push(b'}');
     }
@@ -197,6 +227,9 @@ mod tests {
         object.list("all", [1, 2], |inner, n| {
             inner.number("n", n);
         });
+        object
+            .numbers("numbers", [1, u64::MAX])
+            .texts("texts", [nasty.as_str(), ""]);
         object.end();
         let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(read["text"], nasty);
@@ -204,6 +237,8 @@ mod tests {
         assert!(read["none"].is_null() && read["nan"].is_null() && read["in"]["x"].is_null());
         assert_eq!(read["half"], 0.5);
         assert_eq!(read["all"][1]["n"], 2);
+        assert_eq!(read["numbers"], serde_json::json!([1, u64::MAX]));
+        assert_eq!(read["texts"], serde_json::json!([nasty, ""]));
         assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
         let written = String::from_utf8(out).unwrap();
         let seen = written.trim_end().chars().all(|c| !is_unseen(c));

@@ -3,6 +3,9 @@
 //! The format is a gzipped protocol buffer, described in proto/profile.proto of github.com/google/pprof. Numbers of
 //! mappings, locations and functions begin with 1 and have no gaps, which some readers require.
 
+mod fields;
+mod reader;
+
 use std::collections::HashMap;
 use std::io::Write;
 
@@ -20,6 +23,9 @@ use crate::model::profile::Sample;
 use crate::model::profile::ValueType;
 
 use super::protobuf::Message;
+
+pub use self::reader::MOST_BYTES;
+pub use self::reader::decode;
 
 /// Fields of `Profile`.
 mod profile {
@@ -181,5 +187,129 @@ impl Strings {
         message.number(4, self.number(&function.file));
         message.number(5, u64::from(function.start_line));
         message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::model::profile::{COUNT, sample};
+
+    fn refused(file: &[u8], types: &[ValueType]) -> String {
+        format!("{:#}", decode(file, types).unwrap_err())
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut profile = sample::heap();
+        profile.unix_ns = Some(7);
+        profile.notes.push("a note".to_owned());
+        let file = encode(&profile).unwrap();
+        let read = decode(&file, &profile.types).unwrap();
+        assert_eq!(read.samples(), profile.samples());
+        assert_eq!(read.locations(), profile.locations());
+        assert_eq!(read.notes, profile.notes);
+        assert_eq!((read.unix_ns, read.period.1), (Some(7), 524_288));
+        assert_eq!(read.mapping.build_id.as_deref(), Some("abc"));
+        // Only the types that are wanted, in their order.
+        let read = decode(&file, &[profile.types[1], profile.types[0]]).unwrap();
+        assert_eq!(read.samples()[0].values, [3000, 3]);
+        let other = ValueType {
+            name: "goroutine",
+            unit: COUNT,
+        };
+        let why = refused(&file, &[other]);
+        assert!(
+            why.contains("another kind") && why.contains("goroutine"),
+            "{why}"
+        );
+        for garbage in [
+            &b""[..],
+            b"garbage",
+            b"\x1f\x8bgarbage",
+            &file[..file.len() / 2],
+        ] {
+            refused(garbage, &profile.types);
+        }
+    }
+
+    /// A profile of one type, with what is added to it.
+    fn made(add: impl FnOnce(&mut Message)) -> String {
+        let mut message = Message::default();
+        for text in ["", "n", COUNT] {
+            message.bytes(profile::STRING_TABLE, text.as_bytes());
+        }
+        let mut value = Message::default();
+        value.number(1, 1).number(2, 2);
+        message.message(profile::SAMPLE_TYPE, &value);
+        add(&mut message);
+        let count = ValueType {
+            name: "n",
+            unit: COUNT,
+        };
+        refused(message.encoded(), &[count])
+    }
+
+    #[test]
+    fn hostile_files_take_no_more_than_others() {
+        let types = sample::heap().types;
+        // Zeros that unpack to 4 GiB, as one stream and as many.
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        let zeros = vec![0; 1 << 20];
+        for _ in 0..128 {
+            gzip.write_all(&zeros).unwrap();
+        }
+        let bomb = gzip.finish().unwrap().repeat(32);
+        assert!(refused(&bomb, &types).contains("larger"));
+        // One location of many functions, on the stacks of many samples.
+        let mut sample = Message::default();
+        sample.numbers(1, &[1; 10_000]).numbers(2, &[1]);
+        let mut line = Message::default();
+        line.number(1, 1);
+        let mut location = Message::default();
+        location.number(1, 1);
+        (0..10_000).for_each(|_| {
+            location.message(4, &line);
+        });
+        let mut function = Message::default();
+        function.number(1, 1).number(2, 1);
+        let why = made(|message| {
+            message.message(profile::FUNCTION, &function);
+            message.message(profile::LOCATION, &location);
+            message.message(profile::SAMPLE, &sample);
+        });
+        assert!(why.contains("functions together"), "{why}");
+        // One long name of many functions.
+        let why = made(|message| {
+            message.bytes(profile::STRING_TABLE, &[b'a'; 1 << 20]);
+            for id in 1..1000 {
+                let mut function = Message::default();
+                function.number(1, id).number(2, 3);
+                message.message(profile::FUNCTION, &function);
+            }
+        });
+        assert!(why.contains("names"), "{why}");
+        // Texts, functions, locations, numbers that are not there; negative numbers.
+        for (stack, values, expected) in [
+            (&[7][..], &[1][..], "location"),
+            (&[], &[1, 2], "more numbers"),
+            (&[], &[], "fewer numbers"),
+            (&[], &[u64::MAX], "negative"),
+        ] {
+            let why = made(|message| {
+                let mut sample = Message::default();
+                sample.numbers(1, stack).numbers(2, values);
+                message.message(profile::SAMPLE, &sample);
+            });
+            assert!(why.contains(expected), "{why}");
+        }
+        let why = made(|message| {
+            let mut function = Message::default();
+            function.number(1, 1).number(2, 99);
+            message.message(profile::FUNCTION, &function);
+        });
+        assert!(why.contains("text"), "{why}");
     }
 }

@@ -28,6 +28,7 @@ mod heap;
 mod limits;
 mod memory;
 mod proc_texts;
+mod profiles;
 mod programs;
 mod random;
 mod recorded;

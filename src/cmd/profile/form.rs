@@ -9,6 +9,7 @@ use crate::cli::ProfileArgs;
 use crate::cli::ProfileBy;
 use crate::model::human::counted;
 use crate::model::profile::By;
+use crate::model::profile::Changes;
 use crate::model::profile::Profile;
 use crate::model::profile::Ranking;
 use crate::model::profile::ValueType;
@@ -24,9 +25,10 @@ use crate::cmd::output;
 pub(super) use crate::cli::ProfileOutput as Form;
 
 /// Endings of files, and the forms that they stand for.
-const ENDINGS: [(&str, Form); 6] = [
+const ENDINGS: [(&str, Form); 7] = [
     (".pb.gz", Form::Pprof),
     (".pprof", Form::Pprof),
+    (".html", Form::Html),
     (".folded", Form::Folded),
     (".json", Form::Json),
     (".jsonl", Form::Json),
@@ -37,19 +39,35 @@ impl Form {
     /// The one that was asked for.
     ///
     /// # Errors
-    /// The ending of the file says none, or it is none for terminals.
+    /// The ending of the file says none, it is none for terminals, or none for differences.
     pub(super) fn of(args: &ProfileArgs) -> Result<Self> {
+        let form = Self::chosen(args)?;
+        if args.diff.is_some() && matches!(form, Form::Pprof | Form::Json) {
+            bail!(
+                "a difference is a table, folded stacks, or html; of two .pb.gz, go tool pprof -diff_base makes others"
+            );
+        }
+        Ok(form)
+    }
+
+    fn chosen(args: &ProfileArgs) -> Result<Self> {
         match (args.output, &args.write) {
             (Some(form), Some(_)) => Ok(form),
             (None, Some(path)) => Self::by_ending(path),
             (form, None) => {
                 let form = form.unwrap_or(Form::Text);
-                if form == Form::Pprof && output::is_terminal() {
-                    bail!("a profile is not for terminals: write it to a file, with -w FILE.pb.gz");
+                if form.is_file() && output::is_terminal() {
+                    let ending = form.ending();
+                    bail!("this is not for terminals: write it to a file, with -w FILE{ending}");
                 }
                 Ok(form)
             }
         }
+    }
+
+    /// Whether it is a whole file, of which no two can follow each other.
+    pub(super) fn is_file(self) -> bool {
+        matches!(self, Form::Pprof | Form::Html)
     }
 
     fn by_ending(path: &Path) -> Result<Self> {
@@ -57,13 +75,19 @@ impl Form {
         match ENDINGS.iter().find(|(ending, _)| name.ends_with(ending)) {
             Some((_, form)) => Ok(*form),
             None => bail!(
-                "the ending of {} says nothing of the form: it is .pb.gz, .folded, .json or .txt, or give --output",
+                "the ending of {} says nothing of the form: it is .pb.gz, .html, .folded, .json or .txt, or give --output",
                 path.display()
             ),
         }
     }
 
-    /// The profile in this form, and what is to be said when it has been written.
+    /// The ending that stands for it first of all.
+    fn ending(self) -> &'static str {
+        let found = ENDINGS.iter().find(|(_, form)| *form == self);
+        found.map_or("", |(ending, _)| ending)
+    }
+
+    /// The profile in this form, and what is to be said when it has been written. With a base: what has changed since.
     ///
     /// # Errors
     /// It has no such type of values.
@@ -71,6 +95,7 @@ impl Form {
         self,
         args: &ProfileArgs,
         profile: &Profile,
+        base: Option<&Profile>,
         pid: u32,
     ) -> Result<(Vec<u8>, Option<String>)> {
         let value = value(args, &profile.types)?.unwrap_or(profile.default);
@@ -78,8 +103,12 @@ impl Form {
         match self {
             Form::Pprof => out = pprof::encode(profile)?,
             Form::Json => profile::json(&mut out, profile, Some(pid)),
-            Form::Folded => profile::folded(&mut out, profile, value),
-            Form::Text => after = table(&mut out, args, profile, value),
+            Form::Html => profile::html(&mut out, profile, base, Some(pid)),
+            Form::Folded => match base {
+                Some(base) => profile::folded_difference(&mut out, base, profile, value),
+                None => profile::folded(&mut out, profile, value),
+            },
+            Form::Text => after = table(&mut out, args, profile, base, value),
         }
         Ok((out, after))
     }
@@ -106,7 +135,13 @@ pub(super) fn value(args: &ProfileArgs, types: &[ValueType]) -> Result<Option<us
 }
 
 /// Returns what is to be said behind it.
-fn table(out: &mut Vec<u8>, args: &ProfileArgs, profile: &Profile, value: usize) -> Option<String> {
+fn table(
+    out: &mut Vec<u8>,
+    args: &ProfileArgs,
+    profile: &Profile,
+    base: Option<&Profile>,
+    value: usize,
+) -> Option<String> {
     let by = match &args.by {
         ProfileBy::Fn => By::Function,
         ProfileBy::Line => By::Line,
@@ -124,6 +159,15 @@ fn table(out: &mut Vec<u8>, args: &ProfileArgs, profile: &Profile, value: usize)
         return left_out(&fit, rows, most);
     }
     let value_type = profile.types.get(value)?;
+    if let Some(base) = base {
+        let changes = Changes::of(base, profile, value, by, args.cum);
+        if changes.entries.is_empty() {
+            return Some("nothing has changed".to_owned());
+        }
+        let fit = profile::fit_of_changes(style, by.has_places());
+        profile::table_of_changes(out, &changes, *value_type, most, &fit);
+        return left_out(&fit, changes.entries.len(), most);
+    }
     let ranking = Ranking::of(profile, value, by, args.cum);
     if ranking.entries.is_empty() {
         // That nothing was counted at all has been said.

@@ -1,5 +1,6 @@
 //! `grtmon profile`: where goroutines, memory and time are, as `net/http/pprof` would say, of any Go program.
 
+mod base;
 mod cpu;
 mod file;
 mod form;
@@ -31,6 +32,7 @@ use crate::target::Target;
 use crate::target::clock;
 use crate::target::live::Live;
 
+use self::base::Base;
 use self::form::Form;
 use self::taken::Taken;
 use super::incarnation::Incarnation;
@@ -73,18 +75,25 @@ fn of_processes(args: &ProfileArgs, types: &[ValueType], take: Take<'_>) -> Resu
     let form = Form::of(args)?;
     // Nobody waits for what will be refused.
     form::value(args, types)?;
+    let base = args.diff.as_deref();
+    let mut base = base.map(|path| Base::read(path, types)).transpose()?;
+    if let (Some(base), Some(wanted)) = (&mut base, &args.r#fn) {
+        let filter = NameFilter::new(wanted);
+        base.profile.retain(|name| filter.matches(name));
+    }
     if let Some(path) = &args.write {
         let shown = path.display();
         file::require_writable(path).with_context(|| format!("cannot write {shown}"))?;
     }
     let found = reader::find_all(&session::processes(&args.of.pid, args.of.children))?;
     let are_several = found.len() > 1;
-    if are_several && (args.write.is_some() || form == Form::Pprof) {
+    let is_of_one = args.write.is_some() || base.is_some() || form.is_file();
+    if are_several && is_of_one {
         bail!("a profile is of one process: give one --pid");
     }
     let mut code = ExitCode::SUCCESS;
     for (target, _) in &found {
-        match of_process(args, form, target, take) {
+        match of_process(args, form, base.as_ref(), target, take) {
             Ok(()) => {}
             // Of several the others are shown all the same.
             Err(why) if are_several && !is_closed_pipe(&why) => {
@@ -97,7 +106,13 @@ fn of_processes(args: &ProfileArgs, types: &[ValueType], take: Take<'_>) -> Resu
     Ok(code)
 }
 
-fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take<'_>) -> Result<()> {
+fn of_process(
+    args: &ProfileArgs,
+    form: Form,
+    base: Option<&Base>,
+    target: &Target,
+    take: Take<'_>,
+) -> Result<()> {
     let live = reader::open(target)?;
     if let Some(note) = live.copy_note() {
         output::warn(&note);
@@ -125,20 +140,34 @@ fn of_process(args: &ProfileArgs, form: Form, target: &Target, take: Take<'_>) -
     let notes = std::iter::once(&taken.about).chain(&taken.warnings);
     taken.profile.notes.extend(notes.cloned());
     output::note(&format!("{}: {}", target.describe(), taken.about));
-    show(args, form, &live, &taken.profile)?;
+    if let Some(base) = base {
+        let since = base.since(&taken.profile);
+        output::note(&since.about);
+        taken.profile.notes.push(since.about);
+        taken.profile.notes.extend(since.warnings.iter().cloned());
+        taken.warnings.extend(since.warnings);
+    }
+    show(args, form, &live, &taken.profile, base)?;
     taken.warnings.iter().for_each(|line| output::warn(line));
     Ok(())
 }
 
-fn show(args: &ProfileArgs, form: Form, live: &Live, profile: &Profile) -> Result<()> {
-    let (bytes, after) = form.bytes(args, profile, live.process.pid.cast_unsigned())?;
+fn show(
+    args: &ProfileArgs,
+    form: Form,
+    live: &Live,
+    profile: &Profile,
+    base: Option<&Base>,
+) -> Result<()> {
+    let base = base.map(|base| &base.profile);
+    let (bytes, after) = form.bytes(args, profile, base, live.process.pid.cast_unsigned())?;
     if let Some(path) = &args.write {
         let shown = path.display();
         file::write(path, &bytes).with_context(|| format!("cannot write {shown}"))?;
         output::note(&format!("written to {shown}"));
     } else {
         let mut output = Output::new();
-        if form == Form::Pprof {
+        if form.is_file() {
             return output.binary(bytes);
         }
         output.text = bytes;

@@ -3,6 +3,7 @@
 //! Functions, locations and samples refer to each other by numbers, so that a stack that many samples share is there
 //! once, and no name is kept twice. How it looks as a file or on a terminal is decided in `render`.
 
+mod difference;
 mod label;
 mod of_goroutines;
 mod packages;
@@ -13,6 +14,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
 
+pub use self::difference::Change;
+pub use self::difference::Changes;
 pub use self::label::LABELS;
 pub use self::label::Label;
 pub use self::label::LabelValue;

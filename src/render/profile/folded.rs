@@ -8,6 +8,13 @@ use crate::model::profile::Profile;
 
 /// What one of the profile's types counts on each stack, outermost function first.
 pub fn folded(out: &mut Vec<u8>, profile: &Profile, value: usize) {
+    for (stack, count) in stacks(profile, value) {
+        let _ = writeln!(out, "{stack} {count}");
+    }
+}
+
+/// By stacks, written so.
+pub(super) fn stacks(profile: &Profile, value: usize) -> BTreeMap<String, u64> {
     let mut stacks: BTreeMap<String, u64> = BTreeMap::new();
     for sample in profile.samples() {
         let count = sample.values.get(value).copied().unwrap_or(0);
@@ -19,9 +26,7 @@ pub fn folded(out: &mut Vec<u8>, profile: &Profile, value: usize) {
         let sum = stacks.entry(names.join(";")).or_default();
         *sum = sum.saturating_add(count);
     }
-    for (stack, count) in stacks {
-        let _ = writeln!(out, "{stack} {count}");
-    }
+    stacks
 }
 
 /// A semicolon ends a name there, and names have them: between the fields of a structure.

@@ -12,6 +12,16 @@ use crate::render::table::Column;
 use crate::render::table::Fit;
 use crate::render::table::Row;
 
+/// Of differences, whose numbers have a sign.
+const CHANGES: [Column; 6] = [
+    Column::new("FLAT", 10),
+    Column::new("FLAT%", 7).rank(1),
+    Column::new("CUM", 10),
+    Column::new("CUM%", 7).rank(1),
+    Column::new("FUNCTION", 60).least(24),
+    Column::new("FILE:LINE", 60).least(16).rank(2),
+];
+
 const COLUMNS: [Column; 6] = [
     Column::new("FLAT", 8),
     Column::new("FLAT%", 6).rank(1),
@@ -27,29 +37,43 @@ pub fn fit(style: Style, has_places: bool) -> Fit {
     Fit::of(COLUMNS.into_iter().take(columns), style)
 }
 
+/// Those of a difference.
+pub fn fit_of_changes(style: Style, has_places: bool) -> Fit {
+    let columns = if has_places { 6 } else { 5 };
+    Fit::of(CHANGES.into_iter().take(columns), style)
+}
+
 /// The first rows of it.
 pub fn table(out: &mut Vec<u8>, ranking: &Ranking<'_>, value: ValueType, most: usize, fit: &Fit) {
     fit.heading(out);
-    let size = |count: u64| match value.unit {
+    for entry in ranking.entries.iter().take(most) {
+        Row::begin(out, fit)
+            .figure(&size(entry.flat, value))
+            .figure(&share(entry.flat, ranking.total))
+            .figure(&size(entry.cumulative, value))
+            .figure(&share(entry.cumulative, ranking.total))
+            .cell(&entry.name)
+            .cell(&placed(entry.place).unwrap_or_default())
+            .end();
+    }
+}
+
+/// A number in its unit.
+pub fn size(count: u64, value: ValueType) -> String {
+    match value.unit {
         _ if count == 0 => "0".to_owned(),
         BYTES => human_bytes(count),
         NANOSECONDS => human::duration(count),
         _ => count.to_string(),
-    };
-    for entry in ranking.entries.iter().take(most) {
-        let place = entry.place.map(|(file, line)| match line {
-            0 => file.to_owned(),
-            _ => format!("{file}:{line}"),
-        });
-        Row::begin(out, fit)
-            .figure(&size(entry.flat))
-            .figure(&share(entry.flat, ranking.total))
-            .figure(&size(entry.cumulative))
-            .figure(&share(entry.cumulative, ranking.total))
-            .cell(&entry.name)
-            .cell(&place.unwrap_or_default())
-            .end();
     }
+}
+
+/// `main.go:17`
+pub(super) fn placed(place: Option<(&str, u32)>) -> Option<String> {
+    place.map(|(file, line)| match line {
+        0 => file.to_owned(),
+        _ => format!("{file}:{line}"),
+    })
 }
 
 /// `12.5%`
