@@ -35,6 +35,9 @@ const MOST: usize = 200_000;
 /// Addresses that turned out to be no types are remembered, so many.
 const MOST_NOT: usize = 1 << 20;
 
+/// How many are found without a search.
+const RECENT: usize = 1024;
+
 /// The part of `abi.Kind_` that says which it is.
 const KIND_MASK: u8 = 31;
 
@@ -96,6 +99,8 @@ pub(super) struct Types<'v> {
     limits: Limits,
     all: Vec<Type>,
     numbers: HashMap<u64, Option<TypeId>>,
+    /// Some of the same that were asked for last.
+    recent: Vec<(u64, Option<TypeId>)>,
     /// Members of structures that were looked at.
     pub(super) members: u64,
 }
@@ -108,6 +113,7 @@ impl<'v> Types<'v> {
             limits,
             all: Vec::new(),
             numbers: HashMap::new(),
+            recent: vec![(0, None); RECENT],
             members: 0,
         }
     }
@@ -130,9 +136,23 @@ impl<'v> Types<'v> {
         if !self.contains(addr) {
             return None;
         }
-        if let Some(known) = self.numbers.get(&addr) {
+        let place = (addr / 8) as usize % RECENT;
+        if let Some((recent, known)) = self.recent.get(place)
+            && *recent == addr
+        {
             return *known;
         }
+        let known = match self.numbers.get(&addr) {
+            Some(known) => *known,
+            None => self.new_at(addr),
+        };
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = (addr, known);
+        }
+        known
+    }
+
+    fn new_at(&mut self, addr: u64) -> Option<TypeId> {
         let found = self.read(addr).filter(|_| self.all.len() < MOST);
         let id = found.map(|found| {
             self.all.push(found);
