@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use common::{Build, Fixture, Toolchain, binary, fixture, toolchains};
 use grtmon::go::{
-    Binary, RuntimeInfo,
+    Binary,
     elf::image::Machine,
     isa::code::Code,
     isa::instruction::Instruction,
@@ -310,8 +310,7 @@ fn counters_contradict_probes_that_miss_something() {
         let mut fixture = Fixture::start(&program, &["churn"]);
         let selection = Selection::Pids(vec![fixture.pid_arg().parse().unwrap()]);
         let targets = resolve(&selection).unwrap().targets;
-        let runtime_info = RuntimeInfo::clone(targets[0].program.runtime_info());
-        let begin = |counted| Witness::begin(&targets[0], &runtime_info, counted);
+        let begin = |counted| Witness::begin(&targets[0], counted);
         let mut created = begin(Counted::Created);
         let mut others = [Counted::Scheduled, Counted::Allocated].map(begin);
         fixture.work();

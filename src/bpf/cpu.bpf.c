@@ -236,6 +236,7 @@ static __always_inline void cpu_goroutine(struct cpu_sample *sample, const struc
 {
 	__u64 m, curg, fp;
 	int whole;
+	__u32 cycles = 0;
 
 	m = g && of->has_g ? cpu_member(g, of->g_m) : 0;
 	if (!m)
@@ -253,6 +254,11 @@ static __always_inline void cpu_goroutine(struct cpu_sample *sample, const struc
 		return;
 	sample->goid = cpu_member(curg, of->g_goid);
 	sample->start_pc = cpu_member(curg, of->g_startpc);
+	/* The number before the pointer: what was freed after it was read is then told by another number. */
+	if (of->cycles && !bpf_probe_read_user(&cycles, sizeof(cycles), (void *)of->cycles)) {
+		sample->cycles = cycles;
+		sample->labels = cpu_member(curg, of->g_labels);
+	}
 	if (g == curg)
 		return;
 	/* Go's code on this stack was called through systemstack or the like; what is not Go's, by a goroutine that waits for

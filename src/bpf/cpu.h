@@ -48,6 +48,7 @@ struct cpu_process {
 	__u64 stack; /* where its first stack begins: another program has another, most often */
 	__u64 text_begin; /* run-time addresses of the code of Go */
 	__u64 text_end;
+	__u64 cycles; /* of the number of collections that have begun, 4 bytes; 0: not known */
 	__s64 tls; /* of g from the thread pointer; 0: it is in a register */
 	__u32 g_m;
 	__u32 g_sched_sp;
@@ -62,7 +63,7 @@ struct cpu_process {
 	__u32 m_curg;
 	__u32 m_gsignal;
 	__u32 has_g; /* where the g of a thread is, is known */
-	__u32 unused;
+	__u32 g_labels;
 	__u32 callback_frame; /* how many bytes runtime.cgocallback's frame has; 0: not known */
 	__u64 callback_begin; /* where its code is */
 	__u64 callback_end;
@@ -86,6 +87,8 @@ struct cpu_sample {
 	__u64 lr; /* 0 where there is none */
 	__u64 goid; /* of the goroutine that the thread runs, on whatever stack; 0: none */
 	__u64 start_pc;
+	__u64 labels; /* of the goroutine: a pointer to a set that was there when so many collections had begun */
+	__u64 cycles;
 	__u64 other_pc; /* where that goroutine left its own stack; 0: it is on it */
 	__u64 other_sp;
 	__u64 other_lr;
@@ -102,8 +105,8 @@ struct cpu_sample {
 	struct cpu_record record[CPU_RECORDS]; /* only those that there are are sent */
 };
 
-_Static_assert(sizeof(struct cpu_process) == 112, "shared with user space");
+_Static_assert(sizeof(struct cpu_process) == 120, "shared with user space");
 _Static_assert(sizeof(struct cpu_record) == 16, "shared with user space");
-_Static_assert(sizeof(struct cpu_sample) == 1440 + 16 * CPU_RECORDS, "shared with user space");
+_Static_assert(sizeof(struct cpu_sample) == 1456 + 16 * CPU_RECORDS, "shared with user space");
 
 #endif

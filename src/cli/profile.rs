@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use regex::Regex;
 
 use super::target::Processes;
+use super::value::bytes;
 use super::value::duration;
 use super::value::regex;
 
@@ -30,7 +31,7 @@ pub enum ProfileKind {
     /// CPU time, by where it is spent
     Cpu(CpuArgs),
     /// Memory in use, and all that was ever allocated, by what allocated it
-    Heap(ProfileArgs),
+    Heap(HeapArgs),
     /// All goroutines, by what they do and where
     Goroutine(ProfileArgs),
     /// Threads, by what created them
@@ -51,6 +52,20 @@ pub struct CpuArgs {
     /// How often to look at each processor, a second
     #[arg(long, value_name = "N", default_value_t = 99, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub hz: u32,
+}
+
+/// What of a heap.
+#[derive(Debug, Args)]
+pub struct HeapArgs {
+    /// What it is of, and how it looks
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// By the type of objects instead, of what is in the heap now: needs no profile kept by the program
+    #[arg(long, conflicts_with_all = ["by", "cum"])]
+    pub types: bool,
+    /// With --types: memory that grtmon may take for it; a tenth of what the process holds, at least 256 MiB, if not given
+    #[arg(long, value_name = "BYTES", value_parser = bytes, requires = "types")]
+    pub max_memory: Option<u64>,
 }
 
 /// How long and how often.
@@ -96,7 +111,7 @@ pub struct ProfileArgs {
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub top: u32,
     /// What the rows are
-    #[arg(long, value_name = "fn|line|package", value_enum, default_value_t = ProfileBy::Fn, hide_possible_values = true)]
+    #[arg(long, value_name = "fn|line|package|label:KEY", value_parser = by, default_value = "fn")]
     pub by: ProfileBy,
     /// Only stacks with a matching function
     #[arg(long, value_name = "REGEX", value_parser = regex)]
@@ -124,8 +139,18 @@ pub enum ProfileOutput {
     Html,
 }
 
+fn by(text: &str) -> Result<ProfileBy, String> {
+    match (text, text.strip_prefix("label:")) {
+        ("fn", _) => Ok(ProfileBy::Fn),
+        ("line", _) => Ok(ProfileBy::Line),
+        ("package", _) => Ok(ProfileBy::Package),
+        (_, Some(key)) if !key.is_empty() => Ok(ProfileBy::Label(key.to_owned())),
+        _ => Err("expected fn, line, package, or label:KEY".to_owned()),
+    }
+}
+
 /// What the rows of its table are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProfileBy {
     /// Functions
     Fn,
@@ -133,4 +158,6 @@ pub enum ProfileBy {
     Line,
     /// Packages
     Package,
+    /// Values of the label with this key
+    Label(String),
 }

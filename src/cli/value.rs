@@ -87,9 +87,39 @@ pub(super) fn ring_size(text: &str) -> Result<u32, String> {
     }
 }
 
+/// `512M`, `2G`, `1073741824`: bytes, in units of 1024. Not zero.
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "B" => 0,
+        "K" | "KiB" => 10,
+        "M" | "MiB" => 20,
+        "G" | "GiB" => 30,
+        _ => return Err("unknown unit: use K, M or G".to_owned()),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "expected a size such as 512M or 2G".to_owned())?;
+    match number.checked_mul(1 << unit) {
+        Some(0) => Err("must be more than zero".to_owned()),
+        Some(bytes) => Ok(bytes),
+        None => Err("is too much".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(bytes("512M"), Ok(512 << 20));
+        assert_eq!(bytes("2GiB"), Ok(2 << 30));
+        assert_eq!(bytes("7"), Ok(7));
+        for bad in ["", "0", "M", "-1", "1.5G", "5T", "99999999999G", "1M1"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn durations() {

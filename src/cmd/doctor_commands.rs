@@ -187,7 +187,7 @@ fn reading(checked: &Checked<'_>, section: &mut Section) {
         }
         if name == CPU {
             let binary = &checked.target.program.binary;
-            let shortcomings = cpu_profile::shortcomings(binary, layout);
+            let shortcomings = cpu_profile::shortcomings(binary, &checked.runtime_info);
             shortcomings.iter().for_each(|what| lacks.unknown(what));
         }
         if let Ok(Some(live)) = &live

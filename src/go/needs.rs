@@ -110,6 +110,8 @@ pub const NEEDS: &[Need] = &[
             Field::GSchedBp,
             Field::GSyscallsp,
             Field::GSyscallpc,
+            Field::GLabels,
+            Field::WorkCycles,
         ]],
         globals: &[],
     },

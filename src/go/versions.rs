@@ -48,6 +48,17 @@ pub(in crate::go) fn wrapper_id(minor: u16) -> Option<u8> {
     WRAPPER_ID.known(minor)
 }
 
+/// Whether the labels of a goroutine are a slice, and not a map (`LabelSet`, runtime/pprof/label.go).
+const LABELS_ARE_A_LIST: Fact<bool> = Fact {
+    since: &[(19, false), (24, true)],
+    until: 27,
+};
+
+/// See [`LABELS_ARE_A_LIST`]; `None` for versions where it is not known.
+pub(in crate::go) fn labels_are_a_list(minor: u16) -> Option<bool> {
+    LABELS_ARE_A_LIST.known(minor)
+}
+
 /// Whether tracebacks show exported methods of the runtime, not only functions (`showfuncinfo`, runtime/traceback.go).
 const SHOWS_METHODS: Fact<bool> = Fact {
     since: &[(19, false), (23, true)],
@@ -128,6 +139,7 @@ mod tests {
     fn every_fact_speaks_of_the_newest_version() {
         let all = [
             ("WRAPPER_ID", WRAPPER_ID.until),
+            ("LABELS_ARE_A_LIST", LABELS_ARE_A_LIST.until),
             ("SHOWS_METHODS", SHOWS_METHODS.until),
             ("SHOWS_CALLERS", SHOWS_CALLERS.until),
             ("COUNTS_SYSTEM_CALLS", COUNTS_SYSTEM_CALLS.until),

@@ -40,6 +40,15 @@ pub struct StackPiece {
     pub is_whole: bool,
 }
 
+/// A pointer to a set of labels, as a goroutine had it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LabelsSeen {
+    /// Where it leads.
+    pub pointer: u64,
+    /// How many garbage collections had begun right before.
+    pub cycles: u32,
+}
+
 /// One look at one thread. Addresses are run-time addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CpuSample {
@@ -57,6 +66,8 @@ pub struct CpuSample {
     pub goid: Option<u64>,
     /// The function that this goroutine began with.
     pub start_pc: Option<u64>,
+    /// The labels that this goroutine bears.
+    pub labels: Option<LabelsSeen>,
     /// The stack it runs on.
     pub here: StackPiece,
     /// The goroutine's own, where it has left it.

@@ -11,6 +11,7 @@ pub mod foreign;
 pub mod gc;
 pub mod goroutine;
 pub mod groups;
+pub mod heap;
 pub mod histogram;
 pub mod human;
 pub mod loss;

@@ -11,13 +11,15 @@ use crossbeam_channel::Receiver;
 
 use crate::go::Binary;
 use crate::go::ReadMemory;
+use crate::go::RuntimeInfo;
 use crate::go::binary::plugins::Tables;
 use crate::go::isa::amd64::thread_local::Distance;
 use crate::go::layout::Field;
-use crate::go::layout::Layout as FieldLayout;
 use crate::go::layout::current_g;
 use crate::go::layout::current_g::CurrentG;
 use crate::go::process::callback;
+use crate::go::process::label_sets::LabelSet;
+use crate::go::process::label_sets::LabelSets;
 use crate::go::process::sampled_stack::Found;
 use crate::go::process::sampled_stack::Leaf;
 use crate::go::process::sampled_stack::SampledStacks;
@@ -39,8 +41,13 @@ const OF_STACKS: [Field; 3] = [Field::GSchedSp, Field::GSchedPc, Field::GSchedBp
 /// and where it has called C code.
 const OF_CALLS: [Field; 2] = [Field::GSyscallsp, Field::GSyscallpc];
 
-/// How often what was sampled is taken.
+/// Those that lead to its labels.
+const OF_LABELS: [Field; 2] = [Field::GLabels, Field::WorkCycles];
+
+/// How often what was sampled is taken, and the process looked at,
 const TURN: Duration = Duration::from_millis(25);
+/// and how often where goroutines bear labels, which are to be read before the next garbage collection.
+const SHORT_TURN: Duration = Duration::from_millis(2);
 
 /// Where threads were, and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,8 +56,19 @@ pub struct Where {
     pub trace: Trace,
     /// Not in code of Go: what the first frame has called, by the name of its file.
     pub elsewhere: Option<Arc<str>>,
+    /// The labels of the goroutine.
+    pub labels: Labels,
     /// The outermost frames are missing.
     pub is_cut: bool,
+}
+
+/// What is known of labels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Labels {
+    /// These; none, if nothing has labelled it.
+    Known(Option<Arc<LabelSet>>),
+    /// There were some.
+    Lost,
 }
 
 /// What came of it.
@@ -85,6 +103,7 @@ pub fn take(
     profile.sampling.hz = hz;
     let mut trace = Trace::default();
     let mut maps = CodeMaps::new(process);
+    let mut sets = label_sets(binary, live);
     let mut add = |profile: &mut CpuProfile, probes: &mut CpuProbes| {
         probes.take(|sample| {
             let (found, leaf) = stacks.walk(sample, &mut trace);
@@ -94,7 +113,19 @@ pub fn take(
                 Found::Chained => profile.sampling.chained += 1,
                 Found::Nothing => profile.sampling.bare += 1,
             }
+            let labels = match (sample.labels, &mut sets) {
+                (Some(seen), Some(sets)) => match sets.read(&live.memory, seen) {
+                    Some(set) => Labels::Known(Some(set)),
+                    None => Labels::Lost,
+                },
+                _ => Labels::Known(None),
+            };
+            profile.sampling.labelled += u64::from(labels != Labels::Known(None));
+            if labels == Labels::Lost {
+                profile.sampling.unlabelled += 1;
+            }
             let place = Where {
+                labels,
                 trace: trace.clone(),
                 elsewhere: match leaf {
                     Leaf::Go => None,
@@ -112,10 +143,20 @@ pub fn take(
     begun();
     let mut after = before;
     let end = from + time;
+    let mut looked = from;
     profile.sampling.end = loop {
         let left = end.saturating_duration_since(Instant::now());
-        let turn = Instant::now() + left.min(TURN);
-        let was_asked = super::stop::wait_until(turn, stop);
+        let turn = match profile.sampling.labelled {
+            0 => TURN,
+            _ => SHORT_TURN,
+        };
+        let was_asked = super::stop::wait_until(Instant::now() + left.min(turn), stop);
+        let is_over = was_asked || left.is_zero();
+        if !is_over && looked.elapsed() < TURN {
+            add(&mut profile, &mut probes)?;
+            continue;
+        }
+        looked = Instant::now();
         // Of one that has ended there is none.
         after = process.cpu_ns().or(after);
         let has_ended = !process.is_alive();
@@ -127,11 +168,10 @@ pub fn take(
         if matches!(process.loaded(), Ok(Some(now)) if Some(&now) != loaded.as_ref()) {
             break End::Exec;
         }
-        if was_asked {
-            break End::Asked;
-        }
-        if left.is_zero() {
-            break End::Time;
+        match (was_asked, is_over) {
+            (true, _) => break End::Asked,
+            (_, true) => break End::Time,
+            _ => {}
         }
     };
     probes.stop()?;
@@ -146,7 +186,8 @@ pub fn take(
 }
 
 /// What cannot be shown of a program, each with the reason, in words.
-pub fn shortcomings(binary: &Binary, layout: &FieldLayout) -> Vec<String> {
+pub fn shortcomings(binary: &Binary, known: &RuntimeInfo) -> Vec<String> {
+    let layout = &known.layout;
     let lacks = |fields: &[Field]| {
         let mut fields = fields.iter();
         fields.find_map(|field| layout.require_checked(*field).err())
@@ -156,6 +197,8 @@ pub fn shortcomings(binary: &Binary, layout: &FieldLayout) -> Vec<String> {
         None => Some("the program does not tell where a thread keeps its g".to_owned()),
     };
     let stacks = lacks(&OF_STACKS).map(|why| why.to_string());
+    let list = lacks(&OF_LABELS).map(|why| why.to_string());
+    let labels = list.or_else(|| LabelSets::obstacle(binary, known.globals.work));
     let calls = lacks(&OF_CALLS).map(|why| why.to_string());
     let all = [
         (
@@ -164,11 +207,28 @@ pub fn shortcomings(binary: &Binary, layout: &FieldLayout) -> Vec<String> {
         ),
         (stacks, "where goroutines go on below the scheduler's stack"),
         (calls, "what has called C code"),
+        (labels, "labels of goroutines"),
     ];
-    let known = all.into_iter();
-    known
+    all.into_iter()
         .filter_map(|(why, what)| Some(format!("not known: {what} ({})", why?)))
         .collect()
+}
+
+/// Where the process counts its garbage collections, by its run-time address.
+fn cycles(live: &Live) -> Option<u64> {
+    let known = &live.runtime_info;
+    let offset = known.layout.require_checked(Field::WorkCycles).ok()?;
+    let work = known.globals.work?;
+    Some(work.wrapping_add(live.bias).wrapping_add(offset.into()))
+}
+
+/// `None`: labels cannot be read.
+fn label_sets(binary: &Binary, live: &Live) -> Option<LabelSets> {
+    live.runtime_info
+        .layout
+        .require_checked(Field::GLabels)
+        .ok()?;
+    LabelSets::new(binary, cycles(live)?)
 }
 
 /// Where things lie in the process.
@@ -205,6 +265,8 @@ fn layout(binary: &Binary, live: &Live) -> Result<Layout> {
         g_syscallpc: at(Field::GSyscallpc),
         g_goid: at(Field::GGoid),
         g_startpc: at(Field::GStartpc),
+        g_labels: at(Field::GLabels),
+        cycles: cycles(live).unwrap_or(0),
         m_g0: at(Field::MG0),
         m_curg: at(Field::MCurg),
         m_gsignal: at(Field::MGsignal),

@@ -166,7 +166,7 @@ fn read(row: &mut GoProcess, found: &Found, program: &Program) -> Result<()> {
     Ok(())
 }
 
-/// Opens a process. A program's layout that has held in one process, all of it, holds in all.
+/// Opens a process.
 fn open(found: &Found, program: &Program) -> Result<Live> {
     if let Some(held) = program.held() {
         return Live::open_one_of_many(&found.process, &held);
@@ -176,11 +176,7 @@ fn open(found: &Found, program: &Program) -> Result<Live> {
     if let Some(why) = &report.ended {
         return Err(refusal::explain(found.process.pid, why));
     }
-    let layout = &live.runtime_info.layout;
-    let is_certain = !Field::ALL.iter().any(|field| layout.is_assumed(*field));
-    if is_certain && report.failures().next().is_none() {
-        program.holds(live.runtime_info.clone());
-    }
+    program.was_held(&live.runtime_info, &report);
     Ok(live)
 }
 

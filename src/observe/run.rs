@@ -142,8 +142,7 @@ impl<'a, O: Observation> Run<'a, O> {
         self.command.opened(new, begun_ns)?;
         if let Some(counted) = self.command.counted() {
             for one in new {
-                let runtime_info = one.target.program.runtime_info();
-                one.witness = Some(Witness::begin(one.target, runtime_info, counted));
+                one.witness = Some(Witness::begin(one.target, counted));
             }
         }
         Ok(())

@@ -144,7 +144,7 @@ impl WallProfile {
                 StackState::Running | StackState::NotInCore => None,
             };
             self.seen += 1;
-            profile.add_goroutine(one, stack, vec![1, stands_for]);
+            profile.add_activity(one, stack, vec![1, stands_for]);
         }
         let mut here: HashMap<Kind, u64> = HashMap::new();
         for sample in profile.take_samples() {

@@ -139,19 +139,23 @@ impl Place {
         self.check.as_ref()
     }
 
-    /// Attaches one program of the object to its sites, in the file that was read. When that has changed, nothing is
-    /// attached any more: [`Target::file_change`].
+    /// Fails unless there can be a probe at each of these sites: all are looked at together, since most of what that takes is
+    /// the same for one and for many. They are to be [attached](Self::attach_checked) at once.
     ///
     /// # Errors
-    /// The kernel refuses, or there can be no probe at one of the sites.
-    pub(super) fn attach(&self, object: &Object, step: &Step) -> Result<Vec<Attached>> {
-        if let Some(check) = &self.check {
-            check.require(&step.sites)?;
+    /// There can be no probe at one of them.
+    pub(super) fn require(&self, sites: &[Site]) -> Result<()> {
+        match &self.check {
+            Some(check) => check.require(sites),
+            None => Ok(()),
         }
-        self.attach_checked(object, step)
     }
 
-    /// As [`attach`](Self::attach), to sites that have passed the check.
+    /// Attaches one program of the object to its sites, which have passed the check, in the file that was read. When that has
+    /// changed, nothing is attached any more: [`Target::file_change`].
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub(super) fn attach_checked(&self, object: &Object, step: &Step) -> Result<Vec<Attached>> {
         if self.check.as_ref().is_some_and(SiteCheck::is_over) {
             return Ok(Vec::new());

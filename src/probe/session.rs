@@ -103,8 +103,9 @@ impl<K: Kind> Session<K> {
             prepare::prepare(open.open_object_mut(), place)
         })?;
         filter::list(session.skel.listed(), scope)?;
+        place.require(&step::sites(wiring.steps))?;
         for step in wiring.steps {
-            let links = place.attach(session.skel.object(), step)?;
+            let links = place.attach_checked(session.skel.object(), step)?;
             session.links.extend(links);
         }
         Ok(session)

@@ -21,10 +21,10 @@ use super::method::Method;
 use super::noop::Noop;
 use super::place::Place;
 
-/// Calls in one batch: a batch takes about 0.2 ms.
-const CALLS: u32 = 256;
+/// Calls in one batch: a batch takes less than 0.1 ms.
+const CALLS: u32 = 96;
 /// Batches. The middle one counts: others may have been interrupted.
-const BATCHES: usize = 21;
+const BATCHES: usize = 11;
 
 /// The function under probe: an instruction that the kernel emulates, and back.
 #[unsafe(naked)]
@@ -35,7 +35,7 @@ extern "C" fn site() {
     std::arch::naked_asm!("b 2f", "2:", "ret");
 }
 
-/// Nanoseconds that one hit of a program takes here beside its own work. Takes some tens of milliseconds.
+/// Nanoseconds that one hit of a program takes here beside its own work. Takes a few milliseconds.
 pub fn cost_ns(method: Method) -> Result<f64> {
     let vaddr = site as *const () as u64;
     let site = Site {

@@ -159,8 +159,11 @@ fn ask<T>(
             Some(reader) => reader,
             None => Reader::start().map_err(|_| Failure::Alone)?,
         };
-        let timed = reader.socket.set_read_timeout(Some(time));
-        timed.map_err(|_| Failure::Alone)?;
+        if reader.time != Some(time) {
+            let timed = reader.socket.set_read_timeout(Some(time));
+            timed.map_err(|_| Failure::Alone)?;
+            reader.time = Some(time);
+        }
         match question(&mut reader) {
             Err(Failure::Silent) => {
                 reader.leave();
@@ -191,6 +194,8 @@ fn idle() -> std::sync::MutexGuard<'static, Vec<Reader>> {
 struct Reader {
     pid: i32,
     socket: UnixStream,
+    /// How long is waited for its answers, if that was ever said.
+    time: Option<Duration>,
     room: Room,
 }
 
@@ -202,6 +207,7 @@ impl Reader {
         Ok(Self {
             pid,
             socket: ours,
+            time: None,
             room,
         })
     }

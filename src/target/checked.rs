@@ -57,7 +57,10 @@ impl<'t> Checked<'t> {
                 Ok(mut live) => {
                     let report = live.settle();
                     match live.obstacle(&report) {
-                        None => checked.check = Ok(report),
+                        None => {
+                            target.program.was_held(&live.runtime_info, &report);
+                            checked.check = Ok(report);
+                        }
                         Some(why) => {
                             checked.refused = true;
                             checked.check = Err(format!("{why:#}"));

@@ -24,6 +24,7 @@ use super::memory::ProcessMemory;
 use super::plugins;
 use super::process::Loaded;
 use super::process::ProcessId;
+use super::program::Program;
 use super::refusal::explain;
 
 /// How long a process without memory is given to end, or to become another: so many times so long.
@@ -92,6 +93,17 @@ impl Live {
             bias,
             unread: found.unread,
         })
+    }
+
+    /// The same by what is known of its program. What has held in one process of it is not held against the next one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn of(process: &ProcessId, program: &Program) -> Result<Self> {
+        match program.held() {
+            Some(held) => Self::open(process, &held),
+            None => Self::checked(process, program.runtime_info()),
+        }
     }
 
     /// The same, with the layout held against the process.

@@ -13,6 +13,8 @@ use anyhow::Result;
 
 use crate::go::Binary;
 use crate::go::RuntimeInfo;
+use crate::go::layout::Field;
+use crate::go::process::verify::Report;
 use crate::go::site::runtime_functions::Runtime;
 
 use super::ProgramFile;
@@ -77,9 +79,13 @@ impl Program {
         self.held_or_not().clone()
     }
 
-    /// This was held against one of its processes, and held.
-    pub fn holds(&self, runtime_info: RuntimeInfo) {
-        *self.held_or_not() = Some(Arc::new(runtime_info));
+    /// This was held against one of its processes. A layout that has held in one, all of it, holds in all.
+    pub fn was_held(&self, runtime_info: &RuntimeInfo, report: &Report) {
+        let layout = &runtime_info.layout;
+        let is_certain = !Field::ALL.iter().any(|field| layout.is_assumed(*field));
+        if is_certain && report.ended.is_none() && report.failures().next().is_none() {
+            *self.held_or_not() = Some(Arc::new(runtime_info.clone()));
+        }
     }
 
     fn held_or_not(&self) -> MutexGuard<'_, Option<Arc<RuntimeInfo>>> {

@@ -7,7 +7,6 @@
 //! either case in favour of the probes. Each counter only grows.
 
 use crate::go::ReadError;
-use crate::go::RuntimeInfo;
 use crate::go::layout::Field;
 use crate::go::process::heap_counters::HeapCounters;
 use crate::go::process::runtime_stats::RuntimeStats;
@@ -76,11 +75,12 @@ struct Reading {
 impl Witness {
     /// Reads what the processes of the target count at this moment; the gate is open. Those that cannot be read are left
     /// out: then there is no second opinion.
-    pub fn begin(target: &Target, runtime_info: &RuntimeInfo, counted: Counted) -> Self {
+    pub fn begin(target: &Target, counted: Counted) -> Self {
         // What threads of C bring along takes ids as well, and is not created by a `go` statement.
         let ids_count = target.program.binary.uses_cgo() == Some(false);
         let open = |process| {
-            let live = Live::checked(process, runtime_info).ok()?;
+            target.is_under_way(process).then_some(())?;
+            let live = Live::of(process, &target.program).ok()?;
             let began = live.began().ok()?;
             let mut heap = HeapCounters::default();
             let first = read(&live, counted, &mut heap, true).ok()?;

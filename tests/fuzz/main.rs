@@ -24,6 +24,7 @@ mod core_dumps;
 mod counters;
 mod damage;
 mod debug_information;
+mod heap;
 mod limits;
 mod memory;
 mod proc_texts;

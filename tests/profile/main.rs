@@ -12,10 +12,12 @@ mod common;
 
 mod cpu;
 mod cpu_account;
+mod cpu_labels;
 mod diff;
 mod files;
 mod goroutines;
 mod heap;
+mod heap_types;
 mod html;
 mod parsed;
 mod pgo;

@@ -1,5 +1,7 @@
 //! `grtmon profile cpu`: what processors do for the process, by stacks.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 use crossbeam_channel::Receiver;
 
@@ -9,13 +11,18 @@ use crate::go::process::trace_locations::TraceLocations;
 use crate::model::human::counted;
 use crate::model::human::duration;
 use crate::model::profile::COUNT;
+use crate::model::profile::LABELS;
+use crate::model::profile::Label;
+use crate::model::profile::LabelValue;
 use crate::model::profile::Mapping;
 use crate::model::profile::NANOSECONDS;
+use crate::model::profile::NOT_KNOWN;
 use crate::model::profile::Profile;
 use crate::model::profile::Sample;
 use crate::model::profile::Sampling;
 use crate::model::profile::ValueType;
 use crate::observe::cpu_profile;
+use crate::observe::cpu_profile::Labels;
 use crate::target::Target;
 use crate::target::live::Live;
 
@@ -72,19 +79,34 @@ pub(super) fn take(
         profile.add(Sample {
             stack,
             values: vec![*count, count.saturating_mul(period)],
-            labels: Vec::new(),
+            labels: labels(&place.labels),
         });
     }
     let about = about(&sampling);
     let mut warnings = warnings(&sampling);
-    let layout = &live.runtime_info.layout;
-    warnings.extend(cpu_profile::shortcomings(binary, layout));
+    warnings.extend(cpu_profile::shortcomings(binary, &live.runtime_info));
     profile.sampling = Some(sampling);
     Ok(Taken {
         profile,
         about,
         warnings,
     })
+}
+
+/// As Go's own profile has them.
+fn labels(known: &Labels) -> Vec<Label> {
+    let text = |key: Cow<'static, str>, value: &str| Label {
+        key,
+        value: LabelValue::Text(value.to_owned()),
+    };
+    match known {
+        Labels::Lost => vec![text(LABELS.into(), NOT_KNOWN)],
+        Labels::Known(set) => {
+            let all = set.iter().flat_map(|set| set.iter());
+            all.map(|(key, value)| text(key.clone().into(), value))
+                .collect()
+        }
+    }
 }
 
 fn about(sampling: &Sampling) -> String {
@@ -142,6 +164,13 @@ fn warnings(sampling: &Sampling) -> Vec<String> {
         warnings.push(format!(
             "{} deeper than a sample: the outermost functions are missing",
             stacks(sampling.cut)
+        ));
+    }
+    if sampling.unlabelled > 0 {
+        warnings.push(format!(
+            "labels of {} of {} with labels are not known: a garbage collection began before they could be read",
+            sampling.unlabelled,
+            counted(sampling.labelled, "sample")
         ));
     }
     for loss in &sampling.losses {

@@ -18,6 +18,7 @@ use crate::render::profile;
 use crate::render::style::Style;
 use crate::render::table::Fit;
 
+use super::heap_types;
 use crate::cmd::output;
 
 /// The forms there are.
@@ -141,24 +142,29 @@ fn table(
     base: Option<&Profile>,
     value: usize,
 ) -> Option<String> {
-    let by = match args.by {
+    let by = match &args.by {
         ProfileBy::Fn => By::Function,
         ProfileBy::Line => By::Line,
         ProfileBy::Package => By::Package,
+        ProfileBy::Label(key) => By::Label(key),
     };
     let style = match args.write {
         Some(_) => Style::PLAIN,
         None => output::style(true).wide(args.wide),
     };
-    let value_type = profile.types.get(value)?;
     let most = usize::try_from(args.top).unwrap_or(usize::MAX);
-    let has_places = by != By::Package;
+    if profile.kind == heap_types::KIND {
+        let fit = profile::types_fit(style);
+        let rows = profile::types_table(out, profile, value, most, &fit);
+        return left_out(&fit, rows, most);
+    }
+    let value_type = profile.types.get(value)?;
     if let Some(base) = base {
         let changes = Changes::of(base, profile, value, by, args.cum);
         if changes.entries.is_empty() {
             return Some("nothing has changed".to_owned());
         }
-        let fit = profile::fit_of_changes(style, has_places);
+        let fit = profile::fit_of_changes(style, by.has_places());
         profile::table_of_changes(out, &changes, *value_type, most, &fit);
         return left_out(&fit, changes.entries.len(), most);
     }
@@ -168,7 +174,7 @@ fn table(
         let wanted = args.r#fn.as_ref().filter(|_| profile.is_partial)?;
         return Some(format!("no stack has a function that matches {wanted}"));
     }
-    let fit = profile::fit(style, has_places);
+    let fit = profile::fit(style, by.has_places());
     profile::table(out, &ranking, *value_type, most, &fit);
     left_out(&fit, ranking.entries.len(), most)
 }

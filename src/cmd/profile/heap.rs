@@ -1,7 +1,9 @@
 //! `grtmon profile heap`: what the runtime itself has noted of allocations since the program began.
 
 use anyhow::Result;
+use anyhow::anyhow;
 
+use crate::go::ReadError;
 use crate::go::process::call_stacks::CallStacks;
 use crate::go::process::memory_profile;
 use crate::go::process::memory_profile::Certainty;
@@ -37,7 +39,12 @@ const fn value(name: &'static str, unit: &'static str) -> ValueType {
 /// All sites.
 pub(super) fn take(target: &Target, live: &Live, mapping: Mapping) -> Result<Taken> {
     let view = live.view();
-    let read = memory_profile::read(&view).map_err(|why| unreadable(live, why))?;
+    let read = memory_profile::read(&view).map_err(|why| match why {
+        ReadError::Unknown(why) if why == memory_profile::NONE_KEPT => {
+            anyhow!("{why}; what its heap is made of needs none: grtmon profile heap --types")
+        }
+        why => unreadable(live, why),
+    })?;
     let mut stacks = CallStacks::new(&target.program.binary, &view);
     let rate = u64::try_from(read.rate).unwrap_or(0);
     let mut profile = Profile::new(

@@ -6,6 +6,7 @@ mod file;
 mod form;
 mod goroutine;
 mod heap;
+mod heap_types;
 mod taken;
 mod threadcreate;
 mod wall;
@@ -51,7 +52,12 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
             })
         }
         ProfileKind::Goroutine(args) => of_processes(args, &goroutine::TYPES, &goroutine::take),
-        ProfileKind::Heap(args) => of_processes(args, &heap::TYPES, &heap::take),
+        ProfileKind::Heap(args) if args.types => {
+            let take: Take<'_> =
+                &|target, live, mapping| heap_types::take(args, target, live, mapping);
+            of_processes(&args.profile, &heap_types::TYPES, take)
+        }
+        ProfileKind::Heap(args) => of_processes(&args.profile, &heap::TYPES, &heap::take),
         ProfileKind::Threadcreate(args) => {
             of_processes(args, &threadcreate::TYPES, &threadcreate::take)
         }

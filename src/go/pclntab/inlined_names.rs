@@ -1,11 +1,11 @@
 //! Into which functions those of the runtime are inlined, without a look at what is inlined into each of all functions.
 //!
 //! The arrays of inlined calls lie side by side, some MB in a large program, and a function is named there by where its name
-//! stands in the table of names. So one pass over the words finds every place that may name a function of the runtime. To
-//! which function the array around such a place belongs is asked only for the names that somebody wants to know of.
+//! stands in the table of names. So one pass over them, from each to the next, finds every place that may name a function of
+//! the runtime. To which function the array around such a place belongs is asked only for the names that somebody wants to
+//! know of.
 
-use std::collections::BTreeMap;
-
+use super::header::Format;
 use super::inline::{FUNCDATA_INL_TREE, Layout, PCDATA_INL_TREE_INDEX, layout};
 use crate::go::pclntab::FuncTable;
 
@@ -15,15 +15,13 @@ pub(in crate::go) const PACKAGE: &str = "runtime.";
 /// Functions whose records are looked at before what was read of the file is given back.
 const AT_ONCE: usize = 8192;
 
-/// Words that are looked at together.
-const TOGETHER: usize = 16;
-
 /// Where functions of the runtime are named as inlined ones.
 #[derive(Debug)]
 pub(in crate::go) struct InlinedNames {
     hosts: Vec<Host>,
-    /// By where a name stands: offsets from the start of all funcdata. Some may be those of other things.
-    places: BTreeMap<u32, Vec<u32>>,
+    /// Where a name stands, and where it is named, as an offset from the start of all funcdata; ascending. Some places may be
+    /// those of other things.
+    places: Vec<(u32, u32)>,
 }
 
 /// A function that has an array of inlined calls.
@@ -54,38 +52,8 @@ impl InlinedNames {
         table.image.release_all();
         let names = table.index.of_package(table.names, PACKAGE);
         table.image.release_all();
-        let Layout { size, name, .. } = layout(table.format);
-        let size = u32::try_from(size).ok()?;
-        let (mut start, mut end) = (u32::MAX, 0);
-        for host in &hosts {
-            start = start.min(host.array);
-            end = end.max(host.array.saturating_add(host.most.saturating_mul(size)));
-        }
-        // An address that is a multiple of the size of a word, as all arrays are.
-        let start = start.min(end) / 4 * 4;
-        let all = table.image.slice_from(funcdata.checked_add(start.into())?);
-        let all = all.unwrap_or_default();
-        let all = all.get(..all.len().min(usize::try_from(end - start).ok()?))?;
-        let mut places: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        each_of(all, &names, |at, word| {
-            let at = u32::try_from(at).ok().and_then(|at| start.checked_add(at));
-            places.entry(word).or_default().extend(at);
-        });
-        // None such was ever seen.
-        for host in hosts.iter().filter(|host| host.array % 4 != 0) {
-            let first = host.array.saturating_add(u32::try_from(name).ok()?);
-            for number in 0..host.count(table) {
-                let at = first.saturating_add(size.saturating_mul(u32::try_from(number).ok()?));
-                let word = funcdata.checked_add(at.into());
-                let Some(word) = word.and_then(|word| table.image.slice(word, 4)) else {
-                    break;
-                };
-                let word = u32::from_le_bytes(word.try_into().ok()?);
-                if names.binary_search(&word).is_ok() {
-                    places.entry(word).or_default().push(at);
-                }
-            }
-        }
+        let all = table.image.slice_from(funcdata).unwrap_or_default();
+        let places = places(all, table.format, &hosts, &names);
         table.image.release_all();
         // What was not there any more when it was read names nothing.
         table.believed(Self { hosts, places })
@@ -97,15 +65,23 @@ impl InlinedNames {
         table: &FuncTable<'i>,
     ) -> impl Iterator<Item = &'i str> + use<'i, '_> {
         let table = *table;
-        let words = self.places.keys();
-        words.filter_map(move |word| table.name(usize::try_from(*word).ok()?))
+        let groups = self.places.chunk_by(|(one, _), (next, _)| one == next);
+        let words = groups.filter_map(|same| Some(same.first()?.0));
+        words.filter_map(move |word| table.name(usize::try_from(word).ok()?))
+    }
+
+    /// The places at which a name is named that stands there.
+    fn naming(&self, word: u32) -> impl Iterator<Item = u32> + '_ {
+        let start = self.places.partition_point(|(it, _)| *it < word);
+        let rest = self.places.get(start..).unwrap_or_default().iter();
+        let same = rest.take_while(move |(it, _)| *it == word);
+        same.map(|(_, place)| *place)
     }
 
     /// The entries of the functions into which that one is inlined, ascending.
     pub(in crate::go) fn hosts(&self, table: &FuncTable<'_>, name: &str) -> Vec<u64> {
         let words = table.index.offsets(table.names, name).into_iter();
-        let places = words.filter_map(|word| self.places.get(&word));
-        let mut places: Vec<u32> = places.flatten().copied().collect();
+        let mut places: Vec<u32> = words.flat_map(|word| self.naming(word)).collect();
         places.sort_unstable();
         if places.is_empty() {
             return Vec::new();
@@ -129,76 +105,95 @@ impl InlinedNames {
 
 /// The functions into which others are inlined.
 fn hosts(table: &FuncTable<'_>) -> Vec<Host> {
+    let format = table.format;
+    let fixed = Fixed {
+        size: format.size(),
+        npcdata: format.npcdata(),
+        nfuncdata: format.nfuncdata(),
+    };
     let mut hosts = Vec::new();
     for number in 0..table.len() {
         if number.is_multiple_of(AT_ONCE) {
             table.image.release_all();
         }
-        hosts.extend(host(table, number));
+        if let Some(host) = fixed.host(table.functions, number) {
+            hosts.push(host);
+        }
     }
     hosts.shrink_to_fit();
     hosts
 }
 
-/// What the record of a function says of what is inlined into it.
-fn host(table: &FuncTable<'_>, number: usize) -> Option<Host> {
-    let array = table.functions.get(8 * number..)?.first_chunk::<12>()?;
-    let word = |at: usize| Some(u32::from_le_bytes(*array.get(at..)?.first_chunk()?));
-    let (entry, record, end) = (word(0)?, usize::try_from(word(4)?).ok()?, word(8)?);
-    let format = table.format;
-    let record = table.functions.get(record..)?;
-    let fixed = record.get(..format.size())?;
-    let npcdata = u32::from_le_bytes(*fixed.get(format.npcdata()..)?.first_chunk()?);
-    let npcdata = usize::try_from(npcdata).ok()?;
-    let nfuncdata = usize::from(*fixed.get(format.nfuncdata())?);
-    if npcdata <= PCDATA_INL_TREE_INDEX || nfuncdata <= FUNCDATA_INL_TREE {
-        return None;
-    }
-    let behind = record.get(format.size()..)?;
-    let word = |at: usize| {
-        let bytes = behind.get(at.checked_mul(4)?..)?.first_chunk()?;
-        Some(u32::from_le_bytes(*bytes))
-    };
-    let index = word(PCDATA_INL_TREE_INDEX)?;
-    let array = word(npcdata.checked_add(FUNCDATA_INL_TREE)?)?;
-    (array != u32::MAX && index != 0).then_some(Host {
-        number: u32::try_from(number).ok()?,
-        array,
-        most: end.checked_sub(entry)?,
-    })
+/// The fixed part of a function's record.
+struct Fixed {
+    size: usize,
+    npcdata: usize,
+    nfuncdata: usize,
 }
 
-/// Tells the words in `all` that are among `wanted`, which are ascending, each with where it lies.
-fn each_of(all: &[u8], wanted: &[u32], mut tell: impl FnMut(usize, u32)) {
-    // Nearly all stand in one place, with those of other packages between the last few.
-    let gaps = wanted.windows(2).enumerate();
-    let widest = gaps.max_by_key(|(_, pair)| pair[1].abs_diff(pair[0]));
-    let (low, high) = wanted.split_at(widest.map_or(0, |(at, _)| at + 1));
-    let bounds = |part: &[u32]| Some((*part.first()?, part.last()?.abs_diff(*part.first()?)));
-    let Some((high, high_span)) = bounds(high) else {
-        return;
-    };
-    let (low, low_span) = bounds(low).unwrap_or((high, high_span));
-    let is_near =
-        |word: u32| (word.wrapping_sub(low) <= low_span) | (word.wrapping_sub(high) <= high_span);
-    let few = Few::of(wanted);
-    let (words, _) = all.as_chunks::<4>();
-    for (number, together) in words.chunks(TOGETHER).enumerate() {
-        // Without a branch, so that several are compared at once.
-        let mut any = false;
-        for word in together {
-            any |= is_near(u32::from_le_bytes(*word));
+impl Fixed {
+    /// What the record of a function says of what is inlined into it.
+    #[inline]
+    fn host(&self, functions: &[u8], number: usize) -> Option<Host> {
+        let of_it: &[u8; 12] = functions.get(8 * number..)?.first_chunk()?;
+        let record = functions.get(word(of_it, 4)? as usize..)?;
+        let npcdata = word(record, self.npcdata)? as usize;
+        let nfuncdata = usize::from(*record.get(self.nfuncdata)?);
+        if npcdata <= PCDATA_INL_TREE_INDEX || nfuncdata <= FUNCDATA_INL_TREE {
+            return None;
         }
-        if !any {
+        let behind = record.get(self.size..)?;
+        let array = npcdata.checked_add(FUNCDATA_INL_TREE)?.checked_mul(4)?;
+        let array = word(behind, array)?;
+        let index = word(behind, 4 * PCDATA_INL_TREE_INDEX)?;
+        (array != u32::MAX && index != 0).then_some(Host {
+            number: u32::try_from(number).ok()?,
+            array,
+            most: word(of_it, 8)?.checked_sub(word(of_it, 0)?)?,
+        })
+    }
+}
+
+#[inline]
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*bytes))
+}
+
+/// The places in the arrays of inlined calls that name one of `names`, which are ascending; `all` is what funcdata there is.
+/// An array is taken to reach to the next one, unless its function has less code than that.
+fn places(all: &[u8], format: Format, hosts: &[Host], names: &[u32]) -> Vec<(u32, u32)> {
+    let Layout { size, name, .. } = layout(format);
+    let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+    let parts = |pair: u64| ((pair >> 32) as u32, pair as u32);
+    let mut arrays: Vec<u64> = hosts.iter().map(|it| pair(it.array, it.most)).collect();
+    arrays.sort_unstable();
+    let few = Few::of(names);
+    let mut found: Vec<u64> = Vec::new();
+    for (number, array) in arrays.iter().enumerate() {
+        let (start, most) = parts(*array);
+        let next = arrays.get(number + 1).map(|next| parts(*next).0);
+        // Of several functions that share one, the longest counts.
+        if next == Some(start) {
             continue;
         }
-        for (at, word) in together.iter().enumerate() {
-            let word = u32::from_le_bytes(*word);
-            if is_near(word) && few.may_have(word) && wanted.binary_search(&word).is_ok() {
-                tell(4 * (number * TOGETHER + at), word);
+        let start = start as usize;
+        let end = start.saturating_add(size.saturating_mul(most as usize));
+        let next = next.map_or(all.len(), |next| next as usize);
+        let array = all.get(start..end.min(next).min(all.len()));
+        let entries = array.unwrap_or_default().chunks_exact(size);
+        for (number, entry) in entries.enumerate() {
+            if let Some(word) = word(entry, name)
+                && few.may_have(word)
+                && names.binary_search(&word).is_ok()
+                && let Ok(at) = u32::try_from(start + size * number + name)
+            {
+                found.push(pair(word, at));
             }
         }
     }
+    found.sort_unstable();
+    found.into_iter().map(parts).collect()
 }
 
 /// Which of most words are not among some thousand, at first glance.
@@ -233,15 +228,43 @@ impl Few {
 mod tests {
     use super::*;
 
+    /// Arrays in another order than their functions, of which two share one, with a gap behind the first, and one that begins at
+    /// no multiple of a word's size: names are found in all entries, and only where an entry has one.
     #[test]
-    fn words_are_found_wherever_they_lie() {
-        let words: Vec<u32> = (0..1000).map(|at| 7 * at).collect();
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let mut found = Vec::new();
-        each_of(&bytes, &[0, 8, 21, 3500, 6993], |at, word| {
-            found.push((at, word));
-        });
-        assert_eq!(found, [(0, 0), (12, 21), (2000, 3500), (3996, 6993)]);
-        each_of(&bytes, &[], |_, _| panic!("nothing was asked for"));
+    fn names_are_found_in_every_array() {
+        const WANTED: [u32; 3] = [7, 4000, 80_000];
+        for format in [Format::Go118, Format::Go120] {
+            let Layout { size, name, .. } = layout(format);
+            let starts = [20 * size, size, 40 * size + 3];
+            let mut all = vec![0; 50 * size];
+            // A word of another member says nothing.
+            all[size + name + 4] = 7;
+            let mut expected = Vec::new();
+            for (start, word) in starts.iter().zip(WANTED) {
+                for entry in [0, 1, 4] {
+                    let at = start + size * entry + name;
+                    all[at..at + 4].copy_from_slice(&word.to_le_bytes());
+                    expected.push((word, u32::try_from(at).unwrap()));
+                }
+            }
+            let host = |start: usize, most| Host {
+                number: 0,
+                array: u32::try_from(start).unwrap(),
+                most,
+            };
+            let [first, second, third] = starts;
+            let hosts = [
+                host(first, 5),
+                host(second, 2),
+                host(second, 300),
+                host(second, 1),
+                host(third, 300),
+            ];
+            assert_eq!(places(&all, format, &hosts, &WANTED), expected);
+            // Of as much code as that there are no more.
+            let hosts = [host(first, 2)];
+            assert_eq!(places(&all, format, &hosts, &WANTED), expected[..2]);
+            assert_eq!(places(&all, format, &hosts, &[]), []);
+        }
     }
 }

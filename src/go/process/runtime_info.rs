@@ -16,6 +16,7 @@ use crate::go::layout::globals::Globals;
 use crate::go::layout::{Field, Layout};
 use crate::go::memory::{MemoryError, ReadMemory};
 use crate::go::process::verify::{self, Report};
+use crate::go::site::allocators;
 use crate::go::site::runtime_functions::Runtime;
 
 /// Functions that are started once, when the program begins (runtime/proc.go, mgc.go). The main goroutine can end before
@@ -53,6 +54,12 @@ pub struct RuntimeInfo {
     /// Whether anything in the program may ask for the profile of memory; where nothing does, the linker has switched it off
     /// (`disableMemoryProfiling`, cmd/link).
     pub keeps_memory_profile: bool,
+    /// Whether objects with pointers say of which type they are, if they are not small.
+    pub has_headers: bool,
+    /// Whether maps consist of tables, as they do since Go 1.24; before, of buckets.
+    pub has_map_tables: bool,
+    /// Link-time address of `runtime.firstmoduledata`.
+    pub moduledata: Option<u64>,
     /// Whether the program is loaded elsewhere than at its link-time addresses.
     pub is_pie: bool,
     /// Whether the program can load plugins.
@@ -90,6 +97,10 @@ impl RuntimeInfo {
             keeps_memory_profile: MEMORY_PROFILES
                 .iter()
                 .any(|name| !runtime.entries(name).is_empty()),
+            has_headers: allocators::has_headers(runtime),
+            // What moves buckets from an old array to a new one (runtime/map.go, map_noswiss.go).
+            has_map_tables: runtime.entries("runtime.evacuate").is_empty(),
+            moduledata: binary.moduledata().map(|it| it.vaddr),
             entry: image.entry(),
             code_end: image.code_end(),
             minor: minor(binary.version_range()),

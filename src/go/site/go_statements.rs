@@ -36,9 +36,7 @@ impl StartFunction {
         let gone = || NoSite::new(format!("the file has no code for {}", self.name));
         let function = binary.functions().at(self.entry).ok_or_else(gone)?;
         let code = decode(binary, &function).ok_or_else(gone)?;
-        let site = Body::new(binary.image(), function.name, code).function_site();
-        binary.image().release(function.entry..function.end);
-        site
+        Body::new(binary.image(), function.name, code).function_site()
     }
 }
 

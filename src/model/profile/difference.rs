@@ -1,5 +1,6 @@
 //! What has changed between two profiles of the same kind, by function, line or package.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use super::Ranking;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change<'p> {
     /// Its name.
-    pub name: &'p str,
+    pub name: Cow<'p, str>,
     /// File and line, as it is now, or as it was if it is gone.
     pub place: Option<(&'p str, u32)>,
     /// How much more is counted in it itself now.
@@ -33,7 +34,13 @@ pub struct Changes<'p> {
 
 impl<'p> Changes<'p> {
     /// From `base` to `now`, of what one of their types counts.
-    pub fn of(base: &'p Profile, now: &'p Profile, value: usize, by: By, cumulative: bool) -> Self {
+    pub fn of(
+        base: &'p Profile,
+        now: &'p Profile,
+        value: usize,
+        by: By<'_>,
+        cumulative: bool,
+    ) -> Self {
         let rankings = [(base, -1), (now, 1)]
             .map(|(profile, sign)| (Ranking::of(profile, value, by, cumulative), sign));
         let [before, after] = [0, 1].map(|side| rankings.get(side).map_or(0, |it| it.0.total));
@@ -42,7 +49,7 @@ impl<'p> Changes<'p> {
             for entry in ranking.entries {
                 // Functions and packages are the same wherever they are now.
                 let place = entry.place.filter(|_| by == By::Line);
-                let change = all.entry((entry.name, place)).or_insert(Change {
+                let change = all.entry((entry.name.clone(), place)).or_insert(Change {
                     name: entry.name,
                     place: None,
                     flat: 0,
@@ -55,12 +62,12 @@ impl<'p> Changes<'p> {
         }
         let mut entries: Vec<Change<'p>> = all.into_values().collect();
         entries.retain(|it| it.flat != 0 || it.cumulative != 0);
-        entries.sort_by_key(|it| {
+        entries.sort_by_cached_key(|it| {
             let sizes = match cumulative {
                 true => (it.cumulative.unsigned_abs(), it.flat.unsigned_abs()),
                 false => (it.flat.unsigned_abs(), it.cumulative.unsigned_abs()),
             };
-            (Reverse(sizes), it.name, it.place)
+            (Reverse(sizes), it.name.clone(), it.place)
         });
         Self {
             entries,
@@ -98,7 +105,7 @@ mod tests {
         let rows: Vec<_> = changes
             .entries
             .iter()
-            .map(|it| (it.name, it.flat, it.cumulative))
+            .map(|it| (&*it.name, it.flat, it.cumulative))
             .collect();
         assert_eq!(
             rows,

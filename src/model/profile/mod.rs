@@ -4,18 +4,22 @@
 //! once, and no name is kept twice. How it looks as a file or on a terminal is decided in `render`.
 
 mod difference;
+mod label;
 mod of_goroutines;
 mod packages;
 mod ranking;
 mod sampling;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
 
 pub use self::difference::Change;
 pub use self::difference::Changes;
+pub use self::label::LABELS;
+pub use self::label::Label;
+pub use self::label::LabelValue;
+pub use self::label::NOT_KNOWN;
 pub use self::ranking::By;
 pub use self::ranking::Entry;
 pub use self::ranking::Ranking;
@@ -98,24 +102,6 @@ pub struct Location {
     pub address: u64,
     /// The function, after those that are inlined there: innermost first.
     pub lines: Vec<Line>,
-}
-
-/// What is said of a sample besides its stack.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Label {
-    /// About what.
-    pub key: Cow<'static, str>,
-    /// What.
-    pub value: LabelValue,
-}
-
-/// What a label says.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum LabelValue {
-    /// In words.
-    Text(String),
-    /// In numbers.
-    Number(u64),
 }
 
 /// What was counted on one stack.

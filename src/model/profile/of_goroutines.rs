@@ -23,15 +23,40 @@ impl Profile {
     pub fn add_goroutine(&mut self, example: &Goroutine, stack: Option<&Stack>, values: Vec<u64>) {
         let mut locations = Vec::new();
         match stack {
-            Some(stack) => self.locate(&mut locations, stack),
+            Some(stack) => self.locate(&mut locations, stack, |frame| !is_wrapper(frame)),
             None => {
                 locations.push(self.words(no_stack(example.stack)));
-                if let Some(start) = example.start.as_deref() {
-                    let (address, line) = self.line(start);
-                    locations.push(self.location(address, vec![line]));
-                }
+                self.start(&mut locations, example);
             }
         }
+        self.add_with_labels(example, locations, values);
+    }
+
+    /// The same by what it does: this stands in place of the functions of the runtime by which it does it, which are the
+    /// same for all that wait.
+    pub fn add_activity(&mut self, example: &Goroutine, stack: Option<&Stack>, values: Vec<u64>) {
+        let mut locations = vec![self.words(&format!("[{}]", example.activity()))];
+        match stack {
+            Some(stack) => self.locate(&mut locations, stack, |frame| !frame.hidden),
+            None => self.start(&mut locations, example),
+        }
+        self.add_with_labels(example, locations, values);
+    }
+
+    /// The function it began with.
+    fn start(&mut self, locations: &mut Vec<LocationId>, example: &Goroutine) {
+        if let Some(start) = example.start.as_deref() {
+            let (address, line) = self.line(start);
+            locations.push(self.location(address, vec![line]));
+        }
+    }
+
+    fn add_with_labels(
+        &mut self,
+        example: &Goroutine,
+        locations: Vec<LocationId>,
+        values: Vec<u64>,
+    ) {
         let text = |key: &'static str, text: &str| Label {
             key: key.into(),
             value: LabelValue::Text(text.to_owned()),
@@ -46,15 +71,20 @@ impl Profile {
         });
     }
 
-    /// The locations of a stack: one for each function with code of its own, and those inlined into it.
-    fn locate(&mut self, locations: &mut Vec<LocationId>, stack: &Stack) {
+    /// The locations of a stack: one for each function with code of its own, and those inlined into it, if they are wanted.
+    fn locate(
+        &mut self,
+        locations: &mut Vec<LocationId>,
+        stack: &Stack,
+        wanted: impl Fn(&StackFrame) -> bool,
+    ) {
         let (gap, elided) = stack.elided.unwrap_or((usize::MAX, 0));
         let (mut first, mut lines) = (None, Vec::new());
         for (index, frame) in stack.frames.iter().enumerate() {
             if index == gap {
                 locations.push(self.words(&format!("[{elided} frames elided]")));
             }
-            if !is_wrapper(frame) {
+            if wanted(frame) {
                 let (address, line) = self.line(&frame.place);
                 first.get_or_insert(address);
                 lines.push(line);
@@ -139,5 +169,12 @@ mod tests {
         assert_eq!(names(1)[0], "[running: stack unavailable]");
         let state = &of(2).unwrap().labels[0];
         assert_eq!(state.value, LabelValue::Text("chan receive".to_owned()));
+
+        let mut profile = Profile::counting("wall", mapping());
+        profile.add_activity(&dump.goroutines[0], dump.stacks.first(), vec![1]);
+        let lines = profile.lines(&profile.samples()[0].stack);
+        let names: Vec<&str> = lines.map(|it| it.1.name.as_str()).collect();
+        let expected = ["[chan receive]", "main.f", "[9 frames elided]", "main.g"];
+        assert_eq!(names, expected);
     }
 }

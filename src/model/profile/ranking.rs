@@ -1,27 +1,37 @@
 //! Which functions, lines or packages a profile's numbers belong to, largest first.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use super::packages::Packages;
-use super::{Line, Profile};
+use super::{LABELS, LabelValue, Line, Profile};
 
 /// What is summed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum By<'k> {
     /// Functions.
     Function,
     /// Lines.
     Line,
     /// Packages.
     Package,
+    /// Values of the label with this key.
+    Label(&'k str),
+}
+
+impl By<'_> {
+    /// Whether they lie somewhere in the source.
+    pub fn has_places(self) -> bool {
+        matches!(self, Self::Function | Self::Line)
+    }
 }
 
 /// What belongs to one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<'p> {
     /// The function's name, or the package's path.
-    pub name: &'p str,
+    pub name: Cow<'p, str>,
     /// The file, and the line that the most belongs to; `None` of a package, or if it is not known.
     pub place: Option<(&'p str, u32)>,
     /// What was counted in it.
@@ -50,11 +60,14 @@ struct Sums {
 
 impl<'p> Ranking<'p> {
     /// Sums up what one of a profile's types counts; by what lies in them, or, if `cumulative`, by that and what they called.
-    pub fn of(profile: &'p Profile, value: usize, by: By, cumulative: bool) -> Self {
+    pub fn of(profile: &'p Profile, value: usize, by: By<'_>, cumulative: bool) -> Self {
+        if let By::Label(key) = by {
+            return Self::of_label(profile, value, key);
+        }
         let mut all: HashMap<(&str, &str, u32), Sums> = HashMap::new();
         let packages = match by {
             By::Package => Packages::of(profile),
-            By::Function | By::Line => Packages::default(),
+            By::Function | By::Line | By::Label(_) => Packages::default(),
         };
         for sample in profile.samples() {
             let count = sample.values.get(value).copied().unwrap_or(0);
@@ -67,7 +80,7 @@ impl<'p> Ranking<'p> {
                 let key = match by {
                     By::Function => (&*function.name, "", 0),
                     By::Line => (&*function.name, &*function.file, line.line),
-                    By::Package => (packages.package(function), "", 0),
+                    By::Package | By::Label(_) => (packages.package(function), "", 0),
                 };
                 let is_new = seen.insert(key);
                 let sums = all.entry(key).or_default();
@@ -87,8 +100,8 @@ impl<'p> Ranking<'p> {
         let mut entries: Vec<Entry<'p>> = all
             .into_iter()
             .map(|((name, ..), sums)| Entry {
-                name,
-                place: sums.place(profile).filter(|_| by != By::Package),
+                name: name.into(),
+                place: sums.place(profile).filter(|_| by.has_places()),
                 flat: sums.flat,
                 cumulative: sums.cumulative,
             })
@@ -98,8 +111,39 @@ impl<'p> Ranking<'p> {
                 true => (it.cumulative, it.flat),
                 false => (it.flat, it.cumulative),
             };
-            (Reverse(sizes), it.name, it.place)
+            (Reverse(sizes), it.name.clone(), it.place)
         });
+        Self {
+            entries,
+            total: profile.total(value),
+        }
+    }
+}
+
+impl<'p> Ranking<'p> {
+    /// The same by what a label says. Nothing else is called by it: flat and cumulative are one.
+    fn of_label(profile: &'p Profile, value: usize, key: &str) -> Self {
+        let mut all: HashMap<Cow<'_, str>, u64> = HashMap::new();
+        for sample in profile.samples() {
+            let count = sample.values.get(value).copied().unwrap_or(0);
+            let of = |key: &str| sample.labels.iter().find(|label| label.key == key);
+            let name = match of(key).or_else(|| of(LABELS)).map(|label| &label.value) {
+                Some(LabelValue::Text(text)) => text.into(),
+                Some(LabelValue::Number(number)) => number.to_string().into(),
+                None => format!("[no label {key}]").into(),
+            };
+            let sum = all.entry(name).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        let entries = all.into_iter().filter(|(_, count)| *count > 0);
+        let entry = |(name, count)| Entry {
+            name,
+            place: None,
+            flat: count,
+            cumulative: count,
+        };
+        let mut entries: Vec<Entry<'p>> = entries.map(entry).collect();
+        entries.sort_by_key(|it| (Reverse(it.flat), it.name.clone()));
         Self {
             entries,
             total: profile.total(value),
@@ -119,13 +163,16 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::profile::{Sample, sample};
+    use crate::model::profile::{Label, Sample, sample};
 
-    fn rows(profile: &Profile, by: By, cumulative: bool) -> Vec<(&str, u64, u64)> {
+    fn rows<'p>(profile: &'p Profile, by: By<'_>, cumulative: bool) -> Vec<(&'p str, u64, u64)> {
         let ranking = Ranking::of(profile, 1, by, cumulative);
         let entries = ranking.entries.into_iter();
         entries
-            .map(|it| (it.name, it.flat, it.cumulative))
+            .map(|it| match it.name {
+                Cow::Borrowed(name) => (name, it.flat, it.cumulative),
+                Cow::Owned(name) => panic!("made up: {name}"),
+            })
             .collect()
     }
 
@@ -162,5 +209,38 @@ mod tests {
         });
         let rows = rows(&profile, By::Function, false);
         assert!(rows.contains(&("main.inner", 1500, 4500)), "{rows:?}");
+    }
+
+    #[test]
+    fn labels_count_each_sample_once() {
+        let mut profile = sample::heap();
+        let stack = profile.samples()[0].stack.clone();
+        for (key, value) in [("route", "/a"), (LABELS, "[not known]")] {
+            let label = Label {
+                key: key.into(),
+                value: LabelValue::Text(value.to_owned()),
+            };
+            profile.add(Sample {
+                stack: stack.clone(),
+                values: vec![1, 500],
+                labels: vec![label],
+            });
+        }
+        let by = |key| {
+            let entries = Ranking::of(&profile, 1, By::Label(key), false).entries;
+            let rows = entries.into_iter();
+            rows.map(|it| (it.name.into_owned(), it.flat))
+                .collect::<Vec<_>>()
+        };
+        let expected = [
+            ("[no label route]", 4000),
+            ("/a", 500),
+            ("[not known]", 500),
+        ];
+        assert_eq!(
+            by("route"),
+            expected.map(|(name, sum)| (name.to_owned(), sum))
+        );
+        assert_eq!(by("bytes")[0], ("1000".to_owned(), 3000));
     }
 }

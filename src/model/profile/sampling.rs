@@ -48,6 +48,10 @@ pub struct Sampling {
     pub chained: u64,
     /// Samples without a stack.
     pub bare: u64,
+    /// Samples of goroutines with labels,
+    pub labelled: u64,
+    /// and those of them whose labels could not be read in time.
+    pub unlabelled: u64,
     /// What was lost, by cause.
     pub losses: Vec<Loss>,
     /// Why it has ended.

@@ -6,6 +6,7 @@ use crate::bpf::cpu::types::cpu_record;
 use crate::bpf::cpu::types::cpu_sample;
 use crate::model::cpu::CpuSample;
 use crate::model::cpu::FrameRecord;
+use crate::model::cpu::LabelsSeen;
 use crate::model::cpu::On;
 use crate::model::cpu::StackPiece;
 
@@ -49,6 +50,10 @@ pub(super) fn decode(bytes: &[u8]) -> Option<CpuSample> {
         on,
         goid: known(raw.goid),
         start_pc: known(raw.start_pc),
+        labels: known(raw.labels).map(|pointer| LabelsSeen {
+            pointer,
+            cycles: raw.cycles as u32,
+        }),
         here: StackPiece {
             pc: raw.pc,
             sp: raw.sp,

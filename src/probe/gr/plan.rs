@@ -20,6 +20,9 @@ use crate::target::checked::Checked;
 
 use super::options::Options;
 
+/// Start functions that are looked at before what was read of the file is given back.
+const AT_ONCE: usize = 32;
+
 /// Where the probes go, decided from the binary before anything is loaded.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -94,7 +97,11 @@ impl Plan {
         config.goexit = *goexit.first().context("there is no runtime.goexit")?;
         let mut start_sites = BTreeMap::new();
         let starts = go_statements::start_functions(runtime)?;
-        for start in &starts.functions {
+        for (number, start) in starts.functions.iter().enumerate() {
+            // What was read of the file counts as memory; and functions that follow each other may lie near.
+            if number.is_multiple_of(AT_ONCE) {
+                binary.image().release_all();
+            }
             if let Ok(site) = start.site(binary) {
                 if start.name == "runtime.main" {
                     config.main_site = site.vaddr;
@@ -102,6 +109,7 @@ impl Plan {
                 start_sites.insert(start.entry, site);
             }
         }
+        binary.image().release_all();
         Ok(Self {
             config,
             steps,

@@ -88,6 +88,7 @@ impl GrProbes {
         }
         let count = learned.len();
         if count > 0 {
+            target.program.binary.image().release_all();
             self.watch_starts(learned)?;
         }
         // Taking links away takes longer than attaching: it is worth it when there are many.

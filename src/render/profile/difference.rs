@@ -36,7 +36,7 @@ pub fn table_of_changes(
                 _ => row.figure(&format!("{sign}{share}")),
             };
         }
-        row.cell(entry.name)
+        row.cell(&entry.name)
             .cell(&placed(entry.place).unwrap_or_default())
             .end();
     }

@@ -81,6 +81,8 @@ fn sampling(object: &mut Object<'_>, sampling: &Sampling) {
         .number("cut", sampling.cut)
         .number("chained", sampling.chained)
         .number("bare", sampling.bare)
+        .number("labelled", sampling.labelled)
+        .number("labels_unknown", sampling.unlabelled)
         .number_or_null("cpu_ns", sampling.cpu_ns);
     match sampling.coverage() {
         Some(part) => object.fraction("seen", part),

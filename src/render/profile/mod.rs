@@ -5,6 +5,7 @@ mod folded;
 mod html;
 mod json;
 mod table;
+mod types;
 
 pub use self::difference::folded_difference;
 pub use self::difference::table_of_changes;
@@ -15,3 +16,5 @@ pub use self::table::fit;
 pub use self::table::fit_of_changes;
 pub use self::table::size;
 pub use self::table::table;
+pub use self::types::fit as types_fit;
+pub use self::types::table as types_table;

@@ -52,7 +52,7 @@ pub fn table(out: &mut Vec<u8>, ranking: &Ranking<'_>, value: ValueType, most: u
             .figure(&share(entry.flat, ranking.total))
             .figure(&size(entry.cumulative, value))
             .figure(&share(entry.cumulative, ranking.total))
-            .cell(entry.name)
+            .cell(&entry.name)
             .cell(&placed(entry.place).unwrap_or_default())
             .end();
     }

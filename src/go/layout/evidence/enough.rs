@@ -1,5 +1,8 @@
 //! When the code of a binary has said enough to believe that it is built as was measured.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::list::{Entry, List};
 use super::votes::AllVotes;
 use crate::go::layout::{Fact, Field, Layout};
@@ -12,9 +15,18 @@ const EACH: u64 = 64;
 pub(super) struct Enough<'l>(pub(super) &'l Layout);
 
 /// A function that can be asked, and the fields that it can tell of, each once.
-pub(super) struct Candidate<'e, 't> {
-    pub(super) entry: &'e Entry<'t>,
+struct Candidate<'e, 't> {
+    entry: &'e Entry<'t>,
     fields: Vec<Field>,
+    /// Bytes of its code, and what each function costs besides.
+    size: u64,
+}
+
+/// The functions that can tell of fields that count.
+pub(super) struct Candidates<'e, 't> {
+    all: Vec<Candidate<'e, 't>>,
+    /// What a field costs that one tells of, as it was when that was last asked, and its place among all. It only grows.
+    costs: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
 impl Enough<'_> {
@@ -23,14 +35,13 @@ impl Enough<'_> {
         matches!(self.0.fact(field), Fact::Known(..))
     }
 
-    /// All functions that can tell of fields that count, in the order in which they are to be asked: first those that can
-    /// tell of many for little code.
+    /// All functions that can tell of fields that count.
     pub(super) fn candidates<'e, 't>(
         &self,
         list: &List<'t>,
         entries: &'e [Entry<'t>],
         runtime: &Runtime<'_>,
-    ) -> Vec<Candidate<'e, 't>> {
+    ) -> Candidates<'e, 't> {
         let candidate = |entry: &'e Entry<'t>| {
             let mut fields = Vec::new();
             for field in entry.names().filter_map(|name| list.field(name)) {
@@ -38,16 +49,20 @@ impl Enough<'_> {
                     fields.push(field);
                 }
             }
-            Candidate { entry, fields }
+            let size = runtime.size(entry.function).saturating_add(EACH);
+            Candidate {
+                entry,
+                fields,
+                size,
+            }
         };
         let all = entries.iter().filter(|entry| entry.has_shapes());
         let all = all.map(candidate).filter(|it| !it.fields.is_empty());
-        let mut candidates: Vec<Candidate<'_, '_>> = all.collect();
-        candidates.sort_by_cached_key(|it| {
-            let size = runtime.size(it.entry.function).saturating_add(EACH);
-            size.saturating_mul(256) / it.fields.len() as u64
-        });
-        candidates
+        let all: Vec<Candidate<'_, '_>> = all.collect();
+        let costs = all.iter().enumerate();
+        let costs = costs.filter_map(|(at, it)| Some(Reverse((it.cost(it.fields.len())?, at))));
+        let costs = costs.collect();
+        Candidates { all, costs }
     }
 
     /// Whether nothing else was said than what was measured.
@@ -60,8 +75,26 @@ impl Enough<'_> {
 }
 
 impl Candidate<'_, '_> {
-    /// Whether it can tell of a field of which nobody has told yet.
-    pub(super) fn has_news(&self, votes: &AllVotes<'_>) -> bool {
-        self.fields.iter().any(|field| !votes.contains_key(field))
+    /// What a field costs if it tells of so many; `None` if of none.
+    fn cost(&self, fields: usize) -> Option<u64> {
+        self.size.saturating_mul(256).checked_div(fields as u64)
+    }
+}
+
+impl<'e, 't> Candidates<'e, 't> {
+    /// Who is to be asked next: the one that can tell of many fields for little code, of which nobody has told yet. `None` when
+    /// nobody has news any more.
+    pub(super) fn next(&mut self, votes: &AllVotes<'_>) -> Option<&'e Entry<'t>> {
+        while let Some(Reverse((cost, at))) = self.costs.pop() {
+            let candidate = self.all.get(at)?;
+            let fields = candidate.fields.iter();
+            let news = fields.filter(|field| !votes.contains_key(field)).count();
+            match candidate.cost(news) {
+                Some(now) if now <= cost => return Some(candidate.entry),
+                Some(now) => self.costs.push(Reverse((now, at))),
+                None => {}
+            }
+        }
+        None
     }
 }

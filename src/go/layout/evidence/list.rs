@@ -57,14 +57,15 @@ impl<'t> Entry<'t> {
         !self.shapes.is_empty()
     }
 
-    /// The members that it can tell of in its shapes: names, or underscores.
+    /// The names of the members that it can tell of in its shapes.
     pub(super) fn names(&self) -> impl Iterator<Item = &'t str> + use<'t> {
         let lines = self.shapes.split('\n');
         let members = lines.filter_map(|line| {
             let head = memchr::memchr(b':', line.as_bytes())?;
             line.get(head + 2..)
         });
-        members.flat_map(|members| members.split(' '))
+        let names = members.flat_map(|members| members.split(' '));
+        names.filter(|name| *name != "_")
     }
 }
 

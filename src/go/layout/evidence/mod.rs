@@ -192,13 +192,11 @@ pub(in crate::go) fn agrees(
     let mut witnesses = Witnesses::new(runtime, globals, layout);
     witnesses.note_results(&entries);
     let enough = Enough(layout);
-    let candidates = enough.candidates(&list, &entries, runtime);
+    let mut candidates = enough.candidates(&list, &entries, runtime);
     let mut votes = AllVotes::new();
     let mut last = None;
-    for candidate in &candidates {
-        if candidate.has_news(&votes) {
-            last = witnesses.ask(&list, candidate.entry, last, &mut votes);
-        }
+    while let Some(entry) = candidates.next(&votes) {
+        last = witnesses.ask(&list, entry, last, &mut votes);
     }
     votes.retain(|field, _| enough.counts(*field));
     enough.agree(&votes).then_some(())?;

@@ -238,6 +238,8 @@ fields! {
     MspanElemsize = "mspan.elemsize", "bytes of a slot";
     MspanLimit = "mspan.limit", "end of its objects";
     MspanSpecials = "mspan.specials", "list of finalizers and samples";
+    MspanAllocBits = "mspan.allocBits", "address of a bit for each slot: in use when it was last swept";
+    MspanLargeType = "mspan.largeType", "type of the object of a span that holds one large one; since Go 1.22";
     MheapSweepgen = "mheap.sweepgen", "4 bytes, +2 each cycle";
     MheapAllspans = "mheap.allspans", "slice of all `mspan`s ever made";
     MheapPagesInUse = "mheap.pagesInUse", "pages of 8 KiB";

@@ -18,23 +18,23 @@ use crate::go::layout::Field::{
 };
 
 /// Bytes of a page of the heap (runtime/malloc.go, `_PageSize`).
-const PAGE: u64 = 8192;
+pub(super) const PAGE: u64 = 8192;
 
 /// More memory than a process can have.
-const MAX_MEMORY: u64 = 1 << 47;
+pub(super) const MAX_MEMORY: u64 = 1 << 47;
 
 pub(super) fn check(claims: &mut Claims<'_>) {
-    heap(claims);
+    claims.at_once(heap);
     for p in claims.reader().processors().unwrap_or_default() {
         let Ok(cache) = claims.reader().pointer(p, PMcache) else {
             continue;
         };
-        cached(claims, cache);
+        claims.at_once(|claims| cached(claims, cache));
         for cached in spans(claims.reader(), cache).unwrap_or_default() {
             claims.at_once(|claims| in_use(claims, &cached));
         }
     }
-    counters(claims);
+    claims.at_once(counters);
     balances(claims);
 }
 
@@ -113,15 +113,15 @@ fn cached(claims: &mut Claims<'_>, cache: u64) {
 }
 
 /// A span in a cache.
-struct Cached {
+pub(super) struct Cached {
     /// Where the cache has its address.
     slot: u64,
-    span: u64,
+    pub(super) span: u64,
 }
 
 impl Cached {
     /// What was found of it; nothing, if that is false and it has left the cache meanwhile.
-    fn vote(&self, r: Reader<'_>, holds: bool) -> Result<bool, Skip> {
+    pub(super) fn vote(&self, r: Reader<'_>, holds: bool) -> Result<bool, Skip> {
         if holds || r.again().memory().u64(self.slot)? == self.span {
             Ok(holds)
         } else {
@@ -131,7 +131,7 @@ impl Cached {
 }
 
 /// The spans in a cache that are really in use: a few of them.
-fn spans(r: Reader<'_>, cache: u64) -> Result<Vec<Cached>, Skip> {
+pub(super) fn spans(r: Reader<'_>, cache: u64) -> Result<Vec<Cached>, Skip> {
     let first = r.at(cache, McacheAlloc)?;
     let all = r.memory().words(first, r.known(McacheAllocLen)?, 1024)?;
     let used = all.into_iter().enumerate().filter(|(place, span)| {
@@ -347,7 +347,7 @@ fn sum(r: Reader<'_>, stats: u64, field: Field, index: u64) -> Result<u64, Skip>
 }
 
 /// A member of 2 or of 8 bytes.
-fn sized(r: Reader<'_>, base: u64, field: Field, size: Field) -> Result<u64, Skip> {
+pub(super) fn sized(r: Reader<'_>, base: u64, field: Field, size: Field) -> Result<u64, Skip> {
     match r.known(size)? {
         2 => Ok(u64::from(r.half(base, field)?)),
         _ => r.word(base, field),

@@ -113,12 +113,12 @@ pub(super) fn check(claims: &mut Claims<'_>) {
                     .all(|parent| *parent <= largest.saturating_mul(2)))
         },
     );
-    for g in &all {
-        claims.at_once(|claims| {
+    claims.at_once(|claims| {
+        for g in &all {
             any(claims, *g);
             parked(claims, *g);
-        });
-    }
+        }
+    });
 }
 
 /// What holds of every goroutine.

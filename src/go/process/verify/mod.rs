@@ -18,6 +18,7 @@ mod collector;
 mod discover;
 mod examined;
 mod goroutines;
+mod heap;
 mod pages;
 mod profiling;
 mod reader;
@@ -126,6 +127,7 @@ pub fn check(layout: &Layout, live: &Examined<'_>) -> Report {
         goroutines::check(&mut claims);
         scheduler::check(&mut claims);
         allocator::check(&mut claims);
+        heap::check(&mut claims);
         collector::check(&mut claims);
         profiling::check(&mut claims);
         if !claims.end_attempt() {
