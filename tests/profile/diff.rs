@@ -176,3 +176,27 @@ fn what_is_no_base_is_refused() {
     target.go_until("done");
     target.finish();
 }
+
+/// Types have no stacks; what has changed of them is told all the same.
+#[test]
+fn of_types() {
+    let (mut before, mut now) = (
+        start(&["types", "-n", "1009"]),
+        start(&["types", "-n", "2018"]),
+    );
+    let scratch = Scratch::new();
+    let base = scratch.file("types.pb.gz");
+    let of = |target: &Fixture, more: &[&str]| {
+        let pid = target.pid_arg();
+        grtmon(&[&["profile", "heap", "--types", "--pid", &pid], more].concat()).success()
+    };
+    of(&before, &["-w", &base]);
+    let output = of(&now, &["--diff", &base, "--count", "heap_objects"]);
+    // 3 n + 1 of them.
+    let words = row(&output.stdout, "main.typesSquare");
+    assert_eq!(words[0], "+3027", "{}", output.stdout);
+    before.work();
+    now.work();
+    before.finish();
+    now.finish();
+}

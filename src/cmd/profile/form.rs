@@ -153,11 +153,6 @@ fn table(
         None => output::style(true).wide(args.wide),
     };
     let most = usize::try_from(args.top).unwrap_or(usize::MAX);
-    if profile.kind == heap_types::KIND {
-        let fit = profile::types_fit(style);
-        let rows = profile::types_table(out, profile, value, most, &fit);
-        return left_out(&fit, rows, most);
-    }
     let value_type = profile.types.get(value)?;
     if let Some(base) = base {
         let changes = Changes::of(base, profile, value, by, args.cum);
@@ -167,6 +162,11 @@ fn table(
         let fit = profile::fit_of_changes(style, by.has_places());
         profile::table_of_changes(out, &changes, *value_type, most, &fit);
         return left_out(&fit, changes.entries.len(), most);
+    }
+    if profile.kind == heap_types::KIND {
+        let fit = profile::types_fit(style);
+        let rows = profile::types_table(out, profile, value, most, &fit);
+        return left_out(&fit, rows, most);
     }
     let ranking = Ranking::of(profile, value, by, args.cum);
     if ranking.entries.is_empty() {
