@@ -54,9 +54,9 @@ const LABELS_ARE_A_LIST: Fact<bool> = Fact {
     until: 27,
 };
 
-/// See [`LABELS_ARE_A_LIST`]; `None` for versions where it is not known.
-pub(in crate::go) fn labels_are_a_list(minor: u16) -> Option<bool> {
-    LABELS_ARE_A_LIST.known(minor)
+/// See [`LABELS_ARE_A_LIST`]. What is read is no set of labels if they are something else by then.
+pub(in crate::go) fn labels_are_a_list(minor: u16) -> bool {
+    LABELS_ARE_A_LIST.assumed(minor).unwrap_or_default()
 }
 
 /// Whether tracebacks show exported methods of the runtime, not only functions (`showfuncinfo`, runtime/traceback.go).

@@ -24,10 +24,9 @@ impl<'a> Object<'a> {
             self.out.push(b',');
         }
         self.empty = false;
-        // A word of our own: nothing in it is special.
-        self.out.push(b'"');
-        self.out.extend_from_slice(key.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        // Labels of profiles are told by keys of the program's.
+        string(self.out, key);
+        self.out.push(b':');
     }
 
     /// A text.

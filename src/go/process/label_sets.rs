@@ -93,8 +93,8 @@ impl LabelSets {
 
 fn form(binary: &Binary) -> Option<Form> {
     let versions = binary.version_range();
-    let oldest = labels_are_a_list(versions.oldest)?;
-    let newest = labels_are_a_list(versions.newest?)?;
+    let oldest = labels_are_a_list(versions.oldest);
+    let newest = labels_are_a_list(versions.newest.unwrap_or(u16::MAX));
     let form = match oldest {
         true => Form::List,
         false => Form::Map,
@@ -138,25 +138,40 @@ fn map(memory: &dyn ReadMemory, pointer: u64) -> Result<Option<LabelSet>, Memory
         return Ok(Some(LabelSet::new()));
     }
     let count = memory.u64(header)?;
-    let (flags, size) = (memory.u8(header + 8)?, memory.u8(header + 9)?);
+    let (flags, size) = (
+        memory.u8(header.wrapping_add(8))?,
+        memory.u8(header.wrapping_add(9))?,
+    );
     if count > MOST || size > 6 {
         return Ok(None);
     }
-    let (buckets, old) = (memory.u64(header + 16)?, memory.u64(header + 24)?);
+    let (buckets, old) = (
+        memory.u64(header.wrapping_add(16))?,
+        memory.u64(header.wrapping_add(24))?,
+    );
     // What has not yet been moved to the larger array is still in the smaller one; `sameSizeGrow` is 8.
     let old_size = match flags & 8 {
         0 => size.saturating_sub(1),
         _ => size,
     };
     let mut set = LabelSet::new();
+    // Buckets that are behind others: no more than there are entries, wherever they lead.
+    let mut behind = 0;
     for (array, size) in [(buckets, size), (old, old_size)] {
         for number in (0..1u64 << size).take_while(|_| array != 0) {
-            let mut bucket = array + number * BUCKET;
-            while bucket != 0 {
+            let mut bucket = array.wrapping_add(number * BUCKET);
+            loop {
                 if !entries(memory, bucket, &mut set)? || set.len() as u64 > count {
                     return Ok(None);
                 }
-                bucket = memory.u64(bucket + BUCKET - 8)?;
+                bucket = memory.u64(bucket.wrapping_add(BUCKET - 8))?;
+                if bucket == 0 {
+                    break;
+                }
+                behind += 1;
+                if behind > MOST {
+                    return Ok(None);
+                }
             }
         }
     }
@@ -168,11 +183,11 @@ fn entries(memory: &dyn ReadMemory, bucket: u64, set: &mut LabelSet) -> Result<b
     let marks = memory.bytes(bucket, 8, 8)?;
     for (number, _) in (0..).zip(marks).filter(|(_, mark)| *mark >= FULL) {
         let string = |at: u64| -> Result<Option<String>, MemoryError> {
-            let (data, len) = (memory.u64(at)?, memory.u64(at + 8)?);
+            let (data, len) = (memory.u64(at)?, memory.u64(at.wrapping_add(8))?);
             text(memory, data, len)
         };
-        let key = string(bucket + 8 + 16 * number)?;
-        let value = string(bucket + 8 + 128 + 16 * number)?;
+        let key = string(bucket.wrapping_add(8 + 16 * number))?;
+        let value = string(bucket.wrapping_add(8 + 128 + 16 * number))?;
         let (Some(key), Some(value)) = (key, value) else {
             return Ok(false);
         };
@@ -298,6 +313,11 @@ mod tests {
         let both = both.map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(*read, both);
         put(&mut image, header, &of(3));
+        assert_eq!(sets(Form::Map).read(&image, seen(7)), None);
+        // One that goes in a circle has no end, and nobody waits for it.
+        let mut circle = bucket(0);
+        circle[33] = new;
+        put(&mut image, new, &[circle, bucket(0)].concat());
         assert_eq!(sets(Form::Map).read(&image, seen(7)), None);
     }
 }

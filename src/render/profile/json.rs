@@ -98,7 +98,7 @@ fn value_type(object: &mut Object<'_>, value: &ValueType) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::profile::sample;
+    use crate::model::profile::{Label, sample};
 
     #[test]
     fn everything_is_there() {
@@ -115,5 +115,33 @@ mod tests {
         assert_eq!(lines[1]["stack"][1]["inlined"], true);
         assert_eq!(lines[1]["stack"][2]["function"], "main.work");
         assert_eq!(lines[3]["totals"]["inuse_objects"], 13);
+    }
+
+    #[test]
+    fn keys_of_labels_are_foreign_text() {
+        let key = "\":1},\n\u{1b}[2J\u{202e}";
+        let mut profile = sample::heap();
+        let mut samples = profile.take_samples();
+        samples.truncate(1);
+        samples[0].labels = vec![
+            Label {
+                key: key.into(),
+                value: LabelValue::Text("a".to_owned()),
+            },
+            Label {
+                key: format!("{key}2").into(),
+                value: LabelValue::Number(2),
+            },
+        ];
+        samples.into_iter().for_each(|it| profile.add(it));
+        let mut out = Vec::new();
+        json(&mut out, &profile, None);
+        assert!(!out.contains(&0x1b));
+        let lines = std::str::from_utf8(&out).unwrap().lines();
+        let lines: Vec<serde_json::Value> =
+            lines.map(|it| serde_json::from_str(it).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[1]["labels"].as_object().unwrap().len(), 2);
+        assert_eq!(lines[1]["labels"][key], "a");
     }
 }

@@ -49,14 +49,8 @@ fn list(claims: &mut Claims<'_>) {
 fn slots(claims: &mut Claims<'_>, cached: &Cached) {
     let span = cached.span;
     claims.claim(
-        &[
-            MspanAllocBits,
-            MspanAllocCount,
-            MspanFreeindex,
-            MspanFreeindexSize,
-            MspanNelems,
-            MspanNelemsSize,
-        ],
+        // The others have claims of their own.
+        &[MspanAllocBits],
         "as many slots of a span are in use as it counts",
         |r| {
             let count = sized(r, span, MspanNelems, MspanNelemsSize)?;
@@ -75,7 +69,8 @@ fn slots(claims: &mut Claims<'_>, cached: &Cached) {
                 byte.is_some_and(|byte| byte >> (slot % 8) & 1 == 1)
             };
             let found = free + (free..count).filter(is_set).count() as u64;
-            cached.vote(r, found == used)
+            // Who allocates just now has taken the slot and not yet counted it.
+            cached.vote(r, found.abs_diff(used) <= 1)
         },
     );
 }
