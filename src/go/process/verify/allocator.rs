@@ -113,15 +113,15 @@ fn cached(claims: &mut Claims<'_>, cache: u64) {
 }
 
 /// A span in a cache.
-pub(super) struct Cached {
+struct Cached {
     /// Where the cache has its address.
     slot: u64,
-    pub(super) span: u64,
+    span: u64,
 }
 
 impl Cached {
     /// What was found of it; nothing, if that is false and it has left the cache meanwhile.
-    pub(super) fn vote(&self, r: Reader<'_>, holds: bool) -> Result<bool, Skip> {
+    fn vote(&self, r: Reader<'_>, holds: bool) -> Result<bool, Skip> {
         if holds || r.again().memory().u64(self.slot)? == self.span {
             Ok(holds)
         } else {
@@ -131,7 +131,7 @@ impl Cached {
 }
 
 /// The spans in a cache that are really in use: a few of them.
-pub(super) fn spans(r: Reader<'_>, cache: u64) -> Result<Vec<Cached>, Skip> {
+fn spans(r: Reader<'_>, cache: u64) -> Result<Vec<Cached>, Skip> {
     let first = r.at(cache, McacheAlloc)?;
     let all = r.memory().words(first, r.known(McacheAllocLen)?, 1024)?;
     let used = all.into_iter().enumerate().filter(|(place, span)| {
@@ -347,7 +347,7 @@ fn sum(r: Reader<'_>, stats: u64, field: Field, index: u64) -> Result<u64, Skip>
 }
 
 /// A member of 2 or of 8 bytes.
-pub(super) fn sized(r: Reader<'_>, base: u64, field: Field, size: Field) -> Result<u64, Skip> {
+fn sized(r: Reader<'_>, base: u64, field: Field, size: Field) -> Result<u64, Skip> {
     match r.known(size)? {
         2 => Ok(u64::from(r.half(base, field)?)),
         _ => r.word(base, field),
