@@ -111,6 +111,8 @@ pub(super) fn try_on(binary: &Binary, live: &Live) -> Result<()> {
 }
 
 pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
+    // Whoever reads the line below may send one at once.
+    let stop = stop::on_signals()?;
     let names: Vec<String> = opened.targets.iter().map(Target::describe).collect();
     output::note(&format!(
         "Reading the allocation counters of {}… Ctrl-C to end.",
@@ -126,7 +128,6 @@ pub(super) fn run(opened: Opened, args: &cli::Gm) -> Result<ExitCode> {
         output: Output::observing()?,
     };
     let timing = session::reports(Some(args.interval), &args.common);
-    let stop = stop::on_signals()?;
     let observed = event_loop::run(timing, &stop, &mut command);
     let ended = command.finish();
     command.output.end()?;

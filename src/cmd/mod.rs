@@ -46,6 +46,7 @@ use crate::target::closed_output;
 use crate::target::last_words;
 pub use crate::target::last_words::out_of_memory;
 use crate::target::limits;
+use crate::target::signals;
 
 /// Everything the `grtmon` command does.
 pub fn main() -> ExitCode {
@@ -56,7 +57,13 @@ pub fn main() -> ExitCode {
         return work();
     }
     // However small this thread's stack is (`ulimit -s`), there is a larger one.
-    let worker = thread::Builder::new().stack_size(limits::STACK).spawn(work);
+    let worker = thread::Builder::new().stack_size(limits::STACK);
+    // This thread only waits; signals are for that one, which knows what is to be done.
+    let mask = signals::leave_to_others();
+    let worker = worker.spawn(move || {
+        mask.back();
+        work()
+    });
     match worker.map(thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
         // It has said why.

@@ -146,6 +146,7 @@ impl Observer for Stat {
 
 impl Stat {
     fn observe(&mut self, args: &cli::Stat) -> Result<()> {
+        let stop = stop::on_signals()?;
         if self.report()? == Flow::End {
             return Ok(());
         }
@@ -154,7 +155,7 @@ impl Stat {
             duration: args.duration,
             ..Timing::default()
         };
-        event_loop::run(timing, &stop::on_signals()?, self)
+        event_loop::run(timing, &stop, self)
     }
 
     /// What happened since the last look; nothing of one that did not hold still, whose next line is about both intervals.

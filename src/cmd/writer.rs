@@ -73,13 +73,8 @@ impl Writer {
         let file = File::from(descriptor.as_fd().try_clone_to_owned()?);
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || {
-                // They are for the threads that wait for them.
-                signals::leave_to_others();
-                theirs.write_all(file);
-            })?;
+        let writer = thread::Builder::new().name("writer".to_owned());
+        signals::left_to_others(|| writer.spawn(move || theirs.write_all(file)))?;
         Ok(Self { shared })
     }
 

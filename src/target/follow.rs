@@ -61,12 +61,8 @@ impl Follow {
         let (go_on, answers) = bounded(1);
         let ended = Arc::new(OnceLock::new());
         let root_ended = Arc::clone(&ended);
-        thread::Builder::new()
-            .name("follow".to_owned())
-            .spawn(move || {
-                signals::leave_to_others();
-                trace(pid, &tell, &answers, &root_ended)
-            })
+        let follow = thread::Builder::new().name("follow".to_owned());
+        signals::left_to_others(|| follow.spawn(move || trace(pid, &tell, &answers, &root_ended)))
             .context("cannot start a thread")?;
         match seen.recv() {
             Ok(Seen::Begun(Ok(()))) => Ok(Self { seen, go_on, ended }),

@@ -101,11 +101,7 @@ impl Guard {
         let thread = thread::Builder::new().name("guard".to_owned());
         let thread = {
             let shared = Arc::clone(&shared);
-            thread.spawn(move || {
-                // They are for the threads that wait for them.
-                signals::leave_to_others();
-                shared.keep(&until, &ready);
-            })
+            signals::left_to_others(|| thread.spawn(move || shared.keep(&until, &ready)))
         };
         let guard = Self {
             shared,

@@ -17,6 +17,7 @@ use crossbeam_channel::Sender;
 use crossbeam_channel::unbounded;
 
 use super::clock::ThreadClock;
+use super::signals;
 
 /// However many pieces have been given up, the next one may wait so long.
 const LEAST: Duration = Duration::from_secs(1);
@@ -129,7 +130,7 @@ where
                 }
             }
         };
-        thread::Builder::new().spawn(worker).is_ok()
+        signals::left_to_others(|| thread::Builder::new().spawn(worker)).is_ok()
     };
     let processors = thread::available_parallelism().map_or(1, |number| number.get());
     let mut workers = (0..processors.min(inputs.len()))

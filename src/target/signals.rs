@@ -12,13 +12,37 @@ use nix::sys::signal::SigmaskHow;
 pub use nix::sys::signal::Signal;
 use nix::sys::signal::signal;
 
-/// From now on this thread gets no signals that are meant for the process.
-pub fn leave_to_others() {
+/// What a thread let through.
+#[derive(Debug)]
+#[must_use = "until it is back, this thread gets no signals"]
+pub struct Mask(Option<SigSet>);
+
+impl Mask {
+    /// On this thread from now on.
+    pub fn back(self) {
+        if let Some(before) = self.0 {
+            // What could be blocked can be let through.
+            let _ = before.thread_set_mask();
+        }
+    }
+}
+
+/// From now on this thread gets no signals that are meant for the process. Gives back what it let through until then.
+pub fn leave_to_others() -> Mask {
     let mut all = SigSet::all();
     // Whether a background job may write to its terminal is the terminal's matter.
     all.remove(Signal::SIGTTOU);
     // Where that is refused, signals are handled on this thread as on any other.
-    let _ = all.thread_block();
+    Mask(all.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
+}
+
+/// Does what starts a thread, which from its first moment gets no such signals: a thread has the mask of the one that
+/// starts it. (A signal goes to any thread that lets it through, also while [`keeping_ignored`] is at work on another.)
+pub fn left_to_others<T>(start: impl FnOnce() -> T) -> T {
+    let mask = leave_to_others();
+    let started = start();
+    mask.back();
+    started
 }
 
 /// Whether this signal is ignored. Whoever started grtmon has decided that: nohup(1), or a shell that is not interactive

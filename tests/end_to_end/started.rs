@@ -1,7 +1,10 @@
 //! How things are started: commands by grtmon, and grtmon itself with signals ignored. Status and signals pass as from a
 //! shell.
 
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use nix::sys::signal::Signal;
 
@@ -84,6 +87,12 @@ fn signals_go_on_to_a_command() {
     });
 }
 
+/// Whether it is grtmon by now, and no more what has started it.
+fn is_grtmon(process: &Process) -> bool {
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", process.pid()));
+    name.is_ok_and(|it| it.trim_end() == "grtmon")
+}
+
 #[test]
 fn a_signal_that_was_ignored_stays_so() {
     once(|subject| {
@@ -117,12 +126,22 @@ fn a_signal_that_was_ignored_stays_so() {
                 );
                 started.args(["--duration", "60s", "--output", "json", "--pid", &pid]);
                 let mut process = Process::start(started);
-                process.expect_stderr("Ctrl-C to end.");
-                for _ in 0..3 {
-                    process.signal(deaf_to);
+                // From its beginning on, and for a while after it has begun to observe.
+                while !is_grtmon(&process) {
+                    std::thread::yield_now();
                 }
-                std::thread::sleep(Duration::from_millis(300));
-                assert!(process.is_running(), "{command:?} ended by SIG{ignored}");
+                let mut ends_at = None;
+                while ends_at.is_none_or(|end| Instant::now() < end) {
+                    process.signal(deaf_to);
+                    assert!(
+                        process.is_running(),
+                        "{command:?} ended by SIG{ignored}; stderr:\n{}",
+                        process.stderr()
+                    );
+                    if ends_at.is_none() && process.stderr().contains("Ctrl-C to end.") {
+                        ends_at = Some(Instant::now() + Duration::from_millis(300));
+                    }
+                }
                 // The others end it.
                 process.signal(ends_by);
                 let output = Grtmon::of(process).end(PATIENCE).success();

@@ -56,6 +56,8 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         output::warn(&note);
     }
     let before = first(&live)?;
+    // Whoever reads the line below may send one at once.
+    let stop = stop::on_signals()?;
     output::note(&format!(
         "Reading the scheduler's counters of {}… Ctrl-C to end.",
         target.describe()
@@ -71,7 +73,6 @@ pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
         output: Output::observing()?,
     };
     let timing = reports(args);
-    let stop = stop::on_signals()?;
     let observed = event_loop::run(timing, &stop, &mut command);
     let read = command.refresh();
     let finished = command.output.finish();
