@@ -1,6 +1,7 @@
 //! `grtmon profile`: where goroutines, memory and time are, as `net/http/pprof` would say, of any Go program.
 
 mod base;
+mod contention;
 mod cpu;
 mod file;
 mod form;
@@ -33,6 +34,7 @@ use crate::target::clock;
 use crate::target::live::Live;
 
 use self::base::Base;
+use self::contention::Kind;
 use self::form::Form;
 use self::taken::Taken;
 use super::incarnation::Incarnation;
@@ -51,6 +53,8 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
                 cpu::take(args, &stop, target, live, mapping)
             })
         }
+        ProfileKind::Block(args) => contention::run(args, Kind::BLOCK),
+        ProfileKind::Mutex(args) => contention::run(args, Kind::MUTEX),
         ProfileKind::Goroutine(args) => of_processes(args, &goroutine::TYPES, &goroutine::take),
         ProfileKind::Heap(args) if args.types => {
             let take: Take<'_> =
