@@ -1,13 +1,11 @@
 //! `grtmon profile block` and `mutex`: who waits for others, and who lets others wait. The runtime notes it where the program
 //! asks for that; elsewhere goroutines that wait are looked at for a while.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use crossbeam_channel::Receiver;
 
-use crate::cli::WaitArgs;
 use crate::go::layout::globals::contention::ContentionGlobals;
 use crate::go::process::call_stacks::CallStacks;
 use crate::go::process::contention_profile;
@@ -25,7 +23,6 @@ use crate::model::profile::Profile;
 use crate::model::profile::Sample;
 use crate::model::profile::ValueType;
 use crate::observe::reader::unreadable;
-use crate::observe::stop;
 use crate::observe::wall_profile;
 use crate::target::Target;
 use crate::target::live::Live;
@@ -82,15 +79,8 @@ impl Kind {
     };
 }
 
-/// Reads it.
-pub(super) fn run(args: &WaitArgs, kind: Kind) -> Result<ExitCode> {
-    let stop = stop::on_signals()?;
-    super::of_processes(&args.profile, &TYPES, &|target, live, mapping| {
-        take(args.duration, kind, &stop, target, live, mapping)
-    })
-}
-
-fn take(
+/// All stacks.
+pub(super) fn take(
     time: Duration,
     kind: Kind,
     stop: &Receiver<()>,

@@ -21,6 +21,7 @@ use anyhow::bail;
 use crate::cli;
 use crate::cli::ProfileArgs;
 use crate::cli::ProfileKind;
+use crate::cli::WaitArgs;
 use crate::go::process::mapping::mapping;
 use crate::model::profile::Mapping;
 use crate::model::profile::Profile;
@@ -53,8 +54,8 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
                 cpu::take(args, &stop, target, live, mapping)
             })
         }
-        ProfileKind::Block(args) => contention::run(args, Kind::BLOCK),
-        ProfileKind::Mutex(args) => contention::run(args, Kind::MUTEX),
+        ProfileKind::Block(args) => waits(args, Kind::BLOCK),
+        ProfileKind::Mutex(args) => waits(args, Kind::MUTEX),
         ProfileKind::Goroutine(args) => of_processes(args, &goroutine::TYPES, &goroutine::take),
         ProfileKind::Heap(args) if args.types => {
             let take: Take<'_> =
@@ -72,6 +73,17 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
             })
         }
     }
+}
+
+fn waits(args: &WaitArgs, kind: Kind) -> Result<ExitCode> {
+    let stop = stop::on_signals()?;
+    of_processes(
+        &args.profile,
+        &contention::TYPES,
+        &|target, live, mapping| {
+            contention::take(args.duration, kind, &stop, target, live, mapping)
+        },
+    )
 }
 
 /// `types` is what it counts.
