@@ -83,6 +83,22 @@ pub struct Goroutine {
     pub created: Option<Arc<SourcePlace>>,
     /// The goroutine that executed that statement; since Go 1.21.
     pub creator: Option<u64>,
+    /// Its labels, as the program has given them (`pprof.Do`).
+    pub labels: Labels,
+}
+
+/// Labels of a goroutine: keys and values, by key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Labels {
+    /// There are none.
+    #[default]
+    None,
+    /// These.
+    These(Arc<Vec<(String, String)>>),
+    /// There are some, but they may have been freed before they could be read.
+    Lost,
+    /// Whether there are any is not known of this program.
+    Unknown,
 }
 
 /// What a goroutine does.
@@ -258,6 +274,7 @@ pub(crate) mod sample {
             start: Some(place("main.worker", 1)),
             created: Some(place("main.main", 5)),
             creator: Some(1),
+            labels: Labels::None,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::dump::{Dump, Goroutine, SourcePlace, Stack, StackState};
+use super::dump::{Dump, Goroutine, Labels, SourcePlace, Stack, StackState};
 
 /// A place as the source has it: function, file, line.
 type Line<'d> = (&'d str, &'d str, u32);
@@ -167,7 +167,7 @@ pub fn growth<'d>(before: &[Group<'d>], after: Vec<Group<'d>>) -> Vec<SiteGrowth
     sites
 }
 
-impl Group<'_> {
+impl<'d> Group<'d> {
     /// What its goroutines do, with the number of those that do it, most first.
     pub fn activities(&self) -> Vec<(&str, usize)> {
         let mut counted: Vec<(&str, usize)> = Vec::new();
@@ -192,6 +192,30 @@ impl Group<'_> {
         Some(waits.fold((first, first), |(least, most), wait| {
             (least.min(wait), most.max(wait))
         }))
+    }
+
+    /// The labels of all of them, if they are the same.
+    pub fn labels(&self) -> Option<&'d Labels> {
+        let labels = &self.goroutines.first()?.labels;
+        let is_same = self.goroutines.iter().all(|it| it.labels == *labels);
+        is_same.then_some(labels)
+    }
+
+    /// How many have which labels, most first.
+    pub fn label_sets(&self) -> Vec<(&'d Labels, usize)> {
+        let mut counts: HashMap<&Labels, usize> = HashMap::new();
+        let mut sets: Vec<(&Labels, usize)> = Vec::new();
+        for goroutine in &self.goroutines {
+            let place = *counts.entry(&goroutine.labels).or_insert_with(|| {
+                sets.push((&goroutine.labels, 0));
+                sets.len() - 1
+            });
+            if let Some((_, count)) = sets.get_mut(place) {
+                *count += 1;
+            }
+        }
+        sets.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        sets
     }
 
     /// The goroutine that created all of them, if it is one and the same.

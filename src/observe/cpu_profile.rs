@@ -18,6 +18,7 @@ use crate::go::layout::Field;
 use crate::go::layout::current_g;
 use crate::go::layout::current_g::CurrentG;
 use crate::go::process::callback;
+use crate::go::process::label_sets;
 use crate::go::process::label_sets::LabelSet;
 use crate::go::process::label_sets::LabelSets;
 use crate::go::process::sampled_stack::Found;
@@ -103,7 +104,7 @@ pub fn take(
     profile.sampling.hz = hz;
     let mut trace = Trace::default();
     let mut maps = CodeMaps::new(process);
-    let mut sets = label_sets(binary, live);
+    let mut sets = LabelSets::of(binary, &live.view());
     let mut add = |profile: &mut CpuProfile, probes: &mut CpuProbes| {
         probes.take(|sample| {
             let (found, leaf) = stacks.walk(sample, &mut trace);
@@ -214,23 +215,6 @@ pub fn shortcomings(binary: &Binary, known: &RuntimeInfo) -> Vec<String> {
         .collect()
 }
 
-/// Where the process counts its garbage collections, by its run-time address.
-fn cycles(live: &Live) -> Option<u64> {
-    let known = &live.runtime_info;
-    let offset = known.layout.require_checked(Field::WorkCycles).ok()?;
-    let work = known.globals.work?;
-    Some(work.wrapping_add(live.bias).wrapping_add(offset.into()))
-}
-
-/// `None`: labels cannot be read.
-fn label_sets(binary: &Binary, live: &Live) -> Option<LabelSets> {
-    live.runtime_info
-        .layout
-        .require_checked(Field::GLabels)
-        .ok()?;
-    LabelSets::new(binary, cycles(live)?)
-}
-
 /// Where things lie in the process.
 fn layout(binary: &Binary, live: &Live) -> Result<Layout> {
     let loaded = live.process.loaded()?;
@@ -266,7 +250,7 @@ fn layout(binary: &Binary, live: &Live) -> Result<Layout> {
         g_goid: at(Field::GGoid),
         g_startpc: at(Field::GStartpc),
         g_labels: at(Field::GLabels),
-        cycles: cycles(live).unwrap_or(0),
+        cycles: label_sets::cycles(&live.view()).unwrap_or(0),
         m_g0: at(Field::MG0),
         m_curg: at(Field::MCurg),
         m_gsignal: at(Field::MGsignal),

@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use crate::model::dump::{Dump, Goroutine, Missing};
+use crate::model::dump::{Dump, Goroutine, Labels, Missing};
 use crate::model::foreign::shown;
 use crate::model::groups::{Group, SiteGrowth};
 use crate::model::human::counted;
@@ -49,7 +49,9 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine, all_fram
     if let Some(bubble) = goroutine.bubble {
         let _ = write!(out, ", synctest bubble {bubble}");
     }
-    out.extend_from_slice(b"]:\n");
+    out.push(b']');
+    labels(out, &goroutine.labels);
+    out.extend_from_slice(b":\n");
     match dump.stack_of(goroutine) {
         Some(stack) => frames(out, stack, all_frames),
         None => no_stack(out, goroutine.stack),
@@ -83,9 +85,41 @@ pub fn group(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>, all_frame
         let _ = write!(out, "{comma}{}", goroutine.goid);
     }
     let more = if count > NUMBERS { ", …" } else { "" };
-    let _ = writeln!(out, "{more}):");
+    let _ = write!(out, "{more})");
+    match group.labels() {
+        Some(same) => labels(out, same),
+        None => out.extend_from_slice(b" {labels differ}"),
+    }
+    out.extend_from_slice(b":\n");
     body(out, group, all_frames);
     out.push(b'\n');
+}
+
+/// As Go 1.27 has them (`goroutineheader`, runtime/traceback.go): ` {key: value, key: value}`, in quotes where they have
+/// other letters than those of names and paths.
+fn labels(out: &mut Vec<u8>, labels: &Labels) {
+    let set = match labels {
+        Labels::None | Labels::Unknown => return,
+        Labels::Lost => return out.extend_from_slice(b" {labels not known}"),
+        Labels::These(set) => set,
+    };
+    let mut before = " {";
+    for (key, value) in set.iter() {
+        let _ = write!(out, "{before}{}: {}", quoted(key), quoted(value));
+        before = ", ";
+    }
+    out.push(b'}');
+}
+
+fn quoted(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "./_".contains(letter);
+    match text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!(
+            "\"{}\"",
+            shown(&text.replace('\\', "\\\\").replace('"', "\\\""))
+        ),
+    }
 }
 
 /// What became more at one creation site, and an empty line.

@@ -1,6 +1,8 @@
 //! Goroutines as JSON: one object for each goroutine, or group of them, or site that grew, and one at the end.
 
-use crate::model::dump::{Dump, Goroutine, Missing, SourcePlace, Stack, StackFrame, StackState};
+use crate::model::dump::{
+    Dump, Goroutine, Labels, Missing, SourcePlace, Stack, StackFrame, StackState,
+};
 use crate::model::groups::{Group, SiteGrowth};
 
 use super::json::Object;
@@ -51,8 +53,22 @@ pub fn goroutine(out: &mut Vec<u8>, dump: &Dump, goroutine: &Goroutine) {
         );
     created(&mut object, goroutine.created.as_deref());
     object.number_or_null("creator_goid", goroutine.creator);
+    labels(&mut object, &goroutine.labels);
     stack(&mut object, goroutine.stack, dump.stack_of(goroutine));
     object.end();
+}
+
+/// `labels`: an object, empty if there are none; `null` if they are not known.
+fn labels(object: &mut Object<'_>, labels: &Labels) {
+    match labels {
+        Labels::Lost | Labels::Unknown => drop(object.null("labels")),
+        Labels::None => drop(object.object("labels", |_| {})),
+        Labels::These(set) => drop(object.object("labels", |inner| {
+            for (key, value) in set.iter() {
+                inner.text(key, value);
+            }
+        })),
+    }
 }
 
 /// One group.
@@ -67,6 +83,10 @@ pub fn group(out: &mut Vec<u8>, group: &Group<'_>, at_ns: Option<u64>) {
         );
         created(&mut object, first.created.as_deref());
         object.number_or_null("creator_goid", group.creator());
+        object.list("labels", group.label_sets(), |inner, (set, count)| {
+            inner.number("count", count as u64);
+            labels(inner, set);
+        });
         stack(&mut object, first.stack, group.stack);
     }
     object.end();

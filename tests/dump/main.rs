@@ -16,6 +16,7 @@ mod core_dump;
 mod crash;
 mod equal;
 mod forms;
+mod labels;
 mod lies;
 mod process;
 mod refused_call;

@@ -41,10 +41,11 @@ pub struct GLayout {
     startpc: Option<usize>,
     parent_goid: Option<usize>,
     bubble: Option<usize>,
+    labels: Option<usize>,
 }
 
 /// What a goroutine can be shown without, and what then is not known of it.
-const OPTIONAL: [(Field, &str); 8] = [
+const OPTIONAL: [(Field, &str); 9] = [
     (Field::GSyscallsp, "where goroutines in system calls are"),
     (Field::GSyscallpc, "where goroutines in system calls are"),
     (Field::GWaitsince, "since when goroutines wait"),
@@ -53,6 +54,7 @@ const OPTIONAL: [(Field, &str); 8] = [
     (Field::GGopc, "where goroutines were started"),
     (Field::GStartpc, "what goroutines were started for"),
     (Field::GParentGoid, "which goroutine started another"),
+    (Field::GLabels, "labels of goroutines"),
 ];
 
 /// What cannot be shown with this layout, each with the reason, in words.
@@ -97,6 +99,7 @@ impl GLayout {
         let syscall = at(Field::GSyscallsp).ok().zip(at(Field::GSyscallpc).ok());
         let parent_goid = at(Field::GParentGoid).ok();
         let bubble = at(Field::GBubble).ok();
+        let labels = at(Field::GLabels).ok();
         // In `gobuf`, `lr` has been the word before `bp` since Go 1.12 (runtime/runtime2.go).
         let sched_bp = at(Field::GSchedBp).ok();
         Ok(Self {
@@ -115,6 +118,7 @@ impl GLayout {
             startpc: at(Field::GStartpc).ok(),
             parent_goid,
             bubble,
+            labels,
             size,
         })
     }
@@ -155,6 +159,7 @@ impl GLayout {
             parent_goid: self.parent_goid.and_then(word),
             halted_at: None,
             bubble: self.bubble.and_then(word).unwrap_or(0),
+            labels: self.labels.and_then(word).unwrap_or(0),
         })
     }
 }
@@ -197,6 +202,8 @@ pub struct RawG {
     pub halted_at: Option<WalkFrom>,
     /// Its bubble of package testing/synctest, since Go 1.25; 0 if there is none.
     pub bubble: u64,
+    /// Its labels (runtime/pprof); 0 if there are none.
+    pub labels: u64,
 }
 
 impl RawG {

@@ -9,6 +9,7 @@
 //! Source: runtime/proc.go, runtime2.go and traceback.go, Go 1.19 to 1.27.
 
 mod describe;
+mod labels;
 mod list;
 mod sample;
 mod walk;
@@ -19,6 +20,7 @@ pub use self::sample::Picked;
 
 use super::g::{GLayout, RawG};
 use super::halted::Halted;
+use super::label_sets::LabelSets;
 use super::runtime_info::{ProcessView, ReadError};
 use super::unwind::Unwinder;
 use super::wait_marks::Places;
@@ -54,8 +56,20 @@ pub struct GoroutineReader<'b> {
     marks: Places,
     unwinder: Unwinder<'b>,
     traces: TraceTable<'b>,
+    /// `None`: labels cannot be read.
+    label_sets: Option<LabelSets>,
     /// The threads, if the process is no more.
     halted: Option<Halted>,
+}
+
+/// What is wanted of goroutines beside what their records say.
+enum Wanted {
+    /// Nothing.
+    Counted,
+    /// Their labels; so many collections had begun before.
+    Labels { begun: Option<u32> },
+    /// Since when they wait, too.
+    All { begun: Option<u32> },
 }
 
 /// One goroutine in the list, and how far the reader has come with it.
@@ -102,6 +116,7 @@ impl<'b> GoroutineReader<'b> {
             unwinder: Unwinder::new(binary.image().machine(), tables.clone(), bias),
             traces: TraceTable::with(binary, tables.clone()),
             tables,
+            label_sets: LabelSets::of(binary, process),
             halted: None,
         })
     }
@@ -140,6 +155,7 @@ impl<'b> GoroutineReader<'b> {
     fn collect(&mut self, memory: &dyn ReadMemory, stacks: bool) -> Result<Dump, ReadError> {
         // A reading that was given up may have left stacks behind.
         self.traces.take();
+        let begun = self.begun(memory);
         let held = memory.held().map(|held| held.saturating_add(UNCOUNTED));
         let mut slots: Vec<Slot> = self
             .addresses(memory, held)?
@@ -149,7 +165,16 @@ impl<'b> GoroutineReader<'b> {
         let mut allowance = held.map_or(ALLOWANCE, |held| held.saturating_mul(TIMES_HELD));
         self.settle(memory, &mut slots, stacks, &mut allowance)?;
         self.check(&slots)?;
-        Ok(self.dump(memory, &slots, stacks))
+        let wanted = match stacks {
+            true => Wanted::All { begun },
+            false => Wanted::Counted,
+        };
+        Ok(self.dump(memory, &slots, &wanted))
+    }
+
+    /// How many collections have begun, if labels can be read.
+    fn begun(&self, memory: &dyn ReadMemory) -> Option<u32> {
+        self.label_sets.as_ref()?.begun(memory)
     }
 
     /// Looks at goroutines until each has held still, or has been looked at often enough.

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use crate::go::ReadMemory;
 use crate::go::binary::Binary;
+use crate::go::layout::Field;
 use crate::go::memory::MemoryError;
+use crate::go::process::runtime_info::ProcessView;
 use crate::go::versions::labels_are_a_list;
 use crate::model::cpu::LabelsSeen;
 
@@ -45,11 +47,13 @@ pub struct LabelSets {
 }
 
 impl LabelSets {
-    /// `cycles` is where the process counts collections. `None`: how labels lie in memory is not known of this version.
-    pub fn new(binary: &Binary, cycles: u64) -> Option<Self> {
+    /// Of a process that runs the binary. `None`: where they are, or how they lie in memory, is not known of this version.
+    pub fn of(binary: &Binary, process: &ProcessView<'_>) -> Option<Self> {
+        let layout = &process.runtime_info.layout;
+        layout.require_checked(Field::GLabels).ok()?;
         Some(Self {
             form: form(binary)?,
-            cycles,
+            cycles: cycles(process)?,
             known: HashMap::new(),
         })
     }
@@ -63,6 +67,16 @@ impl LabelSets {
             .then(|| "the variable runtime.work was not found in the binary".to_owned())
     }
 
+    /// How many collections have begun.
+    pub fn begun(&self, memory: &dyn ReadMemory) -> Option<u32> {
+        memory.u32(self.cycles).ok()
+    }
+
+    /// Whether it is known already what became of it.
+    pub fn has(&self, seen: LabelsSeen) -> bool {
+        self.known.contains_key(&seen)
+    }
+
     /// The set. `None`: it may have been freed before it could be read, or it is none.
     pub fn read(&mut self, memory: &dyn ReadMemory, seen: LabelsSeen) -> Option<Arc<LabelSet>> {
         // Within one collection the same pointer is the same set.
@@ -70,7 +84,7 @@ impl LabelSets {
             return known.clone();
         }
         let set = self.set(memory, seen.pointer).ok().flatten();
-        let is_same = memory.u32(self.cycles).is_ok_and(|now| now == seen.cycles);
+        let is_same = self.begun(memory) == Some(seen.cycles);
         let set = set.filter(|_| is_same).map(Arc::new);
         if self.known.len() >= REMEMBERED {
             self.known.clear();
@@ -89,6 +103,14 @@ impl LabelSets {
             set
         }))
     }
+}
+
+/// Where the process counts its garbage collections, by its run-time address.
+pub fn cycles(process: &ProcessView<'_>) -> Option<u64> {
+    let known = process.runtime_info;
+    let offset = known.layout.require_checked(Field::WorkCycles).ok()?;
+    let work = known.globals.work?.wrapping_add(process.bias);
+    Some(work.wrapping_add(offset.into()))
 }
 
 fn form(binary: &Binary) -> Option<Form> {

@@ -1,20 +1,27 @@
 //! Goroutines as a profile, like that of `/debug/pprof/goroutine`: one sample for each stack, with the number of
 //! goroutines on it. Labels of a sample say what they do and where they were created.
 
-use crate::model::dump::{Dump, Goroutine, SourcePlace, Stack, StackFrame, StackState};
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use crate::model::dump::{Dump, Goroutine, Labels, SourcePlace, Stack, StackFrame, StackState};
 use crate::model::groups::Grouper;
 
-use super::{Label, LabelValue, Line, LocationId, Profile, Sample};
+use super::{LABELS, Label, LabelValue, Line, LocationId, NOT_KNOWN, Profile, Sample};
 
 impl Profile {
     /// Adds the goroutines of a dump that are wanted: one sample for each stack and state.
     pub fn add_goroutines(&mut self, dump: &Dump, wanted: impl Fn(&Goroutine) -> bool) {
         for group in Grouper::new(true).groups(dump, wanted) {
-            for (activity, count) in group.activities() {
-                let mut members = group.goroutines.iter();
-                if let Some(example) = members.find(|one| one.activity() == activity) {
-                    self.add_goroutine(example, group.stack, vec![count as u64]);
-                }
+            let mut counts: HashMap<(&str, &Labels), (&Goroutine, u64)> = HashMap::new();
+            for one in &group.goroutines {
+                let of = counts.entry((one.activity(), &one.labels));
+                of.or_insert((one, 0)).1 += 1;
+            }
+            let mut counts: Vec<(&Goroutine, u64)> = counts.into_values().collect();
+            counts.sort_by_key(|(example, count)| (Reverse(*count), example.goid));
+            for (example, count) in counts {
+                self.add_goroutine(example, group.stack, vec![count]);
             }
         }
     }
@@ -64,6 +71,14 @@ impl Profile {
         let mut labels = vec![text("state", example.activity())];
         let created = example.created.as_deref();
         labels.extend(created.map(|created| text("created_by", &created.function)));
+        match &example.labels {
+            Labels::None | Labels::Unknown => {}
+            Labels::Lost => labels.push(text(LABELS, NOT_KNOWN)),
+            Labels::These(set) => labels.extend(set.iter().map(|(key, value)| Label {
+                key: key.clone().into(),
+                value: LabelValue::Text(value.clone()),
+            })),
+        }
         self.add(Sample {
             stack: locations,
             values,

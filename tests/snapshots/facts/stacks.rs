@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use grtmon::model::dump::{
-    Dump, Goroutine, Missing, SourcePlace, Stack, StackFrame, StackState, State,
+    Dump, Goroutine, Labels, Missing, SourcePlace, Stack, StackFrame, StackState, State,
 };
 
 use super::MS;
@@ -48,6 +48,7 @@ pub(crate) fn dump(waiting: u64) -> Dump {
         start: Some(place("main.worker", 1)),
         created: Some(place("main.main", 5)),
         creator: Some(1),
+        labels: Labels::None,
     };
     let runs = Goroutine {
         state: State::Running,

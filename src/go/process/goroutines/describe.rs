@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Found, GoroutineReader, Slot};
+use super::{Found, GoroutineReader, Slot, Wanted};
 use crate::go::constant;
 use crate::go::memory::ReadMemory;
 use crate::go::process::bubbles;
@@ -10,18 +10,24 @@ use crate::go::process::g::RawG;
 use crate::go::process::wait_marks::WaitMarks;
 use crate::go::symbolize::code_address::CodeAddress;
 use crate::go::symbolize::shown;
-use crate::model::dump::{Dump, Goroutine, StackState, State};
+use crate::model::dump::{Dump, Goroutine, Labels, StackState, State};
 
 /// What takes all goroutines to be known of one of them.
 struct About {
     marks: WaitMarks,
     /// The ids of synctest's bubbles, by their addresses.
     bubbles: HashMap<u64, u64>,
+    /// The labels of those that have some, by where their `g`s are; `None`: whether they have is not known.
+    labels: Option<HashMap<u64, Labels>>,
 }
 
 impl GoroutineReader<'_> {
-    /// What takes all goroutines to be known of one of them; `waits`: since when they wait, too.
-    fn about(&self, memory: &dyn ReadMemory, slots: &[Slot], waits: bool) -> About {
+    /// What takes all goroutines to be known of one of them.
+    fn about(&mut self, memory: &dyn ReadMemory, slots: &[Slot], wanted: &Wanted) -> About {
+        let labels = match *wanted {
+            Wanted::Labels { begun } | Wanted::All { begun } => self.labels(memory, slots, begun),
+            Wanted::Counted => None,
+        };
         let alive = || {
             slots.iter().filter_map(|slot| match &slot.found {
                 Found::Alive(g, _) => Some((slot.addr, g)),
@@ -29,19 +35,25 @@ impl GoroutineReader<'_> {
             })
         };
         let mut marks = WaitMarks::default();
-        if waits {
+        if matches!(wanted, Wanted::All { .. }) {
             marks = self.marks.read(memory);
             marks.settle(alive().map(|(_, g)| g.waitsince));
         }
         About {
             marks,
+            labels,
             bubbles: bubbles::ids(memory, alive().map(|(addr, g)| (addr, g.bubble))),
         }
     }
 
-    /// All that was found; `waits`: since when goroutines wait, too.
-    pub(super) fn dump(&mut self, memory: &dyn ReadMemory, slots: &[Slot], waits: bool) -> Dump {
-        let about = &self.about(memory, slots, waits);
+    /// All that was found.
+    pub(super) fn dump(
+        &mut self,
+        memory: &dyn ReadMemory,
+        slots: &[Slot],
+        wanted: &Wanted,
+    ) -> Dump {
+        let about = &self.about(memory, slots, wanted);
         let mut dump = Dump::default();
         for slot in slots {
             match &slot.found {
@@ -108,6 +120,10 @@ impl GoroutineReader<'_> {
             locked: g.locked,
             system: shown::is_system(name, calls_out),
             stack,
+            labels: match &about.labels {
+                Some(labels) => labels.get(&address).cloned().unwrap_or(Labels::None),
+                None => Labels::Unknown,
+            },
             creator: g.parent_goid.filter(|goid| *goid != 0),
             created: created.filter(|created| g.goid != 1 && shown_creator(&created.function)),
             start,

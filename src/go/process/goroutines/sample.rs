@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::{ALLOWANCE, ATTEMPTS, Found, GoroutineReader, MAX_GOROUTINES, Slot};
+use super::{ALLOWANCE, ATTEMPTS, Found, GoroutineReader, MAX_GOROUTINES, Slot, Wanted};
 use crate::go::memory::{Piece, ReadMemory};
 use crate::go::process::runtime_info::ReadError;
 use crate::model::dump::{Dump, StackState};
@@ -31,6 +31,7 @@ impl GoroutineReader<'_> {
         count: u64,
         random: &mut dyn FnMut(RangeInclusive<u64>) -> u64,
     ) -> Result<Picked, ReadError> {
+        let begun = self.begun(memory);
         let (listed, addresses) = self.pick_addresses(memory, count, random)?;
         let mut slots: Vec<Slot> = addresses.into_iter().map(Slot::new).collect();
         let mut allowance = ALLOWANCE;
@@ -50,7 +51,7 @@ impl GoroutineReader<'_> {
         }
         Ok(Picked {
             picked: slots.len() as u64,
-            dump: self.dump(memory, &slots, false),
+            dump: self.dump(memory, &slots, &Wanted::Labels { begun }),
             listed,
         })
     }
