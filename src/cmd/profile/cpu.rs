@@ -10,7 +10,6 @@ use crate::go::binary::plugins::Tables;
 use crate::go::process::trace_locations::TraceLocations;
 use crate::model::human::counted;
 use crate::model::human::duration;
-use crate::model::profile::COUNT;
 use crate::model::profile::LABELS;
 use crate::model::profile::Label;
 use crate::model::profile::LabelValue;
@@ -26,14 +25,11 @@ use crate::observe::cpu_profile::Labels;
 use crate::target::Target;
 use crate::target::live::Live;
 
+use super::sampled;
+use super::sampled::SAMPLES;
 use super::taken::Taken;
-use crate::cmd::output;
 
-/// What is counted, in this order (runtime/pprof/proto.go, `newProfileBuilder`).
-const SAMPLES: ValueType = ValueType {
-    name: "samples",
-    unit: COUNT,
-};
+/// What is counted besides, and in which order (runtime/pprof/proto.go, `newProfileBuilder`).
 const CPU: ValueType = ValueType {
     name: "cpu",
     unit: NANOSECONDS,
@@ -51,11 +47,7 @@ pub(super) fn take(
     live: &Live,
     mapping: Mapping,
 ) -> Result<Taken> {
-    let begun = || {
-        let time = u64::try_from(args.duration.as_nanos()).unwrap_or(u64::MAX);
-        let (whom, time) = (target.describe(), duration(time));
-        output::note(&format!("{whom}: sampling for {time}. Ctrl-C to end."));
-    };
+    let begun = || sampled::begun(&target.describe(), "sampling", args.duration);
     let taken = cpu_profile::take(target, live, args.hz, args.duration, stop, begun)?;
     let sampling = taken.sampling;
     let period = sampling.period_ns();

@@ -159,7 +159,10 @@ fn table(
         if changes.entries.is_empty() {
             return Some("nothing has changed".to_owned());
         }
-        let fit = profile::fit_of_changes(style, by.has_places());
+        let fit = match profile.kind {
+            heap_types::KIND => profile::fit_of_changed_types(style),
+            _ => profile::fit_of_changes(style, by),
+        };
         profile::table_of_changes(out, &changes, *value_type, most, &fit);
         return left_out(&fit, changes.entries.len(), most);
     }
@@ -174,7 +177,7 @@ fn table(
         let wanted = args.r#fn.as_ref().filter(|_| profile.is_partial)?;
         return Some(format!("no stack has a function that matches {wanted}"));
     }
-    let fit = profile::fit(style, by.has_places());
+    let fit = profile::fit(style, by);
     profile::table(out, &ranking, *value_type, most, &fit);
     left_out(&fit, ranking.entries.len(), most)
 }

@@ -7,6 +7,7 @@ mod form;
 mod goroutine;
 mod heap;
 mod heap_types;
+mod sampled;
 mod taken;
 mod threadcreate;
 mod wall;

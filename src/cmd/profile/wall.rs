@@ -7,7 +7,6 @@ use crate::cli::WallArgs;
 use crate::go::process::g;
 use crate::model::human::counted;
 use crate::model::human::duration;
-use crate::model::profile::COUNT;
 use crate::model::profile::Mapping;
 use crate::model::profile::NANOSECONDS;
 use crate::model::profile::Profile;
@@ -17,14 +16,11 @@ use crate::observe::wall_profile::WallProfile;
 use crate::target::Target;
 use crate::target::live::Live;
 
+use super::sampled;
+use super::sampled::SAMPLES;
 use super::taken::Taken;
-use crate::cmd::output;
 
-/// What is counted, in this order.
-const SAMPLES: ValueType = ValueType {
-    name: "samples",
-    unit: COUNT,
-};
+/// What is counted, besides how often it was seen.
 const WALL: ValueType = ValueType {
     name: "wall",
     unit: NANOSECONDS,
@@ -43,11 +39,7 @@ pub(super) fn take(
     mapping: Mapping,
 ) -> Result<Taken> {
     let begun = || {
-        let time = u64::try_from(args.duration.as_nanos()).unwrap_or(u64::MAX);
-        let (whom, time) = (target.describe(), duration(time));
-        output::note(&format!(
-            "{whom}: looking at goroutines for {time}. Ctrl-C to end."
-        ));
+        sampled::begun(&target.describe(), "looking at goroutines", args.duration);
     };
     let period = 1_000_000_000 / u64::from(args.hz);
     let mut profile = Profile::new("wall", TYPES.to_vec(), (WALL, period), mapping);
@@ -56,9 +48,6 @@ pub(super) fn take(
     profile.duration_ns = u64::try_from(taken.elapsed.as_nanos()).ok();
     let mut warnings = g::shortcomings(&live.runtime_info.layout);
     warnings.extend(shortcomings(&taken));
-    if let Some(why) = taken.ended {
-        warnings.push(format!("process {} {why}", live.process.pid));
-    }
     Ok(Taken {
         about: about(&taken, profile.total(1)),
         profile,
