@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod chosen;
 mod cpu;
 mod cpu_account;
 mod cpu_labels;
@@ -22,4 +23,5 @@ mod html;
 mod parsed;
 mod pgo;
 mod scratch;
+mod several;
 mod wall;

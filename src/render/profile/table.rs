@@ -52,6 +52,8 @@ fn what(by: By<'_>) -> &'static str {
         By::Function | By::Line => "FUNCTION",
         By::Package => "PACKAGE",
         By::Label(_) => "LABEL",
+        By::Goroutine => "GOROUTINE",
+        By::Process => "PROCESS",
     }
 }
 
