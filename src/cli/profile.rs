@@ -50,6 +50,12 @@ pub enum ProfileKind {
         override_usage = "grtmon profile wall [OPTIONS] <--pid PID | --binpath FILE | -- COMMAND…>"
     )]
     Wall(WallArgs),
+    /// Waits for channels, locks and groups, by who has waited: as noted by the program, else seen from now on
+    #[command(override_usage = "grtmon profile block [OPTIONS] <--pid PID | --binpath FILE>")]
+    Block(WaitArgs),
+    /// Waits for locks, by who held them: as noted by the program; else by who waits, seen from now on
+    #[command(override_usage = "grtmon profile mutex [OPTIONS] <--pid PID | --binpath FILE>")]
+    Mutex(WaitArgs),
 }
 
 /// How long and how often.
@@ -122,6 +128,17 @@ impl Profiled {
             command: self.command.clone(),
         }
     }
+}
+
+/// How long to look where nothing is noted.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// What it is of, and how it looks
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// Where the program notes none: how long to look at goroutines that wait, as `profile wall`, instead
+    #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    pub duration: Duration,
 }
 
 /// What it is of, and how it looks.

@@ -24,4 +24,5 @@ mod parsed;
 mod pgo;
 mod scratch;
 mod several;
+mod waits;
 mod wall;

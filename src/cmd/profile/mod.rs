@@ -2,6 +2,7 @@
 
 mod account;
 mod base;
+mod contention;
 mod cpu;
 mod file;
 mod form;
@@ -24,9 +25,11 @@ use anyhow::Result;
 use crate::cli;
 use crate::cli::ProfileArgs;
 use crate::cli::ProfileKind;
+use crate::cli::WaitArgs;
 use crate::model::profile::ValueType;
 use crate::observe::cpu_profile;
 
+use self::contention::Kind;
 use self::processes::Take;
 use self::processes::Watch;
 use self::processes::Way;
@@ -38,6 +41,8 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
             let check = &cpu_profile::require;
             processes::run(&args.profile, &cpu::TYPES, Way::While { check, watch })
         }
+        ProfileKind::Block(args) => waits(args, Kind::BLOCK),
+        ProfileKind::Mutex(args) => waits(args, Kind::MUTEX),
         ProfileKind::Goroutine(args) => of_processes(args, &goroutine::TYPES, &goroutine::take),
         ProfileKind::Heap(args) if args.types => {
             let take: Take<'_> =
@@ -55,6 +60,12 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
             processes::run(&args.profile, &wall::TYPES, Way::While { check, watch })
         }
     }
+}
+
+fn waits(args: &WaitArgs, kind: Kind) -> Result<ExitCode> {
+    let take: Watch<'_> =
+        &|subjects, stop, _| contention::take_all(args.duration, kind, stop, subjects);
+    processes::run(&args.profile, &contention::TYPES, Way::Perhaps(take))
 }
 
 /// As they are now. `types` is what it counts.

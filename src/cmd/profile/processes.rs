@@ -47,6 +47,8 @@ pub(super) type Watch<'t> =
 pub(super) enum Way<'t> {
     /// As they are now.
     Now(Take<'t>),
+    /// As they are now, if they have noted it, else for a while.
+    Perhaps(Watch<'t>),
     /// For a while, if that is possible at all.
     While {
         check: &'t dyn Fn() -> Result<()>,
@@ -85,6 +87,10 @@ pub(super) fn run(args: &ProfileArgs, types: &[ValueType], way: Way<'_>) -> Resu
                 losses: Vec::new(),
             })
         }),
+        Way::Perhaps(watch) => {
+            let stop = stop::on_signals()?;
+            of_running(&shown, |subjects| watch(subjects, &stop, &|| Ok(())))
+        }
         Way::While { watch, .. } if args.of.command.is_empty() => {
             let stop = stop::on_signals()?;
             of_running(&shown, |subjects| watch(subjects, &stop, &|| Ok(())))
@@ -101,10 +107,10 @@ pub(super) fn run(args: &ProfileArgs, types: &[ValueType], way: Way<'_>) -> Resu
 }
 
 fn require_sense(args: &ProfileArgs, way: Way<'_>) -> Result<()> {
-    let is_now = matches!(way, Way::Now(_));
+    let is_now = !matches!(way, Way::While { .. });
     if is_now && !args.of.command.is_empty() {
         bail!(
-            "this profile is of a process as it is at one moment, and a command that has not begun has nothing to show: start it, and give --pid or --binpath"
+            "this profile is of what a process has and has noted so far, and a command that has not begun has nothing to show: start it, and give --pid or --binpath"
         );
     }
     if is_now && args.by == ProfileBy::Goroutine {
