@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod against_pprof;
 mod chosen;
 mod cpu;
 mod cpu_account;
