@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::model::dump::{Dump, Goroutine, Labels, SourcePlace, Stack, StackFrame, StackState};
 use crate::model::groups::Grouper;
 
-use super::{LABELS, Label, LabelValue, Line, LocationId, NOT_KNOWN, Profile, Sample};
+use super::{GOROUTINE, LABELS, Label, LabelValue, Line, LocationId, NOT_KNOWN, Profile, Sample};
 
 impl Profile {
     /// Adds the goroutines of a dump that are wanted: one sample for each stack and state.
@@ -79,6 +79,10 @@ impl Profile {
                 value: LabelValue::Text(value.clone()),
             })),
         }
+        labels.extend(self.tells_goroutines.then(|| Label {
+            key: GOROUTINE.into(),
+            value: LabelValue::Number(example.goid),
+        }));
         self.add(Sample {
             stack: locations,
             values,
