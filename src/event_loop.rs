@@ -12,7 +12,7 @@ use crossbeam_channel::tick;
 
 /// How often the ring buffers are emptied. The programs never wake us (a wake-up per event costs the target two to
 /// three times the event itself), so this is also how late a row can be.
-const POLL: Duration = Duration::from_millis(5);
+pub const POLL: Duration = Duration::from_millis(5);
 /// How often we look whether the observed processes still run.
 const LIVENESS: Duration = Duration::from_millis(100);
 

@@ -14,7 +14,11 @@ use std::{fs, path::Path};
 use common::{Build, Pgo, binary, full_matrix, newest, program, toolchains};
 use grtmon::go::{
     Binary,
-    layout::{Field, Layout, globals::Globals, string_table::StringTable},
+    layout::{
+        Field, Layout,
+        globals::{Globals, contention::ContentionGlobals},
+        string_table::StringTable,
+    },
     site::runtime_functions::Runtime,
 };
 
@@ -60,6 +64,7 @@ fn missing(path: &Path, what: &str) -> Vec<&'static str> {
             None => {}
         }
     }
+    missing.extend(missing_of_waits(&whole, &stripped, what));
     // Members of these, where DWARF says that they are.
     let layout = Layout::of(&whole);
     for (name, member, of, field) in [
@@ -77,6 +82,34 @@ fn missing(path: &Path, what: &str) -> Vec<&'static str> {
             Some(_) => assert_eq!(member, Some(truth), "{what}: {name}"),
             None => missing.push(name),
         }
+    }
+    missing
+}
+
+/// The same of those that tell of waits.
+fn missing_of_waits(whole: &Binary, stripped: &Binary, what: &str) -> Vec<&'static str> {
+    let found = ContentionGlobals::of(&Runtime::of(stripped));
+    let symbol = |name: &str| whole.image().symbol(&format!("runtime.{name}"));
+    let mut missing = Vec::new();
+    for (name, address) in [
+        ("blockprofilerate", found.block_rate),
+        ("mutexprofilerate", found.mutex_rate),
+    ] {
+        match address {
+            Some(_) => assert_eq!(address, symbol(name), "{what}: {name}"),
+            None => missing.push(name),
+        }
+    }
+    for name in ["bbuckets", "xbuckets"] {
+        let symbol = symbol(name).unwrap_or_else(|| panic!("{what}: no {name}"));
+        if !found.lists.contains(&symbol) {
+            missing.push(name);
+        }
+    }
+    // A member: not the first one.
+    if let Some(address) = found.ticks_per_second {
+        let ticks = symbol("ticks").unwrap();
+        assert!((ticks + 8..ticks + 64).contains(&address), "{what}: ticks");
     }
     missing
 }

@@ -167,13 +167,26 @@ pub struct Gm {
     pub common: Common,
 }
 
-/// Where `gm` and `sched` get their counts from.
+/// Where `gm` gets its counts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Source {
-    /// `gm`: the counters where they can be read, else probes; `sched`: probes
+    /// The counters where they can be read, else probes
     Auto,
-    /// The runtime's own counters, read from outside: free, and of `gm` exact, with totals since the process began
+    /// The runtime's own counters, read from outside: free and exact, with totals since the process began
     Counters,
+    /// Probes on the runtime's functions
+    Probes,
+}
+
+/// Where `sched` has its answer from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchedSource {
+    /// Probes
+    Auto,
+    /// What the runtime counts anyway, read from outside: free
+    Counters,
+    /// Looks at some goroutines at random moments: free, estimated with an error that is said
+    Sampling,
     /// Probes on the runtime's functions
     Probes,
 }
@@ -188,16 +201,19 @@ pub enum Source {
   P50 P99  of the times that were seen from beginning to end (upper bounds)
   MAX      >: it was longer, but only this much lies within the observation
   NOW      goroutines in that state at the end
+With --source sampling:
+  ±        SHARE is within so much of the truth, 19 times of 20
+  AVERAGE  goroutines in that state, on average
 This is the dearest command: each change of a goroutine's state is a probe hit. It counts them for 100 ms first and says
-what to expect. A sample saves a part of the cost of a hit, not the trap."
+what to expect. A sample saves a part of the cost of a hit, not the trap. --source sampling and counters cost nothing."
 )]
 pub struct Sched {
     /// What to observe
     #[command(flatten)]
     pub target: TargetArgs,
-    /// Where the answer comes from: probes, or what the runtime counts anyway
-    #[arg(long, value_name = "auto|counters|probes", value_enum, default_value_t = Source::Auto, hide_possible_values = true)]
-    pub source: Source,
+    /// Where the answer comes from: probes, what the runtime counts anyway, or looks at some goroutines again and again
+    #[arg(long, value_name = "auto|counters|sampling|probes", value_enum, default_value_t = SchedSource::Auto, hide_possible_values = true)]
+    pub source: SchedSource,
     /// The times of each start function, or of each process, those with most time first
     #[arg(long, value_name = "fn|pid", value_enum, hide_possible_values = true)]
     pub by: Option<By>,

@@ -38,6 +38,10 @@ pub enum ProfileKind {
     Threadcreate(ProfileArgs),
     /// Time of goroutines, by what they do and where: running, waiting, in system calls
     Wall(WallArgs),
+    /// Waits for channels, locks and groups, by who has waited: as noted by the program, else seen from now on
+    Block(WaitArgs),
+    /// Waits for locks, by who held them: as noted by the program; else by who waits, seen from now on
+    Mutex(WaitArgs),
 }
 
 /// How long and how often.
@@ -80,6 +84,17 @@ pub struct WallArgs {
     /// How often to look at 64 goroutines picked at random, a second on average
     #[arg(long, value_name = "N", default_value_t = 49, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub hz: u32,
+}
+
+/// How long to look where nothing is noted.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// What it is of, and how it looks
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+    /// Where the program notes none: how long to look at goroutines that wait, as `profile wall`, instead
+    #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    pub duration: Duration,
 }
 
 /// What it is of, and how it looks.

@@ -6,7 +6,10 @@ use anyhow::anyhow;
 use anyhow::bail;
 
 use crate::cli;
+use crate::go::layout::globals::contention::ContentionGlobals;
 use crate::go::needs;
+use crate::go::process::contention_profile;
+use crate::go::process::contention_profile::Which;
 use crate::go::process::g;
 use crate::go::process::goroutines::GoroutineReader;
 use crate::go::process::memory_profile;
@@ -33,11 +36,13 @@ const CPU: &str = "profile cpu";
 const WALL: &str = "profile wall";
 
 /// The commands that read.
-const READING: [&str; 10] = [
+const READING: [&str; 12] = [
     "dump",
+    "profile block",
     CPU,
     "profile goroutine",
     "profile heap",
+    "profile mutex",
     "profile threadcreate",
     WALL,
     "stat",
@@ -241,6 +246,10 @@ fn read(name: &str, checked: &Checked<'_>, live: &Live) -> Result<()> {
     if name == "profile threadcreate" {
         thread_creation::read(&view)?;
     }
+    if let Some(which) = waits(name) {
+        let globals = ContentionGlobals::of(&checked.runtime);
+        contention_profile::read(&view, &globals, which)?;
+    }
     if OF_GOROUTINES.contains(&name) {
         GoroutineReader::new(&checked.target.program.binary, &view)?;
     }
@@ -262,6 +271,13 @@ fn not_told(name: &str, checked: &Checked<'_>) -> Result<()> {
     if ["profile heap", "profile threadcreate"].contains(&name) {
         return profiled(name, checked);
     }
+    if let Some(which) = waits(name) {
+        let globals = ContentionGlobals::of(&checked.runtime);
+        return match contention_profile::obstacle(&globals, which) {
+            Some(why) => bail!(why),
+            None => Ok(()),
+        };
+    }
     if OF_GOROUTINES.contains(&name)
         && let Some(why) = g::obstacle(&checked.runtime_info.layout)
     {
@@ -277,6 +293,15 @@ fn not_told(name: &str, checked: &Checked<'_>) -> Result<()> {
         gm_counters::require_known_classes(&checked.target.program.binary)?;
     }
     Ok(())
+}
+
+/// Whether it is one of those that tell of waits.
+fn waits(name: &str) -> Option<Which> {
+    match name {
+        "profile block" => Some(Which::Waited),
+        "profile mutex" => Some(Which::LetWait),
+        _ => None,
+    }
 }
 
 /// Whether processors can be looked at.

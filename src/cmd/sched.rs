@@ -1,6 +1,7 @@
 //! `grtmon sched`: where the time of goroutines goes.
 
 mod counters;
+mod sampling;
 mod timing;
 
 use std::process::ExitCode;
@@ -49,8 +50,10 @@ const MAX_APART: u32 = 4096;
 const MAX_STACKS: u32 = 8192;
 
 pub(super) fn run(args: &cli::Sched) -> Result<ExitCode> {
-    if args.source == cli::Source::Counters {
-        return counters::run(args);
+    match args.source {
+        cli::SchedSource::Counters => return counters::run(args),
+        cli::SchedSource::Sampling => return sampling::run(args),
+        cli::SchedSource::Auto | cli::SchedSource::Probes => {}
     }
     let (session, targets) = session::open(&args.target, args.common.attach)?;
     let command = Sched {

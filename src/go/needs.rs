@@ -139,6 +139,19 @@ pub const NEEDS: &[Need] = &[
         ],
     },
     Need {
+        commands: &["profile block", "profile mutex"],
+        what: "waits",
+        ways: &[&[
+            Field::BucketSize,
+            Field::BucketAllnext,
+            Field::BucketTyp,
+            Field::BucketHash,
+            Field::BucketObjectSize,
+            Field::BucketNstk,
+        ]],
+        globals: &[],
+    },
+    Need {
         commands: &["profile threadcreate"],
         what: "threads",
         ways: &[&[Field::MAlllink, Field::MCreatestack]],

@@ -23,6 +23,7 @@ pub mod ps;
 pub mod quantile;
 pub mod report;
 pub mod run_queue;
+pub mod sampled;
 pub mod sched;
 pub mod stat;
 pub mod top;

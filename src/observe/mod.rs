@@ -11,6 +11,7 @@ pub mod cost;
 pub mod cpu_profile;
 pub mod cpu_rate;
 mod goroutines;
+pub mod looks;
 pub mod names;
 pub mod node;
 pub mod observation;

@@ -2,6 +2,7 @@
 
 pub mod counters;
 pub mod json;
+pub mod sampling;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -170,8 +171,12 @@ fn quantile(histogram: &Histogram, percent: u32) -> String {
 
 /// `34.5%`; small shares as `<0.1%`.
 fn percent(part: u64, whole: u64) -> String {
-    let percent = part as f64 / whole.max(1) as f64 * 100.0;
-    if part > 0 && percent < 0.1 {
+    share(part as f64, whole.max(1) as f64)
+}
+
+fn share(part: f64, whole: f64) -> String {
+    let percent = part / whole * 100.0;
+    if part > 0.0 && percent < 0.1 {
         "<0.1%".to_owned()
     } else {
         format!("{percent:.1}%")

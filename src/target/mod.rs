@@ -59,6 +59,7 @@ pub mod survey;
 )]
 mod target;
 mod texts;
+pub mod ticks;
 mod time_namespace;
 pub mod tracer;
 mod unpacked;

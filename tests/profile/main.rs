@@ -22,4 +22,5 @@ mod html;
 mod parsed;
 mod pgo;
 mod scratch;
+mod waits;
 mod wall;

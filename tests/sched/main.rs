@@ -13,5 +13,6 @@ mod common;
 mod counters;
 mod known;
 mod parsed_trace;
+mod sampling;
 mod support;
 mod trace;

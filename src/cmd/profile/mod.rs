@@ -1,6 +1,7 @@
 //! `grtmon profile`: where goroutines, memory and time are, as `net/http/pprof` would say, of any Go program.
 
 mod base;
+mod contention;
 mod cpu;
 mod file;
 mod form;
@@ -20,6 +21,7 @@ use anyhow::bail;
 use crate::cli;
 use crate::cli::ProfileArgs;
 use crate::cli::ProfileKind;
+use crate::cli::WaitArgs;
 use crate::go::process::mapping::mapping;
 use crate::model::profile::Mapping;
 use crate::model::profile::Profile;
@@ -33,6 +35,7 @@ use crate::target::clock;
 use crate::target::live::Live;
 
 use self::base::Base;
+use self::contention::Kind;
 use self::form::Form;
 use self::taken::Taken;
 use super::incarnation::Incarnation;
@@ -51,6 +54,8 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
                 cpu::take(args, &stop, target, live, mapping)
             })
         }
+        ProfileKind::Block(args) => waits(args, Kind::BLOCK),
+        ProfileKind::Mutex(args) => waits(args, Kind::MUTEX),
         ProfileKind::Goroutine(args) => of_processes(args, &goroutine::TYPES, &goroutine::take),
         ProfileKind::Heap(args) if args.types => {
             let take: Take<'_> =
@@ -68,6 +73,17 @@ pub(super) fn run(args: &cli::Profile) -> Result<ExitCode> {
             })
         }
     }
+}
+
+fn waits(args: &WaitArgs, kind: Kind) -> Result<ExitCode> {
+    let stop = stop::on_signals()?;
+    of_processes(
+        &args.profile,
+        &contention::TYPES,
+        &|target, live, mapping| {
+            contention::take(args.duration, kind, &stop, target, live, mapping)
+        },
+    )
 }
 
 /// `types` is what it counts.

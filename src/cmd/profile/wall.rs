@@ -72,14 +72,19 @@ fn about(taken: &WallProfile, wall_ns: u64) -> String {
     let goroutines = wall_ns as f64 / (elapsed as f64).max(1.0);
     let time = duration(u64::try_from(elapsed).unwrap_or(u64::MAX));
     let (looks, seen) = (counted(taken.looks, "look"), counted(taken.seen, "sample"));
-    let chance = DEVIATIONS * taken.deviation() / (wall_ns as f64 / 1e9).max(1e-9);
+    let chance = chance(taken, wall_ns);
     format!(
-        "{goroutines:.1} goroutines on average in {time}; {seen} from {looks}: shares are within {:.1}% by chance",
-        (chance * 100.0).min(100.0)
+        "{goroutines:.1} goroutines on average in {time}; {seen} from {looks}: shares are within {chance:.1}% by chance"
     )
 }
 
-fn shortcomings(taken: &WallProfile) -> Vec<String> {
+/// Within how many percent of the whole a share is, by chance.
+pub(super) fn chance(taken: &WallProfile, wall_ns: u64) -> f64 {
+    let share = DEVIATIONS * taken.deviation() / (wall_ns as f64 / 1e9).max(1e-9);
+    (share * 100.0).min(100.0)
+}
+
+pub(super) fn shortcomings(taken: &WallProfile) -> Vec<String> {
     let missing = &taken.missing;
     let of_samples = [
         (

@@ -7,6 +7,7 @@
 //! only if it lies in a writable segment. What no pattern finds, the symbol table has if the binary was not stripped: that
 //! is asked second because it takes longer.
 
+pub mod contention;
 mod heap;
 mod mem_profile;
 mod scheduler;

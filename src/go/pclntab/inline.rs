@@ -125,6 +125,21 @@ impl<'i> FuncTable<'i> {
         frames
     }
 
+    /// An instruction for each of its [`frames`](Self::frames): the one at `pc`, and those that stand for the calls that
+    /// were inlined.
+    pub fn calls(&self, pc: u64) -> Vec<u64> {
+        let mut calls = vec![pc];
+        let function = self.at(pc);
+        let mut last = pc;
+        while calls.len() < MAX_DEPTH
+            && let Some(inlined) = function.and_then(|it| self.inlined_call(&it, last))
+        {
+            last = inlined.call;
+            calls.push(last);
+        }
+        calls
+    }
+
     fn frame(&self, name: &'i str, id: u8, function: &Function<'i>, pc: u64) -> Frame<'i> {
         let line = self.line_in(function, pc);
         Frame {

@@ -1,4 +1,5 @@
-//! The list of stacks on which memory was allocated: `mbuckets`, linked by `bucket.allnext` (runtime/mprof.go).
+//! The lists of stacks that the runtime keeps for its profiles: those on which memory was allocated, `mbuckets`, and those
+//! that waited or let others wait, each linked by `bucket.allnext` (runtime/mprof.go).
 //!
 //! A bucket is made once and never changes or goes, but for the record behind its stack. It bears a hash of its stack
 //! and of the size of its objects: what has another one is no bucket.
@@ -45,12 +46,20 @@ pub(super) struct Buckets<'v> {
 }
 
 impl<'v> Buckets<'v> {
-    /// From its head on.
+    /// Those on which memory was allocated.
     ///
     /// # Errors
-    /// [`ReadError::Unknown`]: where it lies, or how it is built, is not known.
-    pub(super) fn new(view: &ProcessView<'v>) -> Result<Self, ReadError> {
+    /// [`ReadError::Unknown`]: where they lie, or how one is built, is not known.
+    pub(super) fn of_memory(view: &ProcessView<'v>) -> Result<Self, ReadError> {
         let head = view.global("mbuckets", |globals| globals.mbuckets)?;
+        Self::from(view, view.memory.u64(head)?)
+    }
+
+    /// From this one on.
+    ///
+    /// # Errors
+    /// [`ReadError::Unknown`]: how one is built is not known.
+    pub(super) fn from(view: &ProcessView<'v>, first: u64) -> Result<Self, ReadError> {
         let layout = BucketLayout {
             header: view.offset(Field::BucketSize)?,
             next: view.offset(Field::BucketAllnext)?,
@@ -61,7 +70,7 @@ impl<'v> Buckets<'v> {
         Ok(Self {
             blocks: Blocks::new(view.memory),
             layout,
-            next: view.memory.u64(head)?,
+            next: first,
             seen: 0,
             addresses: 0,
         })
@@ -102,7 +111,7 @@ impl<'v> Buckets<'v> {
 }
 
 fn implausible(what: &str) -> ReadError {
-    ReadError::Implausible(format!("the list of stacks that allocate {what}"))
+    ReadError::Implausible(format!("a list of stacks that it keeps {what}"))
 }
 
 /// Bytes read at once: buckets lie one behind the other.

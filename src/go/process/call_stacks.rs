@@ -20,6 +20,9 @@ const BOTTOM: &str = "runtime.goexit";
 /// Functions of the runtime, as profiles of memory tell them.
 const OF_RUNTIME: [&str; 2] = ["runtime.", "internal/runtime/"];
 
+/// No stack is longer.
+const MOST: usize = 1 << 12;
+
 /// Finds the words of addresses in one process.
 #[derive(Debug)]
 pub struct CallStacks<'b> {
@@ -100,6 +103,52 @@ impl<'b> CallStacks<'b> {
             Some([]) | None => stack,
             Some(rest) => rest,
         }
+    }
+
+    /// A stack of which some addresses stand for one function each, as above, and others for all that are inlined there,
+    /// as one of the first kind (`Frames.Next`, runtime/symtab.go). Since Go 1.23 those of profiles of waiting are so
+    /// (`fpTracebackPartialExpand`, runtime/mprof.go; `expandInlinedFrames`, runtime/pprof/pprof.go); one that is of the
+    /// first kind already stays as it is.
+    pub fn expanded(&mut self, stack: &[u64]) -> Vec<u64> {
+        let bias = self.bias;
+        let mut all = Vec::new();
+        for (index, pc) in stack.iter().enumerate() {
+            let next = stack.get(index + 1);
+            let mut at = pc.wrapping_sub(bias);
+            // Not of any function: a mark that says how the stack was taken.
+            if self.tables.at(at).at(at).is_none() {
+                continue;
+            }
+            while all.len() < MOST {
+                all.push(at.wrapping_add(bias));
+                match self.implied(at, next.map(|pc| pc.wrapping_sub(bias))) {
+                    Some(caller) => at = caller,
+                    None => break,
+                }
+            }
+        }
+        all
+    }
+
+    /// The address that stands for the function into which the one of a return address is inlined, if it is not the next
+    /// one anyway. Of the outermost address, nobody asks that here.
+    fn implied(&mut self, pc: u64, next: Option<u64>) -> Option<u64> {
+        let next = next?;
+        let call = pc.saturating_sub(1);
+        let calls = self.tables.at(pc).calls(call);
+        let rules = self.rules;
+        let (_, frames) = self.frames(pc);
+        let callee = frames.first()?.function;
+        for (call, frame) in calls.iter().zip(frames).skip(1) {
+            let address = call.wrapping_add(1);
+            if address == next {
+                return None;
+            }
+            if !rules.elides(frame, callee) {
+                return Some(address);
+            }
+        }
+        None
     }
 
     fn frames(&mut self, pc: u64) -> &(u64, Vec<Frame<'b>>) {

@@ -147,7 +147,7 @@ pub fn read(view: &ProcessView<'_>) -> Result<MemoryProfile, ReadError> {
     let layout = RecordLayout::of(view)?;
     let mut sites = Vec::new();
     let mut records = Vec::new();
-    let mut buckets = Buckets::new(view)?;
+    let mut buckets = Buckets::of_memory(view)?;
     while let Some(bucket) = buckets.next()? {
         records.push(Block::new(bucket.record, layout.size)?);
         sites.push(Site {

@@ -7,6 +7,7 @@ mod bucket_hash;
 pub mod build_id;
 pub mod call_stacks;
 pub mod callback;
+pub mod contention_profile;
 mod copies;
 pub mod core_file;
 mod core_notes;
