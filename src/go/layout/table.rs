@@ -126,7 +126,8 @@ impl Table {
             // Lines of fields are not looked at one by one, up to the next title or note.
             let fields = fields_at(rest);
             if !fields.is_empty() {
-                let section = table.sections.last_mut().ok_or_else(|| wrong(fields))?;
+                let line = || wrong(fields.lines().next().unwrap_or_default());
+                let section = table.sections.last_mut().ok_or_else(line)?;
                 section.text.push_str(fields);
                 rest = rest.get(fields.len()..).unwrap_or_default();
                 continue;
