@@ -8,6 +8,7 @@ import (
 	"flag"
 	"io"
 	"runtime"
+	"runtime/pprof"
 	"runtime/trace"
 	"strconv"
 	"sync"
@@ -45,7 +46,8 @@ func bench(work func(n int) int64) func([]string) {
 		flags := flag.NewFlagSet("bench", flag.ExitOnError)
 		n := flags.Int("n", 1000, "units of work")
 		turns := flags.Int("turns", 1, "how often it is done, with a pause in between")
-		traced := flags.Int("trace", 0, "in this turn (1 is the first) under the runtime's own tracer")
+		traced := flags.Int("trace", 0, "under the runtime's own tracer each time that so many turns have come; 0: never")
+		profiled := flags.Int("profiled", 0, "the same under its profiler of CPU time")
 		parse(flags, args)
 		work(*n/100 + 1) // everything has been paged in and grown
 		t := measured{truth: begin("bench"), Turns: make([]turn, *turns)}
@@ -54,7 +56,13 @@ func bench(work func(n int) int64) func([]string) {
 			if i > 0 {
 				pause("next")
 			}
-			if i+1 == *traced {
+			isNow := func(each int) bool { return each > 0 && (i+1)%each == 0 }
+			if isNow(*profiled) {
+				if err := pprof.StartCPUProfile(io.Discard); err != nil {
+					fail(err)
+				}
+			}
+			if isNow(*traced) {
 				if err := trace.Start(io.Discard); err != nil {
 					fail(err)
 				}
@@ -62,8 +70,11 @@ func bench(work func(n int) int64) func([]string) {
 			cpu, wall := cpuTime(), time.Now()
 			units := work(*n)
 			t.Turns[i] = turn{units, cpuTime() - cpu, time.Since(wall).Nanoseconds()}
-			if i+1 == *traced {
+			if isNow(*traced) {
 				trace.Stop()
+			}
+			if isNow(*profiled) {
+				pprof.StopCPUProfile()
 			}
 		}
 		t.worked()

@@ -56,7 +56,7 @@ func runLabels(args []string) {
 		{Labels: map[string]string{}},
 		{Labels: map[string]string{"route": "/a", "user": "1"}},
 		{Labels: map[string]string{"route": "/b"}},
-		{Labels: map[string]string{"route": "/ä\n", "empty": "", "long": string(long)}},
+		{Labels: map[string]string{"route": "/ä\n\x1b[2J", "empty": "", "long": string(long)}},
 		{Labels: map[string]string{}},
 	}
 	for i := 0; i < 11; i++ {

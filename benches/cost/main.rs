@@ -192,6 +192,14 @@ const SUBJECTS: [ProcessView; 8] = [
             ("grtmon gm --source counters", Observer::Grtmon(&["gm", "--source", "counters", "--interval", "1s"])),
             ("grtmon stat", Observer::Grtmon(&["stat", "--interval", "1s"])),
             ("grtmon dump, every second", Observer::Again(&["dump", "--pid", "PID"])),
+            ("grtmon profile cpu, 99 Hz", Observer::Grtmon(&["profile", "cpu", "--hz", "99", "-d", "10m"])),
+            ("grtmon profile cpu, 999 Hz", Observer::Grtmon(&["profile", "cpu", "--hz", "999", "-d", "10m"])),
+            ("net/http/pprof profile, 100 Hz", Observer::Flag("-profiled=2")),
+            ("grtmon profile wall", Observer::Grtmon(&["profile", "wall", "-d", "10m"])),
+            (
+                "grtmon profile heap, every second",
+                Observer::Again(&["profile", "heap", "--pid", "PID"]),
+            ),
             (
                 "bpftrace: newproc1, execute, exit",
                 Observer::Bpftrace(

@@ -193,8 +193,10 @@ impl Running {
         let mut word = "";
         if arguments.first() != Some(&"stat") {
             word = "Ctrl-C to end.";
-            // What is measured would be too dear for it.
-            command.args(["--max-overhead", "none"]);
+            // What is measured would be too dear for it; what only looks has no such limit.
+            if arguments.first() != Some(&"profile") {
+                command.args(["--max-overhead", "none"]);
+            }
         }
         let running = Self::start(command, word);
         // Once, it measures what a trap takes here.

@@ -1,5 +1,6 @@
 //! `profile`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use regex::Regex;
 
-use super::target::Processes;
+use super::target::TargetArgs;
 use super::value::bytes;
 use super::value::duration;
 use super::value::regex;
@@ -29,18 +30,31 @@ pub struct Profile {
 #[derive(Debug, Subcommand)]
 pub enum ProfileKind {
     /// CPU time, by where it is spent
+    #[command(
+        override_usage = "grtmon profile cpu [OPTIONS] <--pid PID | --binpath FILE | -- COMMAND…>"
+    )]
     Cpu(CpuArgs),
     /// Memory in use, and all that was ever allocated, by what allocated it
+    #[command(override_usage = "grtmon profile heap [OPTIONS] <--pid PID | --binpath FILE>")]
     Heap(HeapArgs),
     /// All goroutines, by what they do and where
+    #[command(override_usage = "grtmon profile goroutine [OPTIONS] <--pid PID | --binpath FILE>")]
     Goroutine(ProfileArgs),
     /// Threads, by what created them
+    #[command(
+        override_usage = "grtmon profile threadcreate [OPTIONS] <--pid PID | --binpath FILE>"
+    )]
     Threadcreate(ProfileArgs),
     /// Time of goroutines, by what they do and where: running, waiting, in system calls
+    #[command(
+        override_usage = "grtmon profile wall [OPTIONS] <--pid PID | --binpath FILE | -- COMMAND…>"
+    )]
     Wall(WallArgs),
     /// Waits for channels, locks and groups, by who has waited: as noted by the program, else seen from now on
+    #[command(override_usage = "grtmon profile block [OPTIONS] <--pid PID | --binpath FILE>")]
     Block(WaitArgs),
     /// Waits for locks, by who held them: as noted by the program; else by who waits, seen from now on
+    #[command(override_usage = "grtmon profile mutex [OPTIONS] <--pid PID | --binpath FILE>")]
     Mutex(WaitArgs),
 }
 
@@ -86,6 +100,36 @@ pub struct WallArgs {
     pub hz: u32,
 }
 
+/// Exactly one of these says what to look at.
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("target").required(true).multiple(false).args(["pid", "binpath", "command"]))]
+pub struct Profiled {
+    /// A running process (repeatable: one profile of all of them)
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Vec<i32>,
+    /// With --pid: also what that process has started, as the server below `sh -c`; Go programs only
+    #[arg(long, requires = "pid")]
+    pub children: bool,
+    /// Every process that runs this file now
+    #[arg(short, long, value_name = "FILE")]
+    pub binpath: Option<PathBuf>,
+    /// Start this command and profile it from its first instruction: cpu and wall
+    #[arg(last = true, value_name = "COMMAND", hide = true)]
+    pub command: Vec<OsString>,
+}
+
+impl Profiled {
+    /// As other commands have them.
+    pub fn targets(&self) -> TargetArgs {
+        TargetArgs {
+            pid: self.pid.clone(),
+            children: self.children,
+            binpath: self.binpath.clone(),
+            command: self.command.clone(),
+        }
+    }
+}
+
 /// How long to look where nothing is noted.
 #[derive(Debug, Args)]
 pub struct WaitArgs {
@@ -99,11 +143,10 @@ pub struct WaitArgs {
 
 /// What it is of, and how it looks.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("read").required(true).args(["pid"]))]
 pub struct ProfileArgs {
-    /// What to read
+    /// What to look at
     #[command(flatten)]
-    pub of: Processes,
+    pub of: Profiled,
     /// Write it to this file, whose ending says in which form: .pb.gz (pprof), .html (flame graph), .folded, .json, .txt
     #[arg(short, long, value_name = "FILE")]
     pub write: Option<PathBuf>,
@@ -125,9 +168,12 @@ pub struct ProfileArgs {
     /// Rows of the table
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub top: u32,
-    /// What the rows are
-    #[arg(long, value_name = "fn|line|package|label:KEY", value_parser = by, default_value = "fn")]
+    /// What the rows are; goroutine: of cpu and wall
+    #[arg(long, value_name = "fn|line|package|pid|goroutine|label:KEY", value_parser = by, default_value = "fn")]
     pub by: ProfileBy,
+    /// Only what bears this label of the program (repeatable: all of them)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
     /// Only stacks with a matching function
     #[arg(long, value_name = "REGEX", value_parser = regex)]
     pub r#fn: Option<Regex>,
@@ -159,8 +205,17 @@ fn by(text: &str) -> Result<ProfileBy, String> {
         ("fn", _) => Ok(ProfileBy::Fn),
         ("line", _) => Ok(ProfileBy::Line),
         ("package", _) => Ok(ProfileBy::Package),
+        ("pid", _) => Ok(ProfileBy::Pid),
+        ("goroutine", _) => Ok(ProfileBy::Goroutine),
         (_, Some(key)) if !key.is_empty() => Ok(ProfileBy::Label(key.to_owned())),
-        _ => Err("expected fn, line, package, or label:KEY".to_owned()),
+        _ => Err("expected fn, line, package, pid, goroutine, or label:KEY".to_owned()),
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
     }
 }
 
@@ -173,6 +228,10 @@ pub enum ProfileBy {
     Line,
     /// Packages
     Package,
+    /// Processes
+    Pid,
+    /// Goroutines
+    Goroutine,
     /// Values of the label with this key
     Label(String),
 }

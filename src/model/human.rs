@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
-/// `812ns`, `1.2µs`, `34.5ms`, `6.07s`: three digits that count.
+/// `812ns`, `1.2µs`, `34.5ms`, `6.07s`: three digits that count; from 100 seconds on `2m16s`, `1h2m16s`, `23h59m`, `15d2h`.
 pub fn human_duration(ns: u64, text: &mut [u8; 16]) -> &str {
     use std::io::Write;
 
     const UNITS: [(&str, u64); 3] = [("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)];
     let capacity = text.len();
     let mut rest = &mut text[..];
+    let seconds = ns / 1_000_000_000;
+    let [minutes, hours, days] = [60, 3600, 86_400].map(|size| seconds / size);
     let written = match UNITS.into_iter().find(|(_, size)| ns >= *size) {
+        _ if days >= 1000 => write!(rest, "{days}d"),
+        _ if days > 0 => write!(rest, "{days}d{}h", hours % 24),
+        _ if hours >= 10 => write!(rest, "{hours}h{}m", minutes % 60),
+        _ if hours > 0 => write!(rest, "{hours}h{}m{}s", minutes % 60, seconds % 60),
+        _ if seconds >= 100 => write!(rest, "{minutes}m{}s", seconds % 60),
         None => write!(rest, "{ns}ns"),
         Some((unit, size)) => {
             let value = ns as f64 / size as f64;
@@ -118,7 +125,14 @@ mod tests {
             (34_500_000, "34.5ms"),
             (100_200_000, "100ms"),
             (6_070_000_000, "6.07s"),
-            (u64::MAX, "18446744074s"),
+            (99_900_000_000, "99.9s"),
+            (100_000_000_000, "1m40s"),
+            (3_599_999_999_999, "59m59s"),
+            (3_736_000_000_000, "1h2m16s"),
+            (35_999_000_000_000, "9h59m59s"),
+            (86_399_000_000_000, "23h59m"),
+            (1_303_200_000_000_000, "15d2h"),
+            (u64::MAX, "213503d"),
         ] {
             assert_eq!(human_duration(ns, &mut text), expected);
         }

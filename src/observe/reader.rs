@@ -27,14 +27,19 @@ pub fn find(pid: i32) -> Result<Target> {
 /// # Errors
 /// As [`find`].
 pub fn find_all(selection: &Selection) -> Result<Vec<(Target, ProcessId)>> {
+    Ok(each(&target::resolve(selection)?.targets))
+}
+
+/// Each process of these programs by itself.
+pub fn each(targets: &[Target]) -> Vec<(Target, ProcessId)> {
     let mut found = Vec::new();
-    for target in target::resolve(selection)?.targets {
+    for target in targets {
         for process in target.processes() {
             found.push((target.with_only(&process), process));
         }
     }
     found.sort_by_key(|(_, process)| process.pid);
-    Ok(found)
+    found
 }
 
 /// Opens the process of a target; the layout has been held against it.

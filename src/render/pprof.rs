@@ -43,9 +43,6 @@ mod profile {
     pub(super) const DEFAULT_SAMPLE_TYPE: u64 = 14;
 }
 
-/// The only mapping.
-const PROGRAM: u64 = 1;
-
 /// The profile, compressed.
 ///
 /// # Errors
@@ -58,10 +55,15 @@ pub fn encode(profile: &Profile) -> std::io::Result<Vec<u8>> {
         message.message(profile::SAMPLE_TYPE, &strings.value_type(*value));
     }
     let (period_type, period) = profile.period;
-    for sample in profile.samples() {
-        message.message(profile::SAMPLE, &strings.sample(sample));
+    let keys = profile.keys_of_processes();
+    for (sample, part) in profile.samples_with_parts() {
+        let process = part.map(|it| it.labels(keys));
+        let process = process.as_ref().map_or(&[][..], |it| it);
+        message.message(profile::SAMPLE, &strings.sample(sample, process));
     }
-    message.message(profile::MAPPING, &strings.mapping(&profile.mapping));
+    for (number, mapping) in (1..).zip(profile.mappings()) {
+        message.message(profile::MAPPING, &strings.mapping(number, mapping));
+    }
     for (number, location) in (1..).zip(profile.locations()) {
         message.message(profile::LOCATION, &self::location(number, location));
     }
@@ -93,7 +95,8 @@ fn location(number: u64, location: &Location) -> Message {
     let mut message = Message::default();
     message.number(1, number);
     if location.address != 0 {
-        message.number(2, PROGRAM).number(3, location.address);
+        let mapping = location.mapping as u64 + 1;
+        message.number(2, mapping).number(3, location.address);
     }
     for line in &location.lines {
         let mut inner = Message::default();
@@ -137,13 +140,13 @@ impl Strings {
         message
     }
 
-    /// `Sample` {location_id, value, label}.
-    fn sample(&mut self, sample: &Sample) -> Message {
+    /// `Sample` {location_id, value, label}; with labels that say of which process it is.
+    fn sample(&mut self, sample: &Sample, process: &[Label]) -> Message {
         let stack = sample.stack.iter();
         let stack: Vec<u64> = stack.map(|id| id.number() as u64 + 1).collect();
         let mut message = Message::default();
         message.numbers(1, &stack).numbers(2, &sample.values);
-        for label in &sample.labels {
+        for label in sample.labels.iter().chain(process) {
             message.message(3, &self.label(label));
         }
         message
@@ -162,10 +165,10 @@ impl Strings {
 
     /// `Mapping` {id, memory_start, memory_limit, file_offset, filename, build_id, has_functions, has_filenames,
     /// has_line_numbers, has_inline_frames}.
-    fn mapping(&mut self, mapping: &Mapping) -> Message {
+    fn mapping(&mut self, number: u64, mapping: &Mapping) -> Message {
         let mut message = Message::default();
         message
-            .number(1, PROGRAM)
+            .number(1, number)
             .number(2, mapping.text.start)
             .number(3, mapping.text.end);
         message.number(5, self.number(&mapping.file));

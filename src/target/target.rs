@@ -141,6 +141,11 @@ impl Target {
         runs.unwrap_or_else(|why| !is_absent(&why))
     }
 
+    /// Whether this is a way to its file.
+    pub fn is_at(&self, exe: &Path) -> bool {
+        self.program.file.is_at(exe).unwrap_or(false)
+    }
+
     /// Whether more than one process is meant, or may be.
     pub fn may_be_several(&self) -> bool {
         match &self.scope {

@@ -195,6 +195,8 @@ fn of_types() {
     // 3 n + 1 of them.
     let words = row(&output.stdout, "main.typesSquare");
     assert_eq!(words[0], "+3027", "{}", output.stdout);
+    let heading = output.stdout.lines().next().unwrap();
+    assert!(heading.trim_end().ends_with(" TYPE"), "{heading}");
     before.work();
     now.work();
     before.finish();

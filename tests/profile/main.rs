@@ -10,6 +10,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod against_pprof;
+mod chosen;
 mod cpu;
 mod cpu_account;
 mod cpu_labels;
@@ -22,5 +24,6 @@ mod html;
 mod parsed;
 mod pgo;
 mod scratch;
+mod several;
 mod waits;
 mod wall;

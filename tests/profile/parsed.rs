@@ -14,6 +14,8 @@ pub(crate) struct Sample {
     pub(crate) values: Vec<u64>,
     /// Those that are numbers.
     pub(crate) labels: Vec<(String, u64)>,
+    /// Those that are texts.
+    pub(crate) texts: Vec<(String, String)>,
 }
 
 /// A profile.
@@ -161,11 +163,16 @@ impl Profile {
                     let found = message.iter().filter(move |(number, _)| *number == field);
                     found.flat_map(|(_, it)| it.numbers()).collect::<Vec<_>>()
                 };
-                let labels = message.iter().filter(|(number, _)| *number == 3);
-                let labels = labels.map(|(_, label)| {
+                let all = message.iter().filter(|(number, _)| *number == 3);
+                let (mut labels, mut texts) = (Vec::new(), Vec::new());
+                for (_, label) in all {
                     let label = fields(label.bytes());
-                    (text(number(&label, 1)), number(&label, 3))
-                });
+                    let key = text(number(&label, 1));
+                    match number(&label, 2) {
+                        0 => labels.push((key, number(&label, 3))),
+                        value => texts.push((key, text(value))),
+                    }
+                }
                 let values = numbers(2);
                 assert_eq!(values.len(), types.len());
                 Sample {
@@ -174,7 +181,8 @@ impl Profile {
                         .flat_map(|it| locations[it].clone())
                         .collect(),
                     values,
-                    labels: labels.filter(|(_, value)| *value > 0).collect(),
+                    labels: labels.into_iter().filter(|(_, value)| *value > 0).collect(),
+                    texts,
                 }
             })
             .collect();

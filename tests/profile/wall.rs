@@ -8,7 +8,9 @@ use grtmon::observe::wall_profile::WallProfile;
 use grtmon::observe::{reader, wall_profile};
 use serde_json::Value;
 
-use crate::common::{Build, Fixture, fixture, grtmon, newest, require_root_or_skip, toolchains};
+use crate::common::{
+    Build, Fixture, Grtmon, fixture, grtmon, newest, require_root_or_skip, toolchains,
+};
 
 const SAMPLES: ValueType = ValueType {
     name: "samples",
@@ -137,4 +139,19 @@ fn it_is_shown_as_a_table() {
         .unwrap();
     let average: f64 = said.split(' ').next_back().unwrap().parse().unwrap();
     assert!((430.0..490.0).contains(&average), "{}", output.stderr);
+}
+
+#[test]
+fn it_says_once_that_the_process_has_ended() {
+    if !require_root_or_skip() {
+        return;
+    }
+    let program = fixture(newest(), Build::STRIPPED_PIE);
+    let target = Fixture::start(&program, &["wall"]);
+    let pid = target.pid_arg();
+    let tool = Grtmon::start(&["profile", "wall", "--pid", &pid, "-d", "10m"]);
+    drop(target);
+    let output = tool.end(Duration::from_secs(60)).success();
+    let said = output.stderr.matches("has ended").count();
+    assert_eq!(said, 1, "{}", output.stderr);
 }

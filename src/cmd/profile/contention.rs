@@ -28,7 +28,10 @@ use crate::target::Target;
 use crate::target::live::Live;
 use crate::target::ticks;
 
+use super::several;
+use super::subject::Subject;
 use super::taken::Taken;
+use super::taken::Together;
 use super::wall;
 use crate::cmd::output;
 
@@ -79,8 +82,24 @@ impl Kind {
     };
 }
 
+/// Of each process.
+pub(super) fn take_all(
+    time: Duration,
+    kind: Kind,
+    stop: &Receiver<()>,
+    subjects: &[Subject],
+) -> Result<Together> {
+    let take = |it: &Subject, stop: &Receiver<()>| {
+        take(time, kind, stop, &it.target, &it.live, it.mapping())
+    };
+    Ok(Together {
+        each: several::at_once(subjects, stop, take),
+        losses: Vec::new(),
+    })
+}
+
 /// All stacks.
-pub(super) fn take(
+fn take(
     time: Duration,
     kind: Kind,
     stop: &Receiver<()>,
@@ -178,9 +197,6 @@ fn look(
     let (seen, waited) = (profile.total(0), profile.total(1));
     let mut warnings = g::shortcomings(&live.runtime_info.layout);
     warnings.extend(wall::shortcomings(&taken));
-    if let Some(why) = taken.ended {
-        warnings.push(format!("process {} {why}", live.process.pid));
-    }
     Ok(Taken {
         about: format!(
             "not noted by the program, but seen: {:.1} {} at a time on average, in {}; as profile wall: {} from {}, which stand for contentions, shares are within {:.1}% by chance",

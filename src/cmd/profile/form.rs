@@ -96,14 +96,14 @@ impl Form {
         args: &ProfileArgs,
         profile: &Profile,
         base: Option<&Profile>,
-        pid: u32,
+        pid: Option<u32>,
     ) -> Result<(Vec<u8>, Option<String>)> {
         let value = value(args, &profile.types)?.unwrap_or(profile.default);
         let (mut out, mut after) = (Vec::new(), None);
         match self {
             Form::Pprof => out = pprof::encode(profile)?,
-            Form::Json => profile::json(&mut out, profile, Some(pid)),
-            Form::Html => profile::html(&mut out, profile, base, Some(pid)),
+            Form::Json => profile::json(&mut out, profile, pid),
+            Form::Html => profile::html(&mut out, profile, base, pid),
             Form::Folded => match base {
                 Some(base) => profile::folded_difference(&mut out, base, profile, value),
                 None => profile::folded(&mut out, profile, value),
@@ -146,6 +146,8 @@ fn table(
         ProfileBy::Fn => By::Function,
         ProfileBy::Line => By::Line,
         ProfileBy::Package => By::Package,
+        ProfileBy::Pid => By::Process,
+        ProfileBy::Goroutine => By::Goroutine,
         ProfileBy::Label(key) => By::Label(key),
     };
     let style = match args.write {
@@ -159,7 +161,10 @@ fn table(
         if changes.entries.is_empty() {
             return Some("nothing has changed".to_owned());
         }
-        let fit = profile::fit_of_changes(style, by.has_places());
+        let fit = match profile.kind {
+            heap_types::KIND => profile::fit_of_changed_types(style),
+            _ => profile::fit_of_changes(style, by),
+        };
         profile::table_of_changes(out, &changes, *value_type, most, &fit);
         return left_out(&fit, changes.entries.len(), most);
     }
@@ -171,10 +176,17 @@ fn table(
     let ranking = Ranking::of(profile, value, by, args.cum);
     if ranking.entries.is_empty() {
         // That nothing was counted at all has been said.
-        let wanted = args.r#fn.as_ref().filter(|_| profile.is_partial)?;
-        return Some(format!("no stack has a function that matches {wanted}"));
+        if !profile.is_partial {
+            return None;
+        }
+        return Some(match &args.r#fn {
+            Some(wanted) if args.labels.is_empty() => {
+                format!("no stack has a function that matches {wanted}")
+            }
+            _ => "nothing bears these labels".to_owned(),
+        });
     }
-    let fit = profile::fit(style, by.has_places());
+    let fit = profile::fit(style, by);
     profile::table(out, &ranking, *value_type, most, &fit);
     left_out(&fit, ranking.entries.len(), most)
 }

@@ -16,6 +16,26 @@ pub const LABELS: &str = "labels";
 /// What it says.
 pub const NOT_KNOWN: &str = "[not known]";
 
+/// A label that says of which goroutine a sample is, in numbers.
+pub const GOROUTINE: &str = "goroutine";
+
+impl Label {
+    /// Whether it says that others are not known.
+    pub fn is_not_known(&self) -> bool {
+        self.key == LABELS && self.value.is(NOT_KNOWN)
+    }
+}
+
+impl LabelValue {
+    /// Whether it is this, as people write it.
+    pub fn is(&self, wanted: &str) -> bool {
+        match self {
+            Self::Text(text) => text == wanted,
+            Self::Number(number) => number.to_string() == wanted,
+        }
+    }
+}
+
 /// What a label says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LabelValue {

@@ -5,21 +5,26 @@
 
 mod difference;
 mod label;
+mod mapping;
 mod of_goroutines;
 mod packages;
+mod part;
+mod parts;
 mod ranking;
 mod sampling;
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::ops::Range;
 
 pub use self::difference::Change;
 pub use self::difference::Changes;
+pub use self::label::GOROUTINE;
 pub use self::label::LABELS;
 pub use self::label::Label;
 pub use self::label::LabelValue;
 pub use self::label::NOT_KNOWN;
+pub use self::mapping::Mapping;
+pub use self::part::Part;
 pub use self::ranking::By;
 pub use self::ranking::Entry;
 pub use self::ranking::Ranking;
@@ -41,17 +46,6 @@ pub const COUNT: &str = "count";
 pub const NANOSECONDS: &str = "nanoseconds";
 /// The unit of memory.
 pub const BYTES: &str = "bytes";
-
-/// A file whose code a program runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mapping {
-    /// Its name.
-    pub file: String,
-    /// The build id by which others find it.
-    pub build_id: Option<String>,
-    /// Link-time addresses of its code.
-    pub text: Range<u64>,
-}
 
 /// A function, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,6 +94,8 @@ pub struct Line {
 pub struct Location {
     /// Link-time address; 0 if it stands for no instruction.
     pub address: u64,
+    /// The number of the program that it is in: see [`Profile::mappings`].
+    pub mapping: usize,
     /// The function, after those that are inlined there: innermost first.
     pub lines: Vec<Line>,
 }
@@ -130,7 +126,7 @@ pub struct Profile {
     pub unix_ns: Option<u64>,
     /// How long it took to take, in nanoseconds; `None`: it is of one moment, or of all time.
     pub duration_ns: Option<u64>,
-    /// The program.
+    /// The program; the first one of several.
     pub mapping: Mapping,
     /// How it was sampled, if it was.
     pub sampling: Option<Sampling>,
@@ -138,6 +134,11 @@ pub struct Profile {
     pub notes: Vec<String>,
     /// Samples that nobody wanted have been left out.
     pub is_partial: bool,
+    /// Samples of goroutines are to say of which ones.
+    pub tells_goroutines: bool,
+    /// The other programs.
+    others: Vec<Mapping>,
+    parts: Vec<Part>,
     samples: Vec<Sample>,
     functions: Numbered<Function>,
     locations: Numbered<Location>,
@@ -190,6 +191,9 @@ impl Profile {
             sampling: None,
             notes: Vec::new(),
             is_partial: false,
+            tells_goroutines: false,
+            others: Vec::new(),
+            parts: Vec::new(),
             samples: Vec::new(),
             functions: Numbered::default(),
             locations: Numbered::default(),
@@ -226,7 +230,11 @@ impl Profile {
 
     /// The number of a location.
     pub fn location(&mut self, address: u64, lines: Vec<Line>) -> LocationId {
-        LocationId(self.locations.number(Location { address, lines }))
+        LocationId(self.locations.number(Location {
+            address,
+            mapping: 0,
+            lines,
+        }))
     }
 
     /// The number of a location that says in words why there is no other.
@@ -281,6 +289,25 @@ impl Profile {
                 Some((location, self.functions.all.get(line.function.0)?, *line))
             })
         })
+    }
+
+    /// Keeps the samples with all of these labels. Returns how many of its first type were left out though they may
+    /// have them, as their labels are not known.
+    pub fn retain_labelled(&mut self, wanted: &[(String, String)]) -> u64 {
+        let (before, mut not_known) = (self.samples.len(), 0);
+        self.samples.retain(|sample| {
+            let has = |(key, value): &(String, String)| {
+                let mut labels = sample.labels.iter().filter(|label| label.key == **key);
+                labels.any(|label| label.value.is(value))
+            };
+            let is_wanted = wanted.iter().all(has);
+            if !is_wanted && sample.labels.iter().any(Label::is_not_known) {
+                not_known += sample.values.first().copied().unwrap_or(0);
+            }
+            is_wanted
+        });
+        self.is_partial |= self.samples.len() < before;
+        not_known
     }
 
     /// Keeps the samples with a function on their stack whose name is wanted.

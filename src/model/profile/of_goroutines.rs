@@ -4,7 +4,7 @@
 use crate::model::dump::{Dump, Goroutine, SourcePlace, Stack, StackFrame, StackState};
 use crate::model::groups::Grouper;
 
-use super::{Label, LabelValue, Line, LocationId, Profile, Sample};
+use super::{GOROUTINE, Label, LabelValue, Line, LocationId, Profile, Sample};
 
 impl Profile {
     /// Adds the goroutines of a dump that are wanted: one sample for each stack and state.
@@ -64,6 +64,10 @@ impl Profile {
         let mut labels = vec![text("state", example.activity())];
         let created = example.created.as_deref();
         labels.extend(created.map(|created| text("created_by", &created.function)));
+        labels.extend(self.tells_goroutines.then(|| Label {
+            key: GOROUTINE.into(),
+            value: LabelValue::Number(example.goid),
+        }));
         self.add(Sample {
             stack: locations,
             values,

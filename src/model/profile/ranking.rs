@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use super::packages::Packages;
-use super::{LABELS, LabelValue, Line, Profile};
+use super::{GOROUTINE, LABELS, LabelValue, Line, Profile};
 
 /// What is summed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub enum By<'k> {
     Package,
     /// Values of the label with this key.
     Label(&'k str),
+    /// Processes.
+    Process,
+    /// Goroutines.
+    Goroutine,
 }
 
 impl By<'_> {
@@ -61,13 +65,16 @@ struct Sums {
 impl<'p> Ranking<'p> {
     /// Sums up what one of a profile's types counts; by what lies in them, or, if `cumulative`, by that and what they called.
     pub fn of(profile: &'p Profile, value: usize, by: By<'_>, cumulative: bool) -> Self {
-        if let By::Label(key) = by {
-            return Self::of_label(profile, value, key);
+        match by {
+            By::Label(key) => return Self::of_label(profile, value, key),
+            By::Goroutine => return Self::of_goroutine(profile, value),
+            By::Process => return Self::of_process(profile, value),
+            By::Function | By::Line | By::Package => {}
         }
         let mut all: HashMap<(&str, &str, u32), Sums> = HashMap::new();
         let packages = match by {
             By::Package => Packages::of(profile),
-            By::Function | By::Line | By::Label(_) => Packages::default(),
+            _ => Packages::default(),
         };
         for sample in profile.samples() {
             let count = sample.values.get(value).copied().unwrap_or(0);
@@ -80,7 +87,7 @@ impl<'p> Ranking<'p> {
                 let key = match by {
                     By::Function => (&*function.name, "", 0),
                     By::Line => (&*function.name, &*function.file, line.line),
-                    By::Package | By::Label(_) => (packages.package(function), "", 0),
+                    _ => (packages.package(function), "", 0),
                 };
                 let is_new = seen.insert(key);
                 let sums = all.entry(key).or_default();
@@ -135,6 +142,40 @@ impl<'p> Ranking<'p> {
             let sum = all.entry(name).or_default();
             *sum = sum.saturating_add(count);
         }
+        Self::of_sums(all, profile.total(value))
+    }
+
+    /// The same by processes.
+    fn of_process(profile: &'p Profile, value: usize) -> Self {
+        let sums = profile.parts().iter().map(|part| {
+            let values = profile.samples_of(part).iter();
+            let values = values.filter_map(|it| it.values.get(value));
+            let sum = values.fold(0, |sum: u64, value| sum.saturating_add(*value));
+            (Cow::from(part.describe()), sum)
+        });
+        Self::of_sums(sums, profile.total(value))
+    }
+
+    /// The same by goroutines.
+    fn of_goroutine(profile: &'p Profile, value: usize) -> Self {
+        let mut all: HashMap<Cow<'_, str>, u64> = HashMap::new();
+        for (sample, part) in profile.samples_with_parts() {
+            let number = sample.labels.iter().find_map(|label| match label.value {
+                LabelValue::Number(number) if label.key == GOROUTINE => Some(number),
+                _ => None,
+            });
+            let name = number.map_or("[no goroutine]".to_owned(), |it| it.to_string());
+            let name = match part {
+                Some(part) => format!("{name} of {}", part.describe()),
+                None => name,
+            };
+            let sum = all.entry(name.into()).or_default();
+            *sum = sum.saturating_add(sample.values.get(value).copied().unwrap_or(0));
+        }
+        Self::of_sums(all, profile.total(value))
+    }
+
+    fn of_sums(all: impl IntoIterator<Item = (Cow<'p, str>, u64)>, total: u64) -> Self {
         let entries = all.into_iter().filter(|(_, count)| *count > 0);
         let entry = |(name, count)| Entry {
             name,
@@ -144,10 +185,7 @@ impl<'p> Ranking<'p> {
         };
         let mut entries: Vec<Entry<'p>> = entries.map(entry).collect();
         entries.sort_by_key(|it| (Reverse(it.flat), it.name.clone()));
-        Self {
-            entries,
-            total: profile.total(value),
-        }
+        Self { entries, total }
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a profile was sampled, and what came of it: what one has to know to judge it.
 
+use crate::model::loss;
 use crate::model::loss::Loss;
 
 /// Of fewer samples it is not said for how much of the CPU time they stand.
@@ -59,6 +60,32 @@ pub struct Sampling {
 }
 
 impl Sampling {
+    /// Of these processes and those together.
+    pub fn with(self, other: &Self) -> Self {
+        let mut losses = self.losses;
+        loss::merge(&mut losses, &other.losses);
+        let ends = [self.end, other.end];
+        let first = [End::Asked, End::Time];
+        let end = first.into_iter().find(|end| ends.contains(end));
+        Self {
+            hz: self.hz,
+            elapsed_ns: self.elapsed_ns.max(other.elapsed_ns),
+            // What is not known of one is not known of both.
+            cpu_ns: self
+                .cpu_ns
+                .zip(other.cpu_ns)
+                .map(|(these, those)| these.saturating_add(those)),
+            proved: self.proved + other.proved,
+            cut: self.cut + other.cut,
+            chained: self.chained + other.chained,
+            bare: self.bare + other.bare,
+            labelled: self.labelled + other.labelled,
+            unlabelled: self.unlabelled + other.unlabelled,
+            losses,
+            end: end.unwrap_or(self.end),
+        }
+    }
+
     /// How many samples there are.
     pub fn count(&self) -> u64 {
         self.proved + self.cut + self.chained + self.bare

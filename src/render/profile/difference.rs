@@ -78,7 +78,7 @@ mod tests {
         let base = sample::heap();
         let mut now = sample::heap();
         now.retain(|name| name == "main.leaf");
-        let fit = fit_of_changes(Style::PLAIN, true);
+        let fit = fit_of_changes(Style::PLAIN, By::Function);
         let mut out = Vec::new();
         let changes = Changes::of(&base, &now, 1, By::Function, false);
         table_of_changes(&mut out, &changes, base.types[1], 9, &fit);

@@ -1,6 +1,7 @@
 //! A profile as JSON: a line that says what it is, one for each sample, and one at the end.
 
 use crate::model::profile::LabelValue;
+use crate::model::profile::Part;
 use crate::model::profile::Profile;
 use crate::model::profile::Sampling;
 use crate::model::profile::ValueType;
@@ -8,14 +9,15 @@ use crate::model::profile::ValueType;
 use crate::render::account::losses;
 use crate::render::json::Object;
 
-/// All of it. `pid` is the process, if there is one.
+/// All of it. `pid` is the process, if it is of one; where there are several, each sample says of which it is, and what is
+/// known of each is at the end.
 pub fn json(out: &mut Vec<u8>, profile: &Profile, pid: Option<u32>) {
     let mut object = Object::begin(out);
     object
         .text("event", "profile")
         .text("kind", profile.kind)
         .number_or_null("pid", pid.map(u64::from))
-        .text("name", &profile.mapping.file)
+        .text("name", &profile.name())
         .text_or_null("build_id", profile.mapping.build_id.as_deref())
         .number_or_null("unix_ns", profile.unix_ns)
         .number_or_null("duration_ns", profile.duration_ns)
@@ -24,10 +26,17 @@ pub fn json(out: &mut Vec<u8>, profile: &Profile, pid: Option<u32>) {
     object
         .object("period_type", |inner| value_type(inner, &period_type))
         .number("period", period);
+    if profile.is_of_several() {
+        object.list("processes", profile.parts(), process);
+    }
     object.end();
-    for sample in profile.samples() {
+    for (sample, part) in profile.samples_with_parts() {
         let mut object = Object::begin(out);
-        object.text("event", "sample").object("values", |inner| {
+        object.text("event", "sample");
+        if let Some(part) = part {
+            object.number("pid", part.pid.into());
+        }
+        object.object("values", |inner| {
             for (value, count) in profile.types.iter().zip(&sample.values) {
                 inner.number(value.name, *count);
             }
@@ -63,10 +72,40 @@ pub fn json(out: &mut Vec<u8>, profile: &Profile, pid: Option<u32>) {
     if let Some(sampling) = &profile.sampling {
         object.object("sampling", |inner| self::sampling(inner, sampling));
     }
-    object.list("notes", &profile.notes, |inner, note| {
+    if profile.is_of_several() {
+        object.list("processes", profile.parts(), |inner, part| {
+            process(inner, part);
+            let samples = profile.samples_of(part);
+            inner
+                .number("samples", samples.len() as u64)
+                .object("totals", |inner| {
+                    for (index, value) in profile.types.iter().enumerate() {
+                        let values = samples.iter().filter_map(|it| it.values.get(index));
+                        let total = values.fold(0, |sum: u64, value| sum.saturating_add(*value));
+                        inner.number(value.name, total);
+                    }
+                });
+            if let Some(sampling) = &part.sampling {
+                inner.object("sampling", |inner| self::sampling(inner, sampling));
+            }
+            notes(inner, &part.notes);
+        });
+    }
+    notes(&mut object, &profile.notes);
+    object.end();
+}
+
+fn process(object: &mut Object<'_>, part: &Part) {
+    object
+        .number("pid", part.pid.into())
+        .text("name", &part.mapping.file)
+        .text_or_null("build_id", part.mapping.build_id.as_deref());
+}
+
+fn notes(object: &mut Object<'_>, notes: &[String]) {
+    object.list("notes", notes, |inner, note| {
         inner.text("text", note);
     });
-    object.end();
 }
 
 /// All that is known of how it was sampled. `cpu_ns` is the kernel's account, `seen` the part of it that the samples

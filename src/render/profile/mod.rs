@@ -13,6 +13,7 @@ pub use self::folded::folded;
 pub use self::html::html;
 pub use self::json::json;
 pub use self::table::fit;
+pub use self::table::fit_of_changed_types;
 pub use self::table::fit_of_changes;
 pub use self::table::size;
 pub use self::table::table;

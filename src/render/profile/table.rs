@@ -3,6 +3,7 @@
 use crate::model::human;
 use crate::model::human::human_bytes;
 use crate::model::profile::BYTES;
+use crate::model::profile::By;
 use crate::model::profile::NANOSECONDS;
 use crate::model::profile::Ranking;
 use crate::model::profile::ValueType;
@@ -12,35 +13,48 @@ use crate::render::table::Column;
 use crate::render::table::Fit;
 use crate::render::table::Row;
 
-/// Of differences, whose numbers have a sign.
-const CHANGES: [Column; 6] = [
-    Column::new("FLAT", 10),
-    Column::new("FLAT%", 7).rank(1),
-    Column::new("CUM", 10),
-    Column::new("CUM%", 7).rank(1),
-    Column::new("FUNCTION", 60).least(24),
-    Column::new("FILE:LINE", 60).least(16).rank(2),
-];
-
-const COLUMNS: [Column; 6] = [
-    Column::new("FLAT", 8),
-    Column::new("FLAT%", 6).rank(1),
-    Column::new("CUM", 8),
-    Column::new("CUM%", 6).rank(1),
-    Column::new("FUNCTION", 60).least(24),
-    Column::new("FILE:LINE", 60).least(16).rank(2),
-];
-
 /// The columns as they are drawn; places only where there are any.
-pub fn fit(style: Style, has_places: bool) -> Fit {
-    let columns = if has_places { 6 } else { 5 };
-    Fit::of(COLUMNS.into_iter().take(columns), style)
+pub fn fit(style: Style, by: By<'_>) -> Fit {
+    Fit::of(columns(8, 6, by, what(by)), style)
 }
 
-/// Those of a difference.
-pub fn fit_of_changes(style: Style, has_places: bool) -> Fit {
-    let columns = if has_places { 6 } else { 5 };
-    Fit::of(CHANGES.into_iter().take(columns), style)
+/// Those of a difference, whose numbers have a sign.
+pub fn fit_of_changes(style: Style, by: By<'_>) -> Fit {
+    Fit::of(columns(10, 7, by, what(by)), style)
+}
+
+/// The same where what stands in place of functions are types.
+pub fn fit_of_changed_types(style: Style) -> Fit {
+    Fit::of(columns(10, 7, By::Function, "TYPE").take(5), style)
+}
+
+fn columns(
+    sizes: usize,
+    shares: usize,
+    by: By<'_>,
+    what: &'static str,
+) -> impl Iterator<Item = Column> {
+    let all = [
+        Column::new("FLAT", sizes),
+        Column::new("FLAT%", shares).rank(1),
+        Column::new("CUM", sizes),
+        Column::new("CUM%", shares).rank(1),
+        Column::new(what, 60).least(24),
+        Column::new("FILE:LINE", 60).least(16).rank(2),
+    ];
+    let columns = if by.has_places() { 6 } else { 5 };
+    all.into_iter().take(columns)
+}
+
+/// What the rows are.
+fn what(by: By<'_>) -> &'static str {
+    match by {
+        By::Function | By::Line => "FUNCTION",
+        By::Package => "PACKAGE",
+        By::Label(_) => "LABEL",
+        By::Goroutine => "GOROUTINE",
+        By::Process => "PROCESS",
+    }
 }
 
 /// The first rows of it.
@@ -87,7 +101,6 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::profile::By;
     use crate::model::profile::sample;
 
     #[test]
@@ -100,7 +113,7 @@ mod tests {
             &ranking,
             profile.types[1],
             2,
-            &fit(Style::PLAIN, true),
+            &fit(Style::PLAIN, By::Function),
         );
         let text = String::from_utf8(out).unwrap();
         let words: Vec<Vec<&str>> = text

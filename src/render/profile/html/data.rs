@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::model::foreign;
+use crate::model::profile::Label;
 use crate::model::profile::LabelValue;
 use crate::model::profile::Profile;
 use crate::model::profile::Sample;
@@ -19,7 +20,7 @@ pub(super) fn json(profile: &Profile, base: Option<&Profile>, pid: Option<u32>) 
     let mut object = Object::begin(&mut out);
     object
         .text("kind", profile.kind)
-        .text("name", &foreign::line(&profile.mapping.file))
+        .text("name", &foreign::line(&profile.title()))
         .number_or_null("pid", pid.map(u64::from))
         .text_or_null("build_id", profile.mapping.build_id.as_deref())
         .number_or_null("unix_ns", profile.unix_ns)
@@ -67,8 +68,11 @@ impl Data {
                 self.functions.number(names)
             })
             .collect();
+        let keys = profile.keys_of_processes();
         let mut out = Vec::new();
-        for sample in profile.samples() {
+        for (sample, part) in profile.samples_with_parts() {
+            let process = part.map(|it| it.labels(keys));
+            let process = process.as_ref().map_or(&[][..], |it| it);
             let mut above = 0;
             for (.., line) in profile.lines(&sample.stack).rev() {
                 let function = functions.get(line.function.number());
@@ -78,7 +82,7 @@ impl Data {
             let Some(node) = above.checked_sub(1) else {
                 continue;
             };
-            out.extend([node, self.labels(sample)]);
+            out.extend([node, self.labels(sample, process)]);
             // As many as there are types.
             let values = profile.types.iter().enumerate();
             out.extend(values.map(|(at, _)| sample.values.get(at).copied().unwrap_or(0)));
@@ -86,9 +90,9 @@ impl Data {
         out
     }
 
-    fn labels(&mut self, sample: &Sample) -> u64 {
+    fn labels(&mut self, sample: &Sample, process: &[Label]) -> u64 {
         let mut set = Vec::new();
-        for label in &sample.labels {
+        for label in sample.labels.iter().chain(process) {
             set.push(self.string(&label.key));
             set.push(match &label.value {
                 LabelValue::Text(text) => self.string(text),
