@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Each command, with what ends it soon.
-const COMMANDS: [(&str, &[&str]); 15] = [
+const COMMANDS: [(&str, &[&str]); 17] = [
     ("gr", &["gr", "--duration", "100ms"]),
     ("gr_seq", &["gr", "seq", "--duration", "100ms"]),
     ("sched", &["sched", "--duration", "100ms"]),
@@ -23,6 +23,14 @@ const COMMANDS: [(&str, &[&str]); 15] = [
     ("gc___cycles", &["gc", "--cycles", "--duration", "100ms"]),
     ("dump", &["dump", "--output", "json"]),
     ("profile_goroutine", &["profile", "goroutine"]),
+    (
+        "profile_block",
+        &["profile", "block", "--duration", "100ms"],
+    ),
+    (
+        "profile_mutex",
+        &["profile", "mutex", "--duration", "100ms"],
+    ),
     ("profile_cpu", &["profile", "cpu", "--duration", "100ms"]),
     ("profile_heap", &["profile", "heap"]),
     ("profile_threadcreate", &["profile", "threadcreate"]),
