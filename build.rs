@@ -1,4 +1,5 @@
-//! Compiles each `src/bpf/NAME.bpf.c` into the skeleton `OUT_DIR/NAME.skel.rs`, and tells the crate what it is built from.
+//! Compiles each `src/bpf/NAME.bpf.c` into the skeleton `OUT_DIR/NAME.skel.rs`, writes the lists of shapes as they are carried,
+//! and tells the crate what it is built from.
 
 use std::env;
 use std::error::Error;
@@ -8,6 +9,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use libbpf_cargo::SkeletonBuilder;
+
+#[path = "src/go/layout/evidence/compact.rs"]
+mod compact;
+
+/// Where the lists of shapes lie.
+const SHAPES: &str = "src/go/layout/evidence";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -27,6 +34,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             build_skeleton(&source, &out.join(format!("{name}.skel.rs")))?;
             programs.push(name.to_owned());
         }
+    }
+    println!("cargo:rerun-if-changed={SHAPES}/compact.rs");
+    for name in ["shapes", "shapes_arm64"] {
+        let path = format!("{SHAPES}/{name}.txt");
+        println!("cargo:rerun-if-changed={path}");
+        let bytes = compact::compact(&fs::read_to_string(&path)?);
+        let bytes = bytes.ok_or_else(|| format!("{path} is not a list of shapes"))?;
+        fs::write(out.join(format!("{name}.bin")), bytes)?;
     }
     println!("cargo:rustc-env=GRTMON_BPF={}", programs.join(" "));
     println!("cargo:rustc-env=GRTMON_TARGET={}", env::var("TARGET")?);

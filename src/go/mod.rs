@@ -15,6 +15,7 @@ pub mod needs;
 pub mod pclntab;
 pub mod process;
 pub mod provenance;
+mod quick_hash;
 pub mod site;
 pub mod symbolize;
 pub mod version;

@@ -68,6 +68,13 @@ impl Field {
         self.queries().split(" | ")
     }
 
+    /// The one of that name. Who asks for many in their order says where the next one is expected.
+    pub(super) fn named(name: &str, expected: usize) -> Option<Field> {
+        let (before, behind) = Self::ALL.split_at_checked(expected)?;
+        let mut all = behind.iter().chain(before);
+        all.find(|field| field.name() == name).copied()
+    }
+
     /// Its place in [`Field::ALL`].
     pub(super) fn index(self) -> usize {
         usize::from(self as u16)

@@ -18,7 +18,7 @@
 
 mod look_up;
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::field::Field;
@@ -59,7 +59,18 @@ pub struct Section {
 }
 
 /// From which release on a field has which value; `None`: that of the section which this one is a difference to. Ascending.
-type Rows = HashMap<Field, Vec<(Release, Option<Cell>)>>;
+#[derive(Debug, Default)]
+struct Rows {
+    cells: Vec<(Release, Option<Cell>)>,
+    /// By `Field::index`: which of them are the field's; none if there is no line for it.
+    of: Vec<Range<usize>>,
+}
+
+impl Rows {
+    fn of(&self, field: Field) -> Option<&[(Release, Option<Cell>)]> {
+        self.cells.get(self.of.get(field.index())?.clone())
+    }
+}
 
 /// All that was measured.
 #[derive(Debug, Default)]
@@ -110,7 +121,19 @@ impl Table {
     /// The same, but for the lines of fields, most of which nobody will ask for: those of other machines, and experiments.
     fn outline(text: &str) -> Result<Table, String> {
         let mut table = Table::default();
-        for line in text.lines() {
+        let mut rest = text;
+        while !rest.is_empty() {
+            // Lines of fields are not looked at one by one, up to the next title or note.
+            let fields = fields_at(rest);
+            if !fields.is_empty() {
+                let line = || wrong(fields.lines().next().unwrap_or_default());
+                let section = table.sections.last_mut().ok_or_else(line)?;
+                section.text.push_str(fields);
+                rest = rest.get(fields.len()..).unwrap_or_default();
+                continue;
+            }
+            let (line, behind) = rest.split_once('\n').unwrap_or((rest, ""));
+            rest = behind;
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -133,10 +156,7 @@ impl Table {
             if let Some(list) = line.strip_prefix("measured ") {
                 let measured: Option<Vec<Release>> = list.split(' ').map(parse_release).collect();
                 section.measured = measured.ok_or_else(|| wrong(line))?;
-                continue;
             }
-            section.text.push_str(line);
-            section.text.push('\n');
         }
         Ok(table)
     }
@@ -194,7 +214,7 @@ impl Section {
 
     /// The value that the section itself has as of a release.
     fn own(&self, at: Release, field: Field) -> Option<Cell> {
-        let row = self.rows().get(&field)?;
+        let row = self.rows().of(field)?;
         row.iter().rfind(|(from, _)| *from <= at)?.1
     }
 
@@ -213,18 +233,42 @@ impl Section {
     }
 }
 
+/// The lines of fields that a text begins with: up to a title, a note or a line that is empty.
+fn fields_at(text: &str) -> &str {
+    let is_other = |line: &str| {
+        line.is_empty() || line.starts_with(['[', '#', '\n']) || line.starts_with("measured ")
+    };
+    if is_other(text) {
+        return "";
+    }
+    let mut ends = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1);
+    let end = ends.find(|end| text.get(*end..).is_none_or(is_other));
+    text.get(..end.unwrap_or(text.len())).unwrap_or_default()
+}
+
 /// Reads the lines of fields.
 fn rows(text: &str) -> Result<Rows, String> {
-    let by_name: HashMap<&str, Field> = Field::ALL.iter().map(|it| (it.name(), *it)).collect();
-    let mut rows = Rows::new();
+    let mut rows = Rows {
+        cells: Vec::with_capacity(text.len() / 12),
+        of: vec![0..0; Field::ALL.len()],
+    };
+    // The lines are in the order of the fields: the next one is looked at first.
+    let mut next = 0;
     for line in text.lines() {
         let (name, cells) = line.split_once(": ").ok_or_else(|| wrong(line))?;
         // A field that grtmon no longer uses does no harm.
-        let Some(field) = by_name.get(name) else {
+        let Some(field) = Field::named(name, next) else {
             continue;
         };
-        let cells: Option<Vec<_>> = cells.split(", ").map(parse_cell).collect();
-        rows.insert(*field, cells.ok_or_else(|| wrong(line))?);
+        next = field.index() + 1;
+        let start = rows.cells.len();
+        for cell in cells.split(", ") {
+            let cell = parse_cell(cell).ok_or_else(|| wrong(line))?;
+            rows.cells.push(cell);
+        }
+        if let Some(of) = rows.of.get_mut(field.index()) {
+            *of = start..rows.cells.len();
+        }
     }
     Ok(rows)
 }

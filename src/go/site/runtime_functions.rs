@@ -2,7 +2,7 @@
 //!
 //! A plan asks for a few dozen of them; one pass over a part of the function table finds all.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use super::body::Body;
@@ -12,6 +12,7 @@ use super::starts::Starts;
 use crate::go::binary::Binary;
 use crate::go::isa::code::Code;
 use crate::go::pclntab::Function;
+use crate::go::quick_hash::QuickHash;
 use crate::go::site::NoSite;
 
 /// Functions that every program has, and that are in the runtime's largest block of code.
@@ -37,7 +38,7 @@ pub struct Runtime<'b> {
 
 /// A number that stands for a name.
 fn number(name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = QuickHash::default();
     name.hash(&mut hasher);
     hasher.finish()
 }

@@ -38,18 +38,18 @@ impl Enough<'_> {
     /// All functions that can tell of fields that count.
     pub(super) fn candidates<'e, 't>(
         &self,
-        list: &List<'t>,
+        list: &'t List,
         entries: &'e [Entry<'t>],
         runtime: &Runtime<'_>,
     ) -> Candidates<'e, 't> {
         let candidate = |entry: &'e Entry<'t>| {
-            let mut fields = Vec::new();
-            for field in entry.names().filter_map(|name| list.field(name)) {
-                if self.counts(field) && !fields.contains(&field) {
-                    fields.push(field);
-                }
-            }
-            let size = runtime.size(entry.function).saturating_add(EACH);
+            let fields = list.told(entry).filter(|field| self.counts(*field));
+            let fields: Vec<Field> = fields.collect();
+            let size = match fields.is_empty() {
+                true => 0,
+                false => runtime.size(entry.function),
+            };
+            let size = size.saturating_add(EACH);
             Candidate {
                 entry,
                 fields,

@@ -10,6 +10,7 @@
 //! What a structure is known by is the calling convention (which argument is a `*p`), the register that holds g, and the
 //! addresses of global variables; from there it goes on from pointer to pointer.
 
+mod compact;
 mod enough;
 mod list;
 mod pointers;
@@ -108,7 +109,7 @@ impl<'r, 'b> Witnesses<'r, 'b> {
     /// this one returned.
     fn ask<'t>(
         &self,
-        list: &List<'t>,
+        list: &List,
         entry: &Entry<'t>,
         last: Option<Asked<'t, 'b>>,
         votes: &mut AllVotes<'t>,
@@ -207,7 +208,7 @@ pub(in crate::go) fn agrees(
 }
 
 fn derive_from(
-    list: &List<'_>,
+    list: &List,
     runtime: &Runtime<'_>,
     globals: &Globals,
     layout: &Layout,

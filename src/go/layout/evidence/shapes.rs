@@ -124,6 +124,14 @@ pub(super) fn carried(machine: Machine) -> &'static str {
     }
 }
 
+/// The same as it is used when code is asked.
+pub(super) fn carried_compact(machine: Machine) -> &'static [u8] {
+    match machine {
+        Machine::X86_64 => include_bytes!(concat!(env!("OUT_DIR"), "/shapes.bin")),
+        Machine::Aarch64 => include_bytes!(concat!(env!("OUT_DIR"), "/shapes_arm64.bin")),
+    }
+}
+
 /// The shapes of one function, each with its members.
 type Known = BTreeMap<Shape, Vec<Option<Field>>>;
 

@@ -185,8 +185,44 @@ fn the_embedded_table_is_whole() {
     assert_eq!(newest, Some(crate::go::versions::NEWEST_TESTED));
     for section in &table.sections {
         assert!(section.measured.is_sorted(), "{:?}", section.measured);
-        for (field, row) in section.rows() {
+        for field in Field::ALL {
+            let row = section.rows().of(*field).unwrap_or_default();
             assert!(row.is_sorted_by_key(|(from, _)| *from), "{field:?}");
         }
     }
+}
+
+/// Every line counts, wherever it stands: that the next field is expected next is for speed only.
+#[test]
+fn lines_are_read_in_any_order() {
+    let lines = [
+        "g.goid: 1.24.3 160",
+        "m.gone: 1.24.3 8",
+        "g.m: 1.24.3 48",
+        "",
+    ];
+    let orders = [[0, 1, 2, 3], [2, 0, 1, 3], [1, 2, 3, 0], [3, 2, 1, 0]];
+    for order in orders {
+        let lines = order.map(|at| lines[at]).join("\n");
+        let text = format!(
+            "# a note\n\n[amd64]\nmeasured 1.24.3\n{lines}\n[arm64]\nmeasured 1.24.3\ng.m: 1.24.3 56"
+        );
+        let table = Table::parse(&text).unwrap();
+        let cell = |machine, field| table.cell(machine, None, (24, 3), field);
+        assert_eq!(
+            cell("amd64", Field::GGoid),
+            Some(Cell::Number(160)),
+            "{text}"
+        );
+        assert_eq!(cell("amd64", Field::GM), Some(Cell::Number(48)), "{text}");
+        assert_eq!(cell("arm64", Field::GM), Some(Cell::Number(56)), "{text}");
+        assert_eq!(
+            cell("arm64", Field::GGoid),
+            Some(Cell::Number(160)),
+            "{text}"
+        );
+        assert_eq!(cell("amd64", Field::MP), Some(Cell::Unmeasured), "{text}");
+    }
+    assert!(Table::parse("g.goid: 1.24.3 160\n[amd64]").is_err());
+    assert!(Table::parse("[amd64]\ng.goid 160").is_err());
 }
