@@ -60,9 +60,26 @@ impl<'v> Buckets<'v> {
     /// # Errors
     /// [`ReadError::Unknown`]: how one is built is not known.
     pub(super) fn from(view: &ProcessView<'v>, first: u64) -> Result<Self, ReadError> {
+        let next = view.offset(Field::BucketAllnext)?;
+        Self::linked_at(view, first, next)
+    }
+
+    /// Whether there is a bucket: it has a stack, and bears its hash. (Nothing but zeros has the hash of nothing.)
+    ///
+    /// # Errors
+    /// [`ReadError::Unknown`]: how one is built is not known.
+    pub(super) fn is_one(view: &ProcessView<'v>, at: u64) -> Result<bool, ReadError> {
+        if at == 0 || !at.is_multiple_of(8) {
+            return Ok(false);
+        }
+        let found = Self::linked_at(view, at, 0)?.next();
+        Ok(matches!(found, Ok(Some(bucket)) if !bucket.stack.is_empty()))
+    }
+
+    fn linked_at(view: &ProcessView<'v>, first: u64, next: u64) -> Result<Self, ReadError> {
         let layout = BucketLayout {
             header: view.offset(Field::BucketSize)?,
-            next: view.offset(Field::BucketAllnext)?,
+            next,
             hash: view.offset(Field::BucketHash)?,
             size: view.offset(Field::BucketObjectSize)?,
             count: view.offset(Field::BucketNstk)?,

@@ -144,22 +144,21 @@ pub fn read(
 }
 
 /// The newest of the list: of the variables that may be its head, the one that leads to something of this kind. `None`: the
-/// list is empty.
+/// list is empty. (In a program that keeps no such list nothing confirms where a bucket says its kind; nor is there need to.)
 fn first(
     view: &ProcessView<'_>,
     globals: &ContentionGlobals,
     which: Which,
 ) -> Result<Option<u64>, ReadError> {
-    let kind = view.offset(Field::BucketTyp)?;
     let mut found = None;
     for list in &globals.lists {
         let bucket = view.memory.u64(list.wrapping_add(view.bias))?;
-        let said = view.memory.u64(bucket.wrapping_add(kind));
-        if bucket % 8 != 0 || said != Ok(which.kind()) {
+        if !Buckets::is_one(view, bucket)? {
             continue;
         }
-        // What bears its own hash is one.
-        if !matches!(Buckets::from(view, bucket)?.next(), Ok(Some(_))) {
+        let kind = view.offset(Field::BucketTyp)?;
+        let said = view.memory.u64(bucket.wrapping_add(kind))?;
+        if said != which.kind() {
             continue;
         }
         if found.replace(bucket).is_some() {
