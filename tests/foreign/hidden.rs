@@ -80,11 +80,12 @@ fn shown(still: &Still) -> Value {
     })
 }
 
-/// Lists of waits are made of what lists of memory are made of. A program that keeps neither has nothing that could confirm how:
-/// then it is not known, which is no refusal.
+/// Lists of waits are made of what lists of memory are made of. Where the program keeps no profile of memory nothing confirms
+/// how, so that the field is named that is not known.
 fn is_unconfirmed(command: &str, told: &Value) -> bool {
     let found = told["found"].as_str().unwrap();
-    ["profile_block", "profile_mutex"].contains(&command) && found.starts_with("?: waits")
+    ["profile_block", "profile_mutex"].contains(&command)
+        && (found.starts_with("?: waits") || found.starts_with("refused: bucket."))
 }
 
 #[test]
