@@ -37,7 +37,7 @@ enum cpu_counter {
 	CPU_N_SAMPLES, /* taken, lost or not */
 	CPU_N_RING_FULL, /* lost: there was no room */
 	CPU_N_NO_REGISTERS, /* lost: the kernel did not show the registers of the thread */
-	CPU_N_OTHER_PROGRAM, /* lost: the process runs another program now */
+	CPU_N_OTHER_PROGRAM, /* lost: the thread is ending, and has no memory any more, or runs another program now */
 	CPU_N_COUNTERS,
 };
 

@@ -70,7 +70,7 @@ impl Kind for Cpu {
         (
             cpu_counter::CPU_N_OTHER_PROGRAM.0,
             "other_program",
-            "samples of another program, which the process runs now",
+            "samples of threads that had left the program: they were ending, or run another one now",
         ),
     ];
 }
