@@ -58,7 +58,13 @@ const OF_GOROUTINES: [&str; 4] = ["dump", "profile goroutine", WALL, "top"];
 const LISTS: [&str; 3] = ["dump", "profile goroutine", WALL];
 
 /// Those that say themselves what they lack.
-const KNOWING: [&str; 3] = ["dump", "profile goroutine", CPU];
+const KNOWING: [&str; 5] = [
+    "dump",
+    "profile goroutine",
+    CPU,
+    "profile block",
+    "profile mutex",
+];
 
 /// What a command will not do, or not show.
 #[derive(Default)]

@@ -195,7 +195,10 @@ mod tests {
             said(&["gc"]),
             "no target: give --pid PID, --binpath FILE, or -- COMMAND"
         );
-        assert_eq!(said(&["profile", "heap"]), "no target: give --pid PID");
+        assert_eq!(
+            said(&["profile", "heap"]),
+            "no target: give --pid PID, --binpath FILE, or -- COMMAND"
+        );
         assert_eq!(said(&["dump"]), "no target: give --pid PID, or --core FILE");
         assert_eq!(
             said(&["gc", "--pidd", "1"]),

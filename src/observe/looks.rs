@@ -71,7 +71,7 @@ impl<'a> Looks<'a> {
         Ok(looks)
     }
 
-    /// The moment of the next look.
+    /// The moment of the next look; another one, too, is as good.
     pub fn next(&self) -> Instant {
         self.next
     }

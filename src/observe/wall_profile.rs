@@ -1,9 +1,6 @@
 //! What goroutines do, by stacks, for a while: where time goes that is not CPU time, too.
 //!
-//! Some goroutines are picked at random again and again and read from memory, without a probe and without a pause. Each
-//! stands for as many as there are for each that was picked, and for the time since the look before: the sum is
-//! goroutine-seconds, right on average whatever goroutines there are and however many. The pauses between looks are
-//! random too, so that nothing that comes regularly is seen always or never.
+//! Goroutines are looked at again and again ([`Looks`]); what they are seen to do stands for the time that they do it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,8 +9,6 @@ use std::time::Instant;
 use anyhow::Result;
 use crossbeam_channel::Receiver;
 
-use crate::go::ReadError;
-use crate::go::process::goroutines::GoroutineReader;
 use crate::go::process::goroutines::Picked;
 use crate::model::dump::Missing;
 use crate::model::dump::StackState;
@@ -24,11 +19,9 @@ use crate::model::profile::Sample;
 use crate::target::Target;
 use crate::target::live::Live;
 
-use super::reader::unreadable;
+use super::looks::Look;
+use super::looks::Looks;
 use super::stop;
-
-/// Goroutines looked at each time.
-const PICKED: u64 = 64;
 
 /// What the samples of one kind add up to.
 #[derive(Debug, Default)]
@@ -77,41 +70,23 @@ pub fn take(
     profile: &mut Profile,
     begun: impl FnOnce(),
 ) -> Result<WallProfile> {
-    let explain = |why| unreadable(live, why);
-    let mut reader = GoroutineReader::new(&target.program.binary, &live.view()).map_err(explain)?;
-    let began = live.began().map_err(explain)?;
-    // Whether the list is one of goroutines, all of them together tell.
-    reader.list(&live.memory).map_err(explain)?;
-    let mut random = fastrand::Rng::new();
+    let mut looks = Looks::begin(target, live, hz)?;
     let mut taken = WallProfile::default();
-    let period = Duration::from_secs(1) / hz.max(1);
-    let from = Instant::now();
-    let mut last = from;
+    let end = Instant::now() + time;
     begun();
     loop {
-        // Between half and one and a half of the period.
-        let moment = last + period / 2 + period.mul_f64(random.f64());
-        let is_stopped = stop::wait_until(moment.min(from + time), stop);
-        let now = Instant::now();
-        let picked = reader.pick(&live.memory, PICKED, &mut |range| random.u64(range));
-        match (live.is_another(began), picked) {
-            (Ok(true), _) => taken.ended = Some("replaced itself by exec"),
-            (Err(why), _) | (_, Err(why)) if live.has_ended(&why) => {
-                taken.ended = Some("has ended");
-            }
-            (Ok(false), Ok(picked)) => {
-                taken.add(profile, &picked, now.duration_since(last));
-                last = now;
-            }
-            (_, Err(why @ ReadError::Memory(_))) if why.is_final() => return Err(explain(why)),
-            // The next look stands for this time too.
-            _ => taken.missed += 1,
+        let is_stopped = stop::wait_until(looks.next().min(end), stop);
+        let is_over = is_stopped || Instant::now() >= end;
+        match looks.look()? {
+            Look::Picked(picked, time) => taken.add(profile, &picked, time),
+            Look::Missed => taken.missed += 1,
+            Look::Ended => taken.ended = Some("has ended"),
+            Look::Replaced => taken.ended = Some("replaced itself by exec"),
         }
-        if is_stopped || taken.ended.is_some() || now >= from + time {
+        if is_over || taken.ended.is_some() {
             break;
         }
     }
-    taken.elapsed = last.duration_since(from);
     for ((stack, labels), sum) in &taken.sums {
         profile.add(Sample {
             stack: stack.clone(),
@@ -129,6 +104,7 @@ impl WallProfile {
         let stands_for = stands_for / u128::from(picked.picked.max(1));
         let stands_for = u64::try_from(stands_for).unwrap_or(u64::MAX);
         self.looks += 1;
+        self.elapsed += time;
         self.missing.goroutines += dump.missing.goroutines;
         for one in dump.goroutines.iter().filter(|one| !one.system) {
             let stack = match one.stack {

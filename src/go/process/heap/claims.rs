@@ -159,9 +159,11 @@ impl Graph<'_> {
         let (addr, kind) = (of.addr, of.kind);
         let element = match kind {
             Kind::Pointer | Kind::Chan | Kind::Map | Kind::Func | Kind::Unsafe => return true,
-            Kind::Array if self.types.chunks.word(addr + 64) == Some(1) => addr + 48,
-            Kind::Struct if self.types.chunks.word(addr + 64) == Some(1) => {
-                match self.types.chunks.word(addr + 56) {
+            Kind::Array if self.types.chunks.word(addr.wrapping_add(64)) == Some(1) => {
+                addr.wrapping_add(48)
+            }
+            Kind::Struct if self.types.chunks.word(addr.wrapping_add(64)) == Some(1) => {
+                match self.types.chunks.word(addr.wrapping_add(56)) {
                     Some(first) => first.wrapping_add(8),
                     None => return false,
                 }

@@ -65,11 +65,11 @@ impl Types<'_> {
         let first = |to| Some(vec![Edge { at: 0, to }]);
         let (addr, own) = (of.addr, self.at(of.addr)?);
         match of.kind {
-            Kind::Pointer => match self.linked(addr + HEAD) {
+            Kind::Pointer => match self.linked(addr.wrapping_add(HEAD)) {
                 Some(to) => first(To::Value(to)),
                 None => Some(Vec::new()),
             },
-            Kind::Slice => match self.linked(addr + HEAD) {
+            Kind::Slice => match self.linked(addr.wrapping_add(HEAD)) {
                 Some(of) => first(To::Elements(of)),
                 None => Some(Vec::new()),
             },
@@ -77,7 +77,7 @@ impl Types<'_> {
             Kind::Map => first(To::Map(own)),
             Kind::Chan => first(To::Chan(own)),
             Kind::Func => first(To::Func),
-            Kind::Interface => match self.chunks.word(addr + 64)? {
+            Kind::Interface => match self.chunks.word(addr.wrapping_add(64))? {
                 0 => first(To::Any),
                 _ => first(To::Methods),
             },
@@ -94,8 +94,8 @@ impl Types<'_> {
     }
 
     fn of_array(&mut self, addr: u64, depth: u32) -> Option<Vec<Edge>> {
-        let element = self.linked(addr + HEAD)?;
-        let count = self.chunks.word(addr + 64)?;
+        let element = self.linked(addr.wrapping_add(HEAD))?;
+        let count = self.chunks.word(addr.wrapping_add(64))?;
         let stride = self.get(element)?.size;
         let edges = self.edges_of(element, depth + 1);
         if edges.is_empty() || count == 0 || stride == 0 {
@@ -115,8 +115,8 @@ impl Types<'_> {
 
     fn of_struct(&mut self, of: &Type, depth: u32) -> Option<Vec<Edge>> {
         let (first, count) = (
-            self.chunks.word(of.addr + HEAD + 8)?,
-            self.chunks.word(of.addr + HEAD + 16)?,
+            self.chunks.word(of.addr.wrapping_add(HEAD + 8))?,
+            self.chunks.word(of.addr.wrapping_add(HEAD + 16))?,
         );
         self.members = self.members.saturating_add(count);
         if self.members > MOST_MEMBERS {
@@ -127,18 +127,18 @@ impl Types<'_> {
         let mut meant = None;
         for index in 0..count {
             let field = first.checked_add(24 * index)?;
-            let id = self.linked(field + 8);
-            let offset = self.chunks.word(field + 16)?;
+            let id = self.linked(field.wrapping_add(8));
+            let offset = self.chunks.word(field.wrapping_add(16))?;
             let Some(id) = id else {
                 continue;
             };
             let member = self.get(id)?.clone();
             match member.kind {
                 Kind::Array if member.size == 0 => {
-                    let element = self.linked(member.addr + HEAD)?;
+                    let element = self.linked(member.addr.wrapping_add(HEAD))?;
                     let pointer = self.get(element).filter(|it| it.kind == Kind::Pointer);
                     if let Some(pointer) = pointer.map(|it| it.addr) {
-                        meant = self.linked(pointer + HEAD);
+                        meant = self.linked(pointer.wrapping_add(HEAD));
                     }
                     continue;
                 }

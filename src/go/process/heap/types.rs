@@ -166,8 +166,8 @@ impl<'v> Types<'v> {
 
     fn read(&mut self, addr: u64) -> Option<Type> {
         let size = self.chunks.word(addr)?;
-        let pointers = self.chunks.word(addr + PTR_BYTES)?;
-        let [_, align, field_align, number] = self.bytes::<4>(addr + TFLAG)?;
+        let pointers = self.chunks.word(addr.wrapping_add(PTR_BYTES))?;
+        let [_, align, field_align, number] = self.bytes::<4>(addr.wrapping_add(TFLAG))?;
         let is_one = pointers <= size
             && pointers.is_multiple_of(8)
             && (pointers == 0 || align == 8)
@@ -201,8 +201,8 @@ impl<'v> Types<'v> {
 
     /// As its descriptor says it: `[]main.T`.
     fn name_at(&mut self, addr: u64) -> Option<String> {
-        let [flags] = self.bytes(addr + TFLAG)?;
-        let offset = i32::from_le_bytes(self.bytes(addr + NAME)?);
+        let [flags] = self.bytes(addr.wrapping_add(TFLAG))?;
+        let offset = i32::from_le_bytes(self.bytes(addr.wrapping_add(NAME))?);
         let name = self.text(addr, offset)?;
         Some(match name.strip_prefix('*') {
             Some(rest) if flags & EXTRA_STAR != 0 => rest.to_owned(),
@@ -229,7 +229,7 @@ impl<'v> Types<'v> {
 
     /// The path of the package that a named type is from.
     fn package(&mut self, addr: u64, kind: Kind) -> Option<String> {
-        let [flags] = self.bytes(addr + TFLAG)?;
+        let [flags] = self.bytes(addr.wrapping_add(TFLAG))?;
         if flags & UNCOMMON == 0 || flags & NAMED == 0 {
             return None;
         }
@@ -242,7 +242,7 @@ impl<'v> Types<'v> {
             // It grew.
             Kind::Map => return None,
         };
-        let offset = i32::from_le_bytes(self.bytes(addr + behind)?);
+        let offset = i32::from_le_bytes(self.bytes(addr.wrapping_add(behind))?);
         self.text(addr, offset).filter(|path| !path.is_empty())
     }
 
