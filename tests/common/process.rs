@@ -28,20 +28,23 @@ pub(crate) struct Process {
     errors_end: thread::JoinHandle<()>,
 }
 
-/// A shell that runs the tests in its background has them ignore SIGINT, which whoever is started here would inherit.
+/// A shell that runs the tests in its background has them ignore SIGINT, and nohup(1) SIGHUP, which whoever is started here
+/// would inherit.
 #[allow(unsafe_code, reason = "signal(2)")]
-fn heed_interrupts() {
+fn heed_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: it sets no handler.
-        unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }.unwrap();
+        for one in [Signal::SIGINT, Signal::SIGHUP, Signal::SIGTERM] {
+            // SAFETY: it sets no handler.
+            unsafe { signal(one, SigHandler::SigDfl) }.unwrap();
+        }
     });
 }
 
 impl Process {
     /// Starts it with pipes for stdin, stdout and stderr.
     pub(crate) fn start(mut command: Command) -> Self {
-        heed_interrupts();
+        heed_signals();
         let name = format!("{command:?}");
         let mut child = command
             .stdin(Stdio::piped())
