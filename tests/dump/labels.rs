@@ -130,7 +130,12 @@ fn labels_are_right_or_not_known_while_the_collector_runs() {
     target.work();
     let expected = truth(&target.finish());
     let mut known = 0;
+    let without = expected[&Set::new()];
     for dump in dumps {
+        // Labels that are not known are not none.
+        let none =
+            |line: &&Value| waits(line) && line["labels"] == Value::Object(Default::default());
+        assert_eq!(dump.iter().filter(none).count() as u64, without);
         for line in dump.iter().filter(|line| waits(line)) {
             if !line["labels"].is_null() {
                 known += 1;
